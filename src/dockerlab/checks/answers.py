@@ -1,0 +1,83 @@
+"""`answers.toml`, read strictly: unknown keys, wrong types and missing answers are told by name."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable
+
+from dockerlab.checks import fail
+from dockerlab.checks.submission import Submission
+
+FILE = "answers.toml"
+LONGEST = 2_000
+"""Characters of one answer."""
+
+
+def read_answers(submission: Submission, keys: Iterable[str]) -> dict[str, str]:
+    """The answers by key, trimmed and in lower case. Ends the check as failed where the file is not as it should be."""
+    known = list(keys)
+    text = submission.read(FILE)
+    try:
+        raw = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        found = re.search(r"line (\d+)", str(error))
+        fail(
+            f"{FILE} is not valid TOML: {error}",
+            expected='lines of the form key = "answer"',
+            why='Text stands between quotation marks, and each key stands once: state = "running".',
+            file=FILE,
+            line=int(found[1]) if found else 0,
+        )
+    for key, value in raw.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            fail(
+                f"{FILE} has an unknown key `{key}`",
+                expected="only the keys " + ", ".join(f"`{one}`" for one in known),
+                why=f"Did you mean `{near[0]}`?" if near else "Was a line moved below a [heading]?",
+                file=FILE,
+                line=line_of(text, key),
+            )
+        if not isinstance(value, str) or len(value) > LONGEST:
+            fail(
+                f"`{key}` is {_kind(value)}",
+                expected=f'`{key} = "…"`, a text between quotation marks',
+                file=FILE,
+                line=line_of(text, key),
+            )
+    return {key: raw[key].strip().lower() for key in known if key in raw and raw[key].strip()}
+
+
+def line_of(text: str, key: str) -> int:
+    """The line on which the key is set; 0 where it is not."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line):
+            return number
+    return 0
+
+
+def expect_answer(submission: Submission, answers: dict[str, str], key: str, right: str, wrong: dict[str, str]) -> None:
+    """Holds one answer against the right one. `wrong` maps each wrong choice to why it is wrong, without the right one."""
+    line = line_of(submission.read(FILE), key)
+    choices = " or ".join(f'"{one}"' for one in sorted({right, *wrong}))
+    if key not in answers:
+        fail(f"`{key}` has no answer yet", expected=f"one of {choices}", file=FILE, line=line)
+    given = answers[key]
+    if given == right:
+        return
+    if given not in wrong:
+        fail(
+            f'`{key}` is "{given[:60]}"',
+            expected=f"one of {choices}",
+            why="The answer must be one of the choices, letter for letter.",
+            file=FILE,
+            line=line,
+        )
+    fail(f'`{key}` is "{given}"', expected="another answer", why=wrong[given], file=FILE, line=line)
+
+
+def _kind(value: object) -> str:
+    names = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}
+    return names.get(type(value), "too long") if not isinstance(value, str) else "too long"

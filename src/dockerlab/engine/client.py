@@ -1,0 +1,402 @@
+"""The Docker Engine, as dockerlab uses it. Everything that it makes bears the run's label."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import requests
+
+from dockerlab.engine import legacy
+from dockerlab.engine.builder import LEGACY, Builder, build_with_cli, find_builder
+from dockerlab.engine.connect import Address, addresses, brief, open_client, speaking
+from dockerlab.engine.container import Container
+from dockerlab.engine.labels import OWNER, RUN, owner, owner_lives
+from dockerlab.engine.layers import read_layers
+from dockerlab.engine.meter import Meter
+from dockerlab.engine.objects import ExitCode, Finished, Image, Layer, RunSpec, Step
+from dockerlab.engine.streams import Deadline, Frames, collect
+from dockerlab.errors import EngineGone, EngineNotFound, LimitReached, SubmissionError
+from dockerlab.model import EngineInfo, Limits
+
+CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
+"""What a container of a submission keeps: enough to change its user, own its files and signal its children."""
+FILE_BYTES = 1_000_000_000
+"""The largest file that a container of a submission can write."""
+LOG_BYTES = "2m"
+
+
+class Engine:
+    """One connection, for one run. Use as a context manager: what it made is removed at the end."""
+
+    def __init__(self, address: Address, *, run_id: str, builder: Builder | None = None) -> None:
+        self.meter = Meter()
+        self.address = address
+        self.run_id = run_id
+        self.api = open_client(address, self.meter)
+        self._builder = builder
+        self._lock = threading.Lock()
+        self._network = ""
+
+    @property
+    def builder(self) -> Builder:
+        """How images are built; looked for at the first build."""
+        if self._builder is None:
+            self._builder = find_builder()
+        return self._builder
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What marks everything of this run."""
+        return {RUN: self.run_id, OWNER: owner()}
+
+    def info(self) -> EngineInfo:
+        """What answers here."""
+        with speaking("describe itself"):
+            info, version = self.api.info(), self.api.version()
+        runtimes = info.get("Runtimes") or {}
+        gpu = "nvidia runtime" if "nvidia" in runtimes else "none"
+        if any("nvidia.com/gpu" in str(device) for device in info.get("DiscoveredDevices") or []):
+            gpu = "CDI devices"
+        return EngineInfo(
+            version=version["Version"], api_version=version["ApiVersion"], storage_driver=info["Driver"],
+            cgroup_version=str(info.get("CgroupVersion", "1")), builder=str(self.builder), gpu=gpu, where=self.address.url,
+        )  # fmt: skip
+
+    # Images
+
+    def build(
+        self,
+        context: Path,
+        dockerfile: str = "Dockerfile",
+        *,
+        limits: Limits,
+        tag: str = "",
+        target: str = "",
+        build_args: dict[str, str] | None = None,
+        no_cache: bool = False,
+        labels: dict[str, str] | None = None,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Image:
+        """The image that the Dockerfile makes. Raises a SubmissionError for what it is to blame for."""
+        with self.meter.waiting():
+            self.meter.builds += 1
+            if self.builder.kind == LEGACY.kind:
+                image_id = legacy.build(
+                    self.address, context, dockerfile, labels=self.labels if labels is None else labels, tag=tag,
+                    target=target, build_args=build_args, no_cache=no_cache, seconds=limits.build_seconds, on_line=on_line,
+                )  # fmt: skip
+            else:
+                image_id = build_with_cli(
+                    self.builder, self.address.url, context, dockerfile,
+                    labels=self.labels if labels is None else labels, tag=tag, target=target, build_args=build_args,
+                    no_cache=no_cache, seconds=limits.build_seconds, on_line=on_line,
+                )  # fmt: skip
+        return self.image(image_id)
+
+    def has_image(self, ref: str) -> bool:
+        """Whether the engine has that image already."""
+        with speaking(f"look for the image {ref}"):
+            try:
+                self.api.inspect_image(ref)
+            except docker.errors.NotFound:
+                return False
+        return True
+
+    def image(self, ref: str) -> Image:
+        """The image of that name or id."""
+        with speaking(f"inspect the image {ref}"):
+            raw = self.api.inspect_image(ref)
+        config = raw.get("Config") or {}
+        return Image(
+            id=raw["Id"], size=self._size(raw), cmd=_tuple(config.get("Cmd")), entrypoint=_tuple(config.get("Entrypoint")),
+            env=dict(line.partition("=")[::2] for line in config.get("Env") or []), labels=config.get("Labels") or {},
+            user=config.get("User") or "", workdir=config.get("WorkingDir") or "/",
+            ports=tuple(sorted(config.get("ExposedPorts") or ())), volumes=tuple(sorted(config.get("Volumes") or ())),
+            stop_signal=config.get("StopSignal") or "", layers=tuple(raw["RootFS"].get("Layers") or ()),
+            tags=tuple(raw.get("RepoTags") or ()),
+        )  # fmt: skip
+
+    def _size(self, raw: dict[str, Any]) -> int:
+        """Uncompressed bytes. The containerd store's `Size` means other things, so there the layers are counted."""
+        if raw.get("GraphDriver", {}).get("Name"):
+            return int(raw["Size"])
+        return sum(layer.size for layer in self.layers(raw["Id"]))
+
+    def history(self, ref: str) -> list[Step]:
+        """The steps that made the image, the first one first."""
+        with speaking(f"read the history of {ref}"):
+            raw = self.api.history(ref)
+        return [Step(instruction=one["CreatedBy"], size=one["Size"], empty=one["Size"] == 0) for one in reversed(raw)]
+
+    def layers(self, ref: str) -> list[Layer]:
+        """What each layer holds, the base's first."""
+        with self.meter.waiting(), speaking(f"read the layers of {ref}"):
+            stream = self.api.get_image(ref, chunk_size=2**20)
+            return read_layers(stream)
+
+    def tag(self, ref: str, name: str) -> None:
+        """Gives the image another name."""
+        repository, _, tag = name.rpartition(":")
+        with speaking(f"tag {ref}"):
+            self.api.tag(ref, repository, tag)
+
+    def pull(self, ref: str) -> None:
+        """Fetches the image. Raises EngineGone with the registry's words where it cannot."""
+        repository, _, tag = ref.rpartition(":")
+        with self.meter.waiting(), speaking(f"pull {ref}"):
+            for record in self.api.pull(repository, tag=tag, stream=True, decode=True):
+                if "error" in record:
+                    raise EngineGone(f"{ref} could not be pulled: {record['error']}")
+
+    # Containers
+
+    def create(self, spec: RunSpec, limits: Limits) -> str:
+        """Makes a container, with every limit on it, and returns its id; it does not run yet."""
+        options: dict[str, Any] = {}
+        if spec.network == "inside":
+            network = self.network()
+            options["networking_config"] = {"EndpointsConfig": {network: {}}}
+        else:
+            network = {"outside": "bridge"}.get(spec.network, spec.network)
+        host = self.api.create_host_config(
+            mem_limit=limits.memory_mb * 1_000_000, memswap_limit=limits.memory_mb * 1_000_000,
+            nano_cpus=int(limits.cpus * 1e9), pids_limit=limits.pids, network_mode=network,
+            cap_drop=["ALL"], cap_add=CAPABILITIES, security_opt=["no-new-privileges:true"],
+            ulimits=[docker.types.Ulimit(name="fsize", soft=FILE_BYTES, hard=FILE_BYTES),
+                     docker.types.Ulimit(name="core", soft=0, hard=0)],
+            log_config=docker.types.LogConfig(type="json-file", config={"max-size": LOG_BYTES, "max-file": "1"}),
+            # An inside container must not ask the host's resolver: names are a way out, too.
+            dns=["127.0.0.1"] if spec.network == "inside" else None,
+            dns_opt=["timeout:1", "attempts:1"] if spec.network == "inside" else None,
+            mounts=[docker.types.Mount(m.target, m.source, type="bind", read_only=m.read_only) for m in spec.mounts],
+        )  # fmt: skip
+        with speaking("make a container"):
+            self.meter.containers += 1
+            made = self.api.create_container(
+                spec.image, command=list(spec.args) if spec.args is not None else None,
+                entrypoint=list(spec.entrypoint) if spec.entrypoint is not None else None,
+                environment=dict(spec.env) or None, user=spec.user or None, working_dir=spec.workdir or None,
+                stdin_open=bool(spec.stdin), labels=self.labels, host_config=host, **options,
+            )  # fmt: skip
+        return str(made["Id"])
+
+    def launch(self, container: str) -> None:
+        """Starts a made container. Raises SubmissionError where what it is to run is not there."""
+        try:
+            with self.meter.waiting():
+                self.api.start(container)
+        except docker.errors.APIError as error:
+            text = brief(error)
+            if any(sign in text for sign in ("executable file not found", "no such file or directory", "permission denied",
+                                             "not a directory", "unable to find user", "exec format error", "no such user",
+                                             "chdir to cwd", "is a directory", "Cannot mkdir", "unknown user")):  # fmt: skip
+                raise SubmissionError(
+                    f"The container could not start: {_oci(text)}.",
+                    hint="Does CMD or ENTRYPOINT name a program that is in the image, and may it be executed?",
+                ) from error
+            raise EngineGone(f"The engine could not start a container: {text}.") from error
+        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            raise EngineGone(f"The engine stopped answering: {brief(error)}.") from error
+
+    def run(self, spec: RunSpec, limits: Limits, until: float | None = None) -> Finished:
+        """Runs a container to its end and removes it. Raises LimitReached when `until` (monotonic) passes."""
+        end = until if until is not None else time.monotonic() + limits.check_seconds
+        container = self.create(spec, limits)
+        try:
+            return self._run(container, spec, limits, end)
+        finally:
+            self.remove(container)
+
+    def _run(self, container: str, spec: RunSpec, limits: Limits, end: float) -> Finished:
+        with speaking("attach to a container"):
+            params = {"stdout": 1, "stderr": 1, "stream": 1, "stdin": 1 if spec.stdin else 0}
+            frames = Frames(self.api.attach_socket(container, params=params))
+        began = time.monotonic()
+        self.launch(container)
+        late = False
+        try:
+            if spec.stdin:
+                with contextlib.suppress(OSError):
+                    frames.send(spec.stdin)
+                    frames.shut()
+            with self.meter.waiting():
+                out, err = collect(frames, end, limits.output_kib * 1024)
+        except Deadline as passed:
+            late, (out, err) = True, passed.args
+        except OSError as error:
+            raise EngineGone(f"The engine closed the output of a container: {brief(error)}.") from error
+        finally:
+            frames.close()
+        seconds = time.monotonic() - began
+        state = self.state(container) if late else self.wait(container, end)
+        if late:
+            raise LimitReached(
+                f"The container did not end within {limits.check_seconds:.0f} s, the lab's time limit for a check "
+                f"(on {limits.cpus:g} CPU).",
+                hint="Does the program wait for input, loop, or start a server where it should print and end?",
+                detail=_excerpt(out.text(), err.text()),
+            )
+        notes = _notes(state, out.cut or err.cut, out.text() + err.text(), limits)
+        return Finished(
+            exit_code=ExitCode(state["ExitCode"]), stdout=out.text(), stderr=err.text(), seconds=seconds,
+            oom_killed=bool(state["OOMKilled"]), notes=notes,
+        )  # fmt: skip
+
+    def wait(self, container: str, end: float) -> dict[str, Any]:
+        """The state of a container after it ended. Raises Deadline when `end` passes first."""
+        left = max(0.1, end - time.monotonic())
+        try:
+            self.api.wait(container, timeout=left)
+        except (requests.exceptions.ReadTimeout, requests.exceptions.ConnectionError) as error:
+            if time.monotonic() >= end - 0.05:
+                raise Deadline from error
+            raise EngineGone(f"The engine stopped answering: {brief(error)}.") from error
+        except docker.errors.APIError as error:
+            raise EngineGone(f"The engine lost a container: {brief(error)}.") from error
+        return self.state(container)
+
+    def state(self, container: str) -> dict[str, Any]:
+        """The engine's record of a container's state: Running, ExitCode, OOMKilled, Pid."""
+        with speaking("look at a container"):
+            return dict(self.api.inspect_container(container)["State"])
+
+    def start(self, spec: RunSpec, limits: Limits) -> Container:
+        """Starts a container that goes on running; see Container."""
+        made = self.create(spec, limits)
+        try:
+            self.launch(made)
+        except BaseException:
+            self.remove(made)
+            raise
+        return Container(self, made, spec, limits)
+
+    def remove(self, container: str) -> None:
+        """Kills and removes the container with its anonymous volumes; fine where it is gone already."""
+        with contextlib.suppress(docker.errors.NotFound), speaking("remove a container"):
+            try:
+                self.api.remove_container(container, v=True, force=True)
+            except docker.errors.APIError as error:
+                if error.status_code not in (404, 409):  # 409: its removal is under way already
+                    raise
+
+    def network(self) -> str:
+        """The run's own network: its containers reach each other, and neither the host nor the outside."""
+        with self._lock:
+            if not self._network:
+                with speaking("make a network"):
+                    # Without an address on the bridge, the host cannot be reached over it.
+                    made = self.api.create_network(
+                        f"dockerlab-{self.run_id}", driver="bridge", internal=True, labels=self.labels,
+                        options={"com.docker.network.bridge.inhibit_ipv4": "true"},
+                    )  # fmt: skip
+                self._network = str(made["Id"])
+        return self._network
+
+    # Cleaning up
+
+    def clean(self, keep: Callable[[dict[str, str]], bool] | None = None) -> dict[str, int]:
+        """Removes what bears this run's label; with `keep`, what any run made and `keep` does not want. Counts it."""
+        wanted = [f"{RUN}={self.run_id}"] if keep is None else [RUN]
+        keep = keep or (lambda labels: False)
+        gone = {"containers": 0, "images": 0, "networks": 0, "volumes": 0}
+        with speaking("clean up"):
+            for one in self.api.containers(all=True, filters={"label": wanted}):
+                if not keep(one["Labels"]):
+                    self.remove(one["Id"])
+                    gone["containers"] += 1
+            for one in self.api.images(filters={"label": wanted}, all=True):
+                if not keep(one.get("Labels") or {}):
+                    gone["images"] += self._remove_image(one["Id"])
+            for one in self.api.networks(filters={"label": wanted}):
+                if not keep(one.get("Labels") or {}):
+                    with contextlib.suppress(docker.errors.APIError):
+                        self.api.remove_network(one["Id"])
+                        gone["networks"] += 1
+            for one in self.api.volumes(filters={"label": wanted}).get("Volumes") or []:
+                if not keep(one.get("Labels") or {}):
+                    with contextlib.suppress(docker.errors.APIError):
+                        self.api.remove_volume(one["Name"], force=True)
+                        gone["volumes"] += 1
+        return gone
+
+    def _remove_image(self, image: str) -> int:
+        try:
+            self.api.remove_image(image, force=True)
+        except docker.errors.APIError:
+            return 0  # gone already, or still a parent of one that is kept
+        return 1
+
+    def clean_dead(self) -> dict[str, int]:
+        """Removes what runs left behind whose process is no longer alive on this machine."""
+        return self.clean(keep=lambda labels: owner_lives(labels.get(OWNER, "")))
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        try:
+            self.clean()
+        except EngineGone:
+            if exc[0] is None:
+                raise
+        finally:
+            self.api.close()
+
+
+def connect(*, run_id: str = "", builder: Builder | None = None, url: str = "") -> Engine:
+    """The engine that answers. Raises EngineNotFound with where it was looked for."""
+    from dockerlab.engine.labels import new_run_id
+
+    places = [Address(url, "given")] if url and not os.environ.get("DOCKER_TLS_VERIFY") else addresses()
+    problems = []
+    for address in places:
+        try:
+            return Engine(address, run_id=run_id or new_run_id(), builder=builder)
+        except EngineNotFound as error:
+            problems.append(error.message)
+    from dockerlab.engine.daemon import advice
+
+    raise EngineNotFound(" ".join(problems), hint=advice())
+
+
+def _tuple(value: list[str] | None) -> tuple[str, ...] | None:
+    return tuple(value) if value else None
+
+
+def _oci(text: str) -> str:
+    """The end of runc's chain of messages says what was wrong."""
+    return text.split("unable to start container process: ")[-1].split("starting container process caused: ")[-1].removesuffix(": unknown")
+
+
+def _notes(state: dict[str, Any], cut: bool, output: str, limits: Limits) -> tuple[str, ...]:
+    notes = []
+    if state["OOMKilled"]:
+        notes.append(f"It was killed at the lab's memory limit of {limits.memory_mb} MB.")
+    if cut:
+        notes.append(f"Its output was cut at the lab's limit of {limits.output_kib} KiB.")
+    tail = output[-20_000:].lower()
+    if any(sign in tail for sign in ("can't fork", "cannot fork", "can't start new thread", "resource temporarily unavailable")):
+        notes.append(f"It may have met the lab's limit of {limits.pids} processes and threads.")
+    if "file too large" in tail or state["ExitCode"] == 153:
+        notes.append(f"It met the lab's limit of {FILE_BYTES // 10**9} GB for one file.")
+    return tuple(notes)
+
+
+def _excerpt(out: str, err: str, length: int = 1_500) -> str:
+    parts = [f"{name}:\n{text[-length:]}" for name, text in (("stdout", out), ("stderr", err)) if text.strip()]
+    return "\n".join(parts)
+
+
+def running_engines() -> Iterator[Address]:
+    """The addresses at which an engine answers."""
+    for address in addresses():
+        with contextlib.suppress(EngineNotFound):
+            open_client(address, Meter()).close()
+            yield address

@@ -1,0 +1,115 @@
+"""Finding the engine: DOCKER_HOST, the docker context, the default sockets."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import requests
+from docker.tls import TLSConfig
+
+from dockerlab.engine.meter import Meter
+from dockerlab.errors import EngineGone, EngineNotFound
+
+DEFAULT_SOCKET = "npipe:////./pipe/docker_engine" if sys.platform == "win32" else "unix:///var/run/docker.sock"
+ANSWER_SECONDS = 5
+CALL_SECONDS = 120
+"""How long one call may stay without an answer; long waits (wait, attach) set their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an engine may be, and how that was found out."""
+
+    url: str
+    source: str
+    tls: TLSConfig | None = None
+
+
+def addresses() -> list[Address]:
+    """Where to look, best first. What DOCKER_HOST or a chosen context names is looked at alone."""
+    if url := os.environ.get("DOCKER_HOST"):
+        tls = None
+        if os.environ.get("DOCKER_TLS_VERIFY"):
+            home = Path(os.environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
+            tls = TLSConfig(
+                client_cert=(str(home / "cert.pem"), str(home / "key.pem")), ca_cert=str(home / "ca.pem"), verify=True
+            )
+        return [Address(url, "DOCKER_HOST", tls)]
+    if found := _context():
+        return [found]
+    places = [Address(DEFAULT_SOCKET, "the default socket")]
+    desktop = Path.home() / ".docker" / "run" / "docker.sock"
+    if desktop.exists():
+        places.append(Address(f"unix://{desktop}", "Docker Desktop's socket"))
+    return places
+
+
+def _context() -> Address | None:
+    """The docker context in use, where one other than `default` is chosen."""
+    from docker.context import ContextAPI
+
+    try:
+        context = ContextAPI.get_current_context()
+    except Exception:  # a broken config.json or context: docker-py raises whatever it met
+        return None
+    if context is None or context.name == "default" or not context.Host:
+        return None
+    return Address(context.Host, f"the docker context `{context.name}`", context.TLSConfig)
+
+
+class MeteredClient(docker.APIClient):
+    """docker-py's client, with the time of every call counted."""
+
+    def __init__(self, meter: Meter, **options: Any) -> None:
+        self._meter = meter
+        super().__init__(**options)
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        """One HTTP exchange."""
+        with self._meter.waiting():
+            return super().send(*args, **kwargs)
+
+
+def open_client(address: Address, meter: Meter) -> docker.APIClient:
+    """A client for that address. Raises EngineNotFound where nothing answers."""
+    try:
+        client = MeteredClient(meter, base_url=address.url, tls=address.tls or False, timeout=ANSWER_SECONDS, version="auto")
+        client.ping()
+    except (docker.errors.DockerException, requests.RequestException, OSError, ValueError) as error:
+        raise EngineNotFound(f"No Docker Engine answers at {address.url} ({address.source}): {brief(error)}.") from error
+    client.timeout = CALL_SECONDS
+    return client
+
+
+@contextmanager
+def speaking(what: str) -> Iterator[None]:
+    """Turns whatever docker-py raises into EngineGone, with what was being done."""
+    try:
+        yield
+    except docker.errors.APIError as error:
+        raise EngineGone(f"The engine could not {what}: {brief(error)}.") from error
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        raise EngineGone(
+            f"The engine stopped answering while it was to {what}: {brief(error)}.",
+            hint="`dockerlab engine status` tells whether it still runs.",
+        ) from error
+
+
+def brief(error: BaseException) -> str:
+    """The heart of an error of docker-py or requests, in one line."""
+    if isinstance(error, docker.errors.APIError) and error.explanation:
+        text = str(error.explanation)
+    else:
+        text = str(error)
+        for known in ("No such file or directory", "Connection refused", "Permission denied", "Connection aborted"):
+            if known in text:
+                text = known.lower()
+                break
+    return " ".join(text.split())[:300].rstrip(".")

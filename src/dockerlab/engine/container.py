@@ -1,0 +1,277 @@
+"""A container that runs: what its processes are, what it says, how it takes signals, what is in it."""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+import time
+from typing import TYPE_CHECKING, Any
+
+import docker
+
+from dockerlab.engine.connect import brief, speaking
+from dockerlab.engine.objects import ExitCode, Finished, Process, RunSpec, Stopped
+from dockerlab.engine.shell import Shell
+from dockerlab.engine.streams import Deadline, Frames, collect
+from dockerlab.errors import EngineGone, LimitReached, SubmissionError
+from dockerlab.model import Limits
+
+if TYPE_CHECKING:
+    from dockerlab.engine.client import Engine
+
+LARGEST_FILE = 20_000_000
+"""Bytes; more of one file is never read out of a container."""
+PROCESSES = r"""for d in /proc/[0-9]*; do
+p=${d#/proc/}; [ "$p" = "$$" ] && continue
+{ read -r stat < "$d/stat"; } 2>/dev/null || continue
+printf '%s\001' "$stat"
+while read -r key value rest; do [ "$key" = Uid: ] && printf '%s' "$value"; done < "$d/status" 2>/dev/null
+printf '\001'; tr '\000' '\002' < "$d/cmdline" 2>/dev/null; printf '\003'
+done"""
+
+
+class Container:
+    """A running container. Seconds are wall time; exit codes know their meaning."""
+
+    def __init__(self, engine: Engine, container_id: str, spec: RunSpec, limits: Limits) -> None:
+        self.engine = engine
+        self.id = container_id
+        self.spec = spec
+        self.limits = limits
+        self.started = time.monotonic()
+        self.touched = False
+        """True once it was stopped or signalled: other checks then get a container of their own."""
+        self.deadline: float | None = None
+        """Until when calls may wait (monotonic); set by the plugin for each check."""
+        self._shell: Shell | None = None
+
+    # What it is
+
+    def inspect(self) -> dict[str, Any]:
+        """The engine's whole record of it."""
+        with speaking("inspect a container"):
+            return dict(self.engine.api.inspect_container(self.id))
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs at this moment."""
+        return bool(self.engine.state(self.id)["Running"])
+
+    @property
+    def address(self) -> str:
+        """Its IP address in the run's own network; empty where it has no network or has ended."""
+        networks = self.inspect()["NetworkSettings"]["Networks"]
+        return next((str(one["IPAddress"]) for one in networks.values() if one["IPAddress"]), "")
+
+    def processes(self) -> list[Process]:
+        """Its processes, by pid as the container sees them. Falls back to `docker top` where there is no shell."""
+        if self.shell is not None:
+            done = self.shell.run(PROCESSES, self._left(10))
+            return sorted(_processes(done.stdout), key=lambda one: one.pid)
+        return self._top()
+
+    def _top(self) -> list[Process]:
+        with speaking("list the processes of a container"):
+            listed = self.engine.api.top(self.id, ps_args="-o pid,ppid,stat,uid,args")
+        rows = listed["Processes"] or []
+        first = rows[0][0] if rows else ""
+        local = {row[0]: 1 if row[0] == first else int(row[0]) for row in rows}
+        return [
+            Process(pid=local[row[0]], ppid=local.get(row[1], 0), state=row[2][0], uid=int(row[3]), argv=tuple(row[4].split()))
+            for row in rows
+        ]
+
+    @property
+    def pid1(self) -> Process:
+        """The first process. Raises SubmissionError where the container has ended."""
+        for one in self.processes():
+            if one.pid == 1:
+                return one
+        raise SubmissionError("The container ended before its first process could be looked at.", detail=self.logs())
+
+    def logs(self) -> str:
+        """What it printed so far, stdout and stderr together, bounded by the lab's output limit."""
+        with speaking("read the logs of a container"):
+            raw = self.engine.api.logs(self.id, stdout=True, stderr=True, tail=10_000)
+        return bytes(raw)[-self.limits.output_kib * 1024 :].decode("utf-8", "replace")
+
+    def outputs(self) -> tuple[str, str]:
+        """stdout and stderr so far, apart."""
+        with speaking("read the logs of a container"):
+            api, most = self.engine.api, self.limits.output_kib * 1024
+            both = [bytes(api.logs(self.id, stdout=out, stderr=not out, tail=10_000)) for out in (True, False)]
+        return both[0][-most:].decode("utf-8", "replace"), both[1][-most:].decode("utf-8", "replace")
+
+    def wait_for_log(self, text: str, within: float = 10) -> bool:
+        """Whether `text` (a regular expression) appears in the logs within so many seconds."""
+        end = min(time.monotonic() + within, self._until())
+        while True:
+            running = self.running  # asked first: what was printed before the end is in the logs afterwards
+            if re.search(text, self.logs()):
+                return True
+            if not running or time.monotonic() >= end:
+                return False
+            time.sleep(0.05)
+
+    # What is done to it
+
+    def stop(self, grace: float = 10) -> Stopped:
+        """`docker stop`: the stop signal, and SIGKILL after `grace` seconds."""
+        self._close()
+        began = time.monotonic()
+        with self.engine.meter.waiting(), speaking("stop a container"):
+            self.engine.api.stop(self.id, timeout=int(grace))
+        return self._ended(began)
+
+    def kill(self, signal: str = "KILL", within: float = 10) -> Stopped:
+        """`docker kill --signal`, and waits for the end. Raises LimitReached where it goes on for `within` seconds."""
+        self._close()
+        began = time.monotonic()
+        self.signal(signal)
+        try:
+            self.engine.wait(self.id, min(began + within, self._until()))
+        except Deadline:
+            raise LimitReached(f"The container went on for more than {within:.0f} s after SIG{signal.removeprefix('SIG')}.") from None
+        return self._ended(began)
+
+    def signal(self, signal: str) -> None:
+        """`docker kill --signal`, without waiting for anything."""
+        self.touched = True
+        try:
+            self.engine.api.kill(self.id, signal)
+        except docker.errors.APIError as error:
+            if error.status_code == 409:
+                raise SubmissionError("The container had ended already.", detail=self.logs()) from error
+            raise EngineGone(f"The engine could not signal a container: {brief(error)}.") from error
+
+    def wait(self, within: float = 10) -> Stopped:
+        """Waits for its end. Raises LimitReached where it does not come within so many seconds."""
+        began = time.monotonic()
+        try:
+            self.engine.wait(self.id, min(began + within, self._until()))
+        except Deadline:
+            raise LimitReached(f"The container did not end within {within:.0f} s.") from None
+        return self._ended(began)
+
+    def _ended(self, began: float) -> Stopped:
+        seconds = time.monotonic() - began
+        self.touched = True
+        state = self.engine.state(self.id)
+        out, err = self.outputs()
+        return Stopped(
+            exit_code=ExitCode(state["ExitCode"]), seconds=seconds, oom_killed=bool(state["OOMKilled"]), stdout=out, stderr=err
+        )
+
+    def exec(self, *argv: str, user: str = "") -> Finished:
+        """Runs a command in it, without a shell. Raises LimitReached at the check's end."""
+        until = self._until()
+        with speaking("run a command in a container"):
+            api = self.engine.api
+            made = api.exec_create(self.id, list(argv), user=user)
+            began = time.monotonic()
+            frames = Frames(api.exec_start(made["Id"], socket=True))
+        try:
+            with self.engine.meter.waiting():
+                out, err = collect(frames, until, self.limits.output_kib * 1024)
+        except Deadline:
+            raise LimitReached(f"`{' '.join(argv)[:80]}` did not end within the time limit of the check.") from None
+        finally:
+            frames.close()
+        with speaking("run a command in a container"):
+            code = api.exec_inspect(made["Id"])["ExitCode"]
+        return Finished(
+            exit_code=ExitCode(code if code is not None else 137), stdout=out.text(), stderr=err.text(),
+            seconds=time.monotonic() - began,
+        )  # fmt: skip
+
+    # What is in it
+
+    @property
+    def shell(self) -> Shell | None:
+        """A shell kept open in it, for many quick commands; None where the image has none."""
+        if self._shell is None or not self._shell.alive:
+            self._shell = Shell.open(self)
+        return self._shell
+
+    def members(self, path: str, most: int = 10_000) -> list[tuple[tarfile.TarInfo, bytes]]:
+        """The files at `path`, with their bytes; needs no shell and no running container. Empty where there is none.
+
+        A link is not followed; a folder comes with all that is below it. Raises LimitReached for more than 20 MB.
+        """
+        with self.engine.meter.waiting():
+            try:
+                chunks, _ = self.engine.api.get_archive(self.id, path)
+                raw = bytearray()
+                for chunk in chunks:
+                    raw += chunk
+                    if len(raw) > LARGEST_FILE:
+                        raise LimitReached(f"`{path}` in the container holds more than {LARGEST_FILE // 10**6} MB.")
+            except docker.errors.NotFound:
+                return []
+            except docker.errors.APIError as error:
+                raise EngineGone(f"The engine could not read {path}: {brief(error)}.") from error
+        found = []
+        with tarfile.open(fileobj=io.BytesIO(bytes(raw))) as archive:
+            for member in archive:
+                data = archive.extractfile(member) if member.isreg() else None
+                found.append((member, data.read() if data else b""))
+                if len(found) >= most:
+                    break
+        return found
+
+    def read(self, path: str) -> bytes:
+        """The bytes of one file. Raises SubmissionError where it is missing or no file."""
+        found = self.members(path)
+        if not found or not found[0][0].isreg():
+            raise SubmissionError(f"There is no file `{path}` in the container.")
+        return found[0][1]
+
+    def remove(self) -> None:
+        """Kills and removes it."""
+        self._close()
+        self.engine.remove(self.id)
+
+    def _close(self) -> None:
+        self.touched = True
+        if self._shell is not None:
+            self._shell.close()
+            self._shell = None
+
+    def _until(self) -> float:
+        return self.deadline if self.deadline is not None else time.monotonic() + self.limits.check_seconds
+
+    def _left(self, most: float) -> float:
+        return min(time.monotonic() + most, self._until())
+
+
+def _processes(raw: str) -> list[Process]:
+    found = []
+    for record in raw.split("\x03"):
+        stat, _, rest = record.partition("\x01")
+        uid, _, cmdline = rest.partition("\x01")
+        if not stat.strip():
+            continue
+        pid, _, tail = stat.strip().partition(" (")
+        name, _, fields = tail.rpartition(") ")
+        numbers = fields.split()
+        argv = tuple(cmdline.removesuffix("\x02").split("\x02")) if cmdline else (f"[{name}]",)
+        if numbers and pid.isdigit():
+            found.append(
+                Process(pid=int(pid), ppid=int(numbers[1]), state=numbers[0], argv=argv, uid=int(uid) if uid.isdigit() else -1)
+            )
+    return _without_guests(found)
+
+
+def _without_guests(found: list[Process]) -> list[Process]:
+    """Without what came in by exec, such as our shell: its first process has no parent in the container."""
+    parents = {one.pid: one.ppid for one in found}
+
+    def guest(pid: int) -> bool:
+        seen = set()
+        while pid not in (0, 1) and pid not in seen:
+            seen.add(pid)
+            pid = parents.get(pid, 1)
+        return pid == 0
+
+    return [one for one in found if not guest(one.pid)]

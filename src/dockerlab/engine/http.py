@@ -1,0 +1,159 @@
+"""HTTP to a container from beside it: a small helper container in the same closed network does the talking.
+
+So a server is reached as others reach it, at the container's own address, on every platform and without publishing
+a port; and what comes back is bounded before it is read.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import time
+from dataclasses import dataclass
+from email.message import Message
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from dockerlab.engine.objects import RunSpec
+from dockerlab.engine.streams import STDERR, Deadline, Frames
+from dockerlab.errors import EngineGone, ImageUnavailable
+from dockerlab.model import Limits
+
+if TYPE_CHECKING:
+    from dockerlab.engine.client import Engine
+    from dockerlab.engine.container import Container
+
+HELPER_IMAGE = "busybox:latest"
+LARGEST_BODY = 10_000_000
+"""Bytes of one answer that are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer. `status` is 0 where none came; `error` then says why."""
+
+    status: int
+    headers: Message
+    body: bytes
+    seconds: float
+    error: str = ""
+
+    @property
+    def text(self) -> str:
+        """The body as text, with bytes that are not UTF-8 shown as U+FFFD."""
+        return self.body.decode("utf-8", "replace")
+
+    @property
+    def type(self) -> str:
+        """The media type, without parameters."""
+        return self.headers.get_content_type() if self.headers.get("Content-Type") else ""
+
+
+class Client:
+    """Asks containers of one run; starts its helper at the first question."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._helper: Container | None = None
+
+    def get(self, container: Container, path: str = "/", *, port: int, timeout: float = 10) -> Response:
+        """One GET to the container's own address. Never raises for what the server does."""
+        address = container.address
+        if not address:
+            return Response(0, Message(), b"", 0.0, "the container is not running")
+        request = (
+            f"GET {quote(path, safe='/%?=&#:;,+~@!$*()')} HTTP/1.1\r\nHost: {address}:{port}\r\n"
+            "User-Agent: dockerlab\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+        )
+        began = time.monotonic()
+        raw, error = self._exchange(address, port, request.encode(), timeout)
+        return _parse(raw, time.monotonic() - began, error)
+
+    def wait(self, container: Container, path: str = "/", *, port: int, within: float) -> Response:
+        """The first answer of any status, or the last failure when `within` seconds after the start are over."""
+        end = container.started + within
+        while True:
+            response = self.get(container, path, port=port, timeout=max(1.0, min(5.0, end - time.monotonic())))
+            if response.status or time.monotonic() >= end or not container.running:
+                return response
+            time.sleep(0.1)
+
+    def listeners(self, container: Container) -> set[tuple[str, int]]:
+        """Who listens where in the container, as (`loopback` or `any`, port); for telling why nobody answers."""
+        spec = RunSpec(image=HELPER_IMAGE, args=("cat", "/proc/net/tcp", "/proc/net/tcp6"), network=f"container:{container.id}")
+        done = self._engine.run(spec, Limits(check_seconds=10))
+        found = set()
+        for line in done.stdout.splitlines():
+            fields = line.split()
+            if len(fields) > 3 and fields[3] == "0A":  # TCP_LISTEN
+                host, _, port = fields[1].partition(":")
+                loopback = host in ("0100007F", "00000000000000000000000001000000")
+                found.add(("loopback" if loopback else "any", int(port, 16)))
+        return found
+
+    def _exchange(self, address: str, port: int, request: bytes, timeout: float) -> tuple[bytes, str]:
+        helper = self._start()
+        api = self._engine.api
+        made = api.exec_create(helper.id, ["nc", "-w", str(max(1, round(timeout))), address, str(port)], stdin=True)
+        frames = Frames(api.exec_start(made["Id"], socket=True))
+        body, complaint = bytearray(), bytearray()
+        end = time.monotonic() + timeout
+        try:
+            frames.send(request)
+            with self._engine.meter.waiting():
+                while (frame := frames.next(end)) is not None:
+                    (complaint if frame[0] == STDERR else body).extend(frame[1])
+                    if len(body) > LARGEST_BODY or _complete(body):
+                        break
+        except Deadline:
+            return bytes(body), f"no complete answer within {timeout:.0f} s"
+        except OSError as error:
+            raise EngineGone(f"The engine closed the connection to the helper container: {error}.") from error
+        finally:
+            frames.close()
+        if not body:
+            return b"", complaint.decode("utf-8", "replace").strip()[:200] or "the connection was closed without an answer"
+        return bytes(body), ""
+
+    def _start(self) -> Container:
+        if self._helper is None:
+            if not self._engine.has_image(HELPER_IMAGE):
+                raise ImageUnavailable(f"Asking a web server needs the image {HELPER_IMAGE}.", hint="`dockerlab images` gets it.")
+            spec = RunSpec(image=HELPER_IMAGE, args=("sleep", "86400"), network="inside")
+            self._helper = self._engine.start(spec, Limits())
+        return self._helper
+
+
+def _complete(raw: bytearray) -> bool:
+    """Whether a whole answer is there, so that nobody waits for the other side to close."""
+    head, found, body = bytes(raw).partition(b"\r\n\r\n")
+    if not found:
+        return False
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length" and value.strip().isdigit():
+            return len(body) >= int(value)
+        if name.lower() == b"transfer-encoding" and b"chunked" in value.lower():
+            return body.endswith(b"0\r\n\r\n")
+    return False
+
+
+class _Socket:
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+
+    def makefile(self, mode: str) -> io.BytesIO:
+        return io.BytesIO(self._raw)
+
+
+def _parse(raw: bytes, seconds: float, error: str) -> Response:
+    if not raw:
+        return Response(0, Message(), b"", seconds, error)
+    answer = http.client.HTTPResponse(_Socket(raw))  # type: ignore[arg-type]  # it only asks for makefile
+    try:
+        answer.begin()
+        return Response(answer.status, answer.headers, answer.read(LARGEST_BODY), seconds, error)
+    except (http.client.HTTPException, ValueError, OSError) as broken:
+        return Response(0, Message(), b"", seconds, f"what answers there does not speak HTTP ({type(broken).__name__})")
+
+

@@ -1,0 +1,109 @@
+"""An image's layers, read from the engine's export without running anything. Streamed, never unpacked to disk.
+
+Formats: the engine's own (`ID/layer.tar`, https://github.com/moby/docker-image-spec/blob/main/v1.2.md) and the OCI
+layout (`blobs/sha256/…`); whiteouts as https://github.com/opencontainers/image-spec/blob/main/layer.md has them.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from typing import IO, Any
+
+from dockerlab.engine.objects import Entry, Layer
+from dockerlab.errors import EngineGone, LimitReached
+
+MOST_ENTRIES = 500_000
+"""Paths in one image; a Debian with PyTorch has about 30,000."""
+LARGEST_JSON = 4_000_000
+WHITEOUT = ".wh."
+OPAQUE = ".wh..wh..opq"
+
+
+class _Chunks(io.RawIOBase):
+    """The engine's chunks as a file to read from."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            try:
+                self._rest = memoryview(next(self._chunks))
+            except StopIteration:
+                return 0
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+def read_layers(chunks: Iterator[bytes]) -> list[Layer]:
+    """The layers in the order of the stack. Raises EngineGone where the export cannot be understood."""
+    found: dict[str, tuple[Entry, ...]] = {}
+    links: dict[str, str] = {}
+    documents: dict[str, Any] = {}
+    try:
+        with tarfile.open(fileobj=io.BufferedReader(_Chunks(chunks), 2**20), mode="r|", bufsize=2**20) as outer:
+            for member in outer:
+                if member.issym():
+                    links[member.name] = _beside(member.name, member.linkname)
+                if not member.isfile():
+                    continue
+                data = outer.extractfile(member)
+                assert data is not None
+                if member.name.endswith(".json") or member.name in ("repositories", "oci-layout"):
+                    documents[member.name] = json.loads(data.read(LARGEST_JSON))
+                elif member.name.endswith("/layer.tar") or member.name.startswith("blobs/"):
+                    layer = _entries(data)
+                    if layer is not None:
+                        found[member.name] = layer
+        manifest = documents["manifest.json"][0]
+        names = [links.get(name, name) for name in manifest["Layers"]]
+        return [Layer(diff_id=name, entries=found[name]) for name in names]
+    except (tarfile.TarError, ValueError, KeyError, IndexError, EOFError) as error:
+        raise EngineGone(f"The engine's export of an image could not be read: {error!r}.") from error
+
+
+def _beside(name: str, target: str) -> str:
+    """`a/layer.tar` linked to `../b/layer.tar` is `b/layer.tar`."""
+    parts = name.split("/")[:-1]
+    for part in target.split("/"):
+        if part == "..":
+            parts.pop()
+        else:
+            parts.append(part)
+    return "/".join(parts)
+
+
+def _entries(data: IO[bytes]) -> tuple[Entry, ...] | None:
+    """What one layer holds; None where the blob is no layer (a config or a manifest)."""
+    peek = io.BufferedReader(data, 2**20)  # type: ignore[type-var]  # a tar member reads like a raw file
+    if peek.peek(1)[:1] == b"{":
+        return None
+    entries = []
+    with tarfile.open(fileobj=peek, mode="r|*", bufsize=2**20) as layer:
+        for member in layer:
+            if len(entries) >= MOST_ENTRIES:
+                raise LimitReached(f"The image holds more than {MOST_ENTRIES} paths in one layer.")
+            entries.append(_entry(member))
+            layer.members = []  # tarfile remembers every member; a stream never needs them again
+    return tuple(entries)
+
+
+def _entry(member: tarfile.TarInfo) -> Entry:
+    path = member.name.removeprefix("./").strip("/")
+    folder, _, name = path.rpartition("/")
+    kind = "file" if member.isreg() else "dir" if member.isdir() else "link" if member.issym() or member.islnk() else "other"
+    if name == OPAQUE:
+        path, kind = folder, "opaque"
+    elif name.startswith(WHITEOUT):
+        path, kind = f"{folder}/{name[len(WHITEOUT):]}".lstrip("/"), "whiteout"
+    size = member.size if member.isreg() else 0
+    return Entry(path=path, kind=kind, size=size, mode=member.mode, uid=member.uid, gid=member.gid)

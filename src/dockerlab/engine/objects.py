@@ -1,0 +1,160 @@
+"""What the engine tells: images, layers, finished containers, processes. Frozen values, no connection."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+_MEANINGS = {
+    0: "success",
+    125: "the engine could not start the container",
+    126: "the command was found but cannot be executed",
+    127: "the command was not found",
+}
+
+
+class ExitCode(int):
+    """An exit code that knows what it means: 128+n is death by signal n (POSIX shell convention)."""
+
+    @property
+    def meaning(self) -> str:
+        """The code in words, such as `killed by SIGKILL`; empty where nothing general can be said."""
+        if self in _MEANINGS:
+            return _MEANINGS[self]
+        if 128 < self < 128 + 65:
+            try:
+                return f"ended by {signal.Signals(self - 128).name}, signal {self - 128}"
+            except ValueError:
+                return f"ended by signal {self - 128}"
+        return ""
+
+    def __str__(self) -> str:
+        return f"{int(self)} ({self.meaning})" if self.meaning else str(int(self))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One entry of an image's history."""
+
+    instruction: str
+    size: int
+    empty: bool
+    """True where the instruction made no layer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image, as the engine describes it. Sizes are uncompressed bytes of the layers."""
+
+    id: str
+    size: int
+    cmd: tuple[str, ...] | None
+    entrypoint: tuple[str, ...] | None
+    env: Mapping[str, str]
+    labels: Mapping[str, str]
+    user: str
+    workdir: str
+    ports: tuple[str, ...]
+    """Exposed ports as `5000/tcp`."""
+    volumes: tuple[str, ...]
+    stop_signal: str
+    layers: tuple[str, ...]
+    """Diff ids: SHA-256 of each uncompressed layer, the base's first."""
+    tags: tuple[str, ...] = ()
+
+    @property
+    def runs_as_root(self) -> bool:
+        """Whether a container of it starts as uid 0, as far as the image's USER alone can tell."""
+        return self.user.split(":")[0] in ("", "0", "root")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A command that ran to its end, in a container of its own or in a running one."""
+
+    exit_code: ExitCode
+    stdout: str
+    stderr: str
+    seconds: float
+    """From the start to the end, the engine's own work included."""
+    oom_killed: bool = False
+    notes: tuple[str, ...] = ()
+    """Limits that it ran into, a sentence each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """How a running container ended."""
+
+    exit_code: ExitCode
+    seconds: float
+    """From the request to the end."""
+    oom_killed: bool
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """One process of a container, with ids as the container sees them."""
+
+    pid: int
+    ppid: int
+    state: str
+    """The letter of /proc/PID/stat: R, S, D, Z (a zombie), T."""
+    argv: tuple[str, ...]
+    uid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One path in one layer."""
+
+    path: str
+    """Without a leading slash."""
+    kind: str
+    """file, dir, link, other, whiteout (removes a path) or opaque (empties a directory)."""
+    size: int
+    mode: int
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One layer of an image, in the order of the stack."""
+
+    diff_id: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of its regular files."""
+        return sum(entry.size for entry in self.entries)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A folder of the host in a container."""
+
+    source: str
+    target: str
+    read_only: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """What a container is asked to be: the arguments of `docker run`."""
+
+    image: str
+    args: tuple[str, ...] | None = None
+    """Replaces CMD; None keeps it."""
+    entrypoint: tuple[str, ...] | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    stdin: bytes = b""
+    user: str = ""
+    workdir: str = ""
+    network: str = "none"
+    """`none`, `inside` (other containers of this run, nothing else) or `outside`."""
+    mounts: tuple[Mount, ...] = ()

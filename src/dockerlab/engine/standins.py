@@ -1,0 +1,147 @@
+"""Stand-ins for the base images, built here where no registry answers. They bear a label that says so."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from dockerlab.engine.client import Engine
+from dockerlab.engine.daemon import apt_install
+from dockerlab.engine.objects import Image
+from dockerlab.errors import CannotInstall, CourseError, EngineGone
+from dockerlab.model import Limits
+
+STAND_IN = "dockerlab.stand-in"
+BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem",
+)  # fmt: skip
+"""Where systems keep their certificates, all in one file."""
+INSIDE_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+LIMITS = Limits(build_seconds=900)
+Tell = Callable[[str], None]
+
+
+class Bootstrap(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How a root file system is made on the host."""
+
+    suite: str
+    include: list[str] = []
+    exclude: list[str] = []
+    keep: list[str] = []
+
+
+class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """recipe.toml, beside a recipe's Dockerfile."""
+
+    bootstrap: Bootstrap | None = None
+
+
+def pull(engine: Engine, ref: str) -> bool:
+    """Fetches the image from its registry; False where the registry does not answer or has no such image."""
+    try:
+        engine.pull(ref)
+    except EngineGone:
+        return False
+    return engine.has_image(ref)
+
+
+def build(engine: Engine, ref: str, recipe: Path, tell: Tell) -> Image:
+    """Builds the recipe and tags it `ref`. Raises CannotInstall or EngineGone; a recipe that fails is a CourseError."""
+    from dockerlab.errors import SubmissionError
+
+    settings = _settings(recipe)
+    with tempfile.TemporaryDirectory(prefix="dockerlab-image-") as scratch:
+        context = Path(scratch, "context")
+        shutil.copytree(recipe, context)
+        _add_site(context / "site")
+        if settings.bootstrap:
+            tell("making a Debian root")
+            _bootstrap(settings.bootstrap, context / "rootfs.tar", tell)
+        tell("building")
+        try:
+            return engine.build(
+                context, limits=LIMITS, tag=ref, labels={STAND_IN: "true"},
+                on_line=lambda line: tell(line) if re.match(r"#\d+ \[", line) and "internal" not in line else None,
+            )  # fmt: skip
+        except SubmissionError as error:
+            raise CourseError(f"The stand-in for {ref} could not be built: {error.message}\n{error.detail}".strip()) from error
+
+
+def _settings(recipe: Path) -> Recipe:
+    path = recipe / "recipe.toml"
+    if not path.is_file():
+        return Recipe()
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Recipe)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise CourseError(f"{path}: {error}") from error
+
+
+def _bootstrap(wanted: Bootstrap, target: Path, tell: Tell) -> None:
+    if not shutil.which("mmdebstrap"):
+        apt_install(("mmdebstrap",), tell)
+    hooks = "/usr/share/mmdebstrap/hooks/merged-usr"
+    command = ["mmdebstrap", "--variant=minbase", f"--hook-dir={hooks}"]
+    command += [f"--include={name}" for name in wanted.include]
+    command += [f"--dpkgopt=path-exclude={path}" for path in wanted.exclude]
+    command += [f"--dpkgopt=path-include={path}" for path in wanted.keep]
+    tidy = 'rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin "$1"/var/log/*.log "$1"/var/log/apt'
+    command += [f"--customize-hook={tidy}", wanted.suite, str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        last = [line for line in done.stderr.splitlines() if line.startswith("E:")] or done.stderr.splitlines()[-1:]
+        raise CannotInstall(f"mmdebstrap could not make a Debian root: {' '.join(last)[:400]}")
+
+
+def _add_site(folder: Path) -> None:
+    """The machine's certificates and the pip settings that also mean something inside a container."""
+    folder.mkdir()
+    (folder / "ca-certificates.crt").write_bytes(_bundle())
+    lines = ["[global]", f"cert = {INSIDE_BUNDLE}", *(f"{key} = {value}" for key, value in sorted(pip_settings().items()))]
+    (folder / "pip.conf").write_text("\n".join(lines) + "\n")
+
+
+def _bundle() -> bytes:
+    named = [os.environ.get(key, "") for key in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")]
+    for path in [*named, *BUNDLES]:
+        if path and os.path.isfile(path):
+            return Path(path).read_bytes()
+    import certifi
+
+    return Path(certifi.where()).read_bytes()
+
+
+def pip_settings() -> dict[str, str]:
+    """The host's pip settings that make sense in a container: indexes and hosts reached over HTTP, and time limits.
+
+    Folders of the host and addresses with a password in them are left out.
+    """
+    listed = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+    )
+    found: dict[str, str] = {}
+    for line in listed.stdout.splitlines():
+        name, _, quoted = line.partition("=")
+        key = name.split(".", 1)[-1].strip(".").replace("_", "-")
+        value = quoted.strip().strip("'\"").replace("\\n", " ")
+        if key in ("index-url", "extra-index-url", "find-links"):
+            urls = [url for url in value.split() if _reachable_inside(url)]
+            if urls:
+                found[key] = " ".join(urls)
+        elif key in ("trusted-host", "default-timeout", "timeout", "retries"):
+            found[key.removeprefix("default-")] = value
+    return found
+
+
+def _reachable_inside(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and not parts.password and parts.hostname not in ("localhost", "127.0.0.1", "::1")

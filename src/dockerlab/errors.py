@@ -1,0 +1,112 @@
+"""Every error that dockerlab raises on purpose.
+
+DockerlabError
+├── UsageError        exit 2   what was asked for does not exist or makes no sense
+├── SubmissionError   exit 1   the submission is at fault: the check is `failed`
+│   ├── Refused                the folder may not be graded as it is
+│   ├── NoDockerfile
+│   ├── DockerfileInvalid
+│   ├── BuildFailed
+│   ├── BaseImageMissing
+│   └── LimitReached
+└── OurFault          exit 3   the engine, the machine or the course: the check is `error`
+    ├── EngineNotFound
+    ├── EngineGone
+    ├── ImageUnavailable
+    ├── CannotInstall
+    └── CourseError
+
+Each carries its message, the next step to try, and its exit code.
+"""
+
+from __future__ import annotations
+
+
+class DockerlabError(Exception):
+    """An error with a message for people, a next step and an exit code."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, hint: str = "", file: str = "", line: int = 0) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.file = file
+        self.line = line
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class UsageError(DockerlabError):
+    """What was asked for does not exist or makes no sense."""
+
+    exit_code = 2
+
+
+class SubmissionError(DockerlabError):
+    """The submission is at fault; `detail` is more to read, such as a build's last lines."""
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        file: str = "",
+        line: int = 0,
+        expected: str = "",
+        detail: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint, file=file, line=line)
+        self.expected = expected
+        self.detail = detail
+
+
+class Refused(SubmissionError):
+    """The submission's folder may not be graded as it is: empty, too large, or unsafe."""
+
+
+class NoDockerfile(SubmissionError):
+    """The Dockerfile that the lab asks for is not in the folder."""
+
+
+class DockerfileInvalid(SubmissionError):
+    """The Dockerfile cannot be read or parsed."""
+
+
+class BuildFailed(SubmissionError):
+    """An instruction of the Dockerfile failed."""
+
+
+class BaseImageMissing(SubmissionError):
+    """The registry answers, and has no such base image."""
+
+
+class LimitReached(SubmissionError):
+    """The submission ran into one of the lab's limits; the message names it."""
+
+
+class OurFault(DockerlabError):
+    """The engine, the machine or the course is at fault, never the submission."""
+
+
+class EngineNotFound(OurFault):
+    """No Docker Engine answers."""
+
+
+class EngineGone(OurFault):
+    """The engine stopped answering, or refused what it should have done."""
+
+
+class ImageUnavailable(OurFault):
+    """An image is not here and its registry does not answer."""
+
+
+class CannotInstall(OurFault):
+    """Something that is needed could not be installed or started here."""
+
+
+class CourseError(OurFault):
+    """A lab, a grader or the course is broken; names the file and the field."""

@@ -1,0 +1,147 @@
+"""`grade(lab, folder) -> Report`: the one way through the house, for students, instructors and workflows alike."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dockerlab.course import Course, open_course
+from dockerlab.engine.labels import new_run_id, owner
+from dockerlab.errors import DockerlabError, OurFault, SubmissionError, UsageError
+from dockerlab.grading.intake import take_in
+from dockerlab.grading.worker import Worker
+from dockerlab.model import Check, EngineInfo, Feedback, Lab, Outcome, Report, Where
+from dockerlab.plugin.child import Order
+
+ENGINE = "dockerlab.engine.client:connect"
+"""What opens the engine; tests name the fake one instead."""
+SCRATCH = "dockerlab-run-"
+"""Temporary folders begin with this and the run's id."""
+Listen = Callable[[dict[str, Any]], None]
+
+
+def grade(
+    lab: str,
+    folder: str | os.PathLike[str],
+    *,
+    course: Course | None = None,
+    only: list[str] | None = None,
+    listen: Listen | None = None,
+    connect: str = ENGINE,
+) -> Report:
+    """Grades the submission in `folder` and removes whatever that made on the engine and the host.
+
+    `listen` is told events as they happen (see plugin.child). Raises UsageError for a lab or folder that is not there,
+    CourseError for a broken lab or grader, EngineNotFound where no engine answers; everything else is in the report.
+    """
+    course = course or open_course()
+    chosen = course.lab(lab)
+    place = Path(folder)
+    if not place.is_dir():
+        hint = "Give the folder that the file is in." if place.exists() else "Is the path right?"
+        raise UsageError(f"There is no folder {place}.", hint=hint)
+    if not course.grader(lab).is_file():
+        raise OurFault(f"{course.grader(lab)} is missing: the lab `{lab}` has no grader.")
+    began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
+    run_id = new_run_id()
+    with _scratch(run_id) as scratch:
+        home = scratch / "home"
+        home.mkdir()
+        try:
+            checksum = take_in(place, scratch / "submission", chosen.limits)
+        except SubmissionError as refusal:
+            checks = list_checks(course, lab, home)
+            return _refused(chosen, checks, refusal, started, time.monotonic() - began)
+        worker, info = _work(course, chosen, scratch, run_id, only, listen or (lambda event: None), connect)
+    wall = time.monotonic() - began
+    outcomes = tuple(worker.outcomes[check.name] for check in worker.checks if check.name in worker.outcomes)
+    return Report(
+        lab=lab, title=chosen.title, outcomes=outcomes, started=started, seconds=round(wall, 3), checksum=checksum,
+        engine=info, costs=worker.costs,
+    )  # fmt: skip
+
+
+def _work(
+    course: Course, lab: Lab, scratch: Path, run_id: str, only: list[str] | None, listen: Listen, connect: str
+) -> tuple[Worker, EngineInfo | None]:
+    module, _, function = connect.partition(":")
+    engine = getattr(importlib.import_module(module), function)(run_id=run_id)
+    try:
+        info: EngineInfo | None = engine.info()
+        order = Order(
+            grader=str(course.grader(lab.slug)), submission=str(scratch / "submission"), home=str(scratch / "home"),
+            run_id=run_id, limits=lab.limits, connect=connect, builder=engine.builder, only=only,
+        )  # fmt: skip
+        worker = Worker(order, owner(), listen)
+        worker.work()
+        worker.costs["engine_seconds"] = worker.costs.get("engine_seconds", 0) + engine.meter.seconds
+    finally:
+        with _uninterrupted(), contextlib.suppress(OurFault):  # an engine that died has its own outcomes already
+            engine.__exit__(*sys.exc_info())
+    return worker, info
+
+
+def list_checks(course: Course, lab: str, home: Path | None = None) -> list[Check]:
+    """The lab's checks, in order, without an engine. Raises CourseError where the grader cannot be loaded."""
+    chosen = course.lab(lab)
+    with tempfile.TemporaryDirectory(prefix="dockerlab-list-") as spare:
+        order = Order(
+            grader=str(course.grader(lab)), submission=spare, home=str(home or spare), run_id="", limits=chosen.limits,
+            connect=ENGINE, collect_only=True,
+        )  # fmt: skip
+        worker = Worker(order, owner(), lambda event: None)
+        worker.work()
+        return worker.checks
+
+
+def _refused(lab: Lab, checks: list[Check], error: DockerlabError, started: str, seconds: float) -> Report:
+    where = Where(file=error.file, line=error.line) if error.file else None
+    feedback = Feedback(observed=error.message, why=error.hint, where=where)
+    outcomes = tuple(
+        Outcome(check=check.name, title=check.title, status="failed", points=check.points, feedback=feedback) for check in checks
+    )
+    return Report(
+        lab=lab.slug, title=lab.title, outcomes=outcomes, started=started, seconds=round(seconds, 3), problem=str(error)
+    )
+
+
+@contextlib.contextmanager
+def _scratch(run_id: str) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{run_id}-"))
+    try:
+        yield folder
+    finally:
+        with _uninterrupted():
+            shutil.rmtree(folder, onerror=_try_harder)
+
+
+def _try_harder(function: Any, path: str, info: Any) -> None:
+    """A folder without write permission keeps what is in it: give the permission, and try once more."""
+    with contextlib.suppress(OSError):
+        os.chmod(os.path.dirname(path), 0o700)
+        os.chmod(path, 0o700)
+        function(path)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Cleaning up is not stopped by a second Ctrl-C."""
+    try:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except ValueError:  # not the main thread: no signal comes here
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,159 @@
+"""What flows through the house: labs, checks, outcomes and reports. Frozen, and free of behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Status = Literal["passed", "failed", "skipped", "error"]
+
+MB = 1_000_000
+"""Sizes are decimal, as registries and disk makers count them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a submission may use; lab.toml can widen each."""
+
+    memory_mb: int = 512
+    """Memory and swap of one container together, in decimal megabytes."""
+    cpus: float = 1.0
+    pids: int = 256
+    """Processes and threads in one container."""
+    output_kib: int = 1024
+    """How much of a container's stdout, and of its stderr, is kept."""
+    check_seconds: float = 60
+    """What one check may take, without the building of images."""
+    build_seconds: float = 600
+    context_mb: int = 200
+    """Size of the submission's folder, in decimal megabytes."""
+    context_files: int = 10_000
+    network: bool = False
+    """Whether containers reach the outside while they are graded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lab:
+    """One module of the course, as lab.toml tells it."""
+
+    slug: str
+    title: str
+    summary: str
+    files: tuple[str, ...]
+    """What a submission consists of, relative to its folder."""
+    images: tuple[str, ...] = ()
+    """The base images that its lesson uses."""
+    minutes: int = 30
+    points: int = 100
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One test of a grader, as its decorator and docstring tell it."""
+
+    name: str
+    """The test's name without `test_`."""
+    title: str
+    """The docstring: the student's sentence."""
+    points: int
+    hints: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """A place in the submission; line 0 is the whole file."""
+
+    file: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}, line {self.line}" if self.line else self.file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What a student reads about a check that did not pass."""
+
+    expected: str = ""
+    observed: str = ""
+    why: str = ""
+    where: Where | None = None
+    hint: str = ""
+    detail: str = ""
+    """More to read: the last lines of a build, the first of a log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one check ended."""
+
+    check: str
+    title: str
+    status: Status
+    points: int
+    """What the check is worth."""
+    seconds: float = 0.0
+    feedback: Feedback | None = None
+
+    @property
+    def score(self) -> int:
+        """Points earned: all or nothing."""
+        return self.points if self.status == "passed" else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInfo:
+    """The engine that graded."""
+
+    version: str
+    api_version: str
+    storage_driver: str
+    cgroup_version: str
+    builder: str
+    gpu: str
+    """How GPUs are granted: a runtime's name, or "none"."""
+    where: str
+    """The address of its API."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The result of grading one submission of one lab."""
+
+    lab: str
+    title: str
+    outcomes: tuple[Outcome, ...]
+    started: str
+    """When grading began: ISO 8601, UTC."""
+    seconds: float
+    checksum: str = ""
+    """SHA-256 over the submission's names, modes and bytes; empty where it was refused."""
+    engine: EngineInfo | None = None
+    problem: str = ""
+    """One line, where something kept the whole submission from being graded."""
+    costs: dict[str, float] = field(default_factory=dict)
+    """Seconds and counts of what grading cost; for the benchmark, not for marks."""
+
+    @property
+    def score(self) -> int:
+        """Points earned."""
+        return sum(outcome.score for outcome in self.outcomes)
+
+    @property
+    def max_score(self) -> int:
+        """Points that could be earned."""
+        return sum(outcome.points for outcome in self.outcomes)
+
+    @property
+    def final(self) -> bool:
+        """False while any outcome is `error`: then the mark does not count yet."""
+        return bool(self.outcomes) and all(o.status != "error" for o in self.outcomes)
+
+    @property
+    def exit_code(self) -> int:
+        """0 full marks, 1 some check failed, 3 our fault."""
+        if not self.final:
+            return 3
+        return 0 if all(o.status == "passed" for o in self.outcomes) else 1

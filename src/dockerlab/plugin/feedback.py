@@ -1,0 +1,116 @@
+"""From what a check raised to what a student reads. Nobody reads a traceback."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dockerlab.checks import CheckFailed, feedback_of
+from dockerlab.engine.objects import ExitCode
+from dockerlab.errors import DockerlabError, SubmissionError
+from dockerlab.model import Check, Feedback, Status
+
+LONGEST = 400
+"""Characters of one value that are shown."""
+_WORDS: dict[type[ast.cmpop], str] = {
+    ast.Eq: "is", ast.NotEq: "is not", ast.Lt: "is less than", ast.LtE: "is at most", ast.Gt: "is more than",
+    ast.GtE: "is at least", ast.In: "is in", ast.NotIn: "is not in", ast.Is: "is", ast.IsNot: "is not",
+}  # fmt: skip
+
+
+def judge(error: BaseException, grader: Path, line: int, compared: tuple[Any, Any] | None, check: Check) -> tuple[Status, Feedback]:
+    """The outcome that an exception of a check means, and the feedback.
+
+    `line` is where in the grader it came through; `compared` the two values of its last failed comparison.
+    """
+    hint = check.hints[0] if check.hints else ""
+    if isinstance(error, pytest.skip.Exception):
+        return "skipped", Feedback(why=str(error.msg or "It cannot be checked here."))
+    if isinstance(error, CheckFailed):
+        return "failed", _with(error.feedback, hint, check)
+    if isinstance(error, SubmissionError):
+        return "failed", _with(feedback_of(error), hint, check)
+    if isinstance(error, DockerlabError):
+        return "error", Feedback(observed=error.message, why=error.hint)
+    if isinstance(error, AssertionError):
+        return "failed", _with(_plain(error, grader, line, compared), hint, check)
+    return "error", Feedback(
+        observed=f"The grader itself failed: {type(error).__name__}: {_cut(str(error))}",
+        why="This is not the submission's fault. Please tell the author of the lab.",
+        detail=f"{grader.name}, line {line}",
+    )
+
+
+def _with(feedback: Feedback, hint: str, check: Check) -> Feedback:
+    return Feedback(
+        expected=feedback.expected or check.title, observed=feedback.observed, why=feedback.why, where=feedback.where,
+        hint=feedback.hint or hint, detail=feedback.detail,
+    )  # fmt: skip
+
+
+def _plain(error: AssertionError, grader: Path, line: int, compared: tuple[Any, Any] | None) -> Feedback:
+    """A plain assert: its own source says what was expected, its values what was observed."""
+    test, message = _assertion(grader, line)
+    text = str(error)
+    why = text.split("\nassert ", 1)[0].strip() if message else ""
+    if isinstance(test, ast.Compare) and len(test.ops) == 1 and compared is not None:
+        left, right = ast.unparse(test.left), test.comparators[0]
+        wanted = _shown(compared[1]) if _is_short(compared[1]) or isinstance(right, ast.Constant) else f"`{ast.unparse(right)}`"
+        if isinstance(test.ops[0], ast.In | ast.NotIn):
+            whole = ast.unparse(right)
+            return Feedback(
+                expected=f"{_shown(compared[0])} {_WORDS[type(test.ops[0])]} `{whole}`",
+                observed=f"`{whole}` is {_shown(compared[1])}", why=why,
+            )  # fmt: skip
+        return Feedback(
+            expected=f"`{left}` {_WORDS[type(test.ops[0])]} {wanted}", observed=f"`{left}` is {_shown(compared[0])}", why=why
+        )
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return Feedback(observed=f"`{ast.unparse(test.operand)}` holds" if not why else why, why=why)
+    observed = f"`{ast.unparse(test)}` does not hold" if test is not None else _cut(text.split("\n")[0])
+    return Feedback(observed=why or observed)
+
+
+@cache
+def _tree(grader: Path) -> ast.Module:
+    return ast.parse(grader.read_text(encoding="utf-8"))
+
+
+def _assertion(grader: Path, line: int) -> tuple[ast.expr | None, ast.expr | None]:
+    for node in ast.walk(_tree(grader)):
+        if isinstance(node, ast.Assert) and node.lineno <= line <= (node.end_lineno or node.lineno):
+            return node.test, node.msg
+    return None, None
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, bool | int | float | type(None)) or (isinstance(value, str | tuple) and len(repr(value)) <= LONGEST)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, ExitCode):
+        return str(value)
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, str):
+        return f'"{_cut(_visible(value))}"' if value else "empty"
+    if isinstance(value, Sequence) and not isinstance(value, bytes) and value and all(isinstance(one, str) for one in value):
+        return _cut(", ".join(f'"{_visible(one)}"' for one in value))
+    return _cut(repr(value))
+
+
+def _visible(text: str) -> str:
+    """Line ends and control characters made visible, so that a stray one is seen."""
+    return "".join(_ESCAPES.get(c, c if c.isprintable() else f"\\x{ord(c):02x}") for c in text)
+
+
+_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"

@@ -1,14 +1,215 @@
-from dockerlab import check, fail
+"""The life of a container: what it prints, what its environment changes, and how it ends."""
 
-@check(points=60, hints=("a hint",))
+from dockerlab import check, fail
+from dockerlab.checks.answers import expect_answer, read_answers
+from dockerlab.checks.pinning import loose_bases
+
+AUTHORS = "org.opencontainers.image.authors"
+EX_USAGE = 64  # sysexits.h: the command was used incorrectly
+QUIZ = {
+    "state_after_exit": (
+        "exited",
+        {
+            "running": "A container runs only as long as its program does, and the program has ended.",
+            "paused": "A pause is something that you ask for with `docker pause`; nobody did.",
+            "removed": "Without `--rm` nothing is removed by itself: look at `docker ps -a` after a run.",
+        },
+    ),
+    "ps_shows": (
+        "running",
+        {
+            "all": "Run `docker ps` and `docker ps -a` one after the other: the first list is shorter.",
+            "exited": "Start something that lasts, `docker run -d busybox sleep 60`, and look again.",
+            "images": "Images are not containers; another command lists them.",
+        },
+    ),
+    "removes_container": (
+        "docker rm",
+        {
+            "docker stop": "It ends the program. The container is still in `docker ps -a` afterwards.",
+            "docker kill": "It ends the program, only harder. Look at `docker ps -a` afterwards.",
+            "docker rmi": "That removes an image, and it refuses while a container still uses it.",
+        },
+    ),
+    "logs_after_exit": (
+        "yes",
+        {"no": "Try it: run hello-world without `--rm`, find the container with `docker ps -a`, and ask for its logs."},
+    ),
+    "option_i": (
+        "keeps stdin open",
+        {
+            "gives it a terminal": "`echo hi | docker run -i busybox cat` works and no terminal is in sight. What did `cat` read?",
+            "runs it in the background": "Then you could not type anything into it. Try `docker run -i busybox cat`.",
+            "names the container": "Names are given by a longer option. Try `docker run -i busybox cat`.",
+        },
+    ),
+    "option_t": (
+        "gives it a terminal",
+        {
+            "keeps stdin open": "Try `docker run -t busybox sh`: there is a prompt, and yet it does not hear you.",
+            "runs it in the background": "Try `docker run -t busybox sh`: what appears that was not there without it?",
+            "names the container": "Names are given by a longer option. Try `docker run -t busybox sh`.",
+        },
+    ),
+}
+
+
+def prints(done, line):
+    """The output is that line, with or without its line end."""
+    if done.stdout.removesuffix("\n") != line:
+        why = ""
+        if line in done.stdout + done.stderr:
+            why = "The line is there, but so is something else, or it went to stderr."
+        elif done.exit_code:
+            why = "The container ended with an error, so look at what it said on stderr first."
+        fail(
+            f'stdout is "{done.stdout[:200]}", the exit code is {done.exit_code}',
+            expected=f'stdout is exactly "{line}"',
+            why=why,
+            detail=done.stderr[-1000:],
+        )
+
+
+@check(
+    points=20,
+    hints=(
+        "Build it and run it yourself: `docker build -t hello . && docker run --rm hello`.",
+        "The image needs the script inside (COPY) and must know what to run (CMD or ENTRYPOINT).",
+        'COPY greet.sh /greet.sh, then CMD ["sh", "/greet.sh"].',
+    ),
+)
 def test_greets(run):
-    """Prints."""
+    """`docker run --rm IMAGE` prints exactly `Hello, world!` and ends with exit code 0."""
     done = run()
-    assert done.stdout == "Hello, world!\n", "Because."
+    prints(done, "Hello, world!")
+    assert done.exit_code == 0, "A program that did its work ends with 0; anything else means trouble to whoever called it."
+
+
+@check(
+    points=15,
+    needs=test_greets,
+    hints=(
+        "Where does a program find what `-e NAME=Ada` gave it?",
+        "A shell has the environment in its variables: `$NAME`. What should happen where it is not set?",
+        "`${NAME-world}` is the value of NAME, or `world` where NAME is not set.",
+    ),
+)
+def test_greets_by_name(run):
+    """`docker run --rm -e NAME=Ada IMAGE` prints exactly `Hello, Ada!`."""
+    done = run(env={"NAME": "Ada"})
+    prints(done, "Hello, Ada!")
     assert done.exit_code == 0
 
-@check(points=40, needs=test_greets)
-def test_host(host, container):
-    """Has a passwd."""
-    assert host.file("/etc/passwd").exists
-    assert container.stop(1).exit_code == 0
+
+@check(
+    points=10,
+    needs=test_greets_by_name,
+    hints=(
+        "What does a shell do with two spaces in `echo $NAME`?",
+        "Between double quotes a value stays whole: one word, as it is.",
+        "printf 'Hello, %s!\\n' \"$NAME\"",
+    ),
+)
+def test_odd_names(run):
+    """A name with spaces, quotes, a star and a dollar sign comes out as it went in."""
+    for name in ("Ada  King,   Countess of Lovelace", """Grace "Amazing" O'Hopper""", "* $HOME"):
+        done = run(env={"NAME": name})
+        prints(done, f"Hello, {name}!")
+
+
+@check(
+    points=10,
+    needs=test_greets,
+    hints=(
+        "Not set and set to nothing are two things. Which of them is this?",
+        '`[ "${NAME+set}" ]` is true where NAME is set, even to nothing. `>&2` sends a line to stderr.',
+        'if [ "${NAME+set}" ] && [ -z "$NAME" ]; then echo "..." >&2; exit 64; fi',
+    ),
+)
+def test_empty_name(run):
+    """With NAME set but empty: a message on stderr, nothing on stdout, exit code 64."""
+    done = run(env={"NAME": ""})
+    assert done.exit_code == EX_USAGE, "64 is what Unix programs say when they were used wrongly (EX_USAGE)."
+    assert done.stdout == "", "What went wrong belongs on stderr: stdout may be the input of another program."
+    assert done.stderr.strip() != "", "Say on stderr what is wrong; an exit code alone helps nobody."
+
+
+@check(
+    points=8,
+    hints=(
+        "Which version of the base image will this build in a year?",
+        "A tag after the colon names a version; no tag means `latest`, which moves.",
+        "FROM debian:bookworm-slim",
+    ),
+)
+def test_pinned(dockerfile):
+    """The base image is pinned to a tag that is not `latest`."""
+    for ref, line in loose_bases(dockerfile):
+        fail(
+            f"`FROM {ref}`",
+            expected="a base image with a tag other than `latest`, or with a digest",
+            why="`latest` is whatever was pushed last: the same Dockerfile makes another image next month.",
+            file=dockerfile.name,
+            line=line,
+        )
+
+
+@check(
+    points=7,
+    hints=(
+        "Who would somebody ask about this image?",
+        "LABEL puts a key and a value into the image; `docker inspect` shows them.",
+        f'LABEL {AUTHORS}="You <you@example.com>"',
+    ),
+)
+def test_authors(image, dockerfile):
+    """The image says who made it, in the label `org.opencontainers.image.authors`."""
+    if not image.labels.get(AUTHORS, "").strip():
+        labels = [one for one in dockerfile.all("LABEL") if "authors" in one.original]
+        fail(
+            f"the label is {'empty' if AUTHORS in image.labels else 'not there'}",
+            expected=f"a label `{AUTHORS}` that is not empty",
+            file=dockerfile.name,
+            line=labels[0].line if labels else 0,
+        )
+
+
+def _answer(submission, key):
+    right, wrong = QUIZ[key]
+    expect_answer(submission, read_answers(submission, QUIZ), key, right, wrong)
+
+
+@check(points=5, hints=("Run hello-world, then look at the STATUS column of `docker ps -a`.",))
+def test_state_after_exit(submission):
+    """Quiz: the state of a container whose program has ended."""
+    _answer(submission, "state_after_exit")
+
+
+@check(points=5, hints=("Compare `docker ps` with `docker ps -a`.",))
+def test_ps_shows(submission):
+    """Quiz: which containers `docker ps` shows."""
+    _answer(submission, "ps_shows")
+
+
+@check(points=5, hints=("After which command is the container gone from `docker ps -a`?",))
+def test_removes_container(submission):
+    """Quiz: what removes a container."""
+    _answer(submission, "removes_container")
+
+
+@check(points=5, hints=("`docker logs` takes the id of any container that `docker ps -a` shows.",))
+def test_logs_after_exit(submission):
+    """Quiz: whether a container's output can still be read after its end."""
+    _answer(submission, "logs_after_exit")
+
+
+@check(points=5, hints=("`echo hi | docker run busybox cat`, with and without `-i`.",))
+def test_option_i(submission):
+    """Quiz: what `-i` does."""
+    _answer(submission, "option_i")
+
+
+@check(points=5, hints=("`docker run busybox tty`, with and without `-t`.",))
+def test_option_t(submission):
+    """Quiz: what `-t` does."""
+    _answer(submission, "option_t")

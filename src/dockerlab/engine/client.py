@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -135,11 +136,13 @@ class Engine:
             raw = self.api.history(ref)
         return [Step(instruction=one["CreatedBy"], size=one["Size"], empty=one["Size"] == 0) for one in reversed(raw)]
 
-    def layers(self, ref: str) -> list[Layer]:
-        """What each layer holds, the base's first."""
+    def layers(self, ref: str, needles: tuple[bytes, ...] = ()) -> list[Layer]:
+        """What each layer holds, the base's first; `needles` are byte strings to look for in every file."""
         with self.meter.waiting(), speaking(f"read the layers of {ref}"):
             stream = self.api.get_image(ref, chunk_size=2**20)
-            return read_layers(stream)
+            found = read_layers(stream, needles)
+            ids = self.api.inspect_image(ref)["RootFS"].get("Layers") or []
+        return [replace(layer, diff_id=diff_id) for layer, diff_id in zip(found, ids, strict=True)]
 
     def tag(self, ref: str, name: str) -> None:
         """Gives the image another name."""

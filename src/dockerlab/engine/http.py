@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import http.client
 import io
+import secrets
+import shlex
 import time
 from dataclasses import dataclass
 from email.message import Message
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
     from dockerlab.engine.container import Container
 
 HELPER_IMAGE = "busybox:latest"
+SAFE = "/%?=&:;,+~@!$*()"
+"""Characters of a path that are sent as they are."""
+POLL = 0.05
+LOOPBACK_FROM = 0.8
+"""What is left of the time to wait when a server is first looked for on the loopback."""
 LARGEST_BODY = 10_000_000
 """Bytes of one answer that are read."""
 
@@ -55,33 +62,45 @@ class Client:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._helper: Container | None = None
+        self._beside: dict[str, Container] = {}
 
-    def get(self, container: Container, path: str = "/", *, port: int, timeout: float = 10) -> Response:
-        """One GET to the container's own address. Never raises for what the server does."""
-        address = container.address
-        if not address:
+    def get(
+        self, container: Container, path: str = "/", *, port: int, timeout: float = 10, loopback: bool = False
+    ) -> Response:
+        """One GET to the container's own address, or to its loopback. Never raises for what the server does."""
+        address = "127.0.0.1" if loopback else container.address
+        helper = self._inside(container) if loopback else self._start()
+        if not address or helper is None:
             return Response(0, Message(), b"", 0.0, "the container is not running")
         request = (
-            f"GET {quote(path, safe='/%?=&#:;,+~@!$*()')} HTTP/1.1\r\nHost: {address}:{port}\r\n"
+            f"GET {quote(path, safe=SAFE)} HTTP/1.1\r\nHost: {address}:{port}\r\n"
             "User-Agent: dockerlab\r\nAccept: */*\r\nConnection: close\r\n\r\n"
         )
         began = time.monotonic()
-        raw, error = self._exchange(address, port, request.encode(), timeout)
+        raw, error = self._exchange(helper, address, port, request.encode(), timeout)
         return _parse(raw, time.monotonic() - began, error)
 
-    def wait(self, container: Container, path: str = "/", *, port: int, within: float) -> Response:
-        """The first answer of any status, or the last failure when `within` seconds after the start are over."""
+    def wait(self, container: Container, path: str = "/", *, port: int, within: float, loopback: bool = False) -> Response:
+        """The first answer of any status, or the last failure when `within` seconds after the start are over.
+
+        With `loopback`, a server that listens on the loopback only is found, too (from half of that time on).
+        """
         end = container.started + within
         while True:
-            response = self.get(container, path, port=port, timeout=max(1.0, min(5.0, end - time.monotonic())))
-            if response.status or time.monotonic() >= end or not container.running:
+            left = end - time.monotonic()
+            response = self.get(container, path, port=port, timeout=max(1.0, min(5.0, left)))
+            if not response.status and loopback and left < within * LOOPBACK_FROM:
+                response = self.get(container, path, port=port, timeout=max(1.0, min(5.0, left)), loopback=True)
+            if response.status or left <= 0 or not container.running:
                 return response
-            time.sleep(0.1)
+            time.sleep(POLL)
 
     def listeners(self, container: Container) -> set[tuple[str, int]]:
         """Who listens where in the container, as (`loopback` or `any`, port); for telling why nobody answers."""
-        spec = RunSpec(image=HELPER_IMAGE, args=("cat", "/proc/net/tcp", "/proc/net/tcp6"), network=f"container:{container.id}")
-        done = self._engine.run(spec, Limits(check_seconds=10))
+        helper = self._inside(container)
+        if helper is None:
+            return set()
+        done = helper.exec("cat", "/proc/net/tcp", "/proc/net/tcp6")
         found = set()
         for line in done.stdout.splitlines():
             fields = line.split()
@@ -91,8 +110,27 @@ class Client:
                 found.add(("loopback" if loopback else "any", int(port, 16)))
         return found
 
-    def _exchange(self, address: str, port: int, request: bytes, timeout: float) -> tuple[bytes, str]:
-        helper = self._start()
+    def pages(self, container: Container, path: str = "/", *, port: int, times: int, loopback: bool = False) -> list[str]:
+        """The bodies of so many GETs, one after the other; for what differs from one to the next. Bounded to 1 MiB in all."""
+        helper = self._inside(container) if loopback else self._start()
+        address = "127.0.0.1" if loopback else container.address
+        if helper is None or not address or helper.shell is None:
+            return []
+        word = secrets.token_hex(8)
+        url = shlex.quote(f"http://{address}:{port}{quote(path, safe=SAFE)}")
+        loop = f"i=0; while [ $i -lt {times} ]; do wget -q -T 5 -O - {url}; echo; echo {word}; i=$((i+1)); done"
+        return helper.shell.run(loop, time.monotonic() + 30).stdout.split(f"\n{word}\n")[:-1]
+
+    def _inside(self, container: Container) -> Container | None:
+        """A helper in the container's own network namespace, where its loopback is reached; None where it has ended."""
+        if container.id not in self._beside:
+            if not container.running:
+                return None
+            spec = RunSpec(image=HELPER_IMAGE, args=("sleep", "86400"), network=f"container:{container.id}")
+            self._beside[container.id] = self._engine.start(spec, Limits())
+        return self._beside[container.id]
+
+    def _exchange(self, helper: Container, address: str, port: int, request: bytes, timeout: float) -> tuple[bytes, str]:
         api = self._engine.api
         made = api.exec_create(helper.id, ["nc", "-w", str(max(1, round(timeout))), address, str(port)], stdin=True)
         frames = Frames(api.exec_start(made["Id"], socket=True))

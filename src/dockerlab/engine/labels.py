@@ -47,15 +47,20 @@ def owner_lives(label: str) -> bool:
     pid, _, started = rest.partition(":")
     if machine != _machine() or not pid.isdigit():
         return bool(label)
+    return process_lives(int(pid), started)
+
+
+def process_lives(pid: int, started: str = "") -> bool:
+    """Whether a process of that id (and, where given, of that start) runs on this machine."""
     if sys.platform == "win32":
-        return _alive_on_windows(int(pid))
+        return _alive_on_windows(pid)
     try:
-        os.kill(int(pid), 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         pass
-    return not started or _started(int(pid)) in ("", started)
+    return not started or _started(pid) in ("", started)
 
 
 def _alive_on_windows(pid: int) -> bool:

@@ -18,6 +18,7 @@ from dockerlab.errors import EngineGone, LimitReached
 MOST_ENTRIES = 500_000
 """Paths in one image; a Debian with PyTorch has about 30,000."""
 LARGEST_JSON = 4_000_000
+PIECE = 2**20
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 
@@ -44,8 +45,11 @@ class _Chunks(io.RawIOBase):
         return count
 
 
-def read_layers(chunks: Iterator[bytes]) -> list[Layer]:
-    """The layers in the order of the stack. Raises EngineGone where the export cannot be understood."""
+def read_layers(chunks: Iterator[bytes], needles: tuple[bytes, ...] = ()) -> list[Layer]:
+    """The layers in the order of the stack; entries tell which of the `needles` their bytes hold.
+
+    Raises EngineGone where the export cannot be understood.
+    """
     found: dict[str, tuple[Entry, ...]] = {}
     links: dict[str, str] = {}
     documents: dict[str, Any] = {}
@@ -61,7 +65,7 @@ def read_layers(chunks: Iterator[bytes]) -> list[Layer]:
                 if member.name.endswith(".json") or member.name in ("repositories", "oci-layout"):
                     documents[member.name] = json.loads(data.read(LARGEST_JSON))
                 elif member.name.endswith("/layer.tar") or member.name.startswith("blobs/"):
-                    layer = _entries(data)
+                    layer = _entries(data, needles)
                     if layer is not None:
                         found[member.name] = layer
         manifest = documents["manifest.json"][0]
@@ -82,7 +86,7 @@ def _beside(name: str, target: str) -> str:
     return "/".join(parts)
 
 
-def _entries(data: IO[bytes]) -> tuple[Entry, ...] | None:
+def _entries(data: IO[bytes], needles: tuple[bytes, ...]) -> tuple[Entry, ...] | None:
     """What one layer holds; None where the blob is no layer (a config or a manifest)."""
     peek = io.BufferedReader(data, 2**20)  # type: ignore[type-var]  # a tar member reads like a raw file
     if peek.peek(1)[:1] == b"{":
@@ -92,12 +96,27 @@ def _entries(data: IO[bytes]) -> tuple[Entry, ...] | None:
         for member in layer:
             if len(entries) >= MOST_ENTRIES:
                 raise LimitReached(f"The image holds more than {MOST_ENTRIES} paths in one layer.")
-            entries.append(_entry(member))
+            held = _held(layer, member, needles) if needles and member.isreg() else ()
+            entries.append(_entry(member, held))
             layer.members = []  # tarfile remembers every member; a stream never needs them again
     return tuple(entries)
 
 
-def _entry(member: tarfile.TarInfo) -> Entry:
+def _held(layer: tarfile.TarFile, member: tarfile.TarInfo, needles: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Which needles the file holds, read in pieces that overlap."""
+    data = layer.extractfile(member)
+    assert data is not None
+    overlap = max(map(len, needles)) - 1
+    found: set[bytes] = set()
+    tail = b""
+    while piece := data.read(PIECE):
+        text = tail + piece
+        found.update(needle for needle in needles if needle in text)
+        tail = text[-overlap:] if overlap else b""
+    return tuple(needle for needle in needles if needle in found)
+
+
+def _entry(member: tarfile.TarInfo, held: tuple[bytes, ...]) -> Entry:
     path = member.name.removeprefix("./").strip("/")
     folder, _, name = path.rpartition("/")
     kind = "file" if member.isreg() else "dir" if member.isdir() else "link" if member.issym() or member.islnk() else "other"
@@ -106,4 +125,4 @@ def _entry(member: tarfile.TarInfo) -> Entry:
     elif name.startswith(WHITEOUT):
         path, kind = f"{folder}/{name[len(WHITEOUT):]}".lstrip("/"), "whiteout"
     size = member.size if member.isreg() else 0
-    return Entry(path=path, kind=kind, size=size, mode=member.mode, uid=member.uid, gid=member.gid)
+    return Entry(path=path, kind=kind, size=size, mode=member.mode, uid=member.uid, gid=member.gid, held=held)

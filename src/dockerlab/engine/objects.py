@@ -119,6 +119,8 @@ class Entry:
     mode: int
     uid: int
     gid: int
+    held: tuple[bytes, ...] = ()
+    """Which of the byte strings that were searched for it holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dockerlab.course import Course, open_course
-from dockerlab.engine.labels import new_run_id, owner
+from dockerlab.engine.labels import new_run_id, owner, process_lives
 from dockerlab.errors import DockerlabError, OurFault, SubmissionError, UsageError
 from dockerlab.grading.intake import take_in
 from dockerlab.grading.worker import Worker
@@ -145,3 +145,14 @@ def _uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def clean_folders(*, everyone: bool = False) -> int:
+    """Removes the temporary folders of runs whose process is gone (or, on request, of all). Returns how many."""
+    count = 0
+    for folder in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*"):
+        pid = folder.name.removeprefix(SCRATCH).partition("-")[0]
+        if pid.isdigit() and (everyone or not process_lives(int(pid))):
+            shutil.rmtree(folder, onerror=_try_harder)
+            count += not folder.exists()
+    return count

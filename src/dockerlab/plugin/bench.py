@@ -93,6 +93,13 @@ class Bench:
             raise found
         return found
 
+    def base(self, image: Image, dockerfile: str = "Dockerfile") -> Image | None:
+        """The outside image that the image's last stage goes back to; None where it began from scratch."""
+        bases = {ref for ref, _ in self.submission.dockerfile(dockerfile).bases()}
+        found = [self.engine.image(ref) for ref in bases if self.engine.has_image(ref)]
+        fitting = [one for one in found if image.layers[: len(one.layers)] == one.layers]
+        return max(fitting, key=lambda one: len(one.layers), default=None)
+
     def spec(self, image: Image | str, args: tuple[str, ...], options: dict[str, Any], *, network: str) -> RunSpec:
         """What to ask the engine for; no arguments mean the image's own command."""
         ref = image if isinstance(image, str) else image.id

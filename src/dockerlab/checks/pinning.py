@@ -1,0 +1,95 @@
+"""Pinned or not: base images and Python requirements. The one place where a submission's text is the point."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from dockerlab.engine.dockerfile import Dockerfile
+
+TOOLS = frozenset({"pip", "setuptools", "wheel", "uv", "poetry", "pip-tools"})
+"""What installs the rest; its own version is not what a lab is about."""
+_VALUED = frozenset({"-r", "--requirement", "-c", "--constraint", "-t", "--target", "-i", "--index-url", "--extra-index-url",
+                     "-f", "--find-links", "--prefix", "--root", "--python", "--trusted-host", "--timeout", "--retries",
+                     "--cache-dir", "-e", "--editable", "--platform", "--only-binary", "--no-binary", "--src", "--cert"})  # fmt: skip
+
+
+def image_is_pinned(ref: str) -> bool:
+    """Whether an image's name has a digest, or a tag that is not `latest`."""
+    if "@sha256:" in ref:
+        return True
+    name = ref.rpartition("/")[2]
+    tag = name.partition(":")[2]
+    return bool(tag) and tag != "latest"
+
+
+def loose_bases(dockerfile: Dockerfile) -> Iterator[tuple[str, int]]:
+    """The base images that are not pinned, with their lines."""
+    for ref, instruction in dockerfile.bases():
+        if not image_is_pinned(ref):
+            yield ref, instruction.line
+
+
+def requirement_is_pinned(text: str) -> bool:
+    """Whether one requirement admits one version only (PEP 440 `==` without a wildcard, `===`, or a direct reference)."""
+    try:
+        parsed = Requirement(text)
+    except InvalidRequirement:
+        return False
+    return bool(parsed.url) or any(
+        one.operator == "===" or (one.operator == "==" and not one.version.endswith(".*")) for one in parsed.specifier
+    )
+
+
+def requirements(text: str) -> Iterator[tuple[str, int]]:
+    """The requirements of a requirements file, with their lines; options, comments and hashes left out."""
+    joined, begin = "", 0
+    for number, raw in enumerate(text.splitlines(), 1):
+        begin = begin if joined else number
+        joined += re.sub(r"(^|\s)#.*$", "", raw)
+        if joined.endswith("\\"):
+            joined = joined[:-1] + " "
+            continue
+        line, joined = joined.strip(), ""
+        if line and not line.startswith("-"):
+            yield re.split(r"\s--", line)[0].strip(), begin
+
+
+def loose_requirements(text: str) -> Iterator[tuple[str, int]]:
+    """The requirements that are not pinned, with their lines."""
+    for one, line in requirements(text):
+        if not requirement_is_pinned(one):
+            yield one, line
+
+
+def loose_installs(dockerfile: Dockerfile) -> Iterator[tuple[str, int]]:
+    """Packages that a RUN installs with pip by a name without a version, with their lines."""
+    for one in dockerfile.all("RUN"):
+        text = " ".join(one.args) if one.json else _script(one.original)
+        for command in re.split(r"&&|\|\||[;|\n]", text):
+            for package in _installed(command):
+                yield package, one.line
+
+
+def _script(original: str) -> str:
+    return re.sub(r"^\s*RUN\s+", "", re.sub(r"\\\s*\n", " ", original), flags=re.IGNORECASE)
+
+
+def _installed(command: str) -> Iterator[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = command.split()
+    if "install" not in words or not any(re.search(r"(^|/)(pip[0-9.]*|uv)$", word) for word in words):
+        return
+    rest = iter(words[words.index("install") + 1 :])
+    for word in rest:
+        if word in _VALUED:
+            next(rest, None)
+        elif not word.startswith("-") and not re.search(r"[/$]|\.whl$|^\.", word):
+            name = re.split(r"[\[<>=!~; @]", word)[0].lower()
+            if name not in TOOLS and not requirement_is_pinned(word):
+                yield word

@@ -1,0 +1,114 @@
+"""What a terminal shows while checks run, and how a report looks there. Plain text without a terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.highlighter import RegexHighlighter
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
+from rich.theme import Theme
+
+from dockerlab.model import Outcome, Report
+from dockerlab.reports import text
+
+THEME = Theme(
+    {
+        "lab.passed": "green", "lab.failed": "red", "lab.error": "yellow", "lab.skipped": "dim", "lab.label": "bold",
+        "lab.code": "cyan",
+    }  # fmt: skip
+)
+
+
+class _Highlighter(RegexHighlighter):
+    base_style = "lab."
+    highlights = [  # noqa: RUF012  # rich's own way to declare them
+        r"^\s+(?P<passed>✓)", r"^\s+(?P<failed>✗)", r"^\s+(?P<error>!)", r"^\s+(?P<skipped>–)",
+        r"^\s+(?P<label>(expected|observed|why|where|hint):)", r"(?P<code>`[^`]+`)",
+    ]  # fmt: skip
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that is plain where there is no terminal or NO_COLOR is set."""
+    return Console(stderr=stderr, theme=THEME, highlight=False, soft_wrap=True)
+
+
+def write(out: Console, line: str) -> None:
+    """One line, highlighted where there are colours; nothing in it is markup."""
+    shown = Text(line)
+    _Highlighter().highlight(shown)
+    out.print(shown)
+
+
+@contextmanager
+def live(out: Console, *, quiet: bool = False) -> Iterator[Any]:
+    """Gives a listener for grading events: a running line on a terminal, a line for each outcome everywhere."""
+    if not out.is_terminal:
+        yield lambda event: None if quiet or event["event"] != "outcome" else write(out, text.headline(event["outcome"]))
+        return
+    progress = Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=out, transient=True)
+    with progress:
+        tasks: dict[str, Any] = {"name": "", "id": progress.add_task("preparing", total=None)}
+
+        def listen(event: dict[str, Any]) -> None:
+            match event["event"]:
+                case "start":
+                    tasks["name"] = event["check"]
+                    progress.reset(tasks["id"], description=event["check"])
+                case "building":
+                    progress.update(tasks["id"], description=f"{tasks['name']}: building the image")
+                case "built":
+                    progress.update(tasks["id"], description=tasks["name"])
+                case "outcome":
+                    if not quiet:
+                        shown = Text(text.headline(event["outcome"]))
+                        _Highlighter().highlight(shown)
+                        progress.console.print(shown)
+
+        yield listen
+
+
+@contextmanager
+def steps(out: Console) -> Iterator[Any]:
+    """Gives `tell(text)` for long work: one running line on a terminal, plain lines elsewhere."""
+    if not out.is_terminal:
+        yield lambda line: write(out, f"  {line}")
+        return
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=out, transient=True) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda line: progress.update(task, description=re.sub(r"[\[\]]", "", line)[: out.width - 20])
+
+
+def feedback(out: Console, report: Report) -> None:
+    """What there is to say about the checks that did not pass, and the score; their headlines are on the screen already."""
+    if report.problem:
+        write(out, f"  {text.clean(report.problem)}")
+    seen: dict[str, str] = {}
+    for outcome in report.outcomes:
+        if outcome.status == "passed" or outcome.feedback is None or report.problem:
+            continue
+        if outcome.status == "skipped" and outcome.feedback.why.startswith("It needs"):
+            continue
+        write(out, "")
+        write(out, text.headline(outcome))
+        _feedback(out, outcome, seen)
+    write(out, "")
+    for line in text.summary(report):
+        write(out, line)
+
+
+def _feedback(out: Console, outcome: Outcome, seen: dict[str, str]) -> None:
+    assert outcome.feedback is not None
+    key = outcome.feedback.observed + outcome.feedback.detail
+    if key and key in seen:
+        write(out, f"      the same as at `{seen[key]}`")
+        return
+    seen[key] = outcome.check
+    for line in text.feedback_lines(outcome.feedback):
+        write(out, line)
+
+

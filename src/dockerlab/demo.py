@@ -1,0 +1,52 @@
+"""`dockerlab demo`: the whole house in one go, on a machine that may have nothing yet."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dockerlab.course import Course
+from dockerlab.doctor import variant_folder
+from dockerlab.grading import grade
+from dockerlab.model import Report
+
+FLAWED = ("catgif", "development_server_on_loopback")
+"""The variant that the demo shows the feedback of, where the course has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One submission of the demo."""
+
+    lab: str
+    what: str
+    flawed: bool
+
+
+def scenes(course: Course) -> list[Scene]:
+    """What the demo grades: the solutions (where there are none, the starters), then a flawed submission."""
+    word = "solution" if any(course.solution(slug) for slug in course.slugs) else "starter"
+    found = [Scene(slug, word, False) for slug in course.slugs]
+    if any(one.name == FLAWED[1] for one in course.variants(FLAWED[0]) if FLAWED[0] in course.slugs):
+        found.append(Scene(FLAWED[0], "flawed submission", True))
+    return found
+
+
+def play(course: Course, scene: Scene, listen: Callable[[dict[str, Any]], None]) -> Report:
+    """Grades the scene's submission."""
+    with _folder(course, scene) as folder:
+        return grade(scene.lab, folder, course=course, listen=listen)
+
+
+@contextmanager
+def _folder(course: Course, scene: Scene) -> Iterator[Path]:
+    if not scene.flawed:
+        yield course.solution(scene.lab) or course.starter(scene.lab)
+        return
+    variant = next(one for one in course.variants(scene.lab) if one.name == FLAWED[1])
+    with tempfile.TemporaryDirectory(prefix="dockerlab-demo-") as scratch:
+        yield variant_folder(course, variant, Path(scratch, scene.lab))

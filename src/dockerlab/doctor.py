@@ -1,0 +1,127 @@
+"""`dockerlab doctor`: is the machine ready, is the course whole; and with `--run`, does the course grade itself right."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dockerlab.course import Course, Variant
+from dockerlab.errors import DockerlabError
+from dockerlab.grading import grade, list_checks
+from dockerlab.model import Check, Report
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    ok: bool
+    detail: str = ""
+
+
+def variant_folder(course: Course, variant: Variant, target: Path) -> Path:
+    """A submission made at `target`: the solution, with the variant's files over it and some removed."""
+    solution = course.solution(variant.lab)
+    if solution is not None:
+        shutil.copytree(solution, target, symlinks=True)
+    else:
+        target.mkdir(parents=True)
+    for name in variant.remove:
+        gone = target / name
+        if gone.is_dir() and not gone.is_symlink():
+            shutil.rmtree(gone)
+        else:
+            gone.unlink()
+    shutil.copytree(
+        variant.path, target, dirs_exist_ok=True, symlinks=True, ignore=shutil.ignore_patterns("variant.toml", "__pycache__")
+    )
+    return target
+
+
+def inspect_course(course: Course) -> Iterator[Finding]:
+    """Looks at every lab without grading anything: what is missing, orphaned or empty."""
+    for slug in course.slugs:
+        yield from _inspect_lab(course, slug)
+    for folder in ("labs", "solutions", "tests/variants"):
+        home = course.root / folder
+        for path in sorted(home.iterdir()) if home.is_dir() else []:
+            if path.is_dir() and path.name not in course.slugs and not path.name.startswith((".", "_")):
+                yield Finding(f"{folder}/{path.name}", False, "belongs to no lab of labs/course.toml")
+    for path in sorted((course.root / "graders").glob("*.py")):
+        if path.stem not in course.slugs:
+            yield Finding(f"graders/{path.name}", False, "belongs to no lab of labs/course.toml")
+
+
+def _inspect_lab(course: Course, slug: str) -> Iterator[Finding]:
+    try:
+        lab = course.lab(slug)
+        checks = list_checks(course, slug)
+    except DockerlabError as error:
+        yield Finding(slug, False, str(error))
+        return
+    problems = list(_problems(course, slug, checks))
+    total = sum(check.points for check in checks)
+    if total != lab.points:
+        problems.append(f"its checks are worth {total} points, lab.toml says {lab.points}")
+    solution = course.solution(slug)
+    for name in lab.files:
+        if solution is not None and not (solution / name).exists():
+            problems.append(f"the solution has no {name}, which lab.toml names")
+    yield Finding(slug, not problems, "; ".join(problems) or f"{len(checks)} checks, {total} points")
+
+
+def _problems(course: Course, slug: str, checks: list[Check]) -> Iterator[str]:
+    lesson = course.lesson(slug)
+    if not lesson.is_file() or len(lesson.read_text(encoding="utf-8").strip()) < 200:
+        yield "its lesson is missing or empty"
+    if not course.starter(slug).is_dir():
+        yield "it has no starter"
+    names = {check.name for check in checks}
+    variants = course.variants(slug)
+    for variant in variants:
+        for name in (*variant.fails, *variant.skips):
+            if name not in names:
+                yield f"variant {variant.name} names `{name}`, which is no check"
+    if variants:
+        never = names - {name for variant in variants for name in variant.fails}
+        if never:
+            yield f"no variant fails {', '.join(sorted(never))}"
+
+
+def self_test(course: Course, slugs: tuple[str, ...], tell: Callable[[str], None]) -> Iterator[Finding]:
+    """Grades starters, solutions and variants: a starter does not pass, a solution does, a variant fails just its checks."""
+    for slug in slugs:
+        tell(f"{slug}: starter")
+        report = grade(slug, course.starter(slug), course=course)
+        yield Finding(f"{slug}: starter", report.final and report.score < report.max_score, _summary(report))
+        solution = course.solution(slug)
+        if solution is not None:
+            tell(f"{slug}: solution")
+            report = grade(slug, solution, course=course)
+            yield Finding(f"{slug}: solution", report.exit_code == 0, _summary(report))
+        for variant in course.variants(slug):
+            tell(f"{slug}: {variant.name}")
+            yield run_variant(course, variant)
+
+
+def run_variant(course: Course, variant: Variant) -> Finding:
+    """Grades one variant and holds the outcome against what it names."""
+    with tempfile.TemporaryDirectory(prefix="dockerlab-variant-") as scratch:
+        report = grade(variant.lab, variant_folder(course, variant, Path(scratch, "submission")), course=course)
+    failed = {one.check for one in report.outcomes if one.status == "failed"}
+    skipped = {one.check for one in report.outcomes if one.status == "skipped"}
+    ok = report.final and failed == set(variant.fails) and skipped == set(variant.skips)
+    detail = f"failed {sorted(failed)}, skipped {sorted(skipped)}"
+    if not ok:
+        detail += f"; should fail {sorted(variant.fails)}, skip {sorted(variant.skips)}"
+        detail += "".join(f"; {one.check}: {one.feedback.observed}" for one in report.outcomes if one.feedback)
+    return Finding(f"{variant.lab}: {variant.name}", ok, detail)
+
+
+def _summary(report: Report) -> str:
+    lost = ", ".join(f"{one.check} {one.status}" for one in report.outcomes if one.status != "passed")
+    return f"{report.score}/{report.max_score}" + (f" ({lost})" if lost else "")

@@ -1,0 +1,82 @@
+"""The base images of the course: from the registry where it answers, else stand-ins built here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from dockerlab.course import Course, ImageRecipe
+from dockerlab.engine import standins
+from dockerlab.engine.client import Engine, connect
+from dockerlab.errors import OurFault
+
+Tell = Callable[[str, str], None]
+"""Called with an image's name and what is being done to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """One base image that is ready."""
+
+    ref: str
+    how: str
+    """`here` (was there already), `pulled`, or `built` (a stand-in)."""
+    stand_in: bool
+    size: int
+    """Uncompressed bytes."""
+
+
+def get_images(course: Course, tell: Tell, *, rebuild: bool = False, pull: bool | None = None) -> list[Got]:
+    """Makes sure that every image of the catalog is on the engine. `pull=False` does not ask the registry.
+
+    Raises ImageUnavailable, CannotInstall or CourseError where one can be had in neither way.
+    """
+    ask = pull if pull is not None else os.environ.get("DOCKERLAB_PULL", "1") != "0"
+    wanted = course.images()
+    with connect() as engine:
+        missing = [one for one in wanted if rebuild or not engine.has_image(one.ref)]
+        pulled = _pull_all(engine, missing, tell) if ask else set()
+        got = []
+        for one in wanted:
+            how = "here"
+            if one in missing:
+                how = "pulled" if one.ref in pulled else "built"
+                if how == "built":
+                    standins.build(engine, one.ref, course.recipe(one), lambda step, ref=one.ref: tell(ref, step))  # type: ignore[misc]
+            image = engine.image(one.ref)
+            got.append(Got(one.ref, how, standins.STAND_IN in image.labels, image.size))
+            tell(one.ref, how)
+        return got
+
+
+def _pull_all(engine: Engine, missing: list[ImageRecipe], tell: Tell) -> set[str]:
+    """Pulls what the registry has, side by side; where it does not answer for the first, it is not asked again."""
+    if not missing:
+        return set()
+    first, *rest = missing
+    tell(first.ref, "asking the registry")
+    if not standins.pull(engine, first.ref):
+        return set()
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        for one in rest:
+            tell(one.ref, "pulling")
+        done = pool.map(lambda one: (one.ref, standins.pull(engine, one.ref)), rest)
+        return {first.ref, *(ref for ref, ok in done if ok)}
+
+
+def missing_images(course: Course, refs: tuple[str, ...]) -> list[str]:
+    """Which of those images the engine does not have."""
+    with connect() as engine:
+        return [ref for ref in refs if not engine.has_image(ref)]
+
+
+def stand_ins_here(course: Course) -> list[str]:
+    """Which images of the catalog are stand-ins on this engine; none where no engine answers."""
+    try:
+        with connect() as engine:
+            have = [one.ref for one in course.images() if engine.has_image(one.ref)]
+            return [ref for ref in have if standins.STAND_IN in engine.image(ref).labels]
+    except OurFault:
+        return []

@@ -1,0 +1,61 @@
+"""The report as JSON, versioned; report.schema.json beside this file is its JSON Schema."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dockerlab.model import Feedback, Outcome, Report
+
+SCHEMA = "dockerlab/report/v1"
+SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
+
+
+def render(report: Report) -> str:
+    """The report as an indented JSON object, ending in a line feed."""
+    return json.dumps(as_dict(report), indent=2, ensure_ascii=False) + "\n"
+
+
+def as_dict(report: Report) -> dict[str, Any]:
+    """The report as JSON has it."""
+    return {
+        "schema": SCHEMA,
+        "lab": report.lab,
+        "title": report.title,
+        "score": report.score,
+        "max_score": report.max_score,
+        "final": report.final,
+        "problem": report.problem,
+        "started": report.started,
+        "seconds": report.seconds,
+        "checksum": report.checksum,
+        "engine": asdict(report.engine) if report.engine else None,
+        "costs": report.costs,
+        "checks": [_check(outcome) for outcome in report.outcomes],
+    }
+
+
+def _check(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "name": outcome.check,
+        "title": outcome.title,
+        "status": outcome.status,
+        "score": outcome.score,
+        "max_score": outcome.points,
+        "seconds": outcome.seconds,
+        "feedback": _feedback(outcome.feedback) if outcome.feedback else None,
+    }
+
+
+def _feedback(feedback: Feedback) -> dict[str, Any]:
+    where = feedback.where
+    return {
+        "expected": feedback.expected,
+        "observed": feedback.observed,
+        "why": feedback.why,
+        "where": {"file": where.file, "line": where.line} if where else None,
+        "hint": feedback.hint,
+        "detail": feedback.detail,
+    }

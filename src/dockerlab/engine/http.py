@@ -118,7 +118,8 @@ class Client:
             return []
         word = secrets.token_hex(8)
         url = shlex.quote(f"http://{address}:{port}{quote(path, safe=SAFE)}")
-        loop = f"i=0; while [ $i -lt {times} ]; do wget -q -T 5 -O - {url}; echo; echo {word}; i=$((i+1)); done"
+        # `timeout`, not `wget -T`: that option ends some builds of busybox with a segmentation fault.
+        loop = f"i=0; while [ $i -lt {times} ]; do timeout 5 wget -q -O - {url}; echo; echo {word}; i=$((i+1)); done"
         return helper.shell.run(loop, time.monotonic() + 30).stdout.split(f"\n{word}\n")[:-1]
 
     def _inside(self, container: Container) -> Container | None:

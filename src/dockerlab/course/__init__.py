@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_type_hints
 
 import msgspec
 
@@ -23,6 +23,15 @@ class _CourseFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     labs: list[str]
 
 
+_LimitsFile = msgspec.defstruct(
+    "_LimitsFile",
+    [(one.name, get_type_hints(Limits)[one.name], one.default) for one in fields(Limits)],
+    forbid_unknown_fields=True,
+    frozen=True,
+)
+"""Limits once more, for reading: a dataclass would let a misspelled limit pass."""
+
+
 class _LabFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     title: str
     summary: str
@@ -30,7 +39,7 @@ class _LabFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     images: list[str] = []
     minutes: int = 30
     points: int = 100
-    limits: Limits = Limits()
+    limits: _LimitsFile = _LimitsFile()  # type: ignore[valid-type]  # made above
 
 
 class ImageRecipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -90,6 +99,11 @@ class Course:
         for name in raw.files:
             if Path(name).is_absolute() or ".." in Path(name).parts:
                 raise CourseError(f"{path}: `files` names {name!r}, which is outside the folder.")
+        limits = Limits(**msgspec.structs.asdict(raw.limits))
+        for one in fields(Limits):
+            value = getattr(limits, one.name)
+            if not isinstance(value, bool) and value <= 0:
+                raise CourseError(f"{path}: field `limits.{one.name}`: expected more than 0, got {value}.")
         return Lab(
             slug=slug,
             title=raw.title,
@@ -98,7 +112,7 @@ class Course:
             images=tuple(raw.images),
             minutes=raw.minutes,
             points=raw.points,
-            limits=raw.limits,
+            limits=limits,
         )
 
     def lab_toml(self, slug: str) -> Path:

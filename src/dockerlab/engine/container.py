@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 LARGEST_FILE = 20_000_000
 """Bytes; more of one file is never read out of a container."""
 PROCESSES = r"""for d in /proc/[0-9]*; do
-p=${d#/proc/}; [ "$p" = "$$" ] && continue
 { read -r stat < "$d/stat"; } 2>/dev/null || continue
 printf '%s\001' "$stat"
 while read -r key value rest; do [ "$key" = Uid: ] && printf '%s' "$value"; done < "$d/status" 2>/dev/null

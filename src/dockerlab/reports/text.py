@@ -55,10 +55,8 @@ def summary(report: Report) -> list[str]:
     errors = [outcome for outcome in report.outcomes if outcome.status == "error"]
     if errors:
         lost = sum(outcome.points for outcome in errors)
-        lines.append(
-            f"Not final: {len(errors)} check(s), worth {lost} points, could not be carried out. That is not the submission's "
-            "fault; grade again."
-        )
+        lines.append(f"Not final: {len(errors)} check(s), worth {lost} points, could not be carried out.")
+        lines.append("That is not the submission's fault. Grade again.")
     return lines
 
 

@@ -1,0 +1,88 @@
+"""What tests share: an engine (brought up by dockerlab's own code), the course, and small courses made on the spot."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dockerlab import provision
+from dockerlab.course import Course, open_course
+from dockerlab.engine import client, daemon
+from dockerlab.errors import OurFault
+
+FAKE = "dockerlab.engine.fake:connect"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever asks for the engine is marked so; the quick tests come first."""
+    for item in items:
+        if "real_engine" in getattr(item, "fixturenames", ()):
+            item.add_marker("engine")
+    items.sort(key=lambda item: item.get_closest_marker("engine") is not None)
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKERLAB_COURSE", raising=False)
+    monkeypatch.delenv("DOCKERLAB_OWNER", raising=False)
+
+
+@pytest.fixture(scope="session")
+def course() -> Course:
+    return open_course()
+
+
+@pytest.fixture(scope="session")
+def real_engine(course: Course) -> str:
+    """The address of a running engine that has the base images."""
+    try:
+        where = daemon.up(install=os.name == "posix" and os.geteuid() == 0, tell=print).where
+    except OurFault as error:
+        pytest.skip(f"no Docker Engine, and none could be brought up: {error}")
+    provision.get_images(course, lambda ref, what: None)
+    return where
+
+
+@pytest.fixture
+def engine(real_engine: str) -> Iterator[client.Engine]:
+    with client.connect() as opened:
+        yield opened
+
+
+@pytest.fixture
+def make_course(tmp_path: Path) -> Callable[..., Course]:
+    """`make_course("def test_x(): ...", lab_toml="...")`: a course of one lab, `sample`."""
+
+    def make(grader: str, lab_toml: str = "", answers: str = "") -> Course:
+        root = tmp_path / "course"
+        (root / "labs" / "sample" / "starter").mkdir(parents=True)
+        (root / "graders").mkdir()
+        (root / "labs" / "course.toml").write_text('title = "Samples"\nlabs = ["sample"]\n')
+        head = 'title = "Sample"\nsummary = "A sample"\nfiles = ["Dockerfile"]\n'
+        (root / "labs" / "sample" / "lab.toml").write_text(head + lab_toml)
+        (root / "labs" / "sample" / "starter" / "Dockerfile").write_text("FROM busybox\n")
+        source = "from dockerlab import check, fail\n\n\n" + textwrap.dedent(grader)
+        (root / "graders" / "sample.py").write_text(source)
+        return open_course(root)
+
+    return make
+
+
+@pytest.fixture
+def submission(tmp_path: Path) -> Callable[..., Path]:
+    """`submission({"Dockerfile": "FROM busybox"})`: a folder with those files."""
+
+    def make(files: dict[str, str | bytes], name: str = "submission") -> Path:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        for path, data in files.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data if isinstance(data, bytes) else textwrap.dedent(data).encode())
+        return folder
+
+    return make

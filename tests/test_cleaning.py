@@ -1,0 +1,161 @@
+"""Whatever happens, the engine and the host end up as they were."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from dockerlab.engine import client
+from dockerlab.engine.labels import RUN, owner, owner_lives
+from dockerlab.engine.objects import RunSpec
+from dockerlab.grading import grade
+from dockerlab.model import Limits
+
+GRADER = '''
+@check(points=1)
+def test_everything(start, http, bench):
+    """Everything that can be made is made."""
+    one = start("sleep", "300")
+    http.get(one, port=1)
+    assert bench.run("true").exit_code == 0
+
+
+@check(points=1)
+def test_waits(bench, container):
+    """It waits."""
+    bench.run("sleep", "20")
+'''
+DOCKERFILE = 'FROM busybox\nVOLUME /data\nRUN echo something > /new\nCMD ["sleep", "300"]\n'
+
+
+def census(engine):
+    api = engine.api
+    return {
+        "containers": {one["Id"] for one in api.containers(all=True)},
+        "images": {one["Id"] for one in api.images(all=True)},
+        "networks": {one["Id"] for one in api.networks()},
+        "volumes": {one["Name"] for one in api.volumes()["Volumes"] or []},
+        "folders": {one.name for one in Path(tempfile.gettempdir()).glob("dockerlab-*")},
+    }
+
+
+def labelled(engine):
+    return engine.api.containers(all=True, filters={"label": RUN})
+
+
+@pytest.fixture
+def place(make_course, submission):
+    made = make_course(GRADER, lab_toml="[limits]\ncheck_seconds = 5\n")
+    return made, submission({"Dockerfile": DOCKERFILE})
+
+
+def test_success_and_failure_leave_nothing(engine, place):
+    before = census(engine)
+    made, folder = place
+    report = grade("sample", folder, course=made)
+    assert [one.status for one in report.outcomes] == ["passed", "failed"]
+    assert "within 5 s" in report.outcomes[1].feedback.observed
+    assert census(engine) == before
+
+
+def started(made, folder):
+    command = [sys.executable, "-m", "dockerlab", "--course", str(made.root), "grade", "sample", str(folder)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def until_busy(engine, process):
+    end = time.monotonic() + 60
+    while time.monotonic() < end and process.poll() is None:
+        if len(labelled(engine)) >= 2:
+            return
+        time.sleep(0.05)
+    raise AssertionError(process.communicate())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_and_sigterm_leave_nothing(engine, place, number, code):
+    before = census(engine)
+    process = started(*place)
+    until_busy(engine, process)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert "Traceback" not in out + err
+    assert census(engine) == before
+
+
+def test_after_sigkill_clean_removes_ours_and_never_others(engine, place):
+    others = engine.api.create_container("busybox:latest", ["sleep", "60"], labels={"somebody": "else"})["Id"]
+    mine = engine.start(RunSpec(image="busybox:latest", args=("sleep", "60")), Limits())  # a run that goes on
+    before = census(engine)
+    process = started(*place)
+    try:
+        until_busy(engine, process)
+        process.kill()
+        process.communicate(timeout=30)
+        assert census(engine) != before
+        time.sleep(1.5)  # its child notices that nobody listens, or goes on: either way clean must manage
+        done = subprocess.run([sys.executable, "-m", "dockerlab", "clean"], capture_output=True, text=True, check=False)
+        assert "containers" in done.stdout, done
+        assert census(engine) == before
+        assert mine.running
+        again = subprocess.run([sys.executable, "-m", "dockerlab", "clean"], capture_output=True, text=True, check=False)
+        assert "Nothing was left" in again.stdout
+    finally:
+        engine.api.remove_container(others, force=True)
+
+
+def test_owners_are_known_to_live_or_not():
+    assert owner_lives(owner())
+    machine, pid, started_at = owner().split(":")
+    assert int(pid) == os.getpid()
+    assert not owner_lives(f"{machine}:{pid}:1"), "the number belongs to another process now"
+    assert not owner_lives(f"{machine}:4194999:{started_at}")
+    assert owner_lives(f"another:{pid}:{started_at}"), "another machine's is never judged dead"
+    assert not owner_lives("")
+
+
+def test_the_engine_dying_in_the_middle_is_not_the_students_loss(make_course, submission, real_engine, tmp_path):
+    """A proxy in front of the engine is cut off while a check runs: the same as an engine that dies."""
+    made = make_course(
+        f'''
+        from pathlib import Path
+
+        @check(points=1)
+        def test_before(run):
+            """Before."""
+            assert run().exit_code == 0
+            Path({str(tmp_path / "cut")!r}).touch()
+            import time; time.sleep(1)
+
+        @check(points=1)
+        def test_after(run):
+            """After."""
+            run()
+        '''
+    )
+    socket = tmp_path / "docker.sock"
+    proxy = subprocess.Popen([sys.executable, str(Path(__file__).with_name("proxy.py")), real_engine.removeprefix("unix://"), str(socket), str(tmp_path / "cut")])
+    try:
+        while not socket.exists():
+            time.sleep(0.02)
+        done = subprocess.run(
+            [sys.executable, "-m", "dockerlab", "--course", str(made.root), "grade", "sample", str(submission({"Dockerfile": "FROM busybox\nCMD true\n"})), "--format", "json"],
+            capture_output=True, text=True, check=False, env=os.environ | {"DOCKER_HOST": f"unix://{socket}"}, timeout=120,
+        )
+    finally:
+        proxy.kill()
+        proxy.wait()
+        with client.connect() as engine:
+            engine.clean_dead()
+    assert done.returncode == 3, done
+    assert "Traceback" not in done.stderr
+    assert '"status": "error"' in done.stdout
+    assert '"final": false' in done.stdout

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+from dockerlab.course import open_course
+from dockerlab.errors import CourseError, UsageError
+
+CHECK = '@check(points=100)\ndef test_it():\n    """It."""\n'
+
+
+def test_the_own_course_is_found_and_every_lab_reads(course):
+    assert "hello_world" in course.slugs
+    for slug in course.slugs:
+        lab = course.lab(slug)
+        assert lab.files
+        assert course.grader(slug).is_file()
+        assert course.starter(slug).is_dir()
+
+
+def test_a_misspelled_lab_gets_the_nearest_name(course):
+    with pytest.raises(UsageError, match="hello_world") as caught:
+        course.lab("hello-wrld")
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ('points = "many"\n', "`points`"),
+        ("[limits]\nmemory = 3\n", "`limits`"),
+        ("[limits]\nmemory_mb = true\n", "limits.memory_mb"),
+        ("[limits]\nmemory_mb = 0\n", "limits.memory_mb"),
+        ("colour = 1\n", "colour"),
+        ("points = \n", "not valid TOML"),
+    ],
+)
+def test_a_broken_lab_toml_names_file_and_field(make_course, extra, said):
+    made = make_course(CHECK, lab_toml=extra)
+    with pytest.raises(CourseError) as caught:
+        made.lab("sample")
+    assert "lab.toml" in str(caught.value)
+    assert said in str(caught.value)
+    assert caught.value.exit_code == 3
+
+
+def test_files_may_not_lie_outside_the_folder(make_course):
+    made = make_course(CHECK)
+    path = made.lab_toml("sample")
+    path.write_text('title = "x"\nsummary = "x"\nfiles = ["../x"]\n')
+    with pytest.raises(CourseError, match="outside"):
+        made.lab("sample")
+
+
+def test_a_course_names_labs_that_are_there(make_course):
+    made = make_course(CHECK)
+    (made.root / "labs" / "course.toml").write_text('title = "x"\nlabs = ["sample", "other"]\n')
+    with pytest.raises(CourseError, match="other"):
+        open_course(made.root)
+
+
+def test_a_folder_without_a_course_is_told(tmp_path):
+    with pytest.raises(CourseError, match="not a course"):
+        open_course(tmp_path)

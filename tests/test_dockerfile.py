@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+from dockerlab.engine.dockerfile import Dockerfile
+from dockerlab.errors import DockerfileInvalid, NoDockerfile
+
+
+def parse(submission, text):
+    return Dockerfile.read(submission({"Dockerfile": text}) / "Dockerfile")
+
+
+def test_instructions_have_names_arguments_lines_and_stages(submission):
+    parsed = parse(submission, 'FROM a AS one\nRUN x \\\n  y\nfrom one\ncmd ["p", "q"]\n')
+    assert [(i.name, i.line, i.stage) for i in parsed.instructions] == [("FROM", 1, 0), ("RUN", 2, 0), ("FROM", 4, 1), ("CMD", 5, 1)]
+    assert parsed.instructions[-1].json
+    assert parsed.instructions[-1].args == ("p", "q")
+    assert parsed.line_of("RUN x   y") == 2
+
+
+def test_bases_are_outside_images_with_arguments_filled_in(submission):
+    text = "ARG V=3.11-slim\nFROM --platform=linux/amd64 python:${V} AS b\nFROM b AS c\nFROM scratch\nCOPY --from=c / /\nFROM $UNSET\n"
+    assert [ref for ref, _ in parse(submission, text).bases()] == ["python:3.11-slim", ""]
+    assert parse(submission, text).line_of_base("python:3.11-slim") == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "no instructions"),
+        (b"FROM x\n\0", "binary"),
+        (b"FROM x\n# caf\xe9\n", "line 2"),
+        (b"#" * 1_000_001, "more than 1 MB"),
+    ],
+)
+def test_what_is_no_dockerfile_is_told(submission, data, said):
+    with pytest.raises(DockerfileInvalid, match=said):
+        Dockerfile.read(submission({"Dockerfile": data}) / "Dockerfile")
+
+
+def test_a_missing_one_names_what_is_alike(submission):
+    folder = submission({"dockerfile.txt": "FROM x"})
+    with pytest.raises(NoDockerfile, match=r"`dockerfile.txt`: is it misspelled"):
+        Dockerfile.read(folder / "Dockerfile")
+    (folder / "Dockerfile").mkdir()
+    with pytest.raises(NoDockerfile, match="folder"):
+        Dockerfile.read(folder / "Dockerfile")
+
+
+@pytest.mark.parametrize("line", ["# syntax=docker/dockerfile:1", "#syntax = docker.io/docker/dockerfile:1.7-labs", "# escape=\\\n# syntax=docker/dockerfile:1"])
+def test_the_official_syntax_line_can_be_made_a_comment(submission, line):
+    path = submission({"Dockerfile": f"{line}\nFROM busybox\n"}) / "Dockerfile"
+    before = Dockerfile.read(path)
+    assert before.without_official_syntax(path)
+    after = Dockerfile.read(path)
+    assert "syntax was" in after.text
+    assert after.instructions == before.instructions
+    assert not after.without_official_syntax(path)
+
+
+def test_another_frontend_is_left_as_it_is(submission):
+    path = submission({"Dockerfile": "# syntax=evil/frontend\nFROM busybox\n"}) / "Dockerfile"
+    assert not Dockerfile.read(path).without_official_syntax(path)

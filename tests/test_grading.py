@@ -1,0 +1,298 @@
+"""The grading core, with the fake engine: outcomes, needs, points, isolation, and checks that go wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from dockerlab.errors import CourseError, EngineNotFound, UsageError
+from dockerlab.grading import grade, list_checks
+from tests.conftest import FAKE
+
+DOCKERFILE = 'FROM busybox\nLABEL fake.stdout="hello" fake.exit="0"\n'
+
+
+@pytest.fixture
+def judged(make_course, submission):
+    """`judged(grader, files)`: the report, and the outcomes by name."""
+
+    def judge(grader, files=None, lab_toml="", **options):
+        made = make_course(grader, lab_toml)
+        report = grade("sample", submission(files or {"Dockerfile": DOCKERFILE}), course=made, connect=FAKE, **options)
+        return report, {one.check: one for one in report.outcomes}
+
+    return judge
+
+
+def test_outcomes_needs_points_and_exit_code(judged):
+    report, found = judged(
+        '''
+        @check(points=10, hints=("look",))
+        def test_right(run):
+            """Right."""
+            assert run().stdout == "hello"
+
+        @check(points=20, needs=test_right, hints=("nudge", "more"))
+        def test_wrong(run):
+            """Wrong."""
+            assert run().exit_code == 3, "Because of this."
+
+        @check(points=30, needs=(test_right, test_wrong))
+        def test_after(run):
+            """After."""
+
+        @check(points=40)
+        def test_said():
+            """Said."""
+            fail("seen", expected="hoped for", why="reason", file="Dockerfile", line=2)
+        '''
+    )
+    assert [one.status for one in report.outcomes] == ["passed", "failed", "skipped", "failed"]
+    assert (report.score, report.max_score, report.exit_code, report.final) == (10, 100, 1, True)
+    wrong = found["wrong"].feedback
+    assert (wrong.expected, wrong.observed) == ("`run().exit_code` is 3", "`run().exit_code` is 0 (success)")
+    assert (wrong.why, wrong.hint) == ("Because of this.", "nudge")
+    assert "`wrong`" in found["after"].feedback.why
+    said = found["said"].feedback
+    assert (said.expected, said.observed, said.why, str(said.where)) == ("hoped for", "seen", "reason", "Dockerfile, line 2")
+
+
+def test_a_bug_of_the_grader_is_our_fault(judged):
+    report, found = judged(
+        '''
+        @check(points=1)
+        def test_bug():
+            """Bug."""
+            {}["x"]
+
+        @check(points=1)
+        def test_fine():
+            """Fine."""
+        '''
+    )
+    assert (found["bug"].status, found["fine"].status) == ("error", "passed")
+    assert "KeyError" in found["bug"].feedback.observed
+    assert "sample.py, line 8" in found["bug"].feedback.detail
+    assert not report.final
+    assert report.exit_code == 3
+
+
+DEATHS = {
+    "exit": ("import os; os._exit(0)", "exit code 0"),
+    "segfault": ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
+    "kill": ("import os; os.kill(os.getpid(), 9)", "SIGKILL"),
+    "hang": ("import time; time.sleep(600)", "did not come to an end"),
+    "systemexit": ("raise SystemExit(3)", ""),
+    "keyboard": ("raise KeyboardInterrupt", ""),
+}
+
+
+@pytest.mark.parametrize("death", DEATHS)
+def test_a_dead_child_loses_only_its_running_check(judged, death, monkeypatch):
+    monkeypatch.setattr("dockerlab.grading.worker.SLACK", 1.0)
+    code, said = DEATHS[death]
+    report, found = judged(
+        f'''
+        @check(points=1)
+        def test_before():
+            """Before."""
+
+        @check(points=2)
+        def test_dies():
+            """Dies."""
+            {code}
+
+        @check(points=4, needs=test_before)
+        def test_after():
+            """After."""
+
+        @check(points=8)
+        def test_dies_too():
+            """Dies, too."""
+            {code}
+        ''',
+        lab_toml="[limits]\ncheck_seconds = 1\n",
+    )
+    assert [one.status for one in report.outcomes] == ["passed", "error", "passed", "error"]
+    assert said in found["dies"].feedback.observed
+    assert report.exit_code == 3
+
+
+def test_nothing_of_the_submission_or_the_caller_steers_the_child(judged, monkeypatch, tmp_path):
+    evil = "import os\nopen(os.environ.get('MARK', '/tmp/x'), 'w')\nraise SystemExit('evil')\n"
+    mark = tmp_path / "mark"
+    site = tmp_path / "site"
+    site.mkdir()
+    for name in ("sitecustomize.py", "usercustomize.py", "json.py", "pytest.py"):
+        (site / name).write_text(evil)
+    monkeypatch.setenv("MARK", str(mark))
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("PYTHONSTARTUP", str(site / "json.py"))
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only -x --nonsense")
+    monkeypatch.setenv("PYTEST_PLUGINS", "evil")
+    names = ("conftest.py", "sitecustomize.py", "json.py", "dockerlab.py", "pytest.py", "sample.py")
+    files = {"Dockerfile": DOCKERFILE, **{name: evil for name in names}}
+    files |= {"pytest.ini": "[pytest]\naddopts = --collect-only\n", "pyproject.toml": '[tool.pytest.ini_options]\naddopts = "-x"\n'}
+    files |= {"tox.ini": "[pytest]\naddopts = --nonsense\n", "setup.cfg": "[tool:pytest]\naddopts = --nonsense\n"}
+    monkeypatch.chdir(tmp_path)
+    report, _ = judged(
+        '''
+        import os
+        import sys
+
+        @check(points=1)
+        def test_clean(run, submission):
+            """Clean."""
+            assert run().stdout == "hello"
+            assert not [key for key in os.environ if key.startswith("PYTHON")]
+            assert "MARK" not in os.environ
+            assert not [path for path in sys.path if str(submission.path) in path or path in ("", ".")]
+            assert not os.listdir(os.getcwd()) or os.listdir(os.getcwd()) == ["pytest.ini"]
+        ''',
+        files,
+    )
+    assert report.exit_code == 0, report.outcomes
+    assert not mark.exists()
+
+
+def test_the_time_of_a_check_is_bounded_and_progress_is_told(judged):
+    events = []
+    report, _ = judged(
+        '''
+        @check(points=1)
+        def test_it(image):
+            """It."""
+            print("this must not mix with the events")
+        ''',
+        listen=events.append,
+    )
+    assert [event["event"] for event in events] == ["collected", "start", "building", "built", "outcome", "costs"]
+    assert report.exit_code == 0
+    assert report.costs["builds"] == 1
+
+
+def test_a_failed_build_is_built_once_and_fails_what_needs_it(judged):
+    report, found = judged(
+        '''
+        @check(points=1)
+        def test_one(image):
+            """One."""
+
+        @check(points=1)
+        def test_two(run):
+            """Two."""
+            run()
+
+        @check(points=1)
+        def test_text(dockerfile):
+            """Text."""
+        ''',
+        {"Dockerfile": 'FROM busybox\nLABEL fake.build="no"\n'},
+    )
+    assert [one.status for one in report.outcomes] == ["failed", "failed", "passed"]
+    assert found["one"].feedback.observed == found["two"].feedback.observed
+    assert str(found["one"].feedback.where) == "Dockerfile, line 1"
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"README": "x"}, "no `Dockerfile`"),
+        ({"Dockerfile": "#\n"}, "no instructions"),
+        ({"Dockerfile": b"\x7fELF\0\0"}, "binary"),
+        ({"Dockerfile": b"#" * 2_000_000}, "2.0 MB"),
+        ({"Dockerfile": "FROM x\nLABEL fake.gone=1\n"}, "stopped answering"),
+    ],
+)
+def test_bad_dockerfiles_are_told_in_one_line(judged, files, said):
+    report, found = judged(
+        '''
+        @check(points=1)
+        def test_it(image):
+            """It."""
+        ''',
+        files,
+    )
+    assert said in found["it"].feedback.observed
+    assert "\n" not in found["it"].feedback.observed
+    assert report.exit_code == (3 if "fake.gone" in str(files) else 1)
+
+
+def test_a_refused_folder_fails_every_check_with_one_reason(judged, make_course, tmp_path):
+    made = make_course('@check(points=7)\ndef test_it():\n    """It."""\n')
+    (tmp_path / "empty").mkdir()
+    report = grade("sample", tmp_path / "empty", course=made, connect=FAKE)
+    assert (report.score, report.max_score, report.exit_code) == (0, 7, 1)
+    assert "empty" in report.problem
+
+
+@pytest.mark.parametrize(
+    ("grader", "said"),
+    [
+        ("def test_it(:\n    pass\n", "SyntaxError"),
+        ("import nothing_of_that_name\n", "ModuleNotFoundError"),
+        ("def test_it():\n    pass\n", "test_it has no @check"),
+        ('@check(points=-1)\ndef test_it():\n    """It."""\n', "points=-1"),
+        ("@check(points=1)\ndef test_it():\n    pass\n", "docstring"),
+        ('@check(points=1, hints=("",))\ndef test_it():\n    """It."""\n', "empty hint"),
+        ('@check(points=1, needs=print)\ndef test_it():\n    """It."""\n', "is not a check"),
+        ("x = 1\n", "no checks"),
+    ],
+)
+def test_a_broken_grader_is_its_authors_fault(make_course, submission, grader, said):
+    made = make_course(grader)
+    with pytest.raises(CourseError, match=r"sample\.py") as caught:
+        grade("sample", submission({"Dockerfile": DOCKERFILE}), course=made, connect=FAKE)
+    assert said in str(caught.value)
+    assert caught.value.exit_code == 3
+
+
+def test_no_such_lab_no_such_folder_a_file(make_course, tmp_path):
+    made = make_course('@check(points=1)\ndef test_it():\n    """It."""\n')
+    (tmp_path / "file").write_text("x")
+    for lab, folder, said in (("sampel", tmp_path, "`sample`"), ("sample", tmp_path / "no", "no folder"), ("sample", tmp_path / "file", "Give the folder")):
+        with pytest.raises(UsageError, match=said):
+            grade(lab, folder, course=made, connect=FAKE)
+
+
+def test_no_engine_is_told(make_course, submission, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    made = make_course('@check(points=1)\ndef test_it():\n    """It."""\n')
+    with pytest.raises(EngineNotFound, match="nowhere") as caught:
+        grade("sample", submission({"Dockerfile": DOCKERFILE}), course=made)
+    assert caught.value.exit_code == 3
+
+
+def test_checks_are_listed_without_an_engine(make_course, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    made = make_course('@check(points=3, hints=("a", "b"))\ndef test_it():\n    """It  is\n    so."""\n')
+    (check,) = list_checks(made, "sample")
+    assert (check.name, check.title, check.points, check.hints) == ("it", "It is so.", 3, ("a", "b"))
+
+
+def test_only_some_checks_bring_what_they_need(judged):
+    report, _ = judged(
+        '''
+        @check(points=1)
+        def test_a():
+            """A."""
+
+        @check(points=1)
+        def test_b():
+            """B."""
+
+        @check(points=1, needs=test_a)
+        def test_c():
+            """C."""
+        ''',
+        only=["c"],
+    )
+    assert [one.check for one in report.outcomes] == ["a", "c"]
+
+
+def test_nothing_is_left_in_the_temporary_folder(judged, tmp_path, monkeypatch):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    folder = {"Dockerfile": DOCKERFILE, "locked/file": "x"}
+    judged('@check(points=1)\ndef test_it():\n    """It."""\n', folder)
+    assert list(scratch.iterdir()) == []

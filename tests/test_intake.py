@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import os
+import socket
+import stat
+
+import pytest
+
+from dockerlab.errors import Refused
+from dockerlab.grading.intake import take_in
+from dockerlab.model import Limits
+
+LIMITS = Limits()
+
+
+def test_a_folder_is_copied_whole_with_modes_and_inner_links(submission, tmp_path):
+    folder = submission({"Dockerfile": "FROM x", "a/run.sh": "#!/bin/sh\n", ".git/HEAD": "ref", ".dockerlab.json": "{}"})
+    (folder / "a" / "run.sh").chmod(0o755)
+    (folder / "link").symlink_to("a/run.sh")
+    (folder / "a" / "up").symlink_to("../Dockerfile")
+    checksum = take_in(folder, tmp_path / "copy", LIMITS)
+    names = sorted(str(path.relative_to(tmp_path / "copy")) for path in (tmp_path / "copy").rglob("*"))
+    assert names == ["Dockerfile", "a", "a/run.sh", "a/up", "link"]
+    assert stat.S_IMODE((tmp_path / "copy" / "a" / "run.sh").stat().st_mode) == 0o755
+    assert os.readlink(tmp_path / "copy" / "link") == "a/run.sh"
+    assert len(checksum) == 64
+
+
+def test_the_checksum_follows_names_modes_and_bytes(submission, tmp_path):
+    folder = submission({"a": "1", "b": "2"})
+    sums = [take_in(folder, tmp_path / "c0", LIMITS)]
+    (folder / "a").chmod(0o700)
+    sums.append(take_in(folder, tmp_path / "c1", LIMITS))
+    (folder / "b").write_text("3")
+    sums.append(take_in(folder, tmp_path / "c2", LIMITS))
+    (folder / "b").rename(folder / "c")
+    sums.append(take_in(folder, tmp_path / "c3", LIMITS))
+    assert len(set(sums)) == 4
+    assert take_in(folder, tmp_path / "c4", LIMITS) == sums[-1]
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../outside", "a/../../outside", "/", "sub/../.."])
+def test_a_link_that_leads_out_is_refused_by_name(submission, tmp_path, target):
+    folder = submission({"Dockerfile": "FROM x"})
+    (folder / "sneaky").symlink_to(target)
+    with pytest.raises(Refused, match="`sneaky` is a link that leads out"):
+        take_in(folder, tmp_path / "copy", LIMITS)
+
+
+def test_pipes_sockets_and_devices_are_refused_by_name(submission, tmp_path):
+    folder = submission({"Dockerfile": "FROM x"})
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(Refused, match="`pipe` is a named pipe"):
+        take_in(folder, tmp_path / "c1", LIMITS)
+    (folder / "pipe").unlink()
+    with socket.socket(socket.AF_UNIX) as sock:
+        os.chdir(folder)
+        sock.bind("sock")
+        os.chdir("/")
+        with pytest.raises(Refused, match="`sock` is a socket"):
+            take_in(folder, tmp_path / "c2", LIMITS)
+    (folder / "sock").unlink()
+    if os.geteuid() == 0:
+        os.mknod(folder / "null", stat.S_IFCHR | 0o600, os.makedev(1, 3))
+        with pytest.raises(Refused, match="`null` is a character device"):
+            take_in(folder, tmp_path / "c3", LIMITS)
+
+
+def test_too_many_files_and_too_many_bytes_are_refused_before_reading(submission, tmp_path):
+    folder = submission({f"{number}": "" for number in range(12)})
+    with pytest.raises(Refused, match="more than 10 files"):
+        take_in(folder, tmp_path / "c1", Limits(context_files=10))
+    with (folder / "large").open("wb") as file:
+        file.truncate(300_000_000_000)  # sparse: nothing is written, and nothing may be read
+    with pytest.raises(Refused, match=r"more than 200 MB.*`large`"):
+        take_in(folder, tmp_path / "c2", LIMITS)
+    assert not (tmp_path / "c2").exists()
+
+
+def test_an_empty_folder_and_a_folder_of_folders_are_refused(tmp_path):
+    (tmp_path / "empty" / "deep").mkdir(parents=True)
+    with pytest.raises(Refused, match="empty"):
+        take_in(tmp_path / "empty", tmp_path / "copy", LIMITS)
+
+
+def test_a_very_deep_folder_is_refused(tmp_path):
+    path = tmp_path / "deep"
+    for _ in range(80):
+        path = path / "d"
+    path.mkdir(parents=True)
+    with pytest.raises(Refused, match="deep"):
+        take_in(tmp_path / "deep", tmp_path / "copy", LIMITS)
+
+
+def test_names_that_are_no_text_are_copied(submission, tmp_path):
+    folder = submission({"Dockerfile": "FROM x"})
+    (folder / os.fsdecode(b"caf\xe9\n")).write_text("x")
+    assert take_in(folder, tmp_path / "copy", LIMITS)
+    assert len(list((tmp_path / "copy").iterdir())) == 2

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import jsonschema
+import pytest
+
+from dockerlab.cli.commands import FORMAT_NAMES
+from dockerlab.model import EngineInfo, Feedback, Outcome, Report, Where
+from dockerlab.reports import FORMATS
+from dockerlab.reports.json import SCHEMA_FILE
+
+NASTY = "\x1b]0;owned\x07\x1b[31m</script> ::error::x ]]> =cmd|' \x00 \u202e \ud800 " + "x" * 1000
+
+
+def outcome(name, status, **options):
+    return Outcome(check=name, title=f"{name} title", status=status, points=10, seconds=0.5, **options)
+
+
+ENGINE = EngineInfo(version="20.10", api_version="1.41", storage_driver="overlay2", cgroup_version="1", builder="x", gpu="none", where="unix://")
+PASSED = Report(lab="sample", title="Sample", outcomes=(outcome("a", "passed"), outcome("b", "passed")), started="2026-01-01T00:00:00+00:00", seconds=1.5, checksum="0" * 64, engine=ENGINE)
+REPORTS = {
+    "passed": PASSED,
+    "failed": replace(PASSED, outcomes=(outcome("a", "failed", feedback=Feedback(expected="e", observed=NASTY, why="w", where=Where(file="Dockerfile", line=3), hint="h", detail=NASTY)), outcome("b", "skipped", feedback=Feedback(why="It needs the check `a`")))),
+    "error": replace(PASSED, outcomes=(outcome("a", "passed"), outcome("b", "error", feedback=Feedback(observed="gone")))),
+    "refused": replace(PASSED, problem="The folder is empty.", checksum="", engine=None, outcomes=(outcome("a", "failed", feedback=Feedback(observed="The folder is empty.")),)),
+}
+
+
+def test_the_command_line_offers_just_the_formats_there_are():
+    assert set(FORMAT_NAMES) == set(FORMATS)
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_every_report_fits_the_schema(kind):
+    rendered = FORMATS["json"](REPORTS[kind])
+    document = json.loads(rendered.encode("utf-8", "surrogatepass"))
+    jsonschema.validate(document, json.loads(SCHEMA_FILE.read_text()))
+    assert document["score"] == REPORTS[kind].score
+    assert document["final"] is (kind != "error")
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_text_tells_all_and_obeys_nothing(kind):
+    text = FORMATS["text"](REPORTS[kind])
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert "\u202e" not in text
+    assert f"{REPORTS[kind].score} of {REPORTS[kind].max_score} points" in text
+    assert ("Not final" in text) is (kind == "error")
+    assert max(map(len, text.splitlines())) <= 110
+    text.encode("utf-8")
+
+
+def test_exit_codes():
+    assert {kind: report.exit_code for kind, report in REPORTS.items()} == {"passed": 0, "failed": 1, "error": 3, "refused": 1}
+
+
+def test_a_report_without_outcomes_is_not_final():
+    assert replace(PASSED, outcomes=()).exit_code == 3
+
+
+def test_the_same_problem_is_told_once():
+    same = Feedback(observed="The build stopped.", detail="tail")
+    text = FORMATS["text"](replace(PASSED, outcomes=(outcome("a", "failed", feedback=same), outcome("b", "failed", feedback=same))))
+    assert text.count("The build stopped.") == 1
+    assert "the same as at `a`" in text

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 import time
 from dataclasses import replace
 
@@ -98,10 +101,15 @@ class Listening:
     """A server of the host, on every address, for seeing that a container cannot reach it."""
 
     def __enter__(self):
-        import socket
-
         self.socket = socket.create_server(("0.0.0.0", 0))
+        threading.Thread(target=self._greet, daemon=True).start()
         return self.socket.getsockname()[1]
+
+    def _greet(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.socket.accept()
+                connection.close()
 
     def __exit__(self, *exc):
         self.socket.close()

@@ -1,0 +1,74 @@
+"""catgif: right answers written in unusual ways pass; plausible wrong ones lose just what they should."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unusual import lost
+
+pytestmark = pytest.mark.usefixtures("real_engine")
+ALLOW_LIST = "*\n!app.py\n!requirements.txt\n!templates\n!static\n!start.sh\n**/__pycache__\n"
+
+RIGHT = {
+    "waitress in a virtual environment, copied from another stage": {
+        "requirements.txt": "Flask == 3.1.0\nwaitress===3.0.2\n",
+        ".dockerignore": ALLOW_LIST,
+        "Dockerfile": (
+            "FROM python:3.11-slim AS build\nRUN python -m venv --without-pip /venv\nCOPY requirements.txt /\n"
+            "RUN pip install --no-cache-dir --target /venv/lib/python3.11/site-packages -r /requirements.txt\n"
+            "FROM python:3.11-slim\nWORKDIR /srv/cats\nCOPY --from=build /venv /venv\nCOPY . .\nEXPOSE 80 5000/tcp\nUSER 12345:0\n"
+            "ENV PORT=5000\nENTRYPOINT exec /venv/bin/python -m waitress --port=$PORT app:app\n"
+        ),
+    },
+    "an entrypoint that gives root away": {
+        "start.sh": "#!/bin/sh\nset -e\ntouch /tmp/ready\nexec setpriv --reuid 1000 --regid 1000 --clear-groups gunicorn -b :${PORT:=5000} app:app\n",
+        "Dockerfile": (
+            "# syntax=docker/dockerfile:1\nFROM python:3.11-slim\nWORKDIR app\n"
+            "RUN --mount=type=bind,source=requirements.txt,target=/r.txt pip install --no-cache-dir -r /r.txt\n"
+            'COPY . ./\nEXPOSE 5000\nENTRYPOINT ["sh", "start.sh"]\n'
+        ),
+    },
+    "a configuration file and one address for all cats": {
+        ".dockerignore": "*.pyc\n.*\n__pycache__/\n",
+        "gunicorn.conf.py": 'import os\nbind = "0.0.0.0:" + os.environ.get("PORT", "5000")\nworkers = 2\n',
+        "app.py": (
+            "import random\nfrom pathlib import Path\nfrom flask import Flask, send_file\napp = Flask(__name__)\n"
+            "GIFS = sorted(Path('static').glob('*.gif'))\n\n\n@app.get('/')\ndef index():\n"
+            "    return '<h1>x</h1><img alt=cat src=cat.gif?now>'\n\n\n@app.get('/cat.gif')\ndef cat():\n"
+            "    return send_file(random.choice(GIFS))\n"
+        ),
+        "Dockerfile": (
+            "FROM python:3.11-slim\nRUN groupadd g && useradd -g g u\nWORKDIR /home/u\nCOPY requirements.txt ./\n"
+            "RUN pip install -r requirements.txt && rm -rf /root/.cache\nCOPY --chown=u:g . .\nEXPOSE 5000\nUSER u\n"
+            'CMD ["gunicorn", "app:app"]\n'
+        ),
+    },
+}
+
+WRONG = {
+    "the log is thrown away": (
+        {"Dockerfile": "FROM python:3.11-slim\nWORKDIR /app\nCOPY requirements.txt .\nRUN pip install --no-cache-dir -r requirements.txt\nCOPY . .\nUSER 1000\nEXPOSE 5000\nCMD flask run --host 0.0.0.0 --port ${PORT:-5000} > /dev/null 2>&1\n"},
+        {"production_server"},
+    ),
+    "the answer is an error": (
+        {"app.py": "from flask import Flask, abort\napp = Flask(__name__)\n\n\n@app.get('/')\ndef index():\n    abort(500)\n"},
+        {"answers"},
+    ),
+    "only the root's clutter is ignored, under other names": (
+        {".dockerignore": ".git\n"},
+        {"clean_context"},
+    ),
+    "a build that fails": ({"requirements.txt": "flask==99.99\n"}, {"answers", "cache", "clean_context", "exposes", "size", "workdir"}),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_an_unusual_right_answer_passes(name, tmp_path):
+    assert lost("catgif", RIGHT[name], tmp_path) == {}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_plausible_wrong_answer_loses_what_it_should(name, tmp_path):
+    files, checks = WRONG[name]
+    found = lost("catgif", files, tmp_path)
+    assert {check for check, said in found.items() if said.startswith("failed")} == checks, found

@@ -1,0 +1,46 @@
+"""The course tests itself: starters do not pass, solutions do, and every variant fails exactly the checks that it names."""
+
+from __future__ import annotations
+
+import pytest
+
+from dockerlab.course import open_course
+from dockerlab.doctor import inspect_course, run_variant
+from dockerlab.grading import grade
+
+COURSE = open_course()
+VARIANTS = [variant for slug in COURSE.slugs for variant in COURSE.variants(slug)]
+
+
+def test_the_course_is_whole():
+    """Lessons, starters and points are there, no variant names what is no check, and every check can fail."""
+    problems = [f"{finding.what}: {finding.detail}" for finding in inspect_course(COURSE) if not finding.ok]
+    assert not problems
+
+
+@pytest.mark.parametrize("slug", COURSE.slugs)
+def test_a_lab_has_variants(slug):
+    assert COURSE.variants(slug)
+
+
+@pytest.mark.usefixtures("real_engine")
+@pytest.mark.parametrize("slug", COURSE.slugs)
+def test_the_solution_scores_everything(slug):
+    report = grade(slug, COURSE.solution(slug), course=COURSE)
+    assert report.exit_code == 0, [one for one in report.outcomes if one.status != "passed"]
+    assert report.score == report.max_score == COURSE.lab(slug).points
+
+
+@pytest.mark.usefixtures("real_engine")
+@pytest.mark.parametrize("slug", COURSE.slugs)
+def test_the_starter_does_not_pass(slug):
+    report = grade(slug, COURSE.starter(slug), course=COURSE)
+    assert report.final, [one for one in report.outcomes if one.status == "error"]
+    assert report.exit_code == 1
+
+
+@pytest.mark.usefixtures("real_engine")
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: f"{variant.lab}-{variant.name}")
+def test_a_variant_fails_exactly_its_checks(variant):
+    finding = run_variant(COURSE, variant)
+    assert finding.ok, finding.detail

@@ -1,0 +1,59 @@
+"""A wheel carries the course, never the solutions or the variants; installed apart, it starts and grades a lab."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def ran(*command, **options):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, **options)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    target = tmp_path_factory.mktemp("wheel")
+    done = ran(sys.executable, "-m", "pip", "wheel", "--no-deps", "-q", "-w", target, ROOT)
+    assert done.returncode == 0, done.stderr
+    return next(target.glob("*.whl"))
+
+
+def test_the_wheel_carries_the_course_and_no_answers(wheel, course):
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        texts = b"\0".join(archive.read(name) for name in names)
+    for slug in course.slugs:
+        assert f"dockerlab/_course/labs/{slug}/lab.toml" in names
+        assert f"dockerlab/_course/graders/{slug}.py" in names
+    assert "dockerlab/_course/images/catalog.toml" in names
+    assert "dockerlab/reports/report.schema.json" in names
+    assert not [name for name in names if "solutions" in name or "variants" in name or name.startswith("tests")]
+    for slug in course.slugs:
+        assert (course.solution(slug) / "Dockerfile").read_bytes() not in texts
+
+
+def test_an_installed_wheel_starts_and_grades_a_lab_from_another_folder(wheel, tmp_path, real_engine):
+    place = tmp_path / "venv"
+    venv.create(place, with_pip=False, system_site_packages=False)
+    python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    assert ran(sys.executable, "-m", "pip", "--python", python, "install", "-q", wheel).returncode == 0
+    script = python.with_name("dockerlab.exe" if os.name == "nt" else "dockerlab")
+    listed = ran(script, "list", cwd=tmp_path)
+    assert "hello_world" in listed.stdout
+    assert ran(script, "start", "hello_world", cwd=tmp_path).returncode == 0
+    workspace = tmp_path / "hello_world"
+    (workspace / "greet.sh").write_text("echo 'Hello, world!'\n")
+    (workspace / "Dockerfile").write_text("FROM busybox\nCOPY greet.sh /\nCMD sh /greet.sh\n")
+    graded = ran(script, "check", cwd=workspace)
+    assert graded.returncode == 1, graded
+    assert "20/20  greets" in graded.stdout

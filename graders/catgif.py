@@ -76,7 +76,11 @@ def test_answers(container, http, served):
     page = http.wait(container, port=PORT, within=START_SECONDS, loopback=True)
     if not page.status:
         if not container.running:
-            fail("the container has ended", why="A container lives as long as its program.", detail=container.logs()[-1500:])
+            fail(
+                "the container has ended",
+                why="A container lives as long as its program.",
+                detail=container.logs()[-1500:],
+            )
         ports = sorted({port for _, port in http.listeners(container) if port < 30_000})
         said = f"it listens on port {', '.join(map(str, ports))}" if ports else "nothing listens in the container"
         fail(f"no answer on port {PORT}: {said}", why=page.error, detail=container.logs()[-1500:])
@@ -122,7 +126,11 @@ def test_gifs(container, http, served):
         for page in http.pages(container, port=PORT, times=DRAWS, loopback=served["loopback"]):
             sources = sources_of(page)
             if not sources:
-                fail("the page has no <img>", expected='<img src="..."> in the page', detail=page[:800])
+                fail(
+                    "the page has no <img>",
+                    expected='<img src="..."> in the page',
+                    detail=page[:800],
+                )
             url = urlsplit(urljoin("/", sources[0]))
             path = url.path + (f"?{url.query}" if url.query else "")
             if path not in cache:
@@ -144,9 +152,15 @@ def test_gifs(container, http, served):
 def load(http, container, path, loopback):
     answer = http.get(container, path, port=PORT, loopback=loopback)
     if answer.status != 200:
-        fail(f"`{path}` answers {answer.status or answer.error}", expected="the picture, with status 200")
+        fail(
+            f"`{path}` answers {answer.status or answer.error}",
+            expected="the picture, with status 200",
+        )
     if answer.body[:4] != b"GIF8":
-        fail(f"`{path}` is no GIF: it begins with {answer.body[:12]!r}", expected="bytes that begin with GIF8")
+        fail(
+            f"`{path}` is no GIF: it begins with {answer.body[:12]!r}",
+            expected="bytes that begin with GIF8",
+        )
     return answer.body
 
 
@@ -173,16 +187,24 @@ def test_port(start, http):
     assert page.status == 200
 
 
-@check(points=4, hints=("EXPOSE tells people and tools which port to publish; it opens nothing.", "EXPOSE 5000"))
+@check(
+    points=4,
+    hints=("EXPOSE tells people and tools which port to publish; it opens nothing.", "EXPOSE 5000"),
+)
 def test_exposes(image):
     """The image says that it listens on port 5000 (EXPOSE)."""
     assert "5000/tcp" in image.ports
 
 
-@check(points=3, hints=("Where in the image does `COPY . .` copy to?", "WORKDIR /app, before the first COPY."))
+@check(
+    points=3,
+    hints=("Where in the image does `COPY . .` copy to?", "WORKDIR /app, before the first COPY."),
+)
 def test_workdir(image):
     """It has a working folder of its own, not `/`."""
-    assert image.workdir != "/", "Files of the app between /bin, /etc and /usr are hard to find, and easy to clash with."
+    assert (
+        image.workdir != "/"
+    ), "Files of the app between /bin, /etc and /usr are hard to find, and easy to clash with."
 
 
 @check(
@@ -196,7 +218,12 @@ def test_workdir(image):
 def test_pinned(dockerfile, submission):
     """The base image and every requirement are pinned to one version."""
     for ref, line in loose_bases(dockerfile):
-        fail(f"`FROM {ref}`", expected="a tag other than `latest`, or a digest", file=dockerfile.name, line=line)
+        fail(
+            f"`FROM {ref}`",
+            expected="a tag other than `latest`, or a digest",
+            file=dockerfile.name,
+            line=line,
+        )
     text = submission.read("requirements.txt")
     for one, line in loose_requirements(text):
         fail(
@@ -207,9 +234,18 @@ def test_pinned(dockerfile, submission):
             line=line,
         )
     for one, line in loose_installs(dockerfile):
-        fail(f"`pip install {one}`", expected="a version, such as `name==1.2.3`", file=dockerfile.name, line=line)
+        fail(
+            f"`pip install {one}`",
+            expected="a version, such as `name==1.2.3`",
+            file=dockerfile.name,
+            line=line,
+        )
     if not any(True for _ in requirements(text)):
-        fail("requirements.txt names nothing", expected="at least Flask, with its version", file="requirements.txt")
+        fail(
+            "requirements.txt names nothing",
+            expected="at least Flask, with its version",
+            file="requirements.txt",
+        )
 
 
 @check(
@@ -310,6 +346,6 @@ def test_production_server(container, http, served):
     warned = DEVELOPMENT in container.logs()
     if warned or server.startswith("Werkzeug"):
         fail(
-            f'the log warns of a "{DEVELOPMENT}"' if warned else f"the server calls itself `{server[:60]}`",
+            (f'the log warns of a "{DEVELOPMENT}"' if warned else f"the server calls itself `{server[:60]}`"),
             why="The development server is slow, and its debugger lets strangers run code.",
         )

@@ -82,7 +82,9 @@ def test_greets(run):
     """`docker run --rm IMAGE` prints exactly `Hello, world!` and ends with exit code 0."""
     done = run()
     prints(done, "Hello, world!")
-    assert done.exit_code == 0, "A program that did its work ends with 0; anything else means trouble to whoever called it."
+    assert (
+        done.exit_code == 0
+    ), "A program that did its work ends with 0; anything else means trouble to whoever called it."
 
 
 @check(

@@ -1,6 +1,6 @@
 """Draws the cats of the catgif lab: small animated GIFs, the same bytes every time.
 
-    pip install pillow && python scripts/draw_cats.py labs/catgif/starter/static
+pip install pillow && python scripts/draw_cats.py labs/catgif/starter/static
 """
 
 from __future__ import annotations
@@ -39,7 +39,11 @@ def face(draw: ImageDraw.ImageDraw, fur: str, dark: str, *, blink: bool, dx: flo
     draw.arc(at(100, 104, 112, 118), 10, 170, fill=dark, width=2)
     for side in (-1, 1):
         for lift in (-6, 0, 6):
-            draw.line(at(100 + side * 16, 108 + lift / 3, 100 + side * 58, 104 + lift * 2), fill=dark, width=1)
+            draw.line(
+                at(100 + side * 16, 108 + lift / 3, 100 + side * 58, 104 + lift * 2),
+                fill=dark,
+                width=1,
+            )
 
 
 def blinking(step: int) -> Image.Image:
@@ -83,7 +87,13 @@ def main() -> None:
     target = Path(sys.argv[1])
     for name, draw in (("blinking", blinking), ("jumping", jumping), ("peeking", peeking)):
         frames = [draw(step).convert("P", palette=Image.Palette.ADAPTIVE, colors=32) for step in range(FRAMES)]
-        frames[0].save(target / f"{name}.gif", save_all=True, append_images=frames[1:], duration=FRAME_MS, loop=0)
+        frames[0].save(
+            target / f"{name}.gif",
+            save_all=True,
+            append_images=frames[1:],
+            duration=FRAME_MS,
+            loop=0,
+        )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Passes on a Unix socket's traffic until a file appears; then it drops everything. `proxy.py TARGET LISTEN CUT`."""
 
+import contextlib
 import os
 import socket
 import sys
@@ -9,15 +10,11 @@ from pathlib import Path
 
 
 def pump(source, sink):
-    try:
+    with contextlib.suppress(OSError):
         while data := source.recv(65536):
             sink.sendall(data)
-    except OSError:
-        pass
-    try:
+    with contextlib.suppress(OSError):
         sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
 
 
 def watch(cut):

@@ -6,7 +6,13 @@ import pytest
 
 from dockerlab.engine.builder import BuildLog, explain, find_builder
 from dockerlab.engine.dockerfile import Dockerfile
-from dockerlab.errors import BaseImageMissing, BuildFailed, DockerfileInvalid, EngineGone, ImageUnavailable
+from dockerlab.errors import (
+    BaseImageMissing,
+    BuildFailed,
+    DockerfileInvalid,
+    EngineGone,
+    ImageUnavailable,
+)
 
 DOCKERFILE = "FROM busybox\nRUN echo hi && \\\n  false\nCOPY nope /\n"
 
@@ -79,10 +85,16 @@ def test_a_base_that_cannot_be_asked_for_is_not(submission):
 
 
 def test_parse_errors_and_a_lost_engine(submission):
-    error = explained(submission, "failed to solve with frontend dockerfile.v0: dockerfile parse error line 2: unknown instruction: FRUN")
+    error = explained(
+        submission,
+        "failed to solve with frontend dockerfile.v0: dockerfile parse error line 2: unknown instruction: FRUN",
+    )
     assert isinstance(error, DockerfileInvalid)
     assert error.line == 2
-    assert isinstance(explained(submission, "Cannot connect to the Docker daemon at unix:///x. Is it running?"), EngineGone)
+    assert isinstance(
+        explained(submission, "Cannot connect to the Docker daemon at unix:///x. Is it running?"),
+        EngineGone,
+    )
 
 
 def fake_cli(folder, script):
@@ -97,9 +109,16 @@ def fake_cli(folder, script):
 def test_a_cli_with_buildkit_is_found_behind_one_without(tmp_path, monkeypatch):
     without = fake_cli(tmp_path / "a", '[ "$1" = --version ] && echo "Docker version 28.2.2, build x" || exit 1')
     inside = fake_cli(tmp_path / "b", '[ "$1" = --version ] && echo "Docker version 20.10.24, build x" || exit 1')
-    plugin = fake_cli(tmp_path / "c", '[ "$1" = buildx ] && echo "github.com/docker/buildx v0.12" || echo "Docker version 28"')
+    plugin = fake_cli(
+        tmp_path / "c",
+        '[ "$1" = buildx ] && echo "github.com/docker/buildx v0.12" || echo "Docker version 28"',
+    )
     system = os.environ["PATH"].split(os.pathsep)[-1]
-    for order, kind, cli in (("ab", "buildkit", inside), ("ac", "buildx", plugin), ("a", "legacy", "")):
+    for order, kind, cli in (
+        ("ab", "buildkit", inside),
+        ("ac", "buildx", plugin),
+        ("a", "legacy", ""),
+    ):
         monkeypatch.setenv("PATH", os.pathsep.join(str(tmp_path / name) for name in order))
         found = find_builder()
         assert (found.kind, found.cli) == (kind, cli)

@@ -4,7 +4,12 @@ import pytest
 
 from dockerlab.checks import CheckFailed
 from dockerlab.checks.answers import expect_answer, read_answers
-from dockerlab.checks.pinning import image_is_pinned, loose_installs, loose_requirements, requirements
+from dockerlab.checks.pinning import (
+    image_is_pinned,
+    loose_installs,
+    loose_requirements,
+    requirements,
+)
 from dockerlab.checks.submission import Submission
 from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.errors import SubmissionError
@@ -43,8 +48,16 @@ markupsafe==2.*
 itsdangerous
 ???
 """
-    assert [name for name, _ in requirements(text)][:2] == ["flask==3.1.0", 'gunicorn[gevent] == 23.0.0 ; python_version > "3"']
-    assert list(loose_requirements(text)) == [("jinja2>=3", 10), ("markupsafe==2.*", 11), ("itsdangerous", 12), ("???", 13)]
+    assert [name for name, _ in requirements(text)][:2] == [
+        "flask==3.1.0",
+        'gunicorn[gevent] == 23.0.0 ; python_version > "3"',
+    ]
+    assert list(loose_requirements(text)) == [
+        ("jinja2>=3", 10),
+        ("markupsafe==2.*", 11),
+        ("itsdangerous", 12),
+        ("???", 13),
+    ]
 
 
 def test_packages_installed_by_name(submission):

@@ -66,7 +66,16 @@ def test_success_and_failure_leave_nothing(engine, place):
 
 
 def started(made, folder):
-    command = [sys.executable, "-m", "dockerlab", "--course", str(made.root), "grade", "sample", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "dockerlab",
+        "--course",
+        str(made.root),
+        "grade",
+        "sample",
+        str(folder),
+    ]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -102,11 +111,21 @@ def test_after_sigkill_clean_removes_ours_and_never_others(engine, place):
         process.communicate(timeout=30)
         assert census(engine) != before
         time.sleep(1.5)  # its child notices that nobody listens, or goes on: either way clean must manage
-        done = subprocess.run([sys.executable, "-m", "dockerlab", "clean"], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "dockerlab", "clean"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert "containers" in done.stdout, done
         assert census(engine) == before
         assert mine.running
-        again = subprocess.run([sys.executable, "-m", "dockerlab", "clean"], capture_output=True, text=True, check=False)
+        again = subprocess.run(
+            [sys.executable, "-m", "dockerlab", "clean"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert "Nothing was left" in again.stdout
     finally:
         engine.api.remove_container(others, force=True)
@@ -124,8 +143,7 @@ def test_owners_are_known_to_live_or_not():
 
 def test_the_engine_dying_in_the_middle_is_not_the_students_loss(make_course, submission, real_engine, tmp_path):
     """A proxy in front of the engine is cut off while a check runs: the same as an engine that dies."""
-    made = make_course(
-        f'''
+    made = make_course(f'''
         from pathlib import Path
 
         @check(points=1)
@@ -139,16 +157,38 @@ def test_the_engine_dying_in_the_middle_is_not_the_students_loss(make_course, su
         def test_after(run):
             """After."""
             run()
-        '''
-    )
+        ''')
     socket = tmp_path / "docker.sock"
-    proxy = subprocess.Popen([sys.executable, str(Path(__file__).with_name("proxy.py")), real_engine.removeprefix("unix://"), str(socket), str(tmp_path / "cut")])
+    proxy = subprocess.Popen(
+        [
+            sys.executable,
+            str(Path(__file__).with_name("proxy.py")),
+            real_engine.removeprefix("unix://"),
+            str(socket),
+            str(tmp_path / "cut"),
+        ]
+    )
     try:
         while not socket.exists():
             time.sleep(0.02)
         done = subprocess.run(
-            [sys.executable, "-m", "dockerlab", "--course", str(made.root), "grade", "sample", str(submission({"Dockerfile": "FROM busybox\nCMD true\n"})), "--format", "json"],
-            capture_output=True, text=True, check=False, env=os.environ | {"DOCKER_HOST": f"unix://{socket}"}, timeout=120,
+            [
+                sys.executable,
+                "-m",
+                "dockerlab",
+                "--course",
+                str(made.root),
+                "grade",
+                "sample",
+                str(submission({"Dockerfile": "FROM busybox\nCMD true\n"})),
+                "--format",
+                "json",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"DOCKER_HOST": f"unix://{socket}"},
+            timeout=120,
         )
     finally:
         proxy.kill()

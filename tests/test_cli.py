@@ -71,7 +71,13 @@ def test_bad_input_is_told_in_a_line(typed, words, code, said, tmp_path, monkeyp
 def test_no_engine_is_one_line_and_exit_code_3(typed, monkeypatch, submission):
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
     folder = submission({"Dockerfile": "FROM busybox\n"})
-    for words in (("grade", "hello_world", folder), ("engine", "status"), ("engine", "up"), ("clean",), ("images",)):
+    for words in (
+        ("grade", "hello_world", folder),
+        ("engine", "status"),
+        ("engine", "up"),
+        ("clean",),
+        ("images",),
+    ):
         code, out, err = typed(*words)
         assert (code, out) == (3, ""), words
         assert one_line(err)
@@ -105,7 +111,13 @@ def test_broken_notes_are_told(tmp_path):
 
 
 def test_a_report_that_cannot_be_written_is_told_before_grading(typed, tmp_path, submission):
-    code, _, err = typed("grade", "hello_world", submission({"Dockerfile": "FROM x"}), "-o", tmp_path / "no" / "report.json")
+    code, _, err = typed(
+        "grade",
+        "hello_world",
+        submission({"Dockerfile": "FROM x"}),
+        "-o",
+        tmp_path / "no" / "report.json",
+    )
     assert code == 2
     assert "There is no folder" in err
 
@@ -134,7 +146,11 @@ def test_grade_writes_reports_and_returns_their_code(typed, course, tmp_path, su
     code, out, _ = typed("grade", "hello_world", submission({"README": "hi"}))
     assert code == 1
     assert "There is no `Dockerfile` in the folder." in out
-    code, out, _ = typed("grade", "hello_world", submission({"Dockerfile": "FROM busybox\nRUN echo tail of it; false\n"}, "fails"))
+    code, out, _ = typed(
+        "grade",
+        "hello_world",
+        submission({"Dockerfile": "FROM busybox\nRUN echo tail of it; false\n"}, "fails"),
+    )
     assert code == 1
     assert "(Dockerfile, line 2): exit code: 1." in " ".join(out.split())
     assert "| tail of it" in out
@@ -159,8 +175,21 @@ def test_a_terminal_gets_colours_and_a_live_line_unless_no_color(course):
 
     def on_a_terminal(env):
         main_end, other = pty.openpty()
-        command = [sys.executable, "-m", "dockerlab", "check", "hello_world", str(course.solution("hello_world"))]
-        process = subprocess.Popen(command, stdout=other, stderr=other, stdin=other, env=os.environ | {"TERM": "xterm-256color"} | env)
+        command = [
+            sys.executable,
+            "-m",
+            "dockerlab",
+            "check",
+            "hello_world",
+            str(course.solution("hello_world")),
+        ]
+        process = subprocess.Popen(
+            command,
+            stdout=other,
+            stderr=other,
+            stdin=other,
+            env=os.environ | {"TERM": "xterm-256color"} | env,
+        )
         os.close(other)
         said = b""
         try:

@@ -12,7 +12,12 @@ def parse(submission, text):
 
 def test_instructions_have_names_arguments_lines_and_stages(submission):
     parsed = parse(submission, 'FROM a AS one\nRUN x \\\n  y\nfrom one\ncmd ["p", "q"]\n')
-    assert [(i.name, i.line, i.stage) for i in parsed.instructions] == [("FROM", 1, 0), ("RUN", 2, 0), ("FROM", 4, 1), ("CMD", 5, 1)]
+    assert [(i.name, i.line, i.stage) for i in parsed.instructions] == [
+        ("FROM", 1, 0),
+        ("RUN", 2, 0),
+        ("FROM", 4, 1),
+        ("CMD", 5, 1),
+    ]
     assert parsed.instructions[-1].json
     assert parsed.instructions[-1].args == ("p", "q")
     assert parsed.line_of("RUN x   y") == 2
@@ -47,7 +52,14 @@ def test_a_missing_one_names_what_is_alike(submission):
         Dockerfile.read(folder / "Dockerfile")
 
 
-@pytest.mark.parametrize("line", ["# syntax=docker/dockerfile:1", "#syntax = docker.io/docker/dockerfile:1.7-labs", "# escape=\\\n# syntax=docker/dockerfile:1"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# syntax=docker/dockerfile:1",
+        "#syntax = docker.io/docker/dockerfile:1.7-labs",
+        "# escape=\\\n# syntax=docker/dockerfile:1",
+    ],
+)
 def test_the_official_syntax_line_can_be_made_a_comment(submission, line):
     path = submission({"Dockerfile": f"{line}\nFROM busybox\n"}) / "Dockerfile"
     before = Dockerfile.read(path)

@@ -13,7 +13,13 @@ import pytest
 from dockerlab.checks.backend import testinfra_host as infra_host
 from dockerlab.engine.http import Client
 from dockerlab.engine.objects import RunSpec
-from dockerlab.errors import BuildFailed, DockerfileInvalid, ImageUnavailable, LimitReached, SubmissionError
+from dockerlab.errors import (
+    BuildFailed,
+    DockerfileInvalid,
+    ImageUnavailable,
+    LimitReached,
+    SubmissionError,
+)
 from dockerlab.model import Limits
 
 LIMITS = Limits(check_seconds=30)
@@ -32,7 +38,10 @@ def test_a_run_has_exit_code_outputs_and_stdin(engine):
 
 
 def test_what_cannot_start_is_the_submissions_fault(engine):
-    for spec in (RunSpec(image=BUSYBOX, args=("no-such-program",)), RunSpec(image=BUSYBOX, user="nobody-here", args=("true",))):
+    for spec in (
+        RunSpec(image=BUSYBOX, args=("no-such-program",)),
+        RunSpec(image=BUSYBOX, user="nobody-here", args=("true",)),
+    ):
         with pytest.raises(SubmissionError, match="could not start"):
             engine.run(spec, LIMITS)
 
@@ -87,7 +96,9 @@ def test_there_is_no_way_out(engine):
     assert "eth0" not in engine.run(sh("ip -o addr"), LIMITS).stdout
     looked_up = engine.run(sh("nslookup example.com 2>&1", network="inside"), LIMITS).stdout
     assert "Address 1" not in looked_up.split("example.com")[-1]
-    gateway = engine.run(sh("ip -o -4 addr show eth0", network="inside"), LIMITS).stdout.split()[3].rsplit(".", 1)[0] + ".1"
+    gateway = (
+        engine.run(sh("ip -o -4 addr show eth0", network="inside"), LIMITS).stdout.split()[3].rsplit(".", 1)[0] + ".1"
+    )
     bridge = engine.api.inspect_network("bridge")["IPAM"]["Config"][0].get("Gateway", "172.17.0.1")
     with Listening() as port:
         reached = engine.run(sh(f"echo hi | nc -w 2 {bridge} {port}; echo $?", network="outside"), LIMITS)
@@ -153,13 +164,20 @@ def test_testinfra_over_the_kept_open_shell(engine):
 
 
 def test_files_are_read_where_there_is_no_shell(engine, submission):
-    dockerfile = "FROM busybox AS b\nRUN mkdir -p /d/e && echo hi > /d/f && chown 7:8 /d/f && chmod 640 /d/f && ln -s f /d/l\nFROM scratch\nCOPY --from=b /d /d\nCOPY --from=b /bin/busybox /bin/busybox\nCMD [\"/bin/busybox\", \"sleep\", \"60\"]\n"
+    dockerfile = 'FROM busybox AS b\nRUN mkdir -p /d/e && echo hi > /d/f && chown 7:8 /d/f && chmod 640 /d/f && ln -s f /d/l\nFROM scratch\nCOPY --from=b /d /d\nCOPY --from=b /bin/busybox /bin/busybox\nCMD ["/bin/busybox", "sleep", "60"]\n'
     image = engine.build(submission({"Dockerfile": dockerfile}), limits=LIMITS)
     container = engine.start(RunSpec(image=image.id), LIMITS)
     host = infra_host(container)
     assert container.shell is None
     file = host.file("/d/f")
-    assert (file.exists, file.is_file, file.uid, file.gid, oct(file.mode), file.content_string) == (True, True, 7, 8, "0o640", "hi\n")
+    assert (file.exists, file.is_file, file.uid, file.gid, oct(file.mode), file.content_string) == (
+        True,
+        True,
+        7,
+        8,
+        "0o640",
+        "hi\n",
+    )
     assert host.file("/d").listdir() == ["e", "f", "l"]
     assert host.file("/d/l").linked_to == "f"
     assert not host.file("/nope").exists
@@ -168,7 +186,15 @@ def test_files_are_read_where_there_is_no_shell(engine, submission):
 
 def test_http_reaches_a_server_and_tells_who_listens_where(engine):
     http = Client(engine)
-    server = engine.start(RunSpec(image=PYTHON, args=("python", "-m", "http.server", "5000"), network="inside", workdir="/etc"), LIMITS)
+    server = engine.start(
+        RunSpec(
+            image=PYTHON,
+            args=("python", "-m", "http.server", "5000"),
+            network="inside",
+            workdir="/etc",
+        ),
+        LIMITS,
+    )
     page = http.wait(server, "/passwd", port=5000, within=10)
     assert (page.status, page.body[:4]) == (200, b"root")
     assert http.get(server, "/no such", port=5000).status == 404
@@ -176,7 +202,14 @@ def test_http_reaches_a_server_and_tells_who_listens_where(engine):
     assert refused.status == 0
     assert "refused" in refused.error
     assert len(http.pages(server, "/passwd", port=5000, times=3)) == 3
-    local = engine.start(RunSpec(image=PYTHON, args=("python", "-m", "http.server", "5000", "--bind", "127.0.0.1"), network="inside"), LIMITS)
+    local = engine.start(
+        RunSpec(
+            image=PYTHON,
+            args=("python", "-m", "http.server", "5000", "--bind", "127.0.0.1"),
+            network="inside",
+        ),
+        LIMITS,
+    )
     assert http.wait(local, port=5000, within=8, loopback=True).status == 200
     assert http.get(local, port=5000).status == 0
     assert ("loopback", 5000) in http.listeners(local)
@@ -195,7 +228,10 @@ def test_a_server_that_never_ends_its_answer_is_bounded(engine):
 
 def test_builds_fail_with_line_and_last_words(engine, submission):
     with pytest.raises(BuildFailed) as caught:
-        engine.build(submission({"Dockerfile": "FROM busybox\nRUN true\nRUN echo last words; exit 9\n"}), limits=LIMITS)
+        engine.build(
+            submission({"Dockerfile": "FROM busybox\nRUN true\nRUN echo last words; exit 9\n"}),
+            limits=LIMITS,
+        )
     assert (caught.value.line, caught.value.detail) == (3, "last words")
     with pytest.raises(BuildFailed, match="COPY nope") as caught:
         engine.build(submission({"Dockerfile": "FROM busybox\nCOPY nope /\n"}), limits=LIMITS)
@@ -207,7 +243,10 @@ def test_builds_fail_with_line_and_last_words(engine, submission):
 def test_a_build_has_a_time_limit(engine, submission):
     began = time.monotonic()
     with pytest.raises(LimitReached, match="within 3 s"):
-        engine.build(submission({"Dockerfile": f"FROM busybox\nRUN sleep 500 # {began}\n"}), limits=replace(LIMITS, build_seconds=3))
+        engine.build(
+            submission({"Dockerfile": f"FROM busybox\nRUN sleep 500 # {began}\n"}),
+            limits=replace(LIMITS, build_seconds=3),
+        )
     assert time.monotonic() - began < 30
 
 
@@ -217,7 +256,10 @@ def test_a_base_image_that_cannot_be_had_is_told(engine, submission):
 
 
 def test_the_official_syntax_line_builds_without_a_registry(engine, submission):
-    image = engine.build(submission({"Dockerfile": "# syntax=docker/dockerfile:1\nFROM busybox\nLABEL a=b\n"}), limits=LIMITS)
+    image = engine.build(
+        submission({"Dockerfile": "# syntax=docker/dockerfile:1\nFROM busybox\nLABEL a=b\n"}),
+        limits=LIMITS,
+    )
     assert image.labels["a"] == "b"
 
 
@@ -232,4 +274,6 @@ def test_layers_tell_what_each_holds_and_add_up_to_the_size(engine, submission):
     assert ("d/big", "whiteout") in {(entry.path, entry.kind) for entry in layers[-2].entries}
     assert [entry.path for entry in layers[-2].entries if entry.held] == ["kept"]
     assert {"d", "d/x"} <= {entry.path for entry in layers[-1].entries}
-    assert "opaque" in {entry.kind for entry in layers[-1].entries} or "whiteout" in {entry.kind for entry in layers[-1].entries}
+    assert "opaque" in {entry.kind for entry in layers[-1].entries} or "whiteout" in {
+        entry.kind for entry in layers[-1].entries
+    }

@@ -17,15 +17,20 @@ def judged(make_course, submission):
 
     def judge(grader, files=None, lab_toml="", **options):
         made = make_course(grader, lab_toml)
-        report = grade("sample", submission(files or {"Dockerfile": DOCKERFILE}), course=made, connect=FAKE, **options)
+        report = grade(
+            "sample",
+            submission(files or {"Dockerfile": DOCKERFILE}),
+            course=made,
+            connect=FAKE,
+            **options,
+        )
         return report, {one.check: one for one in report.outcomes}
 
     return judge
 
 
 def test_outcomes_needs_points_and_exit_code(judged):
-    report, found = judged(
-        '''
+    report, found = judged('''
         @check(points=10, hints=("look",))
         def test_right(run):
             """Right."""
@@ -44,21 +49,27 @@ def test_outcomes_needs_points_and_exit_code(judged):
         def test_said():
             """Said."""
             fail("seen", expected="hoped for", why="reason", file="Dockerfile", line=2)
-        '''
-    )
+        ''')
     assert [one.status for one in report.outcomes] == ["passed", "failed", "skipped", "failed"]
     assert (report.score, report.max_score, report.exit_code, report.final) == (10, 100, 1, True)
     wrong = found["wrong"].feedback
-    assert (wrong.expected, wrong.observed) == ("`run().exit_code` is 3", "`run().exit_code` is 0 (success)")
+    assert (wrong.expected, wrong.observed) == (
+        "`run().exit_code` is 3",
+        "`run().exit_code` is 0 (success)",
+    )
     assert (wrong.why, wrong.hint) == ("Because of this.", "nudge")
     assert "`wrong`" in found["after"].feedback.why
     said = found["said"].feedback
-    assert (said.expected, said.observed, said.why, str(said.where)) == ("hoped for", "seen", "reason", "Dockerfile, line 2")
+    assert (said.expected, said.observed, said.why, str(said.where)) == (
+        "hoped for",
+        "seen",
+        "reason",
+        "Dockerfile, line 2",
+    )
 
 
 def test_a_bug_of_the_grader_is_our_fault(judged):
-    report, found = judged(
-        '''
+    report, found = judged('''
         @check(points=1)
         def test_bug():
             """Bug."""
@@ -67,8 +78,7 @@ def test_a_bug_of_the_grader_is_our_fault(judged):
         @check(points=1)
         def test_fine():
             """Fine."""
-        '''
-    )
+        ''')
     assert (found["bug"].status, found["fine"].status) == ("error", "passed")
     assert "KeyError" in found["bug"].feedback.observed
     assert "sample.py, line 8" in found["bug"].feedback.detail
@@ -130,9 +140,15 @@ def test_nothing_of_the_submission_or_the_caller_steers_the_child(judged, monkey
     monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only -x --nonsense")
     monkeypatch.setenv("PYTEST_PLUGINS", "evil")
     names = ("conftest.py", "sitecustomize.py", "json.py", "dockerlab.py", "pytest.py", "sample.py")
-    files = {"Dockerfile": DOCKERFILE, **{name: evil for name in names}}
-    files |= {"pytest.ini": "[pytest]\naddopts = --collect-only\n", "pyproject.toml": '[tool.pytest.ini_options]\naddopts = "-x"\n'}
-    files |= {"tox.ini": "[pytest]\naddopts = --nonsense\n", "setup.cfg": "[tool:pytest]\naddopts = --nonsense\n"}
+    files = {"Dockerfile": DOCKERFILE, **dict.fromkeys(names, evil)}
+    files |= {
+        "pytest.ini": "[pytest]\naddopts = --collect-only\n",
+        "pyproject.toml": '[tool.pytest.ini_options]\naddopts = "-x"\n',
+    }
+    files |= {
+        "tox.ini": "[pytest]\naddopts = --nonsense\n",
+        "setup.cfg": "[tool:pytest]\naddopts = --nonsense\n",
+    }
     monkeypatch.chdir(tmp_path)
     report, _ = judged(
         '''
@@ -165,7 +181,14 @@ def test_the_time_of_a_check_is_bounded_and_progress_is_told(judged):
         ''',
         listen=events.append,
     )
-    assert [event["event"] for event in events] == ["collected", "start", "building", "built", "outcome", "costs"]
+    assert [event["event"] for event in events] == [
+        "collected",
+        "start",
+        "building",
+        "built",
+        "outcome",
+        "costs",
+    ]
     assert report.exit_code == 0
     assert report.costs["builds"] == 1
 
@@ -249,7 +272,11 @@ def test_a_broken_grader_is_its_authors_fault(make_course, submission, grader, s
 def test_no_such_lab_no_such_folder_a_file(make_course, tmp_path):
     made = make_course('@check(points=1)\ndef test_it():\n    """It."""\n')
     (tmp_path / "file").write_text("x")
-    for lab, folder, said in (("sampel", tmp_path, "`sample`"), ("sample", tmp_path / "no", "no folder"), ("sample", tmp_path / "file", "Give the folder")):
+    for lab, folder, said in (
+        ("sampel", tmp_path, "`sample`"),
+        ("sample", tmp_path / "no", "no folder"),
+        ("sample", tmp_path / "file", "Give the folder"),
+    ):
         with pytest.raises(UsageError, match=said):
             grade(lab, folder, course=made, connect=FAKE)
 
@@ -266,7 +293,12 @@ def test_checks_are_listed_without_an_engine(make_course, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     made = make_course('@check(points=3, hints=("a", "b"))\ndef test_it():\n    """It  is\n    so."""\n')
     (check,) = list_checks(made, "sample")
-    assert (check.name, check.title, check.points, check.hints) == ("it", "It is so.", 3, ("a", "b"))
+    assert (check.name, check.title, check.points, check.hints) == (
+        "it",
+        "It is so.",
+        3,
+        ("a", "b"),
+    )
 
 
 def test_only_some_checks_bring_what_they_need(judged):

@@ -14,7 +14,14 @@ LIMITS = Limits()
 
 
 def test_a_folder_is_copied_whole_with_modes_and_inner_links(submission, tmp_path):
-    folder = submission({"Dockerfile": "FROM x", "a/run.sh": "#!/bin/sh\n", ".git/HEAD": "ref", ".dockerlab.json": "{}"})
+    folder = submission(
+        {
+            "Dockerfile": "FROM x",
+            "a/run.sh": "#!/bin/sh\n",
+            ".git/HEAD": "ref",
+            ".dockerlab.json": "{}",
+        }
+    )
     (folder / "a" / "run.sh").chmod(0o755)
     (folder / "link").symlink_to("a/run.sh")
     (folder / "a" / "up").symlink_to("../Dockerfile")

@@ -47,18 +47,25 @@ RIGHT = {
 
 WRONG = {
     "the log is thrown away": (
-        {"Dockerfile": "FROM python:3.11-slim\nWORKDIR /app\nCOPY requirements.txt .\nRUN pip install --no-cache-dir -r requirements.txt\nCOPY . .\nUSER 1000\nEXPOSE 5000\nCMD flask run --host 0.0.0.0 --port ${PORT:-5000} > /dev/null 2>&1\n"},
+        {
+            "Dockerfile": "FROM python:3.11-slim\nWORKDIR /app\nCOPY requirements.txt .\nRUN pip install --no-cache-dir -r requirements.txt\nCOPY . .\nUSER 1000\nEXPOSE 5000\nCMD flask run --host 0.0.0.0 --port ${PORT:-5000} > /dev/null 2>&1\n"
+        },
         {"production_server"},
     ),
     "the answer is an error": (
-        {"app.py": "from flask import Flask, abort\napp = Flask(__name__)\n\n\n@app.get('/')\ndef index():\n    abort(500)\n"},
+        {
+            "app.py": "from flask import Flask, abort\napp = Flask(__name__)\n\n\n@app.get('/')\ndef index():\n    abort(500)\n"
+        },
         {"answers"},
     ),
     "only the root's clutter is ignored, under other names": (
         {".dockerignore": ".git\n"},
         {"clean_context"},
     ),
-    "a build that fails": ({"requirements.txt": "flask==99.99\n"}, {"answers", "cache", "clean_context", "exposes", "size", "workdir"}),
+    "a build that fails": (
+        {"requirements.txt": "flask==99.99\n"},
+        {"answers", "cache", "clean_context", "exposes", "size", "workdir"},
+    ),
 }
 
 

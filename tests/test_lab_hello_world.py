@@ -28,11 +28,11 @@ RIGHT = {
     },
     "base from an argument, label over two lines": {
         "Dockerfile": "ARG TAG=bookworm-slim\nARG BASE=debian:${TAG}\nFROM $BASE AS only\n"
-        'LABEL a=b \\\n      org.opencontainers.image.authors=me\nWORKDIR /srv\nCOPY --chmod=755 greet.sh .\nCMD ./greet.sh\n',
+        "LABEL a=b \\\n      org.opencontainers.image.authors=me\nWORKDIR /srv\nCOPY --chmod=755 greet.sh .\nCMD ./greet.sh\n",
         "greet.sh": SCRIPT,
     },
     "stages, the last one from an earlier one": {
-        "Dockerfile": f"FROM debian:bookworm-slim AS base\nCOPY greet.sh /g\nFROM base\n{LABEL}RUN chmod +x /g\nENTRYPOINT [\"/g\"]\nCMD []\n",
+        "Dockerfile": f'FROM debian:bookworm-slim AS base\nCOPY greet.sh /g\nFROM base\n{LABEL}RUN chmod +x /g\nENTRYPOINT ["/g"]\nCMD []\n',
     },
     "windows line ends in the answers": {
         "answers.toml": 'state_after_exit = "exited"\r\nps_shows = "Running"\r\nremoves_container = \'docker rm\'\r\nlogs_after_exit = "yes "\r\n'
@@ -43,12 +43,31 @@ RIGHT = {
 WRONG = {
     "a space at the end": ({"greet.sh": SCRIPT.replace("%s!'", "%s! '")}, {"greets"}),
     "twice": ({"greet.sh": SCRIPT + "echo; echo 'Hello, world!'\n"}, {"greets"}),
-    "on stderr": ({"greet.sh": SCRIPT.replace("\"${NAME-world}\"", "\"${NAME-world}\" >&2")}, {"greets"}),
+    "on stderr": (
+        {"greet.sh": SCRIPT.replace('"${NAME-world}"', '"${NAME-world}" >&2')},
+        {"greets"},
+    ),
     "never ends": ({"greet.sh": SCRIPT + "sleep 600\n"}, {"greets"}),
-    "eval": ({"greet.sh": SCRIPT.replace("printf 'Hello, %s!' \"${NAME-world}\"", "eval echo \"Hello, ${NAME-world}!\"")}, {"odd_names"}),
+    "eval": (
+        {"greet.sh": SCRIPT.replace("printf 'Hello, %s!' \"${NAME-world}\"", 'eval echo "Hello, ${NAME-world}!"')},
+        {"odd_names"},
+    ),
     "another exit code": ({"greet.sh": SCRIPT.replace("64", "1")}, {"empty_name"}),
-    "latest in a stage": ({"Dockerfile": f"FROM busybox:latest AS b\nFROM debian:bookworm-slim\n{LABEL}COPY greet.sh /g\nCMD sh /g\n"}, {"pinned"}),
-    "a key too many": ({"answers.toml": 'state_after_exit = "exited"\nextra = "x"\n'}, {"state_after_exit", "ps_shows", "removes_container", "logs_after_exit", "option_i", "option_t"}),
+    "latest in a stage": (
+        {"Dockerfile": f"FROM busybox:latest AS b\nFROM debian:bookworm-slim\n{LABEL}COPY greet.sh /g\nCMD sh /g\n"},
+        {"pinned"},
+    ),
+    "a key too many": (
+        {"answers.toml": 'state_after_exit = "exited"\nextra = "x"\n'},
+        {
+            "state_after_exit",
+            "ps_shows",
+            "removes_container",
+            "logs_after_exit",
+            "option_i",
+            "option_t",
+        },
+    ),
 }
 
 

@@ -18,13 +18,58 @@ def outcome(name, status, **options):
     return Outcome(check=name, title=f"{name} title", status=status, points=10, seconds=0.5, **options)
 
 
-ENGINE = EngineInfo(version="20.10", api_version="1.41", storage_driver="overlay2", cgroup_version="1", builder="x", gpu="none", where="unix://")
-PASSED = Report(lab="sample", title="Sample", outcomes=(outcome("a", "passed"), outcome("b", "passed")), started="2026-01-01T00:00:00+00:00", seconds=1.5, checksum="0" * 64, engine=ENGINE)
+ENGINE = EngineInfo(
+    version="20.10",
+    api_version="1.41",
+    storage_driver="overlay2",
+    cgroup_version="1",
+    builder="x",
+    gpu="none",
+    where="unix://",
+)
+PASSED = Report(
+    lab="sample",
+    title="Sample",
+    outcomes=(outcome("a", "passed"), outcome("b", "passed")),
+    started="2026-01-01T00:00:00+00:00",
+    seconds=1.5,
+    checksum="0" * 64,
+    engine=ENGINE,
+)
 REPORTS = {
     "passed": PASSED,
-    "failed": replace(PASSED, outcomes=(outcome("a", "failed", feedback=Feedback(expected="e", observed=NASTY, why="w", where=Where(file="Dockerfile", line=3), hint="h", detail=NASTY)), outcome("b", "skipped", feedback=Feedback(why="It needs the check `a`")))),
-    "error": replace(PASSED, outcomes=(outcome("a", "passed"), outcome("b", "error", feedback=Feedback(observed="gone")))),
-    "refused": replace(PASSED, problem="The folder is empty.", checksum="", engine=None, outcomes=(outcome("a", "failed", feedback=Feedback(observed="The folder is empty.")),)),
+    "failed": replace(
+        PASSED,
+        outcomes=(
+            outcome(
+                "a",
+                "failed",
+                feedback=Feedback(
+                    expected="e",
+                    observed=NASTY,
+                    why="w",
+                    where=Where(file="Dockerfile", line=3),
+                    hint="h",
+                    detail=NASTY,
+                ),
+            ),
+            outcome("b", "skipped", feedback=Feedback(why="It needs the check `a`")),
+        ),
+    ),
+    "error": replace(
+        PASSED,
+        outcomes=(
+            outcome("a", "passed"),
+            outcome("b", "error", feedback=Feedback(observed="gone")),
+        ),
+    ),
+    "refused": replace(
+        PASSED,
+        problem="The folder is empty.",
+        checksum="",
+        engine=None,
+        outcomes=(outcome("a", "failed", feedback=Feedback(observed="The folder is empty.")),),
+    ),
 }
 
 
@@ -54,7 +99,12 @@ def test_text_tells_all_and_obeys_nothing(kind):
 
 
 def test_exit_codes():
-    assert {kind: report.exit_code for kind, report in REPORTS.items()} == {"passed": 0, "failed": 1, "error": 3, "refused": 1}
+    assert {kind: report.exit_code for kind, report in REPORTS.items()} == {
+        "passed": 0,
+        "failed": 1,
+        "error": 3,
+        "refused": 1,
+    }
 
 
 def test_a_report_without_outcomes_is_not_final():
@@ -63,6 +113,11 @@ def test_a_report_without_outcomes_is_not_final():
 
 def test_the_same_problem_is_told_once():
     same = Feedback(observed="The build stopped.", detail="tail")
-    text = FORMATS["text"](replace(PASSED, outcomes=(outcome("a", "failed", feedback=same), outcome("b", "failed", feedback=same))))
+    text = FORMATS["text"](
+        replace(
+            PASSED,
+            outcomes=(outcome("a", "failed", feedback=same), outcome("b", "failed", feedback=same)),
+        )
+    )
     assert text.count("The build stopped.") == 1
     assert "the same as at `a`" in text

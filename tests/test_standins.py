@@ -34,13 +34,25 @@ def python(engine):
 
 
 def test_the_python_image_behaves_as_the_official_one(python):
-    where = python("for p in python python3 pip; do command -v $p; done; python -c 'import sys; print(sys.prefix, sys.version_info[:2])'").stdout.split("\n")
-    assert where[:4] == ["/usr/local/bin/python", "/usr/local/bin/python3", "/usr/local/bin/pip", "/usr/local (3, 11)"]
+    where = python(
+        "for p in python python3 pip; do command -v $p; done; python -c 'import sys; print(sys.prefix, sys.version_info[:2])'"
+    ).stdout.split("\n")
+    assert where[:4] == [
+        "/usr/local/bin/python",
+        "/usr/local/bin/python3",
+        "/usr/local/bin/pip",
+        "/usr/local (3, 11)",
+    ]
     paths = python("python -c 'import sys; print(sys.path)'").stdout
     assert "dist-packages" not in paths
     assert "/usr/local/lib/python3.11/site-packages" in paths
     assert python("ls /usr/bin/python* /usr/lib/python3*").exit_code != 0
-    assert python("python -c 'import ssl, sqlite3, ctypes, lzma, bz2, zlib, readline, uuid, curses, hashlib, venv'").exit_code == 0
+    assert (
+        python(
+            "python -c 'import ssl, sqlite3, ctypes, lzma, bz2, zlib, readline, uuid, curses, hashlib, venv'"
+        ).exit_code
+        == 0
+    )
     assert python("find / -name EXTERNALLY-MANAGED -not -path '/proc/*'").stdout == ""
     assert python("pip --version && python -c 'import pip, setuptools'", user="1000").exit_code == 0
 

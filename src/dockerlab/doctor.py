@@ -37,7 +37,11 @@ def variant_folder(course: Course, variant: Variant, target: Path) -> Path:
         else:
             gone.unlink()
     shutil.copytree(
-        variant.path, target, dirs_exist_ok=True, symlinks=True, ignore=shutil.ignore_patterns("variant.toml", "__pycache__")
+        variant.path,
+        target,
+        dirs_exist_ok=True,
+        symlinks=True,
+        ignore=shutil.ignore_patterns("variant.toml", "__pycache__"),
     )
     return target
 

@@ -46,7 +46,8 @@ def start(course: Course, slug: str, folder: Path | None = None) -> Path:
     target = folder or Path(slug)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(
-            f"{target} is there already, and not empty.", hint=f"Name another folder: `dockerlab start {slug} DIR`."
+            f"{target} is there already, and not empty.",
+            hint=f"Name another folder: `dockerlab start {slug} DIR`.",
         )
     shutil.copytree(starter, target, dirs_exist_ok=True, symlinks=True)
     lesson = course.lesson(slug)

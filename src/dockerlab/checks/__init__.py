@@ -17,7 +17,13 @@ class CheckFailed(AssertionError):
 
 
 def fail(
-    observed: str, *, expected: str = "", why: str = "", file: str = "", line: int = 0, detail: str = ""
+    observed: str,
+    *,
+    expected: str = "",
+    why: str = "",
+    file: str = "",
+    line: int = 0,
+    detail: str = "",
 ) -> NoReturn:
     """Ends the check as failed: what was observed, what was expected, why that is, and where to look."""
     where = Where(file=file, line=line) if file else None

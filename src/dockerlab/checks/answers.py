@@ -79,5 +79,11 @@ def expect_answer(submission: Submission, answers: dict[str, str], key: str, rig
 
 
 def _kind(value: object) -> str:
-    names = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}
+    names = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "a table",
+    }
     return names.get(type(value), "too long") if not isinstance(value, str) else "too long"

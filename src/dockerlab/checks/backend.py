@@ -17,7 +17,7 @@ QUICK = 30
 """Seconds that one command of testinfra may take."""
 
 
-class ShellBackend(base.BaseBackend):
+class ShellBackend(base.BaseBackend):  # type: ignore[misc]  # testinfra has no types
     """Runs testinfra's commands in the container's kept-open shell."""
 
     NAME = "dockerlab"

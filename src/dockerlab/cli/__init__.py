@@ -1,4 +1,4 @@
-"""The command line: arguments, the terminal, exit codes. `main` returns the exit code; nothing below it exits or prints.
+"""The command line: arguments, the terminal, exit codes. `main` returns the exit code; below, nothing exits.
 
 Whatever is slow to import is imported in the command that needs it: `dockerlab --help` must stay quick.
 """
@@ -24,10 +24,24 @@ class Terminated(BaseException):
     """SIGTERM came: everything is cleaned up on the way out, as after Ctrl-C."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96}, no_args_is_help=True)
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=commands.print_version, help="Show the version and exit.")
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96},
+    no_args_is_help=True,
+)
 @click.option(
-    "--course", "root", type=click.Path(path_type=Path), metavar="DIR", help="Another course than the one that dockerlab came with."
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=commands.print_version,
+    help="Show the version and exit.",
+)
+@click.option(
+    "--course",
+    "root",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Another course than the one that dockerlab came with.",
 )
 def dockerlab(root: Path | None) -> None:
     """Learn Docker by doing graded labs; grade them on a real Docker Engine.

@@ -35,7 +35,9 @@ def list_labs() -> None:
     labs = [course.lab(slug) for slug in course.slugs]
     width = max((len(lab.slug) for lab in labs), default=0)
     for number, lab in enumerate(labs, 1):
-        click.echo(f"{number:>3}  {lab.slug:<{width}}  {lab.points:>4} points  {lab.minutes:>3} min  {lab.title}: {lab.summary}")
+        click.echo(
+            f"{number:>3}  {lab.slug:<{width}}  {lab.points:>4} points  {lab.minutes:>3} min  {lab.title}: {lab.summary}"
+        )
 
 
 @click.command()
@@ -65,7 +67,10 @@ def check(words: tuple[str, ...]) -> int:
     show.feedback(out, report)
     if report.exit_code == 0:
         later = course.slugs[course.slugs.index(lab) + 1 :]
-        show.write(out, f"All green. Next: `dockerlab start {later[0]}`." if later else "All green: that was the last lab.")
+        show.write(
+            out,
+            (f"All green. Next: `dockerlab start {later[0]}`." if later else "All green: that was the last lab."),
+        )
     elif any(one.status == "failed" for one in report.outcomes):
         show.write(out, f"Stuck? `dockerlab hint {lab} CHECK` helps, one step at a time.")
     return report.exit_code
@@ -80,8 +85,8 @@ def hint(lab: str | None, name: str) -> None:
 
     course = _course()
     if lab is not None and lab not in course.slugs and not name and student.read_notes(Path()) is not None:
-        lab, name = None, lab  # `dockerlab hint CHECK` in a workspace
-    slug, folder = student.find_workspace(course, (lab,) if lab else ())
+        words, name = (), lab  # `dockerlab hint CHECK` in a workspace
+    slug, folder = student.find_workspace(course, words)
     found = student.next_hint(course, slug, folder, name)
     if isinstance(found, list):
         click.echo(f"Checks of {slug} with hints:")
@@ -94,8 +99,21 @@ def hint(lab: str | None, name: str) -> None:
 @click.command()
 @click.argument("lab")
 @click.argument("folder", type=FOLDER)
-@click.option("--format", "style", type=click.Choice(FORMAT_NAMES), default="text", show_default=True, help="How the report is written.")
-@click.option("-o", "--output", type=FOLDER, metavar="FILE", help="Where to write the report, instead of the terminal.")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(FORMAT_NAMES),
+    default="text",
+    show_default=True,
+    help="How the report is written.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=FOLDER,
+    metavar="FILE",
+    help="Where to write the report, instead of the terminal.",
+)
 def grade(lab: str, folder: Path, style: str, output: Path | None) -> int:
     """Grade the submission in a folder. Exit code: 0 full marks, 1 some check failed, 2 usage, 3 our fault."""
     from dockerlab import grading
@@ -137,11 +155,23 @@ def doctor(run: bool, labs: tuple[str, ...]) -> int:
         show.write(out, f"  {'✓' if finding.ok else '✗'} {finding.what}: {finding.detail}")
 
     where = daemon.answering()
-    tell(look.Finding("Docker Engine", where is not None, f"answers at {where.url}" if where else daemon.advice()))
+    tell(
+        look.Finding(
+            "Docker Engine",
+            where is not None,
+            f"answers at {where.url}" if where else daemon.advice(),
+        )
+    )
     if where is not None:
         refs = tuple(one.ref for one in course.images())
         missing = provision.missing_images(course, refs)
-        tell(look.Finding("base images", not missing, f"missing: {', '.join(missing)}; run `dockerlab images`" if missing else "all here"))
+        tell(
+            look.Finding(
+                "base images",
+                not missing,
+                f"missing: {', '.join(missing)}; run `dockerlab images`" if missing else "all here",
+            )
+        )
         if stand_ins := provision.stand_ins_here(course):
             show.write(out, f"    stand-ins, built on this machine: {', '.join(stand_ins)}")
     for finding in look.inspect_course(course):
@@ -166,7 +196,10 @@ def images(rebuild: bool, no_pull: bool) -> None:
 
     with show.steps(show.console(stderr=True)) as step:
         got = provision.get_images(
-            _course(), lambda ref, what: step(f"{ref}: {what}"), rebuild=rebuild, pull=False if no_pull else None
+            _course(),
+            lambda ref, what: step(f"{ref}: {what}"),
+            rebuild=rebuild,
+            pull=False if no_pull else None,
         )
     for one in got:
         kind = "stand-in" if one.stand_in else "official"
@@ -179,7 +212,11 @@ def engine() -> None:
 
 
 @engine.command()
-@click.option("--install", is_flag=True, help="Install the distribution's package first, where none is (Debian and Ubuntu, as root).")
+@click.option(
+    "--install",
+    is_flag=True,
+    help="Install the distribution's package first, where none is (Debian and Ubuntu, as root).",
+)
 def up(install: bool) -> None:
     """Make sure that an engine answers; start one where none does."""
     from dockerlab.cli import show
@@ -187,7 +224,11 @@ def up(install: bool) -> None:
 
     with show.steps(show.console(stderr=True)) as tell:
         done = daemon.up(install=install, tell=tell)
-    click.echo(f"Started an engine at {done.where}; its log is {done.log}." if done.started else f"An engine answers at {done.where}.")
+    click.echo(
+        f"Started an engine at {done.where}; its log is {done.log}."
+        if done.started
+        else f"An engine answers at {done.where}."
+    )
 
 
 @engine.command()
@@ -215,7 +256,12 @@ def status() -> None:
 
 
 @click.command()
-@click.option("--all", "everyone", is_flag=True, help="Also what runs of dockerlab that still go on have made.")
+@click.option(
+    "--all",
+    "everyone",
+    is_flag=True,
+    help="Also what runs of dockerlab that still go on have made.",
+)
 def clean(everyone: bool) -> None:
     """Remove what runs left behind that were killed. Never touches what others made."""
     from dockerlab import grading
@@ -240,21 +286,37 @@ def demo() -> int:
     show.write(out, "1. The engine")
     with show.steps(out) as tell:
         up = daemon.up(install=True, tell=tell)
-    show.write(out, f"  started one at {up.where} (`dockerlab engine down` ends it)" if up.started else f"  one answers at {up.where}")
+    show.write(
+        out,
+        (
+            f"  started one at {up.where} (`dockerlab engine down` ends it)"
+            if up.started
+            else f"  one answers at {up.where}"
+        ),
+    )
     show.write(out, "2. The base images")
     with show.steps(out) as tell:
         got = provision.get_images(course, lambda ref, what: tell(f"{ref}: {what}"))
     for one in got:
-        show.write(out, f"  {one.ref:<24} {one.size / 1e6:>6.1f} MB  {'stand-in' if one.stand_in else 'official'}, {one.how}")
+        show.write(
+            out,
+            f"  {one.ref:<24} {one.size / 1e6:>6.1f} MB  {'stand-in' if one.stand_in else 'official'}, {one.how}",
+        )
     wrong = 0
     for number, scene in enumerate(stage.scenes(course), 3):
         show.write(out, f"{number}. {scene.lab}: the {scene.what}")
         with show.live(out) as listen:
             report = stage.play(course, scene, listen)
         show.feedback(out, report)
-        wrong = max(wrong, report.exit_code if not scene.flawed and scene.what == "solution" else 3 * (not report.final))
+        wrong = max(
+            wrong,
+            (report.exit_code if not scene.flawed and scene.what == "solution" else 3 * (not report.final)),
+        )
     show.write(out, "")
-    show.write(out, f"Your turn: `dockerlab start {course.slugs[0]}`, then read {course.slugs[0]}/LESSON.md.")
+    show.write(
+        out,
+        f"Your turn: `dockerlab start {course.slugs[0]}`, then read {course.slugs[0]}/LESSON.md.",
+    )
     return wrong
 
 

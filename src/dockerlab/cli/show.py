@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.console import Console
 from rich.highlighter import RegexHighlighter
@@ -18,18 +18,26 @@ from dockerlab.reports import text
 
 THEME = Theme(
     {
-        "lab.passed": "green", "lab.failed": "red", "lab.error": "yellow", "lab.skipped": "dim", "lab.label": "bold",
+        "lab.passed": "green",
+        "lab.failed": "red",
+        "lab.error": "yellow",
+        "lab.skipped": "dim",
+        "lab.label": "bold",
         "lab.code": "cyan",
-    }  # fmt: skip
+    }
 )
 
 
 class _Highlighter(RegexHighlighter):
     base_style = "lab."
-    highlights = [  # noqa: RUF012  # rich's own way to declare them
-        r"^\s+(?P<passed>✓)", r"^\s+(?P<failed>✗)", r"^\s+(?P<error>!)", r"^\s+(?P<skipped>–)",
-        r"^\s+(?P<label>(expected|observed|why|where|hint):)", r"(?P<code>`[^`]+`)",
-    ]  # fmt: skip
+    highlights: ClassVar[list[str]] = [
+        r"^\s+(?P<passed>✓)",
+        r"^\s+(?P<failed>✗)",
+        r"^\s+(?P<error>!)",
+        r"^\s+(?P<skipped>–)",
+        r"^\s+(?P<label>(expected|observed|why|where|hint):)",
+        r"(?P<code>`[^`]+`)",
+    ]
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -48,9 +56,17 @@ def write(out: Console, line: str) -> None:
 def live(out: Console, *, quiet: bool = False) -> Iterator[Any]:
     """Gives a listener for grading events: a running line on a terminal, a line for each outcome everywhere."""
     if not out.is_terminal:
-        yield lambda event: None if quiet or event["event"] != "outcome" else write(out, text.headline(event["outcome"]))
+        yield lambda event: (
+            None if quiet or event["event"] != "outcome" else write(out, text.headline(event["outcome"]))
+        )
         return
-    progress = Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=out, transient=True)
+    progress = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=out,
+        transient=True,
+    )
     with progress:
         tasks: dict[str, Any] = {"name": "", "id": progress.add_task("preparing", total=None)}
 
@@ -78,7 +94,13 @@ def steps(out: Console) -> Iterator[Any]:
     if not out.is_terminal:
         yield lambda line: write(out, f"  {line}")
         return
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=out, transient=True) as progress:
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=out,
+        transient=True,
+    ) as progress:
         task = progress.add_task("", total=None)
         yield lambda line: progress.update(task, description=re.sub(r"[\[\]]", "", line)[: out.width - 20])
 
@@ -110,5 +132,3 @@ def _feedback(out: Console, outcome: Outcome, seen: dict[str, str]) -> None:
     seen[key] = outcome.check
     for line in text.feedback_lines(outcome.feedback):
         write(out, line)
-
-

@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dockerlab.engine.dockerfile import Dockerfile
-from dockerlab.errors import BaseImageMissing, BuildFailed, DockerfileInvalid, EngineGone, ImageUnavailable, LimitReached
+from dockerlab.errors import (
+    BaseImageMissing,
+    BuildFailed,
+    DockerfileInvalid,
+    EngineGone,
+    ImageUnavailable,
+    LimitReached,
+)
 
 BUILTIN_BUILDKIT = range(18, 23)
 """Major versions of the docker CLI that bring BuildKit themselves; later ones need the buildx plugin."""
@@ -25,8 +32,21 @@ UNREACHABLE = re.compile(
     r"dial tcp|no such host|i/o timeout|connection refused|TLS handshake|network is unreachable"
     r"|context deadline exceeded|x509:|EOF$|toomanyrequests|50[0-9] ",
 )
-_OURS = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "LANG", "TMPDIR", "TEMP", "DOCKER_CONFIG", "DOCKER_CONTEXT",
-         "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION", "XDG_RUNTIME_DIR")
+_OURS = (
+    "PATH",
+    "HOME",
+    "USERPROFILE",
+    "SYSTEMROOT",
+    "LANG",
+    "TMPDIR",
+    "TEMP",
+    "DOCKER_CONFIG",
+    "DOCKER_CONTEXT",
+    "DOCKER_TLS_VERIFY",
+    "DOCKER_CERT_PATH",
+    "DOCKER_API_VERSION",
+    "XDG_RUNTIME_DIR",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +63,23 @@ class Builder:
 
 
 LEGACY = Builder("legacy")
+
+
+def look_ahead() -> None:
+    """Begins to look for the builder while the caller does something else; see `the_builder`."""
+    threading.Thread(target=the_builder, daemon=True).start()
+
+
+_looking = threading.Lock()
+_found: list[Builder] = []
+
+
+def the_builder() -> Builder:
+    """The builder of this process: looked for once."""
+    with _looking:
+        if not _found:
+            _found.append(find_builder())
+        return _found[0]
 
 
 def find_builder() -> Builder:
@@ -96,7 +133,7 @@ class BuildLog:
         number, text = found[1], found[2]
         if text.startswith("[") and number not in self.names:
             self.names[number] = text
-        elif text.startswith("resolve image config") or text.startswith("docker-image://"):
+        elif text.startswith(("resolve image config", "docker-image://")):
             self.names.setdefault(number, text)
         elif text.startswith("ERROR: "):
             self.failed, self.error = number, text[7:]
@@ -132,7 +169,17 @@ def build_with_cli(
     path = context / dockerfile
     with tempfile.TemporaryDirectory(prefix="dockerlab-build-") as scratch:
         iid = Path(scratch, "iid")
-        command = [builder.cli, "--host", host, "build", "--progress=plain", "--iidfile", str(iid), "--file", str(path)]
+        command = [
+            builder.cli,
+            "--host",
+            host,
+            "build",
+            "--progress=plain",
+            "--iidfile",
+            str(iid),
+            "--file",
+            str(path),
+        ]
         for key, value in labels.items():
             command += ["--label", f"{key}={value}"]
         for key, value in (build_args or {}).items():
@@ -160,8 +207,15 @@ def _needs_frontend(log: BuildLog) -> bool:
 
 def _follow(command: list[str], log: BuildLog, seconds: float, on_line: Callable[[str], None] | None) -> int:
     env = {key: os.environ[key] for key in _OURS if key in os.environ}
-    env |= {"DOCKER_BUILDKIT": "1", "BUILDX_BUILDER": "default", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "NO_COLOR": "1"}
-    process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    env |= {
+        "DOCKER_BUILDKIT": "1",
+        "BUILDX_BUILDER": "default",
+        "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
+        "NO_COLOR": "1",
+    }
+    process = subprocess.Popen(
+        command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     late = threading.Event()
 
     def stop() -> None:
@@ -230,9 +284,15 @@ def explain(log: BuildLog, parsed: Dockerfile) -> Exception:
             file=parsed.name, line=line, detail=log.tail,
             hint="Read the last lines of the build: the first that says `error` is usually the cause.",
         )  # fmt: skip
-    if re.search(r"Cannot connect to the Docker daemon|error during connect|rpc error: code = Unavailable", log.last):
+    if re.search(
+        r"Cannot connect to the Docker daemon|error during connect|rpc error: code = Unavailable",
+        log.last,
+    ):
         return EngineGone(f"The engine stopped answering during a build: {log.last}")
-    return BuildFailed(f"The build of {parsed.name} failed: {_short(log.last or 'no reason was given')}", file=parsed.name)
+    return BuildFailed(
+        f"The build of {parsed.name} failed: {_short(log.last or 'no reason was given')}",
+        file=parsed.name,
+    )
 
 
 def _short(text: str, length: int = 200) -> str:

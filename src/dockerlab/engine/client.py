@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ from typing import Any
 import docker
 import requests
 
-from dockerlab.engine import legacy
-from dockerlab.engine.builder import LEGACY, Builder, build_with_cli, find_builder
+from dockerlab.engine import legacy, sandbox
+from dockerlab.engine.builder import LEGACY, Builder, build_with_cli, the_builder
 from dockerlab.engine.connect import Address, addresses, brief, open_client, speaking
 from dockerlab.engine.container import Container
-from dockerlab.engine.labels import OWNER, RUN, owner, owner_lives
+from dockerlab.engine.labels import OWNER, RUN, new_run_id, owner, owner_lives
 from dockerlab.engine.layers import read_layers
 from dockerlab.engine.meter import Meter
 from dockerlab.engine.objects import ExitCode, Finished, Image, Layer, RunSpec, Step
@@ -26,31 +25,22 @@ from dockerlab.engine.streams import Deadline, Frames, collect
 from dockerlab.errors import EngineGone, EngineNotFound, LimitReached, SubmissionError
 from dockerlab.model import EngineInfo, Limits
 
-CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
-"""What a container of a submission keeps: enough to change its user, own its files and signal its children."""
-FILE_BYTES = 1_000_000_000
-"""The largest file that a container of a submission can write."""
-LOG_BYTES = "2m"
-
 
 class Engine:
     """One connection, for one run. Use as a context manager: what it made is removed at the end."""
 
-    def __init__(self, address: Address, *, run_id: str, builder: Builder | None = None) -> None:
+    def __init__(self, address: Address, *, run_id: str) -> None:
         self.meter = Meter()
         self.address = address
         self.run_id = run_id
         self.api = open_client(address, self.meter)
-        self._builder = builder
         self._lock = threading.Lock()
         self._network = ""
 
     @property
     def builder(self) -> Builder:
         """How images are built; looked for at the first build."""
-        if self._builder is None:
-            self._builder = find_builder()
-        return self._builder
+        return the_builder()
 
     @property
     def labels(self) -> dict[str, str]:
@@ -168,18 +158,7 @@ class Engine:
             options["networking_config"] = {"EndpointsConfig": {network: {}}}
         else:
             network = {"outside": "bridge"}.get(spec.network, spec.network)
-        host = self.api.create_host_config(
-            mem_limit=limits.memory_mb * 1_000_000, memswap_limit=limits.memory_mb * 1_000_000,
-            nano_cpus=int(limits.cpus * 1e9), pids_limit=limits.pids, network_mode=network,
-            cap_drop=["ALL"], cap_add=CAPABILITIES, security_opt=["no-new-privileges:true"],
-            ulimits=[docker.types.Ulimit(name="fsize", soft=FILE_BYTES, hard=FILE_BYTES),
-                     docker.types.Ulimit(name="core", soft=0, hard=0)],
-            log_config=docker.types.LogConfig(type="json-file", config={"max-size": LOG_BYTES, "max-file": "1"}),
-            # An inside container must not ask the host's resolver: names are a way out, too.
-            dns=["127.0.0.1"] if spec.network == "inside" else None,
-            dns_opt=["timeout:1", "attempts:1"] if spec.network == "inside" else None,
-            mounts=[docker.types.Mount(m.target, m.source, type="bind", read_only=m.read_only) for m in spec.mounts],
-        )  # fmt: skip
+        host = self.api.create_host_config(**sandbox.host_options(spec, limits, network))
         with speaking("make a container"):
             self.meter.containers += 1
             made = self.api.create_container(
@@ -197,11 +176,9 @@ class Engine:
                 self.api.start(container)
         except docker.errors.APIError as error:
             text = brief(error)
-            if any(sign in text for sign in ("executable file not found", "no such file or directory", "permission denied",
-                                             "not a directory", "unable to find user", "exec format error", "no such user",
-                                             "chdir to cwd", "is a directory", "Cannot mkdir", "unknown user")):  # fmt: skip
+            if sandbox.is_submissions_fault(text):
                 raise SubmissionError(
-                    f"The container could not start: {_oci(text)}.",
+                    f"The container could not start: {sandbox.heart(text)}.",
                     hint="Does CMD or ENTRYPOINT name a program that is in the image, and may it be executed?",
                 ) from error
             raise EngineGone(f"The engine could not start a container: {text}.") from error
@@ -244,9 +221,9 @@ class Engine:
                 f"The container did not end within {limits.check_seconds:.0f} s, the lab's time limit for a check "
                 f"(on {limits.cpus:g} CPU).",
                 hint="Does the program wait for input, loop, or start a server where it should print and end?",
-                detail=_excerpt(out.text(), err.text()),
+                detail=sandbox.excerpt(out.text(), err.text()),
             )
-        notes = _notes(state, out.cut or err.cut, out.text() + err.text(), limits)
+        notes = sandbox.notes(state, out.cut or err.cut, out.text() + err.text(), limits)
         return Finished(
             exit_code=ExitCode(state["ExitCode"]), stdout=out.text(), stderr=err.text(), seconds=seconds,
             oom_killed=bool(state["OOMKilled"]), notes=notes,
@@ -353,15 +330,12 @@ class Engine:
             self.api.close()
 
 
-def connect(*, run_id: str = "", builder: Builder | None = None, url: str = "") -> Engine:
+def connect(*, run_id: str = "") -> Engine:
     """The engine that answers. Raises EngineNotFound with where it was looked for."""
-    from dockerlab.engine.labels import new_run_id
-
-    places = [Address(url, "given")] if url and not os.environ.get("DOCKER_TLS_VERIFY") else addresses()
     problems = []
-    for address in places:
+    for address in addresses():
         try:
-            return Engine(address, run_id=run_id or new_run_id(), builder=builder)
+            return Engine(address, run_id=run_id or new_run_id())
         except EngineNotFound as error:
             problems.append(error.message)
     from dockerlab.engine.daemon import advice
@@ -371,35 +345,3 @@ def connect(*, run_id: str = "", builder: Builder | None = None, url: str = "") 
 
 def _tuple(value: list[str] | None) -> tuple[str, ...] | None:
     return tuple(value) if value else None
-
-
-def _oci(text: str) -> str:
-    """The end of runc's chain of messages says what was wrong."""
-    return text.split("unable to start container process: ")[-1].split("starting container process caused: ")[-1].removesuffix(": unknown")
-
-
-def _notes(state: dict[str, Any], cut: bool, output: str, limits: Limits) -> tuple[str, ...]:
-    notes = []
-    if state["OOMKilled"]:
-        notes.append(f"It was killed at the lab's memory limit of {limits.memory_mb} MB.")
-    if cut:
-        notes.append(f"Its output was cut at the lab's limit of {limits.output_kib} KiB.")
-    tail = output[-20_000:].lower()
-    if any(sign in tail for sign in ("can't fork", "cannot fork", "can't start new thread", "resource temporarily unavailable")):
-        notes.append(f"It may have met the lab's limit of {limits.pids} processes and threads.")
-    if "file too large" in tail or state["ExitCode"] == 153:
-        notes.append(f"It met the lab's limit of {FILE_BYTES // 10**9} GB for one file.")
-    return tuple(notes)
-
-
-def _excerpt(out: str, err: str, length: int = 1_500) -> str:
-    parts = [f"{name}:\n{text[-length:]}" for name, text in (("stdout", out), ("stderr", err)) if text.strip()]
-    return "\n".join(parts)
-
-
-def running_engines() -> Iterator[Address]:
-    """The addresses at which an engine answers."""
-    for address in addresses():
-        with contextlib.suppress(EngineNotFound):
-            open_client(address, Meter()).close()
-            yield address

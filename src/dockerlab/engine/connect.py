@@ -39,7 +39,9 @@ def addresses() -> list[Address]:
         if os.environ.get("DOCKER_TLS_VERIFY"):
             home = Path(os.environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
             tls = TLSConfig(
-                client_cert=(str(home / "cert.pem"), str(home / "key.pem")), ca_cert=str(home / "ca.pem"), verify=True
+                client_cert=(str(home / "cert.pem"), str(home / "key.pem")),
+                ca_cert=str(home / "ca.pem"),
+                verify=True,
             )
         return [Address(url, "DOCKER_HOST", tls)]
     if found := _context():
@@ -64,7 +66,7 @@ def _context() -> Address | None:
     return Address(context.Host, f"the docker context `{context.name}`", context.TLSConfig)
 
 
-class MeteredClient(docker.APIClient):
+class MeteredClient(docker.APIClient):  # type: ignore[misc]  # docker-py has no types
     """docker-py's client, with the time of every call counted."""
 
     def __init__(self, meter: Meter, **options: Any) -> None:
@@ -74,16 +76,25 @@ class MeteredClient(docker.APIClient):
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
         """One HTTP exchange."""
         with self._meter.waiting():
-            return super().send(*args, **kwargs)
+            answer: requests.Response = super().send(*args, **kwargs)
+        return answer
 
 
 def open_client(address: Address, meter: Meter) -> docker.APIClient:
     """A client for that address. Raises EngineNotFound where nothing answers."""
     try:
-        client = MeteredClient(meter, base_url=address.url, tls=address.tls or False, timeout=ANSWER_SECONDS, version="auto")
+        client = MeteredClient(
+            meter,
+            base_url=address.url,
+            tls=address.tls or False,
+            timeout=ANSWER_SECONDS,
+            version="auto",
+        )
         client.ping()
     except (docker.errors.DockerException, requests.RequestException, OSError, ValueError) as error:
-        raise EngineNotFound(f"No Docker Engine answers at {address.url} ({address.source}): {brief(error)}.") from error
+        raise EngineNotFound(
+            f"No Docker Engine answers at {address.url} ({address.source}): {brief(error)}."
+        ) from error
     client.timeout = CALL_SECONDS
     return client
 
@@ -108,7 +119,12 @@ def brief(error: BaseException) -> str:
         text = str(error.explanation)
     else:
         text = str(error)
-        for known in ("No such file or directory", "Connection refused", "Permission denied", "Connection aborted"):
+        for known in (
+            "No such file or directory",
+            "Connection refused",
+            "Permission denied",
+            "Connection aborted",
+        ):
             if known in text:
                 text = known.lower()
                 break

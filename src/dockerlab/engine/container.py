@@ -77,7 +77,13 @@ class Container:
         first = rows[0][0] if rows else ""
         local = {row[0]: 1 if row[0] == first else int(row[0]) for row in rows}
         return [
-            Process(pid=local[row[0]], ppid=local.get(row[1], 0), state=row[2][0], uid=int(row[3]), argv=tuple(row[4].split()))
+            Process(
+                pid=local[row[0]],
+                ppid=local.get(row[1], 0),
+                state=row[2][0],
+                uid=int(row[3]),
+                argv=tuple(row[4].split()),
+            )
             for row in rows
         ]
 
@@ -96,7 +102,7 @@ class Container:
         return bytes(raw)[-self.limits.output_kib * 1024 :].decode("utf-8", "replace")
 
     def outputs(self) -> tuple[str, str]:
-        """stdout and stderr so far, apart."""
+        """Stdout and stderr so far, apart."""
         with speaking("read the logs of a container"):
             api, most = self.engine.api, self.limits.output_kib * 1024
             both = [bytes(api.logs(self.id, stdout=out, stderr=not out, tail=10_000)) for out in (True, False)]
@@ -111,7 +117,8 @@ class Container:
                 return True
             if not running or time.monotonic() >= end:
                 return False
-            time.sleep(0.05)
+            with self.engine.meter.waiting():
+                time.sleep(0.05)
 
     # What is done to it
 
@@ -131,7 +138,9 @@ class Container:
         try:
             self.engine.wait(self.id, min(began + within, self._until()))
         except Deadline:
-            raise LimitReached(f"The container went on for more than {within:.0f} s after SIG{signal.removeprefix('SIG')}.") from None
+            raise LimitReached(
+                f"The container went on for more than {within:.0f} s after SIG{signal.removeprefix('SIG')}."
+            ) from None
         return self._ended(began)
 
     def signal(self, signal: str) -> None:
@@ -159,7 +168,11 @@ class Container:
         state = self.engine.state(self.id)
         out, err = self.outputs()
         return Stopped(
-            exit_code=ExitCode(state["ExitCode"]), seconds=seconds, oom_killed=bool(state["OOMKilled"]), stdout=out, stderr=err
+            exit_code=ExitCode(state["ExitCode"]),
+            seconds=seconds,
+            oom_killed=bool(state["OOMKilled"]),
+            stdout=out,
+            stderr=err,
         )
 
     def exec(self, *argv: str, user: str = "") -> Finished:
@@ -257,7 +270,13 @@ def _processes(raw: str) -> list[Process]:
         argv = tuple(cmdline.removesuffix("\x02").split("\x02")) if cmdline else (f"[{name}]",)
         if numbers and pid.isdigit():
             found.append(
-                Process(pid=int(pid), ppid=int(numbers[1]), state=numbers[0], argv=argv, uid=int(uid) if uid.isdigit() else -1)
+                Process(
+                    pid=int(pid),
+                    ppid=int(numbers[1]),
+                    state=numbers[0],
+                    argv=argv,
+                    uid=int(uid) if uid.isdigit() else -1,
+                )
             )
     return _without_guests(found)
 

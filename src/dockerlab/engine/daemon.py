@@ -77,7 +77,10 @@ def advice() -> str:
         return "Install Docker Engine: https://docs.docker.com/engine/install/."
     if _is_root():
         return "Start one: `dockerlab engine up`."
-    return "Start it as root: `sudo systemctl start docker`; and be a member of the group `docker`: `sudo usermod -aG docker $USER`."
+    return (
+        "Start it as root: `sudo systemctl start docker`; and be a member of the group `docker`: "
+        "`sudo usermod -aG docker $USER`."
+    )
 
 
 def _dockerd() -> str | None:
@@ -123,7 +126,10 @@ def apt_install(packages: tuple[str, ...], tell: Tell) -> None:
         raise CannotInstall(f"{' and '.join(packages)} would have to be installed.", hint=advice())
     tell(f"Installing {', '.join(packages)} from the distribution")
     env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]):
+    for command in (
+        ["apt-get", "update", "-q"],
+        ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages],
+    ):
         done = subprocess.run(command, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
         if done.returncode and "install" in command:
             last = (done.stderr or done.stdout).strip().splitlines()[-1:]
@@ -138,7 +144,14 @@ def _start(dockerd: str, tell: Tell) -> Up:
     tell("Starting the Docker Engine")
     env = os.environ | {"PATH": os.pathsep.join([os.environ.get("PATH", ""), *SBIN])}
     with log.open("ab") as out:
-        process = subprocess.Popen([dockerd], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, start_new_session=True)
+        process = subprocess.Popen(
+            [dockerd],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            env=env,
+            start_new_session=True,
+        )
     _record().write_text(json.dumps({"pid": process.pid, "started": _birth(process.pid)}))
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:

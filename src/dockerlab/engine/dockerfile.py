@@ -10,7 +10,10 @@ from dockerlab.errors import DockerfileInvalid, NoDockerfile
 
 LARGEST = 1_000_000
 """Bytes; a Dockerfile of people has a few thousand."""
-_SYNTAX = re.compile(rb"\A((?:#[^\n]*=[^\n]*\n)*?#\s*)syntax(\s*=\s*(?:docker\.io/)?docker/dockerfile(?:[:@][^\n]*)?\s*?)(?=\r?\n|\Z)", re.I)
+_SYNTAX = re.compile(
+    rb"\A((?:#[^\n]*=[^\n]*\n)*?#\s*)syntax(\s*=\s*(?:docker\.io/)?docker/dockerfile(?:[:@][^\n]*)?\s*?)(?=\r?\n|\Z)",
+    re.I,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,15 @@ class Dockerfile:
             stage += upper == "FROM"
             made.append(
                 Instruction(
-                    upper, tuple(command.value), tuple(command.flags), command.start_line, command.end_line,
-                    command.original, bool(command.json), stage,
-                )  # fmt: skip
+                    upper,
+                    tuple(command.value),
+                    tuple(command.flags),
+                    command.start_line,
+                    command.end_line,
+                    command.original,
+                    bool(command.json),
+                    stage,
+                )
             )
         return cls(name, text, tuple(made))
 
@@ -109,7 +118,9 @@ class Dockerfile:
                 return one.line
         name, _, rest = wanted.partition(" ")
         alike = [one.line for one in self.instructions if one.name == name.upper()]
-        near = [one.line for one in self.instructions if one.name == name.upper() and rest[:20] in _squeeze(one.original)]
+        near = [
+            one.line for one in self.instructions if one.name == name.upper() and rest[:20] in _squeeze(one.original)
+        ]
         return (near or (alike if len(alike) == 1 else [0]))[0]
 
     def line_of_base(self, ref: str) -> int:
@@ -145,7 +156,10 @@ def _bounded(path: Path, name: str) -> str:
         raise NoDockerfile(f"There is no `{name}` in the folder.", hint=hint, file=name) from None
     if len(raw) > LARGEST:
         size = path.stat().st_size
-        raise DockerfileInvalid(f"{name} has {size / 1e6:.1f} MB; more than {LARGEST / 1e6:.0f} MB is not read.", file=name)
+        raise DockerfileInvalid(
+            f"{name} has {size / 1e6:.1f} MB; more than {LARGEST / 1e6:.0f} MB is not read.",
+            file=name,
+        )
     if b"\0" in raw:
         raise DockerfileInvalid(f"{name} is a binary file, not text.", file=name, hint="Save it as plain UTF-8 text.")
     try:
@@ -153,7 +167,10 @@ def _bounded(path: Path, name: str) -> str:
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise DockerfileInvalid(
-            f"{name} is not UTF-8 text (line {line}).", file=name, line=line, hint="Save it as plain UTF-8 text."
+            f"{name} is not UTF-8 text (line {line}).",
+            file=name,
+            line=line,
+            hint="Save it as plain UTF-8 text.",
         ) from error
 
 

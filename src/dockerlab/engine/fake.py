@@ -48,7 +48,11 @@ class FakeEngine:
         labels: dict[str, str] = {}
         for one in parsed.all("LABEL"):
             words = shlex.split(" ".join(one.args)) if len(one.args) == 1 else list(one.args)
-            pairs = zip(words[::3], words[1::3], strict=False) if words and words[-1] == "=" else zip(words[::2], words[1::2], strict=False)
+            pairs = (
+                zip(words[::3], words[1::3], strict=False)
+                if words and words[-1] == "="
+                else zip(words[::2], words[1::2], strict=False)
+            )
             labels.update({key.strip('"'): value.strip('"') for key, value in pairs})
         if "fake.gone" in labels:
             raise EngineGone("The engine stopped answering.")

@@ -65,7 +65,13 @@ class Client:
         self._beside: dict[str, Container] = {}
 
     def get(
-        self, container: Container, path: str = "/", *, port: int, timeout: float = 10, loopback: bool = False
+        self,
+        container: Container,
+        path: str = "/",
+        *,
+        port: int,
+        timeout: float = 10,
+        loopback: bool = False,
     ) -> Response:
         """One GET to the container's own address, or to its loopback. Never raises for what the server does."""
         address = "127.0.0.1" if loopback else container.address
@@ -80,7 +86,15 @@ class Client:
         raw, error = self._exchange(helper, address, port, request.encode(), timeout)
         return _parse(raw, time.monotonic() - began, error)
 
-    def wait(self, container: Container, path: str = "/", *, port: int, within: float, loopback: bool = False) -> Response:
+    def wait(
+        self,
+        container: Container,
+        path: str = "/",
+        *,
+        port: int,
+        within: float,
+        loopback: bool = False,
+    ) -> Response:
         """The first answer of any status, or the last failure when `within` seconds after the start are over.
 
         With `loopback`, a server that listens on the loopback only is found, too (from half of that time on).
@@ -93,7 +107,8 @@ class Client:
                 response = self.get(container, path, port=port, timeout=max(1.0, min(5.0, left)), loopback=True)
             if response.status or left <= 0 or not container.running:
                 return response
-            time.sleep(POLL)
+            with self._engine.meter.waiting():  # for the container to come up
+                time.sleep(POLL)
 
     def listeners(self, container: Container) -> set[tuple[str, int]]:
         """Who listens where in the container, as (`loopback` or `any`, port); for telling why nobody answers."""
@@ -110,7 +125,15 @@ class Client:
                 found.add(("loopback" if loopback else "any", int(port, 16)))
         return found
 
-    def pages(self, container: Container, path: str = "/", *, port: int, times: int, loopback: bool = False) -> list[str]:
+    def pages(
+        self,
+        container: Container,
+        path: str = "/",
+        *,
+        port: int,
+        times: int,
+        loopback: bool = False,
+    ) -> list[str]:
         """The bodies of so many GETs, one after the other; for what differs from one to the next. Bounded to 1 MiB in all."""
         helper = self._inside(container) if loopback else self._start()
         address = "127.0.0.1" if loopback else container.address
@@ -131,7 +154,9 @@ class Client:
             self._beside[container.id] = self._engine.start(spec, Limits())
         return self._beside[container.id]
 
-    def _exchange(self, helper: Container, address: str, port: int, request: bytes, timeout: float) -> tuple[bytes, str]:
+    def _exchange(
+        self, helper: Container, address: str, port: int, request: bytes, timeout: float
+    ) -> tuple[bytes, str]:
         api = self._engine.api
         made = api.exec_create(helper.id, ["nc", "-w", str(max(1, round(timeout))), address, str(port)], stdin=True)
         frames = Frames(api.exec_start(made["Id"], socket=True))
@@ -151,13 +176,19 @@ class Client:
         finally:
             frames.close()
         if not body:
-            return b"", complaint.decode("utf-8", "replace").strip()[:200] or "the connection was closed without an answer"
+            return (
+                b"",
+                complaint.decode("utf-8", "replace").strip()[:200] or "the connection was closed without an answer",
+            )
         return bytes(body), ""
 
     def _start(self) -> Container:
         if self._helper is None:
             if not self._engine.has_image(HELPER_IMAGE):
-                raise ImageUnavailable(f"Asking a web server needs the image {HELPER_IMAGE}.", hint="`dockerlab images` gets it.")
+                raise ImageUnavailable(
+                    f"Asking a web server needs the image {HELPER_IMAGE}.",
+                    hint="`dockerlab images` gets it.",
+                )
             spec = RunSpec(image=HELPER_IMAGE, args=("sleep", "86400"), network="inside")
             self._helper = self._engine.start(spec, Limits())
         return self._helper
@@ -193,6 +224,10 @@ def _parse(raw: bytes, seconds: float, error: str) -> Response:
         answer.begin()
         return Response(answer.status, answer.headers, answer.read(LARGEST_BODY), seconds, error)
     except (http.client.HTTPException, ValueError, OSError) as broken:
-        return Response(0, Message(), b"", seconds, f"what answers there does not speak HTTP ({type(broken).__name__})")
-
-
+        return Response(
+            0,
+            Message(),
+            b"",
+            seconds,
+            f"what answers there does not speak HTTP ({type(broken).__name__})",
+        )

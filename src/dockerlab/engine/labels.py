@@ -37,7 +37,7 @@ def _started(pid: int) -> str:
 
 
 def owner() -> str:
-    """This process, as the label says it. The child that grades passes on its parent's."""
+    """The process, as the label says it. The child that grades passes on its parent's."""
     return os.environ.get("DOCKERLAB_OWNER") or f"{_machine()}:{os.getpid()}:{_started(os.getpid())}"
 
 

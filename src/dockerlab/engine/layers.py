@@ -91,14 +91,14 @@ def _entries(data: IO[bytes], needles: tuple[bytes, ...]) -> tuple[Entry, ...] |
     peek = io.BufferedReader(data, 2**20)  # type: ignore[type-var]  # a tar member reads like a raw file
     if peek.peek(1)[:1] == b"{":
         return None
-    entries = []
+    entries: list[Entry] = []
     with tarfile.open(fileobj=peek, mode="r|*", bufsize=2**20) as layer:
         for member in layer:
             if len(entries) >= MOST_ENTRIES:
                 raise LimitReached(f"The image holds more than {MOST_ENTRIES} paths in one layer.")
             held = _held(layer, member, needles) if needles and member.isreg() else ()
             entries.append(_entry(member, held))
-            layer.members = []  # tarfile remembers every member; a stream never needs them again
+            layer.members = []  # type: ignore[attr-defined]  # tarfile remembers every member; a stream never needs them again
     return tuple(entries)
 
 
@@ -119,7 +119,11 @@ def _held(layer: tarfile.TarFile, member: tarfile.TarInfo, needles: tuple[bytes,
 def _entry(member: tarfile.TarInfo, held: tuple[bytes, ...]) -> Entry:
     path = member.name.removeprefix("./").strip("/")
     folder, _, name = path.rpartition("/")
-    kind = "file" if member.isreg() else "dir" if member.isdir() else "link" if member.issym() or member.islnk() else "other"
+    kind = (
+        "file"
+        if member.isreg()
+        else "dir" if member.isdir() else "link" if member.issym() or member.islnk() else "other"
+    )
     if name == OPAQUE:
         path, kind = folder, "opaque"
     elif name.startswith(WHITEOUT):

@@ -55,7 +55,9 @@ def build(
                     log.add(f"#{step or 0} ERROR: {record['error']}")
                 image = record.get("aux", {}).get("ID", image)
                 if time.monotonic() > end:
-                    raise LimitReached(f"The build did not finish within {seconds:.0f} s, the lab's limit for building.")
+                    raise LimitReached(
+                        f"The build did not finish within {seconds:.0f} s, the lab's limit for building."
+                    )
     finally:
         api.close()
     if log.failed or not image:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import docker
 
+from dockerlab.engine.meter import Meter
 from dockerlab.engine.objects import ExitCode, Finished
 from dockerlab.engine.streams import STDERR, Deadline, Frames
 from dockerlab.errors import LimitReached
@@ -26,8 +27,9 @@ HELLO_SECONDS = 5
 class Shell:
     """`sh` in a container, fed line by line."""
 
-    def __init__(self, frames: Frames, limit: int) -> None:
+    def __init__(self, frames: Frames, limit: int, meter: Meter) -> None:
         self._frames = frames
+        self._meter = meter
         self._limit = limit
         self.alive = True
 
@@ -40,7 +42,7 @@ class Shell:
             frames = Frames(api.exec_start(made["Id"], socket=True))
         except docker.errors.APIError:
             return None
-        shell = cls(frames, container.limits.output_kib * 1024)
+        shell = cls(frames, container.limits.output_kib * 1024, container.engine.meter)
         try:
             if shell.run("echo ready", time.monotonic() + HELLO_SECONDS).stdout == "ready\n":
                 return shell
@@ -51,6 +53,10 @@ class Shell:
 
     def run(self, command: str, until: float) -> Finished:
         """Runs the command in a subshell, its stdin empty. Raises LimitReached at `until`, ValueError when the shell died."""
+        with self._meter.waiting():
+            return self._run(command, until)
+
+    def _run(self, command: str, until: float) -> Finished:
         word = secrets.token_hex(12)
         script = (
             f"( eval {shlex.quote(command)} ) </dev/null; dl_code=$?; "

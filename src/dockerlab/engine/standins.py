@@ -73,7 +73,9 @@ def build(engine: Engine, ref: str, recipe: Path, tell: Tell) -> Image:
                 on_line=lambda line: tell(line) if re.match(r"#\d+ \[", line) and "internal" not in line else None,
             )  # fmt: skip
         except SubmissionError as error:
-            raise CourseError(f"The stand-in for {ref} could not be built: {error.message}\n{error.detail}".strip()) from error
+            raise CourseError(
+                f"The stand-in for {ref} could not be built: {error.message}\n{error.detail}".strip()
+            ) from error
 
 
 def _settings(recipe: Path) -> Recipe:
@@ -106,7 +108,11 @@ def _add_site(folder: Path) -> None:
     """The machine's certificates and the pip settings that also mean something inside a container."""
     folder.mkdir()
     (folder / "ca-certificates.crt").write_bytes(_bundle())
-    lines = ["[global]", f"cert = {INSIDE_BUNDLE}", *(f"{key} = {value}" for key, value in sorted(pip_settings().items()))]
+    lines = [
+        "[global]",
+        f"cert = {INSIDE_BUNDLE}",
+        *(f"{key} = {value}" for key, value in sorted(pip_settings().items())),
+    ]
     (folder / "pip.conf").write_text("\n".join(lines) + "\n")
 
 
@@ -126,7 +132,11 @@ def pip_settings() -> dict[str, str]:
     Folders of the host and addresses with a password in them are left out.
     """
     listed = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+        [sys.executable, "-m", "pip", "config", "list"],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
     )
     found: dict[str, str] = {}
     for line in listed.stdout.splitlines():
@@ -144,4 +154,8 @@ def pip_settings() -> dict[str, str]:
 
 def _reachable_inside(url: str) -> bool:
     parts = urlsplit(url)
-    return parts.scheme in ("http", "https") and not parts.password and parts.hostname not in ("localhost", "127.0.0.1", "::1")
+    return (
+        parts.scheme in ("http", "https")
+        and not parts.password
+        and parts.hostname not in ("localhost", "127.0.0.1", "::1")
+    )

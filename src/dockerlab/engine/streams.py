@@ -91,7 +91,9 @@ class Bounded:
         return b"".join(self._parts).decode("utf-8", "replace")
 
 
-def collect(frames: Frames, deadline: float, limit: int, tick: Callable[[], None] | None = None) -> tuple[Bounded, Bounded]:
+def collect(
+    frames: Frames, deadline: float, limit: int, tick: Callable[[], None] | None = None
+) -> tuple[Bounded, Bounded]:
     """Reads stdout and stderr until the end. Raises Deadline; `tick` is called after each frame."""
     out, err = Bounded(limit), Bounded(limit)
     try:

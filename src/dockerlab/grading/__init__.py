@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -72,21 +73,31 @@ def grade(
 
 
 def _work(
-    course: Course, lab: Lab, scratch: Path, run_id: str, only: list[str] | None, listen: Listen, connect: str
+    course: Course,
+    lab: Lab,
+    scratch: Path,
+    run_id: str,
+    only: list[str] | None,
+    listen: Listen,
+    connect: str,
 ) -> tuple[Worker, EngineInfo | None]:
     module, _, function = connect.partition(":")
     engine = getattr(importlib.import_module(module), function)(run_id=run_id)
     try:
-        info: EngineInfo | None = engine.info()
+        telling = ThreadPoolExecutor(1).submit(engine.info)  # beside the child's start: it takes as long
         order = Order(
             grader=str(course.grader(lab.slug)), submission=str(scratch / "submission"), home=str(scratch / "home"),
-            run_id=run_id, limits=lab.limits, connect=connect, builder=engine.builder, only=only,
+            run_id=run_id, limits=lab.limits, connect=connect, only=only,
         )  # fmt: skip
         worker = Worker(order, owner(), listen)
         worker.work()
+        info = None if telling.exception() else telling.result()
         worker.costs["engine_seconds"] = worker.costs.get("engine_seconds", 0) + engine.meter.seconds
     finally:
-        with _uninterrupted(), contextlib.suppress(OurFault):  # an engine that died has its own outcomes already
+        with (
+            _uninterrupted(),
+            contextlib.suppress(OurFault),
+        ):  # an engine that died has its own outcomes already
             engine.__exit__(*sys.exc_info())
     return worker, info
 
@@ -108,10 +119,22 @@ def _refused(lab: Lab, checks: list[Check], error: DockerlabError, started: str,
     where = Where(file=error.file, line=error.line) if error.file else None
     feedback = Feedback(observed=error.message, why=error.hint, where=where)
     outcomes = tuple(
-        Outcome(check=check.name, title=check.title, status="failed", points=check.points, feedback=feedback) for check in checks
+        Outcome(
+            check=check.name,
+            title=check.title,
+            status="failed",
+            points=check.points,
+            feedback=feedback,
+        )
+        for check in checks
     )
     return Report(
-        lab=lab.slug, title=lab.title, outcomes=outcomes, started=started, seconds=round(seconds, 3), problem=str(error)
+        lab=lab.slug,
+        title=lab.title,
+        outcomes=outcomes,
+        started=started,
+        seconds=round(seconds, 3),
+        problem=str(error),
     )
 
 

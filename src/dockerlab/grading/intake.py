@@ -64,12 +64,14 @@ def take_in(folder: Path, target: Path, limits: Limits) -> str:
 def _survey(folder: Path, limits: Limits) -> list[_Item]:
     """Every path, in order, before anything is read. Raises Refused at the first that is too much or not allowed."""
     found: list[_Item] = []
-    size = files = 0
-    for item in _walk(folder, "", 0):
+    size = 0
+    for files, item in enumerate(_walk(folder, "", 0), 1):
         kind = stat.S_IFMT(item.info.st_mode)
         if kind in _KINDS:
-            raise Refused(f"`{_name(item)}` is {_KINDS[kind]}.", hint="A submission has files, folders and links only. Remove it.")
-        files += 1
+            raise Refused(
+                f"`{_name(item)}` is {_KINDS[kind]}.",
+                hint="A submission has files, folders and links only. Remove it.",
+            )
         if files > limits.context_files:
             raise Refused(
                 f"The folder holds more than {limits.context_files:,} files and folders, the lab's limit.",
@@ -141,7 +143,10 @@ def _copy(item: _Item, source: Path, copy: Path, digest: hashlib._Hash) -> None:
             digest.update(data)
             out.write(data)
         if left or file.read(1):
-            raise Refused(f"`{_name(item)}` changed while it was read.", hint="Try again when nothing writes to the folder.")
+            raise Refused(
+                f"`{_name(item)}` changed while it was read.",
+                hint="Try again when nothing writes to the folder.",
+            )
 
 
 def _name(item: _Item) -> str:

@@ -112,7 +112,11 @@ class Worker:
                 case "broken":
                     raise CourseError(f"{self._order.grader}: {event['reason']}")
                 case "start":
-                    running, patience, since = event["check"], limits.check_seconds + SLACK, time.monotonic()
+                    running, patience, since = (
+                        event["check"],
+                        limits.check_seconds + SLACK,
+                        time.monotonic(),
+                    )
                 case "building":
                     patience, since = event["seconds"] + SLACK, time.monotonic()
                 case "built":

@@ -70,7 +70,11 @@ class Bench:
             self.emit({"event": "built"})
 
     def build(
-        self, dockerfile: str = "Dockerfile", *, target: str = "", changes: Mapping[str, bytes | None] | None = None
+        self,
+        dockerfile: str = "Dockerfile",
+        *,
+        target: str = "",
+        changes: Mapping[str, bytes | None] | None = None,
     ) -> Image:
         """The image of a Dockerfile of the submission; built once for the same arguments.
 
@@ -81,7 +85,10 @@ class Bench:
         if key not in self._images:
             self.submission.dockerfile(dockerfile)
             try:
-                with self._building(), tempfile.TemporaryDirectory(prefix="dockerlab-context-") as scratch:
+                with (
+                    self._building(),
+                    tempfile.TemporaryDirectory(prefix="dockerlab-context-") as scratch,
+                ):
                     context = self.submission.path
                     if changes:
                         context = self.submission.copy(Path(scratch, "context"), changes)

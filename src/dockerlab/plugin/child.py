@@ -20,7 +20,7 @@ import msgspec
 import pytest
 
 from dockerlab.checks.submission import Submission
-from dockerlab.engine.builder import Builder
+from dockerlab.engine.builder import look_ahead
 from dockerlab.model import Check, Feedback, Limits, Outcome, Status
 from dockerlab.plugin.bench import Bench
 from dockerlab.plugin.decorate import ATTRIBUTE
@@ -41,7 +41,6 @@ class Order(msgspec.Struct, frozen=True):
     limits: Limits
     connect: str
     """module:function that opens the engine."""
-    builder: Builder | None = None
     done: dict[str, str] = {}
     """Outcomes that an earlier child brought home: check to status."""
     only: list[str] | None = None
@@ -153,7 +152,11 @@ def _last_line(text: str, grader: str) -> str:
     """The error line of a pytest report, and the grader's line that it came through."""
     lines = [line for line in text.splitlines() if line.strip()]
     errors = [line.removeprefix("E").strip() for line in lines if line.startswith("E ")]
-    places = [line.split(":")[1] for line in lines if line.strip().startswith(grader + ":") or f"/{grader}:" in line.split(" ")[0]]
+    places = [
+        line.split(":")[1]
+        for line in lines
+        if line.strip().startswith(grader + ":") or f"/{grader}:" in line.split(" ")[0]
+    ]
     numbers = [place for place in places if place.isdigit()]
     where = f"line {numbers[-1]}: " if numbers else ""
     return where + (errors[-1] if errors else lines[-1] if lines else "unknown")
@@ -172,13 +175,15 @@ def _speak(pipe: BinaryIO) -> Any:
 def main() -> int:
     """Runs the order on stdin; 0 unless the child itself broke."""
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+    if not order.collect_only:
+        look_ahead()
     with os.fdopen(os.dup(1), "wb") as pipe:
         os.dup2(2, 1)  # what a check prints must not mix with the events
         emit = _speak(pipe)
         module, _, function = order.connect.partition(":")
         connect = getattr(importlib.import_module(module), function)
         bench = Bench(
-            open_engine=lambda: connect(run_id=order.run_id, builder=order.builder),
+            open_engine=lambda: connect(run_id=order.run_id),
             submission=Submission(Path(order.submission)), limits=order.limits, emit=emit,
         )  # fmt: skip
         run = Run(order, bench, emit)

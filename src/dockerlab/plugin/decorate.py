@@ -12,7 +12,10 @@ ATTRIBUTE = "__dockerlab_check__"
 
 
 def check(
-    *, points: int, hints: Iterable[str] = (), needs: Callable[..., Any] | Iterable[Callable[..., Any]] = ()
+    *,
+    points: int,
+    hints: Iterable[str] = (),
+    needs: Callable[..., Any] | Iterable[Callable[..., Any]] = (),
 ) -> Callable[[F], F]:
     """Marks a test as a check worth `points`. Its docstring is the sentence that the student reads.
 

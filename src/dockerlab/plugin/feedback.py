@@ -23,7 +23,9 @@ _WORDS: dict[type[ast.cmpop], str] = {
 }  # fmt: skip
 
 
-def judge(error: BaseException, grader: Path, line: int, compared: tuple[Any, Any] | None, check: Check) -> tuple[Status, Feedback]:
+def judge(
+    error: BaseException, grader: Path, line: int, compared: tuple[Any, Any] | None, check: Check
+) -> tuple[Status, Feedback]:
     """The outcome that an exception of a check means, and the feedback.
 
     `line` is where in the grader it came through; `compared` the two values of its last failed comparison.
@@ -60,7 +62,11 @@ def _plain(error: AssertionError, grader: Path, line: int, compared: tuple[Any, 
     why = text.split("\nassert ", 1)[0].strip() if message else ""
     if isinstance(test, ast.Compare) and len(test.ops) == 1 and compared is not None:
         left, right = ast.unparse(test.left), test.comparators[0]
-        wanted = _shown(compared[1]) if _is_short(compared[1]) or isinstance(right, ast.Constant) else f"`{ast.unparse(right)}`"
+        wanted = (
+            _shown(compared[1])
+            if _is_short(compared[1]) or isinstance(right, ast.Constant)
+            else f"`{ast.unparse(right)}`"
+        )
         if isinstance(test.ops[0], ast.In | ast.NotIn):
             whole = ast.unparse(right)
             return Feedback(
@@ -68,10 +74,12 @@ def _plain(error: AssertionError, grader: Path, line: int, compared: tuple[Any, 
                 observed=f"`{whole}` is {_shown(compared[1])}", why=why,
             )  # fmt: skip
         return Feedback(
-            expected=f"`{left}` {_WORDS[type(test.ops[0])]} {wanted}", observed=f"`{left}` is {_shown(compared[0])}", why=why
+            expected=f"`{left}` {_WORDS[type(test.ops[0])]} {wanted}",
+            observed=f"`{left}` is {_shown(compared[0])}",
+            why=why,
         )
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        return Feedback(observed=f"`{ast.unparse(test.operand)}` holds" if not why else why, why=why)
+        return Feedback(observed=why or f"`{ast.unparse(test.operand)}` holds", why=why)
     observed = f"`{ast.unparse(test)}` does not hold" if test is not None else _cut(text.split("\n")[0])
     return Feedback(observed=why or observed)
 
@@ -89,7 +97,9 @@ def _assertion(grader: Path, line: int) -> tuple[ast.expr | None, ast.expr | Non
 
 
 def _is_short(value: Any) -> bool:
-    return isinstance(value, bool | int | float | type(None)) or (isinstance(value, str | tuple) and len(repr(value)) <= LONGEST)
+    return isinstance(value, bool | int | float | type(None)) or (
+        isinstance(value, str | tuple) and len(repr(value)) <= LONGEST
+    )
 
 
 def _shown(value: Any) -> str:
@@ -99,7 +109,12 @@ def _shown(value: Any) -> str:
         return f"{value:.3g}"
     if isinstance(value, str):
         return f'"{_cut(_visible(value))}"' if value else "empty"
-    if isinstance(value, Sequence) and not isinstance(value, bytes) and value and all(isinstance(one, str) for one in value):
+    if (
+        isinstance(value, Sequence)
+        and not isinstance(value, bytes)
+        and value
+        and all(isinstance(one, str) for one in value)
+    ):
         return _cut(", ".join(f'"{_visible(one)}"' for one in value))
     return _cut(repr(value))
 

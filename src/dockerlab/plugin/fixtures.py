@@ -70,7 +70,7 @@ class Fixtures:
 
     @pytest.fixture
     def host(self, container: Container) -> Any:
-        """testinfra's host on the running container: `host.file("/etc/passwd").exists`."""
+        """Testinfra's host on the running container: `host.file("/etc/passwd").exists`."""
         from dockerlab.checks.backend import testinfra_host
 
         return testinfra_host(container)

@@ -8,7 +8,13 @@ from dockerlab.model import Feedback, Outcome, Report
 
 WIDTH = 96
 MARKS = {"passed": "✓", "failed": "✗", "skipped": "–", "error": "!"}
-LABELS = (("expected", "expected"), ("observed", "observed"), ("why", "why"), ("where", "where"), ("hint", "hint"))
+LABELS = (
+    ("expected", "expected"),
+    ("observed", "observed"),
+    ("why", "why"),
+    ("where", "where"),
+    ("hint", "hint"),
+)
 
 
 def render(report: Report) -> str:

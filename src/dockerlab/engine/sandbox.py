@@ -1,0 +1,85 @@
+"""What a container of a submission may do, and how it shows that it met a limit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docker.types import LogConfig, Mount, Ulimit
+
+from dockerlab.engine.objects import RunSpec
+from dockerlab.model import MB, Limits
+
+CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
+"""What a container of a submission keeps: enough to change its user, own its files and signal its children."""
+FILE_BYTES = 1_000_000_000
+"""The largest file that a container of a submission can write."""
+LOG_BYTES = "2m"
+CANNOT_START = (
+    "executable file not found", "no such file or directory", "permission denied", "not a directory", "exec format error",
+    "unable to find user", "no such user", "unknown user", "chdir to cwd", "is a directory", "Cannot mkdir",
+)  # fmt: skip
+"""What the engine says where the image is to blame for a container that does not start."""
+
+
+def host_options(spec: RunSpec, limits: Limits, network: str) -> dict[str, Any]:
+    """The engine's HostConfig: every limit, few capabilities, and no way out."""
+    inside = spec.network == "inside"
+    return {
+        "mem_limit": limits.memory_mb * MB,
+        "memswap_limit": limits.memory_mb * MB,
+        "nano_cpus": int(limits.cpus * 1e9),
+        "pids_limit": limits.pids,
+        "network_mode": network,
+        "cap_drop": ["ALL"],
+        "cap_add": CAPABILITIES,
+        "security_opt": ["no-new-privileges:true"],
+        "ulimits": [Ulimit(name="fsize", soft=FILE_BYTES, hard=FILE_BYTES), Ulimit(name="core", soft=0, hard=0)],
+        "log_config": LogConfig(type="json-file", config={"max-size": LOG_BYTES, "max-file": "1"}),
+        # An inside container must not ask the host's resolver: names are a way out, too.
+        "dns": ["127.0.0.1"] if inside else None,
+        "dns_opt": ["timeout:1", "attempts:1"] if inside else None,
+        "mounts": [Mount(one.target, one.source, type="bind", read_only=one.read_only) for one in spec.mounts],
+    }
+
+
+def is_submissions_fault(text: str) -> bool:
+    """Whether the engine's reason for not starting a container lies in the image."""
+    return any(sign in text for sign in CANNOT_START)
+
+
+def heart(text: str) -> str:
+    """The end of runc's chain of messages says what was wrong."""
+    return (
+        text.split("unable to start container process: ")[-1]
+        .split("starting container process caused: ")[-1]
+        .removesuffix(": unknown")
+    )
+
+
+def notes(state: dict[str, Any], cut: bool, output: str, limits: Limits) -> tuple[str, ...]:
+    """The limits that a finished container met, a sentence each."""
+    found = []
+    if state["OOMKilled"]:
+        found.append(f"It was killed at the lab's memory limit of {limits.memory_mb} MB.")
+    if cut:
+        found.append(f"Its output was cut at the lab's limit of {limits.output_kib} KiB.")
+    tail = output[-20_000:].lower()
+    if any(
+        sign in tail
+        for sign in (
+            "can't fork",
+            "cannot fork",
+            "can't start new thread",
+            "resource temporarily unavailable",
+        )
+    ):
+        found.append(f"It may have met the lab's limit of {limits.pids} processes and threads.")
+    if "file too large" in tail or state["ExitCode"] == 153:
+        found.append(f"It met the lab's limit of {FILE_BYTES // 10**9} GB for one file.")
+    return tuple(found)
+
+
+def excerpt(out: str, err: str, length: int = 1_500) -> str:
+    """The ends of both outputs, for showing."""
+    parts = [f"{name}:\n{text[-length:]}" for name, text in (("stdout", out), ("stderr", err)) if text.strip()]
+    return "\n".join(parts)

@@ -12,9 +12,13 @@ from dockerlab.engine.dockerfile import Dockerfile
 
 TOOLS = frozenset({"pip", "setuptools", "wheel", "uv", "poetry", "pip-tools"})
 """What installs the rest; its own version is not what a lab is about."""
-_VALUED = frozenset({"-r", "--requirement", "-c", "--constraint", "-t", "--target", "-i", "--index-url", "--extra-index-url",
-                     "-f", "--find-links", "--prefix", "--root", "--python", "--trusted-host", "--timeout", "--retries",
-                     "--cache-dir", "-e", "--editable", "--platform", "--only-binary", "--no-binary", "--src", "--cert"})  # fmt: skip
+_VALUED = frozenset(
+    (
+        "-r -c -t -i -f -e --requirement --constraint --target --index-url --extra-index-url --find-links --editable "
+        "--prefix --root --python --trusted-host --timeout --retries --cache-dir --platform --only-binary --no-binary --cert"
+    ).split()
+)
+"""Options of pip whose next word is their value, not a package."""
 
 
 def image_is_pinned(ref: str) -> bool:

@@ -84,6 +84,7 @@ def hint(lab: str | None, name: str) -> None:
     from dockerlab import student
 
     course = _course()
+    words: tuple[str, ...] = (lab,) if lab else ()
     if lab is not None and lab not in course.slugs and not name and student.read_notes(Path()) is not None:
         words, name = (), lab  # `dockerlab hint CHECK` in a workspace
     slug, folder = student.find_workspace(course, words)

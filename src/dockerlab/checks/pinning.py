@@ -12,12 +12,13 @@ from dockerlab.engine.dockerfile import Dockerfile
 
 TOOLS = frozenset({"pip", "setuptools", "wheel", "uv", "poetry", "pip-tools"})
 """What installs the rest; its own version is not what a lab is about."""
-_VALUED = frozenset(
-    (
-        "-r -c -t -i -f -e --requirement --constraint --target --index-url --extra-index-url --find-links --editable "
-        "--prefix --root --python --trusted-host --timeout --retries --cache-dir --platform --only-binary --no-binary --cert"
-    ).split()
-)
+_SHORT = frozenset({"-r", "-c", "-t", "-i", "-f", "-e"})
+_LONG = frozenset(
+    {
+        "requirement", "constraint", "target", "index-url", "extra-index-url", "find-links", "editable", "prefix", "root",
+        "python", "trusted-host", "timeout", "retries", "cache-dir", "platform", "only-binary", "no-binary", "cert",
+    }
+)  # fmt: skip
 """Options of pip whose next word is their value, not a package."""
 
 
@@ -91,7 +92,7 @@ def _installed(command: str) -> Iterator[str]:
         return
     rest = iter(words[words.index("install") + 1 :])
     for word in rest:
-        if word in _VALUED:
+        if word in _SHORT or word.removeprefix("--") in _LONG:
             next(rest, None)
         elif not word.startswith("-") and not re.search(r"[/$]|\.whl$|^\.", word):
             name = re.split(r"[\[<>=!~; @]", word)[0].lower()

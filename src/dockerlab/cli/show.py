@@ -130,5 +130,5 @@ def _feedback(out: Console, outcome: Outcome, seen: dict[str, str]) -> None:
         write(out, f"      the same as at `{seen[key]}`")
         return
     seen[key] = outcome.check
-    for line in text.feedback_lines(outcome.feedback):
+    for line in text.feedback_lines(outcome):
         write(out, line)

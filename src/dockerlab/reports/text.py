@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 from dockerlab.model import Feedback, Outcome, Report
 
 WIDTH = 96
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+"""ECMA-48, "select graphic rendition"."""
 MARKS = {"passed": "✓", "failed": "✗", "skipped": "–", "error": "!"}
-LABELS = (
-    ("expected", "expected"),
-    ("observed", "observed"),
-    ("why", "why"),
-    ("where", "where"),
-    ("hint", "hint"),
-)
-
-
-def render(report: Report) -> str:
-    """All checks, each with its feedback, and the score."""
-    lines = [f"{report.title} ({report.lab})", ""]
-    if report.problem:
-        lines += [f"  {one}" for one in textwrap.wrap(clean(report.problem), WIDTH - 2)] + [""]
-    seen: dict[Feedback, str] = {}
-    for outcome in report.outcomes:
-        lines.append(headline(outcome))
+LABELS = ("expected", "observed", "why", "where", "hint")
         if outcome.feedback is None or report.problem:
             continue
         plain = Feedback(observed=outcome.feedback.observed, detail=outcome.feedback.detail)
@@ -32,7 +19,7 @@ def render(report: Report) -> str:
             lines.append(f"      the same as at `{seen[plain]}`")
             continue
         seen.setdefault(plain, outcome.check)
-        lines += feedback_lines(outcome.feedback)
+        lines += feedback_lines(outcome)
     return "\n".join([*lines, "", *summary(report)]) + "\n"
 
 
@@ -42,13 +29,16 @@ def headline(outcome: Outcome) -> str:
     return f"  {MARKS[outcome.status]} {points:>7}  {outcome.check}: {clean(outcome.title)}"
 
 
-def feedback_lines(feedback: Feedback) -> list[str]:
-    """Expected, observed, why, where and the hint, wrapped and indented; then the detail as it is."""
+def feedback_lines(outcome: Outcome) -> list[str]:
+    """Expected (unless the check's sentence says it), observed, why, where, hint; wrapped. Then the detail as it is."""
+    feedback = outcome.feedback
+    if feedback is None:
+        return []
     lines = []
-    for name, label in LABELS:
+    for name in LABELS:
         value = getattr(feedback, name)
-        if value:
-            head = f"      {label + ':':<10}"
+        if value and value != outcome.title:
+            head = f"      {name + ':':<10}"
             lines += textwrap.wrap(clean(str(value)), WIDTH, initial_indent=head, subsequent_indent=" " * 16)
     if feedback.detail:
         lines += ["      | " + clean(line)[: WIDTH - 8] for line in feedback.detail.splitlines()]
@@ -67,5 +57,6 @@ def summary(report: Report) -> list[str]:
 
 
 def clean(text: str) -> str:
-    """Without what a terminal would obey: escapes, control characters and right-to-left marks are shown as ␛ or �."""
+    """Without what a terminal would obey: colours are taken out, other controls and right-to-left marks shown as ␛ or �."""
+    text = COLOUR.sub("", text)
     return "".join("␛" if c == "\x1b" else c if c.isprintable() else " " if c in "\n\t\r" else "\ufffd" for c in text)

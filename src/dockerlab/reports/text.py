@@ -12,6 +12,16 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 """ECMA-48, "select graphic rendition"."""
 MARKS = {"passed": "✓", "failed": "✗", "skipped": "–", "error": "!"}
 LABELS = ("expected", "observed", "why", "where", "hint")
+
+
+def render(report: Report) -> str:
+    """All checks, each with its feedback, and the score."""
+    lines = [f"{report.title} ({report.lab})", ""]
+    if report.problem:
+        lines += [f"  {one}" for one in textwrap.wrap(clean(report.problem), WIDTH - 2)] + [""]
+    seen: dict[Feedback, str] = {}
+    for outcome in report.outcomes:
+        lines.append(headline(outcome))
         if outcome.feedback is None or report.problem:
             continue
         plain = Feedback(observed=outcome.feedback.observed, detail=outcome.feedback.detail)

@@ -157,3 +157,63 @@ class Report:
         if not self.final:
             return 3
         return 0 if all(o.status == "passed" for o in self.outcomes) else 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waste:
+    """Bytes of one path in one layer that a later layer overwrites or hides."""
+
+    path: str
+    size: int
+    made_by: int
+    """The layer that holds the bytes, from 0."""
+    hidden_by: int
+    """The layer that made them unreachable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerStats:
+    """One layer of an image, seen against those below it. Sizes are uncompressed bytes."""
+
+    instruction: str
+    diff_id: str
+    in_base: bool
+    size: int
+    wasted: int
+    """Bytes of this layer that later layers overwrite or hide."""
+    added: tuple[tuple[str, int], ...]
+    """Paths of files that were not there, with their bytes."""
+    changed: tuple[tuple[str, int], ...]
+    """Paths of files that a lower layer has, too, with the bytes here."""
+    removed: tuple[str, ...]
+    """Paths that this layer takes away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageStats:
+    """What an image's layers hold, and what of it nobody can reach any more."""
+
+    image: str
+    layers: tuple[LayerStats, ...]
+    waste: tuple[Waste, ...]
+    """Largest first."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of all layers."""
+        return sum(layer.size for layer in self.layers)
+
+    @property
+    def wasted(self) -> int:
+        """Bytes that a container of the image cannot reach."""
+        return sum(one.size for one in self.waste)
+
+    @property
+    def efficiency(self) -> float:
+        """Live bytes / all bytes, from 0 to 1; 1 for an image without a byte."""
+        return (self.size - self.wasted) / self.size if self.size else 1.0
+
+    @property
+    def own(self) -> tuple[LayerStats, ...]:
+        """The layers on top of the base."""
+        return tuple(layer for layer in self.layers if not layer.in_base)

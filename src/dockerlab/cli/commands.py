@@ -128,14 +128,44 @@ def grade(lab: str, folder: Path, style: str, output: Path | None) -> int:
         report = grading.grade(lab, folder, course=_course(), listen=listen)
     rendered = FORMATS[style](report)
     if output is not None:
-        try:
-            output.write_text(rendered, encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"{output} cannot be written: {error.strerror}.") from error
+        _write(output, rendered)
         click.echo(f"{report.score}/{report.max_score} points; the report is in {output}.", err=True)
     else:
         click.echo(rendered, nl=False)
     return report.exit_code
+
+
+@click.command()
+@click.argument("image")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(("text", "json", "html")),
+    default="text",
+    show_default=True,
+    help="What to make of it.",
+)
+@click.option("-o", "--output", type=FOLDER, metavar="FILE", help="Where to write it, instead of the terminal.")
+def layers(image: str, style: str, output: Path | None) -> None:
+    """Show an image layer by layer: instruction, size, files added, changed and removed, and wasted bytes."""
+    from dockerlab import explore
+    from dockerlab.reports import layers as views
+
+    rendered = views.FORMATS[style](explore.look_into(_course(), image))
+    if output is None:
+        click.echo(rendered, nl=False)
+    else:
+        _write(output, rendered)
+        click.echo(f"Written to {output}.", err=True)
+
+
+def _write(output: Path, text: str) -> None:
+    from dockerlab.errors import UsageError
+
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error.strerror}.") from error
 
 
 @click.command()
@@ -321,4 +351,4 @@ def demo() -> int:
     return wrong
 
 
-ALL = (list_labs, start, check, hint, grade, doctor, images, engine, clean, demo)
+ALL = (list_labs, start, check, hint, grade, layers, doctor, images, engine, clean, demo)

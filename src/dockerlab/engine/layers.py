@@ -10,7 +10,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import Any
 
 from dockerlab.engine.objects import Entry, Layer
 from dockerlab.errors import EngineGone, LimitReached
@@ -62,15 +62,23 @@ def read_layers(chunks: Iterator[bytes], needles: tuple[bytes, ...] = ()) -> lis
                     continue
                 data = outer.extractfile(member)
                 assert data is not None
-                if member.name.endswith(".json") or member.name in ("repositories", "oci-layout"):
+                if member.name.endswith(".json"):
                     documents[member.name] = json.loads(data.read(LARGEST_JSON))
                 elif member.name.endswith("/layer.tar") or member.name.startswith("blobs/"):
-                    layer = _entries(data, needles)
-                    if layer is not None:
-                        found[member.name] = layer
+                    file = io.BufferedReader(data, 2**20)  # type: ignore[type-var]  # it reads like a raw file
+                    if file.peek(1)[:1] == b"{":  # a config or a manifest of the OCI layout
+                        documents[member.name] = json.loads(file.read(LARGEST_JSON))
+                    else:
+                        found[member.name] = _entries(file, needles)
         manifest = documents["manifest.json"][0]
+        config = documents[manifest["Config"]]
         names = [links.get(name, name) for name in manifest["Layers"]]
-        return [Layer(diff_id=name, entries=found[name]) for name in names]
+        made_by = _instructions(config.get("history") or [], len(names))
+        ids = config["rootfs"]["diff_ids"]
+        return [
+            Layer(diff_id=diff_id, entries=found[name], instruction=instruction)
+            for name, diff_id, instruction in zip(names, ids, made_by, strict=True)
+        ]
     except (tarfile.TarError, ValueError, KeyError, IndexError, EOFError) as error:
         raise EngineGone(f"The engine's export of an image could not be read: {error!r}.") from error
 
@@ -86,13 +94,16 @@ def _beside(name: str, target: str) -> str:
     return "/".join(parts)
 
 
-def _entries(data: IO[bytes], needles: tuple[bytes, ...]) -> tuple[Entry, ...] | None:
-    """What one layer holds; None where the blob is no layer (a config or a manifest)."""
-    peek = io.BufferedReader(data, 2**20)  # type: ignore[type-var]  # a tar member reads like a raw file
-    if peek.peek(1)[:1] == b"{":
-        return None
+def _instructions(history: list[dict[str, Any]], count: int) -> list[str]:
+    """What made each layer; an image that was imported may have less history than layers."""
+    found = [str(one.get("created_by") or one.get("comment") or "") for one in history if not one.get("empty_layer")]
+    return ([""] * count + found)[-count:] if count else []
+
+
+def _entries(file: Any, needles: tuple[bytes, ...]) -> tuple[Entry, ...]:
+    """What one layer holds."""
     entries: list[Entry] = []
-    with tarfile.open(fileobj=peek, mode="r|*", bufsize=2**20) as layer:
+    with tarfile.open(fileobj=file, mode="r|*", bufsize=2**20) as layer:
         for member in layer:
             if len(entries) >= MOST_ENTRIES:
                 raise LimitReached(f"The image holds more than {MOST_ENTRIES} paths in one layer.")

@@ -129,6 +129,8 @@ class Layer:
 
     diff_id: str
     entries: tuple[Entry, ...]
+    instruction: str = ""
+    """What made it, as the image's history says it."""
 
     @property
     def size(self) -> int:

@@ -15,8 +15,8 @@ LONGEST = 2_000
 """Characters of one answer."""
 
 
-def read_answers(submission: Submission, keys: Iterable[str]) -> dict[str, str]:
-    """The answers by key, trimmed and in lower case. Ends the check as failed where the file is not as it should be."""
+def read_answers(submission: Submission, keys: Iterable[str], *, fold: bool = True) -> dict[str, str]:
+    """The answers by key, trimmed and (with `fold`) in lower case. Ends the check as failed where the file is not as it should be."""
     known = list(keys)
     text = submission.read(FILE)
     try:
@@ -47,7 +47,8 @@ def read_answers(submission: Submission, keys: Iterable[str]) -> dict[str, str]:
                 file=FILE,
                 line=line_of(text, key),
             )
-    return {key: raw[key].strip().lower() for key in known if key in raw and raw[key].strip()}
+    found = {key: raw[key].strip() for key in known if key in raw and raw[key].strip()}
+    return {key: value.lower() for key, value in found.items()} if fold else found
 
 
 def line_of(text: str, key: str) -> int:

@@ -95,6 +95,11 @@ class Container:
                 return one
         raise SubmissionError("The container ended before its first process could be looked at.", detail=self.logs())
 
+    def changes(self) -> list[str]:
+        """The paths that it added, changed or removed since it was made (`docker diff`)."""
+        with speaking("compare a container with its image"):
+            return [str(one["Path"]) for one in self.engine.api.diff(self.id) or []]
+
     def logs(self) -> str:
         """What it printed so far, stdout and stderr together, bounded by the lab's output limit."""
         with speaking("read the logs of a container"):
@@ -238,6 +243,21 @@ class Container:
         if not found or not found[0][0].isreg():
             raise SubmissionError(f"There is no file `{path}` in the container.")
         return found[0][1]
+
+    def write(self, path: str, data: bytes, mode: int = 0o644) -> None:
+        """Puts a file into it, as root's. Raises SubmissionError where its folder is missing."""
+        folder, _, name = path.rpartition("/")
+        info = tarfile.TarInfo(name)
+        info.size, info.mode, info.mtime = len(data), mode, time.time()
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            archive.addfile(info, io.BytesIO(data))
+        try:
+            self.engine.api.put_archive(self.id, folder or "/", packed.getvalue())
+        except docker.errors.NotFound as error:
+            raise SubmissionError(f"There is no folder `{folder}` in the container.") from error
+        except docker.errors.APIError as error:
+            raise EngineGone(f"The engine could not write {path}: {brief(error)}.") from error
 
     def remove(self) -> None:
         """Kills and removes it."""

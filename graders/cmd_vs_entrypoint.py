@@ -1,0 +1,199 @@
+"""CMD and ENTRYPOINT: each told by what a container runs. The table's truth is found by building and running all of it."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from dockerlab import check, fail
+from dockerlab.checks.answers import FILE, line_of, read_answers
+from dockerlab.errors import SubmissionError
+
+FILES = ("cmd.Dockerfile", "entrypoint.Dockerfile", "both.Dockerfile")
+FORMS = {
+    "none": ("", ""),
+    "shell": ("ENTRYPOINT echo E\n", "CMD echo C\n"),
+    "exec": ('ENTRYPOINT ["echo", "E"]\n', 'CMD ["echo", "C"]\n'),
+}
+KEYS = [f"{entrypoint}_{cmd}" for entrypoint in FORMS for cmd in FORMS]
+BASE = "debian:bookworm-slim"
+ERROR = "error"
+
+
+@pytest.fixture(scope="session")
+def truth(bench):
+    """What each combination prints, by building and running it."""
+
+    def one(key):
+        entrypoint, cmd = key.split("_")
+        with tempfile.TemporaryDirectory() as scratch:
+            # The base brings a CMD of its own, which would hide that there is none: a stage of its own takes it away.
+            text = f"FROM {BASE} AS base\nFROM scratch\nCOPY --from=base / /\n{FORMS[entrypoint][0]}{FORMS[cmd][1]}"
+            Path(scratch, "Dockerfile").write_text(text)
+            image = bench.engine.build(Path(scratch), limits=bench.limits)
+        if not image.entrypoint and not image.cmd:
+            return ERROR
+        return bench.run(image=image).stdout.strip()
+
+    return dict(zip(KEYS, bench.together(*(lambda key=key: one(key) for key in KEYS)), strict=True))
+
+
+def prints(done, line, called):
+    if done.stdout.rstrip() != line:
+        fail(
+            f'`docker run {called}` prints "{done.stdout.rstrip()[:200]}", exit code {done.exit_code}',
+            expected=f'it prints "{line}"',
+            detail=done.stderr[-600:],
+        )
+
+
+def run_or_tell(run, *args, called, **options):
+    try:
+        return run(*args, **options)
+    except SubmissionError as error:
+        fail(
+            f"`docker run {called}`: {error.message}",
+            why="The words after the image's name replace CMD; without an ENTRYPOINT, the first of them is the program.",
+        )
+
+
+@check(
+    points=10,
+    hints=("What runs where nobody says what to run?", "CMD is the default command.", 'CMD ["echo", "default"]'),
+)
+def test_cmd_default(build, run):
+    """cmd: without further words, a container prints `default`."""
+    prints(run_or_tell(run, image=build("cmd.Dockerfile"), called="CMD_IMAGE"), "default", "CMD_IMAGE")
+
+
+@check(
+    points=10,
+    hints=(
+        "What do the words after the image's name replace?",
+        "They replace CMD, and never ENTRYPOINT. Which of the two is in your file?",
+        "Use CMD alone.",
+    ),
+)
+def test_cmd_replaced(build, run):
+    """cmd: `docker run IMAGE echo other` prints `other`."""
+    called = "CMD_IMAGE echo other"
+    prints(run_or_tell(run, "echo", "other", image=build("cmd.Dockerfile"), called=called), "other", called)
+
+
+@check(
+    points=12,
+    hints=(
+        "Where do the words after the image's name go, where there is an ENTRYPOINT?",
+        "They are appended to it, if it is in exec form. In shell form they are lost.",
+        'ENTRYPOINT ["echo", "args:"]',
+    ),
+)
+def test_entrypoint_appends(build, run):
+    """entrypoint: `docker run IMAGE a b` prints `args: a b`."""
+    called = "ENTRYPOINT_IMAGE a b"
+    prints(run_or_tell(run, "a", "b", image=build("entrypoint.Dockerfile"), called=called), "args: a b", called)
+
+
+@check(
+    points=8,
+    hints=("What is left of the command when nothing is appended?", "There must be no default argument."),
+)
+def test_entrypoint_alone(build, run):
+    """entrypoint: without further words, it prints `args:`."""
+    prints(run_or_tell(run, image=build("entrypoint.Dockerfile"), called="ENTRYPOINT_IMAGE"), "args:", "ENTRYPOINT_IMAGE")
+
+
+@check(
+    points=10,
+    hints=("ENTRYPOINT can have a default argument.", "With an ENTRYPOINT, CMD is its default argument.", 'CMD ["default"]'),
+)
+def test_both_default(build, run):
+    """both: without further words, it prints `args: default`."""
+    prints(run_or_tell(run, image=build("both.Dockerfile"), called="BOTH_IMAGE"), "args: default", "BOTH_IMAGE")
+
+
+@check(
+    points=10,
+    hints=(
+        "What stays when somebody writes words after the image's name, and what goes?",
+        "ENTRYPOINT stays, CMD goes. `--entrypoint` replaces the ENTRYPOINT, and then CMD goes, too.",
+    ),
+)
+def test_both_replaced(build, run):
+    """both: `docker run IMAGE x` prints `args: x`, and `--entrypoint` replaces the entrypoint."""
+    image = build("both.Dockerfile")
+    prints(run_or_tell(run, "x", image=image, called="BOTH_IMAGE x"), "args: x", "BOTH_IMAGE x")
+    if not image.entrypoint:
+        fail("the image has no ENTRYPOINT, so `--entrypoint` has nothing to replace", file="both.Dockerfile")
+
+
+@check(
+    points=10,
+    hints=(
+        "Which of your lines are JSON?",
+        "Shell form wraps the command into `/bin/sh -c`; exec form is a JSON array, with double quotes.",
+        'CMD ["echo", "default"]',
+    ),
+)
+def test_exec_form(submission):
+    """Every CMD and ENTRYPOINT that counts is in exec form."""
+    for name in FILES:
+        stage = submission.dockerfile(name).final_stage
+        for instruction in ("ENTRYPOINT", "CMD"):
+            found = [one for one in stage if one.name == instruction][-1:]
+            if found and not found[0].json:
+                fail(
+                    f"`{found[0].original}`",
+                    expected=f'{instruction} ["…", "…"]',
+                    why="In shell form, a shell is the first process, and stands between the program and its signals.",
+                    file=name,
+                    line=found[0].line,
+                )
+
+
+def judge_row(submission, truth, row, why):
+    answers, text = read_answers(submission, KEYS, fold=False), submission.read(FILE)
+    for key in (one for one in KEYS if one.startswith(row + "_")):
+        if key not in answers:
+            fail(f"`{key}` has no answer yet", expected="the line that is printed", file=FILE, line=line_of(text, key))
+        if " ".join(answers[key].split()) != truth[key]:
+            fail(
+                f'`{key}` is "{answers[key][:80]}", and that is not what such a container prints',
+                why=why,
+                file=FILE,
+                line=line_of(text, key),
+            )
+
+
+@check(
+    points=8,
+    hints=("Build one and run it: `printf 'FROM debian:bookworm-slim\\nCMD echo C\\n' | docker build -t t - && docker run --rm t`.",),
+)
+def test_table_none(submission, truth):
+    """The table: without an ENTRYPOINT."""
+    judge_row(submission, truth, "none", "CMD then stands alone: what does it do in each form? And what if it is missing, too?")
+
+
+@check(
+    points=8,
+    hints=("`sh -c 'echo E' echo C`: try it in your own shell.",),
+)
+def test_table_shell(submission, truth):
+    """The table: with ENTRYPOINT in shell form."""
+    judge_row(
+        submission, truth, "shell", "It becomes `/bin/sh -c '…'`. What does a shell do with words that come after that text?"
+    )
+
+
+@check(
+    points=14,
+    hints=("`docker inspect` shows Entrypoint and Cmd as lists. The command is one list after the other.",),
+)
+def test_table_exec(submission, truth):
+    """The table: with ENTRYPOINT in exec form."""
+    judge_row(
+        submission,
+        truth,
+        "exec",
+        "CMD's words are appended, whatever they are. A CMD in shell form is a list of words as well: which ones?",
+    )

@@ -1,0 +1,236 @@
+"""Shell form and exec form: told by the processes of running containers, and by how those end."""
+
+import os.path
+import secrets
+
+import pytest
+
+from dockerlab import check, fail
+from dockerlab.checks.answers import expect_answer, read_answers
+from dockerlab.errors import DockerlabError
+
+SHELLS = {"sh", "dash", "bash", "ash", "busybox"}
+READY = 5  # seconds in which a program has printed something
+GRACE = 3  # seconds that `docker stop` waits here; by itself it waits 10
+SOON = 2  # seconds in which a program that hears the signal has ended
+SIGKILL_CODE = 137
+WORDS = ("two words", "it's", "*", "")
+QUIZ = {
+    "stop_goes_to": (
+        "process 1",
+        {
+            "every process": "Then the greeter below a shell would hear it, too. Does it say goodbye in the first part of this lab?",
+            "the newest process": "The newest one would be the greeter. Does it say goodbye in the first part of this lab?",
+        },
+    ),
+    "exec_does": (
+        "replaces the shell by greeter",
+        {
+            "starts greeter as a child": "That is what a line without `exec` does. Compare the processes with `docker top`.",
+            "starts greeter in the background": "That is what `&` does. Compare the processes with `docker top`.",
+        },
+    ),
+}
+BASES = {"shell_form_on_debian": "debian:bookworm-slim", "shell_form_on_busybox": "busybox:latest"}
+
+
+def is_shell(process):
+    """Whether the process is a shell that was given its commands as a text: `sh -c ...`."""
+    return os.path.basename(process.argv[0]) in SHELLS and "-c" in process.argv[1:2]
+
+
+def shown(process):
+    return " ".join(process.argv)[:160]
+
+
+def started(bench, dockerfile, *words, **options):
+    container = bench.start(*words, image=bench.build(dockerfile), **options)
+    container.wait_for_log(r"\S", within=READY)
+    if not container.running:
+        fail("the container has ended", expected="a program that goes on until it is stopped", file=dockerfile,
+             detail=container.logs()[-800:])
+    return container
+
+
+@pytest.fixture(scope="session")
+def stops(bench):
+    """How `docker stop` ends the three containers, side by side. An error stands where the end should be."""
+
+    def stop(name):
+        try:
+            return started(bench, name).stop(grace=GRACE)
+        except (DockerlabError, AssertionError) as error:
+            return error
+
+    names = ("shell.Dockerfile", "exec.Dockerfile", "wrapper.Dockerfile")
+    return dict(zip(names, bench.together(*(lambda name=name: stop(name) for name in names)), strict=True))
+
+
+def stopped(stops, name):
+    if isinstance(stops[name], BaseException):
+        raise stops[name]
+    return stops[name]
+
+
+@check(
+    points=12,
+    hints=("`docker top CONTAINER` shows the processes.", "Shell form is CMD without brackets.", 'CMD greeter "$GREETING"'),
+)
+def test_shell_pid_1(bench):
+    """shell: process 1 is `sh`, and the program is its child."""
+    container = started(bench, "shell.Dockerfile")
+    first = container.pid1
+    if not is_shell(first):
+        fail(f"process 1 is `{shown(first)}`", expected="`/bin/sh -c …`", file="shell.Dockerfile")
+    children = [one for one in container.processes() if one.ppid == 1]
+    if not children:
+        fail("the shell has no child", expected="the program as the child of the shell", file="shell.Dockerfile")
+
+
+@check(
+    points=10,
+    hints=(
+        "Who turns $GREETING into its value?",
+        "A shell does, when the container runs. Exec form knows no variables.",
+    ),
+)
+def test_shell_expands(bench):
+    """shell: `$GREETING` is expanded when the container runs."""
+    word = f"word-{secrets.token_hex(4)}"
+    container = started(bench, "shell.Dockerfile", env={"GREETING": word})
+    children = [one for one in container.processes() if one.pid != 1]
+    if not any(word in " ".join(one.argv) for one in children) and word not in container.logs():
+        fail(
+            f"with `-e GREETING={word}` that word reaches no program",
+            expected="the program gets the value as its word",
+            file="shell.Dockerfile",
+            detail=container.logs()[-400:],
+        )
+
+
+@check(
+    points=12,
+    hints=("Does the shell pass the signal on to its child?", "It does not, and process 1 ignores what it has no handler for."),
+)
+def test_shell_stop(stops):
+    """shell: `docker stop` has to wait for the whole grace period, and ends in 137."""
+    stop = stopped(stops, "shell.Dockerfile")
+    assert stop.exit_code == SIGKILL_CODE, "Here the shell must be process 1: it does not pass the signal on."
+    assert stop.seconds >= GRACE - 0.5
+
+
+@check(
+    points=12,
+    hints=("Exec form is a JSON array: brackets and double quotes.", 'CMD ["greeter", "hello"]'),
+)
+def test_exec_pid_1(bench):
+    """exec: process 1 is the program."""
+    container = started(bench, "exec.Dockerfile")
+    first = container.pid1
+    if is_shell(first):
+        fail(f"process 1 is `{shown(first)}`", expected="the program itself", why="That is shell form.", file="exec.Dockerfile")
+
+
+@check(
+    points=12,
+    hints=("Who gets the signal of `docker stop`?", "Process 1, and nobody else."),
+)
+def test_exec_stop(stops):
+    """exec: `docker stop` ends it within 2 seconds, with 143 or the program's own code."""
+    quick(stopped(stops, "exec.Dockerfile"), "exec.Dockerfile")
+
+
+def quick(stop, name):
+    if stop.exit_code == SIGKILL_CODE or stop.seconds >= SOON:
+        fail(
+            f"it took {stop.seconds:.1f} s, and the exit code is {stop.exit_code}",
+            expected=f"an end within {SOON} s by its own doing",
+            why="The program did not hear the signal: something else is process 1.",
+            file=name,
+        )
+
+
+@check(points=8, hints=("What does entrypoint.sh leave behind?", "The given one writes the date into a file."))
+def test_wrapper_sets_up(bench):
+    """wrapper: entrypoint.sh sets something up before the program starts: a file, or a variable."""
+    container = started(bench, "wrapper.Dockerfile")
+    usual = {"PATH", "HOSTNAME", "HOME", "TERM", "PWD", "OLDPWD", "SHLVL", "_"}
+    raw = container.exec("cat", "/proc/1/environ").stdout
+    given = {line.partition("=")[0] for line in raw.split("\0") if line}
+    image = bench.build("wrapper.Dockerfile")
+    if not container.changes() and not given - usual - set(image.env):
+        fail("no file was written, and no variable was set", file="entrypoint.sh")
+
+
+@check(
+    points=12,
+    hints=("What becomes of the script when it has started the program?", "`exec` puts the program in the script's place.",
+           'exec "$@"'),
+)
+def test_wrapper_pid_1(bench):
+    """wrapper: after entrypoint.sh, process 1 is the program all the same."""
+    container = started(bench, "wrapper.Dockerfile")
+    first = container.pid1
+    if is_shell(first) or any(os.path.basename(word) == "entrypoint.sh" for word in first.argv):
+        fail(f"process 1 is still `{shown(first)}`", expected="the program", why="The script waits for its child to end.",
+             file="entrypoint.sh")
+
+
+@check(
+    points=10,
+    needs=test_wrapper_pid_1,
+    hints=("What does a shell do with `$*`, and with `$@` without quotes?", '`"$@"` is all the words, each as it was.'),
+)
+def test_wrapper_words(bench):
+    """wrapper: the words reach the program as they were given, spaces, stars and empty ones too."""
+    image = bench.build("wrapper.Dockerfile")
+    container = started(bench, "wrapper.Dockerfile", *(image.cmd or ()), *WORDS)
+    got = container.pid1.argv[-len(WORDS) :]
+    if tuple(got) != WORDS:
+        fail(
+            f"given {list(WORDS)}, process 1 is `{list(container.pid1.argv)}`",
+            expected="the same words at the end of its list",
+            why="Without quotes a shell splits words at spaces, and takes a star for file names.",
+            file="entrypoint.sh",
+        )
+
+
+@check(
+    points=4,
+    needs=test_wrapper_pid_1,
+    hints=("If the program is process 1, what does it hear?",),
+)
+def test_wrapper_stop(stops):
+    """wrapper: `docker stop` ends it within 2 seconds, too."""
+    quick(stopped(stops, "wrapper.Dockerfile"), "wrapper.Dockerfile")
+
+
+def _answer(submission, key):
+    expect_answer(submission, read_answers(submission, [*BASES, *QUIZ]), key, *QUIZ[key])
+
+
+@check(points=4, hints=("Build both, run both, and look with `docker top`.",))
+def test_shells_differ(bench, submission):
+    """Quiz: process 1 of a single command in shell form, on debian and on busybox."""
+    answers = read_answers(submission, [*BASES, *QUIZ])
+
+    def truth(base):
+        container = bench.start("/bin/sh", "-c", "sleep 60", image=base, entrypoint=())
+        return os.path.basename(container.pid1.argv[0])
+
+    found = bench.together(*(lambda base=base: truth(base) for base in BASES.values()))
+    for key, right in zip(BASES, found, strict=True):
+        wrong = {one: "Try it: dash starts a child for the last command, too; other shells step aside." for one in ("sh", "sleep")}
+        expect_answer(submission, answers, key, right, {one: why for one, why in wrong.items() if one != right})
+
+
+@check(points=2, hints=("Which of the three containers ends quickly?",))
+def test_stop_goes_to(submission):
+    """Quiz: who gets the signal of `docker stop`."""
+    _answer(submission, "stop_goes_to")
+
+
+@check(points=2, hints=("`sh -c 'echo $$; exec sh -c \"echo \\$\\$\"'` prints two numbers. Are they different?",))
+def test_exec_does(submission):
+    """Quiz: what `exec` does in a script."""
+    _answer(submission, "exec_does")

@@ -1,0 +1,241 @@
+"""Signals: what a container says and how it ends when it is told to, asked to, and made to."""
+
+import re
+import secrets
+import time
+
+import pytest
+
+from dockerlab import check, fail
+from dockerlab.checks.answers import expect_answer, read_answers
+from dockerlab.errors import DockerlabError, SubmissionError
+
+GOODBYE = "Gracefully shutting down after receiving signal {}"
+SOON = 2  # seconds in which a program that was asked to has ended
+READY = 5  # seconds in which it has printed something
+SETTLE = 0.3  # seconds for handlers that are installed after the first line
+GRACE = 5
+SIGINT, SIGKILL, SIGTERM = 2, 9, 15
+CHILDREN = 5
+ENDS = ("success", "ended by sigint", "ended by sigterm", "killed by sigkill", "crashed by sigsegv")
+FORMULA = "Take away 128 from the code, and look up the signal of that number with `kill -l`."
+QUIZ = {
+    "code_0": ("success", {one: "A signal's number is never 0, and 0 has a meaning of its own." for one in ENDS[1:]}),
+    **{
+        key: (right, {one: FORMULA for one in ENDS if one != right})
+        for key, right in (("code_130", ENDS[1]), ("code_137", ENDS[3]), ("code_139", ENDS[4]), ("code_143", ENDS[2]))
+    },
+    "uncatchable": (
+        "sigkill",
+        {one: f"Your own program has a handler for it, or could have: signal.signal(signal.{one.upper()}, ...)."
+         for one in ("sigint", "sigterm", "sighup")},
+    ),
+    "formula": ("128+n", {one: "`docker kill` sends signal 9. Which exit code does `docker ps -a` show?" for one in ("n", "100+n", "255-n")}),
+    "out_of_memory": ("137", {one: "The kernel ends it with the signal that cannot be caught." for one in ("1", "139", "143")}),
+}
+
+
+def started(bench, **options):
+    """A container that has begun to work, or has shown that it does not tell."""
+    container = bench.start(**options)
+    container.wait_for_log(r"\S", within=READY)
+    time.sleep(SETTLE)
+    if not container.running:
+        raise SubmissionError("The container ended before it was told to.", detail=container.logs()[-1500:])
+    return container
+
+
+@pytest.fixture(scope="session")
+def ends(bench):
+    """How it ends, in each of four ways; they wait side by side. An error stands where the end should be."""
+    bench.build()
+    ways = {
+        "stop": lambda one: one.stop(grace=GRACE),
+        "kill": lambda one: one.kill("KILL"),
+        "sigterm": lambda one: one.kill("TERM", within=GRACE),
+        "sigint": lambda one: one.kill("INT", within=GRACE),
+    }
+
+    def end(way):
+        try:
+            return way(started(bench))
+        except DockerlabError as error:
+            return error
+
+    return dict(zip(ways, bench.together(*(lambda way=way: end(way) for way in ways.values())), strict=True))
+
+
+def ended(ends, way):
+    if isinstance(ends[way], DockerlabError):
+        raise ends[way]
+    return ends[way]
+
+
+def graceful(stop, number, called):
+    line = GOODBYE.format(number)
+    if line not in stop.stdout + stop.stderr:
+        others = re.findall(r"Gracefully shutting down after receiving signal \S+", stop.stdout + stop.stderr)
+        seen = f'it says "{others[0]}"' if others else "it says no goodbye"
+        fail(
+            f"after {called}, {seen}, and ends with exit code {stop.exit_code} after {stop.seconds:.1f} s",
+            expected=f'"{line}", and exit code 0 within {SOON} s',
+            why="Does the signal reach your program? A shell as process 1 keeps it to itself." if not others else "",
+            detail=(stop.stdout + stop.stderr)[-600:],
+        )
+    assert stop.exit_code == 0, "A program that ended as it was asked to has done its work: exit code 0."
+    assert stop.seconds < SOON, f"It must be gone within {SOON} seconds."
+
+
+@check(
+    points=10,
+    hints=(
+        "Run it without `-t`, and look at `docker logs` at once. What do you see?",
+        "Python keeps its output back when it goes to no terminal.",
+        "ENV PYTHONUNBUFFERED=1, or python -u, or print(..., flush=True).",
+    ),
+)
+def test_output_at_once(start):
+    """What it prints is in `docker logs` at once."""
+    container = start()
+    assert container.wait_for_log(r"\S", within=READY), (
+        f"Nothing is in the log after {READY} seconds, though it runs. A buffer holds the output back."
+    )
+
+
+@check(
+    points=14,
+    hints=(
+        "Which process gets the signal? Look at `docker top`.",
+        "Only process 1 gets it. In shell form that is a shell. Python: signal.signal(signal.SIGTERM, handler).",
+        'CMD ["python", "main.py"]',
+    ),
+)
+def test_sigterm(ends):
+    """SIGTERM: it says `Gracefully shutting down after receiving signal 15` and ends with 0 within 2 seconds."""
+    graceful(ended(ends, "sigterm"), SIGTERM, "`docker kill --signal=SIGTERM`")
+
+
+@check(points=12, hints=("What does Ctrl-C send?", "One handler can serve several signals: it gets the number."))
+def test_sigint(ends):
+    """SIGINT: it says `Gracefully shutting down after receiving signal 2` and ends with 0 within 2 seconds."""
+    graceful(ended(ends, "sigint"), SIGINT, "`docker kill --signal=SIGINT`")
+
+
+@check(
+    points=12,
+    hints=("Which signal does `docker stop` send?", "An image can name another one.", "STOPSIGNAL SIGINT"),
+)
+def test_stop(ends):
+    """`docker stop` sends SIGINT, as the log shows, and ends it with 0 within 2 seconds."""
+    graceful(ended(ends, "stop"), SIGINT, "`docker stop`")
+
+
+@check(points=6, hints=("Can a program do anything about `docker kill`?",))
+def test_kill(ends):
+    """`docker kill` ends it with 137, and without a goodbye."""
+    stop = ended(ends, "kill")
+    assert stop.exit_code == 128 + SIGKILL
+    assert "Gracefully" not in stop.stdout + stop.stderr, "SIGKILL leaves no time for a word, so this line is not a handler's."
+
+
+@check(
+    points=10,
+    needs=(test_sigterm, test_sigint),
+    hints=(
+        "What does the loop do after the handler has returned?",
+        "A handler that raises SystemExit ends the loop where it is; one that sets a flag does not.",
+    ),
+)
+def test_last_word(ends):
+    """The goodbye is the last line: the loop never prints after it."""
+    for way in ("sigterm", "sigint"):
+        stop = ended(ends, way)
+        for name, text in (("stdout", stop.stdout), ("stderr", stop.stderr)):
+            lines = text.splitlines()
+            marks = [number for number, line in enumerate(lines) if "Gracefully shutting down" in line]
+            if marks and lines[marks[0] + 1 :]:
+                fail(f'after the goodbye, {name} says "{lines[marks[0] + 1][:200]}"', expected="nothing more")
+
+
+@check(
+    points=14,
+    needs=test_output_at_once,
+    hints=(
+        "By default, SIGHUP ends a program. What do servers use it for?",
+        "Its handler reads the file again, and returns: the loop goes on.",
+        "signal.signal(signal.SIGHUP, reread)",
+    ),
+)
+def test_sighup(bench):
+    """SIGHUP: it reads /app/setting.txt again and goes on."""
+    container = started(bench)
+    value = f"loud-{secrets.token_hex(4)}"
+    container.write("/app/setting.txt", value.encode() + b"\n")
+    container.signal("HUP")
+    if not container.wait_for_log(value, within=SOON + 1):
+        state = "still shows the old setting" if container.running else "has ended"
+        fail(
+            f'/app/setting.txt was set to "{value}", SIGHUP was sent, and the program {state}',
+            expected=f'"{value}" in one of the next lines',
+            detail=container.logs()[-400:],
+        )
+    assert container.running, "It must go on after SIGHUP."
+
+
+@check(
+    points=10,
+    needs=test_output_at_once,
+    hints=(
+        "`docker exec CONTAINER cat /proc/*/stat` or `docker top`: what does a Z mean?",
+        "A process that has ended stays as a zombie until its parent asks how it ended: wait().",
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN), or os.waitpid(-1, os.WNOHANG) in a loop.",
+    ),
+)
+def test_reaps(bench):
+    """Children that it starts are reaped: no zombie is left after five children have died."""
+    container = started(bench)
+    time.sleep(0.3 * CHILDREN)
+    looks = []
+    for _ in range(3):
+        looks.append({one.pid for one in container.processes() if one.state == "Z"})
+        time.sleep(SETTLE)
+    left = set.intersection(*looks)
+    if left:
+        fail(
+            f"{len(left)} zombie(s) after {0.3 * CHILDREN + 3 * SETTLE:.0f} seconds: processes {', '.join(map(str, sorted(left)[:8]))}",
+            expected="none: each child is reaped soon after its end",
+            why="A zombie keeps its place in the table of processes. When that is full, nothing can be started any more.",
+        )
+    lines = container.logs().splitlines()
+    assert len(lines) >= CHILDREN, f"It must have worked for at least {CHILDREN} rounds by now; each starts a child."
+
+
+def _answer(submission, *keys):
+    answers = read_answers(submission, QUIZ)
+    for key in keys:
+        right, wrong = QUIZ[key]
+        expect_answer(submission, answers, key, right, wrong)
+
+
+@check(points=6, hints=("`kill -l` lists the signals with their numbers.",))
+def test_codes(submission):
+    """Quiz: what the exit codes 0, 130, 137, 139 and 143 say."""
+    _answer(submission, "code_0", "code_130", "code_137", "code_139", "code_143")
+
+
+@check(points=2, hints=("Try to catch each of them in Python: one raises an error.",))
+def test_uncatchable(submission):
+    """Quiz: the signal that no program can catch."""
+    _answer(submission, "uncatchable")
+
+
+@check(points=2, hints=("`docker kill` sends 9; `docker ps -a` shows 137.",))
+def test_formula(submission):
+    """Quiz: from the signal to the exit code."""
+    _answer(submission, "formula")
+
+
+@check(points=2, hints=("`docker run --memory 20m python:3.11-slim python -c \"'x' * 10**9\"; echo $?`",))
+def test_out_of_memory(submission):
+    """Quiz: the exit code of a container that used too much memory."""
+    _answer(submission, "out_of_memory")

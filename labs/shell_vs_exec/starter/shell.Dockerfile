@@ -1,0 +1,5 @@
+# Should start greeter with $GREETING as its word, in shell form.
+FROM debian:bookworm-slim
+COPY greeter /usr/local/bin/greeter
+ENV GREETING=hello
+CMD ["greeter", "$GREETING"]

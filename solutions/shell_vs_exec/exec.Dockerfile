@@ -1,0 +1,3 @@
+FROM debian:bookworm-slim
+COPY greeter /usr/local/bin/greeter
+CMD ["greeter", "hello"]

@@ -1,0 +1,3 @@
+FROM debian:bookworm-slim
+ENTRYPOINT echo args:
+CMD default

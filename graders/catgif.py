@@ -9,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 
 from dockerlab import check, fail
+from dockerlab.checks.cache import made_anew
 from dockerlab.checks.pinning import loose_bases, loose_installs, loose_requirements, requirements
 
 GIVEN = Path(__file__).parents[1] / "labs" / "catgif" / "starter" / "static"
@@ -17,7 +18,6 @@ START_SECONDS = 10
 DRAWS, ROUNDS = 20, 5  # three cats are all seen in 100 draws but for one time in 10**17
 ADDED_MB = 60
 DEVELOPMENT = "development server"
-SMALL = 1_000_000  # bytes; a layer with code only is far below, installed requirements are far above
 
 
 class Images(HTMLParser):
@@ -259,13 +259,7 @@ def test_pinned(dockerfile, submission):
 def test_cache(twice, layers, engine):
     """After a change of app.py alone, building again does not install the requirements again."""
     first, second, _ = twice
-    holds = [one.diff_id for one in layers if any(e.path.endswith("flask/__init__.py") for e in one.entries)]
-    if holds:
-        again = [one for one in holds if one not in second.layers]
-    else:  # not where pip puts it: then judge by how much is new
-        fresh = [one for one in engine.layers(second.id) if one.diff_id not in first.layers]
-        again = [one.diff_id for one in fresh if one.size > SMALL]
-    if again:
+    if made_anew(engine, first, second, lambda path: path.endswith("flask/__init__.py"), layers):
         fail(
             "the layer with the installed requirements was made anew",
             why="A COPY of everything comes before the install, so each change of any file installs all again.",

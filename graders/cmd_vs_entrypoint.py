@@ -100,12 +100,18 @@ def test_entrypoint_appends(build, run):
 )
 def test_entrypoint_alone(build, run):
     """entrypoint: without further words, it prints `args:`."""
-    prints(run_or_tell(run, image=build("entrypoint.Dockerfile"), called="ENTRYPOINT_IMAGE"), "args:", "ENTRYPOINT_IMAGE")
+    prints(
+        run_or_tell(run, image=build("entrypoint.Dockerfile"), called="ENTRYPOINT_IMAGE"), "args:", "ENTRYPOINT_IMAGE"
+    )
 
 
 @check(
     points=10,
-    hints=("ENTRYPOINT can have a default argument.", "With an ENTRYPOINT, CMD is its default argument.", 'CMD ["default"]'),
+    hints=(
+        "ENTRYPOINT can have a default argument.",
+        "With an ENTRYPOINT, CMD is its default argument.",
+        'CMD ["default"]',
+    ),
 )
 def test_both_default(build, run):
     """both: without further words, it prints `args: default`."""
@@ -167,11 +173,18 @@ def judge_row(submission, truth, row, why):
 
 @check(
     points=8,
-    hints=("Build one and run it: `printf 'FROM debian:bookworm-slim\\nCMD echo C\\n' | docker build -t t - && docker run --rm t`.",),
+    hints=(
+        "Build one and run it: `printf 'FROM debian:bookworm-slim\\nCMD echo C\\n' | docker build -t t - && docker run --rm t`.",
+    ),
 )
 def test_table_none(submission, truth):
     """The table: without an ENTRYPOINT."""
-    judge_row(submission, truth, "none", "CMD then stands alone: what does it do in each form? And what if it is missing, too?")
+    judge_row(
+        submission,
+        truth,
+        "none",
+        "CMD then stands alone: what does it do in each form? And what if it is missing, too?",
+    )
 
 
 @check(
@@ -181,7 +194,10 @@ def test_table_none(submission, truth):
 def test_table_shell(submission, truth):
     """The table: with ENTRYPOINT in shell form."""
     judge_row(
-        submission, truth, "shell", "It becomes `/bin/sh -c '…'`. What does a shell do with words that come after that text?"
+        submission,
+        truth,
+        "shell",
+        "It becomes `/bin/sh -c '…'`. What does a shell do with words that come after that text?",
     )
 
 

@@ -47,8 +47,12 @@ def started(bench, dockerfile, *words, **options):
     container = bench.start(*words, image=bench.build(dockerfile), **options)
     container.wait_for_log(r"\S", within=READY)
     if not container.running:
-        fail("the container has ended", expected="a program that goes on until it is stopped", file=dockerfile,
-             detail=container.logs()[-800:])
+        fail(
+            "the container has ended",
+            expected="a program that goes on until it is stopped",
+            file=dockerfile,
+            detail=container.logs()[-800:],
+        )
     return container
 
 
@@ -74,7 +78,11 @@ def stopped(stops, name):
 
 @check(
     points=12,
-    hints=("`docker top CONTAINER` shows the processes.", "Shell form is CMD without brackets.", 'CMD greeter "$GREETING"'),
+    hints=(
+        "`docker top CONTAINER` shows the processes.",
+        "Shell form is CMD without brackets.",
+        'CMD greeter "$GREETING"',
+    ),
 )
 def test_shell_pid_1(bench):
     """shell: process 1 is `sh`, and the program is its child."""
@@ -110,7 +118,10 @@ def test_shell_expands(bench):
 
 @check(
     points=12,
-    hints=("Does the shell pass the signal on to its child?", "It does not, and process 1 ignores what it has no handler for."),
+    hints=(
+        "Does the shell pass the signal on to its child?",
+        "It does not, and process 1 ignores what it has no handler for.",
+    ),
 )
 def test_shell_stop(stops):
     """shell: `docker stop` has to wait for the whole grace period, and ends in 137."""
@@ -128,7 +139,12 @@ def test_exec_pid_1(bench):
     container = started(bench, "exec.Dockerfile")
     first = container.pid1
     if is_shell(first):
-        fail(f"process 1 is `{shown(first)}`", expected="the program itself", why="That is shell form.", file="exec.Dockerfile")
+        fail(
+            f"process 1 is `{shown(first)}`",
+            expected="the program itself",
+            why="That is shell form.",
+            file="exec.Dockerfile",
+        )
 
 
 @check(
@@ -164,16 +180,23 @@ def test_wrapper_sets_up(bench):
 
 @check(
     points=12,
-    hints=("What becomes of the script when it has started the program?", "`exec` puts the program in the script's place.",
-           'exec "$@"'),
+    hints=(
+        "What becomes of the script when it has started the program?",
+        "`exec` puts the program in the script's place.",
+        'exec "$@"',
+    ),
 )
 def test_wrapper_pid_1(bench):
     """wrapper: after entrypoint.sh, process 1 is the program all the same."""
     container = started(bench, "wrapper.Dockerfile")
     first = container.pid1
     if is_shell(first) or any(os.path.basename(word) == "entrypoint.sh" for word in first.argv):
-        fail(f"process 1 is still `{shown(first)}`", expected="the program", why="The script waits for its child to end.",
-             file="entrypoint.sh")
+        fail(
+            f"process 1 is still `{shown(first)}`",
+            expected="the program",
+            why="The script waits for its child to end.",
+            file="entrypoint.sh",
+        )
 
 
 @check(
@@ -220,7 +243,7 @@ def test_shells_differ(bench, submission):
 
     found = bench.together(*(lambda base=base: truth(base) for base in BASES.values()))
     for key, right in zip(BASES, found, strict=True):
-        wrong = {one: "Try it: dash starts a child for the last command, too; other shells step aside." for one in ("sh", "sleep")}
+        wrong = dict.fromkeys(("sh", "sleep"), "Try it: dash starts a child for the last command, too; other shells step aside.")
         expect_answer(submission, answers, key, right, {one: why for one, why in wrong.items() if one != right})
 
 

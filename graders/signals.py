@@ -20,18 +20,26 @@ CHILDREN = 5
 ENDS = ("success", "ended by sigint", "ended by sigterm", "killed by sigkill", "crashed by sigsegv")
 FORMULA = "Take away 128 from the code, and look up the signal of that number with `kill -l`."
 QUIZ = {
-    "code_0": ("success", {one: "A signal's number is never 0, and 0 has a meaning of its own." for one in ENDS[1:]}),
+    "code_0": ("success", dict.fromkeys(ENDS[1:], "A signal's number is never 0, and 0 has a meaning of its own.")),
     **{
         key: (right, {one: FORMULA for one in ENDS if one != right})
         for key, right in (("code_130", ENDS[1]), ("code_137", ENDS[3]), ("code_139", ENDS[4]), ("code_143", ENDS[2]))
     },
     "uncatchable": (
         "sigkill",
-        {one: f"Your own program has a handler for it, or could have: signal.signal(signal.{one.upper()}, ...)."
-         for one in ("sigint", "sigterm", "sighup")},
+        {
+            one: f"Your own program has a handler for it, or could have: signal.signal(signal.{one.upper()}, ...)."
+            for one in ("sigint", "sigterm", "sighup")
+        },
     ),
-    "formula": ("128+n", {one: "`docker kill` sends signal 9. Which exit code does `docker ps -a` show?" for one in ("n", "100+n", "255-n")}),
-    "out_of_memory": ("137", {one: "The kernel ends it with the signal that cannot be caught." for one in ("1", "139", "143")}),
+    "formula": (
+        "128+n",
+        dict.fromkeys(("n", "100+n", "255-n"), "`docker kill` sends signal 9. Which exit code does `docker ps -a` show?"),
+    ),
+    "out_of_memory": (
+        "137",
+        dict.fromkeys(("1", "139", "143"), "The kernel ends it with the signal that cannot be caught."),
+    ),
 }
 
 
@@ -97,9 +105,9 @@ def graceful(stop, number, called):
 def test_output_at_once(start):
     """What it prints is in `docker logs` at once."""
     container = start()
-    assert container.wait_for_log(r"\S", within=READY), (
-        f"Nothing is in the log after {READY} seconds, though it runs. A buffer holds the output back."
-    )
+    assert container.wait_for_log(
+        r"\S", within=READY
+    ), f"Nothing is in the log after {READY} seconds, though it runs. A buffer holds the output back."
 
 
 @check(
@@ -135,7 +143,9 @@ def test_kill(ends):
     """`docker kill` ends it with 137, and without a goodbye."""
     stop = ended(ends, "kill")
     assert stop.exit_code == 128 + SIGKILL
-    assert "Gracefully" not in stop.stdout + stop.stderr, "SIGKILL leaves no time for a word, so this line is not a handler's."
+    assert (
+        "Gracefully" not in stop.stdout + stop.stderr
+    ), "SIGKILL leaves no time for a word, so this line is not a handler's."
 
 
 @check(

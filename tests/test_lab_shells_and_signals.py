@@ -17,16 +17,17 @@ RIGHT = {
     "a script of one's own, behind sh -c in exec form": (
         "cmd_vs_entrypoint",
         {
-            "cmd.Dockerfile": "FROM busybox\nENTRYPOINT []\nCMD [ \"/bin/sh\", \"-c\", \"echo default\" ]\n",
+            "cmd.Dockerfile": 'FROM busybox\nENTRYPOINT []\nCMD [ "/bin/sh", "-c", "echo default" ]\n',
             "entrypoint.Dockerfile": 'FROM python:3.11-slim\nENTRYPOINT ["python", "-c", "import sys; print(*[\'args:\', *sys.argv[1:]])"]\n',
-            "both.Dockerfile": D + 'CMD ["ignored"]\nENTRYPOINT ["sh", "-c", "printf \'args: %s\\\\n\' \\"$*\\"", "-"]\nCMD ["default"]\n',
+            "both.Dockerfile": D
+            + 'CMD ["ignored"]\nENTRYPOINT ["sh", "-c", "printf \'args: %s\\\\n\' \\"$*\\"", "-"]\nCMD ["default"]\n',
         },
     ),
     "stages, printf, and a table in another order": (
         "cmd_vs_entrypoint",
         {
             "cmd.Dockerfile": D + 'FROM debian:bookworm-slim\nCMD ["printf", "default"]\n',
-            "entrypoint.Dockerfile": "FROM debian:bookworm-slim AS e\nRUN printf '#!/bin/sh\\necho args: \"$@\"\\n' > /e && chmod +x /e\nFROM e\nENTRYPOINT [\"/e\"]\n",
+            "entrypoint.Dockerfile": 'FROM debian:bookworm-slim AS e\nRUN printf \'#!/bin/sh\\necho args: "$@"\\n\' > /e && chmod +x /e\nFROM e\nENTRYPOINT ["/e"]\n',
             "answers.toml": 'exec_exec = "E  echo C "\nexec_shell = "E /bin/sh -c echo C"\nexec_none = "E"\nshell_exec = "E"\nshell_shell = "E"\n'
             'shell_none = "E"\nnone_exec = "C"\nnone_shell = "C"\nnone_none = "error"\n',
         },
@@ -37,8 +38,8 @@ RIGHT = {
             "exec.Dockerfile": 'FROM python:3.11-slim\nCMD ["python", "-u", "-c", "import signal, time; signal.signal(15, signal.SIG_DFL); '
             "signal.signal(15, lambda *a: exit(7)); print('up')\\nwhile True: time.sleep(1)\"]\n",
             "shell.Dockerfile": G + "ENV GREETING=x\nENTRYPOINT echo starting && greeter before ${GREETING} after\n",
-            "wrapper.Dockerfile": G + "COPY --chmod=755 entrypoint.sh /\nENTRYPOINT [\"/entrypoint.sh\"]\n",
-            "entrypoint.sh": "#!/bin/bash -e\nexport READY=yes\nset -- greeter \"$@\"\nexec \"$@\"\n",
+            "wrapper.Dockerfile": G + 'COPY --chmod=755 entrypoint.sh /\nENTRYPOINT ["/entrypoint.sh"]\n',
+            "entrypoint.sh": '#!/bin/bash -e\nexport READY=yes\nset -- greeter "$@"\nexec "$@"\n',
         },
     ),
     "exec form by way of a shell that steps aside": (
@@ -62,16 +63,20 @@ RIGHT = {
     "a shell script as the program": (
         "signals",
         {
-            "Dockerfile": "FROM debian:bookworm-slim\nWORKDIR /app\nCOPY . .\nSTOPSIGNAL INT\nCMD [\"bash\", \"main.sh\"]\n",
-            "main.sh": "bye() { echo \"Gracefully shutting down after receiving signal $1\"; exit 0; }\ns=$(cat setting.txt)\n"
+            "Dockerfile": 'FROM debian:bookworm-slim\nWORKDIR /app\nCOPY . .\nSTOPSIGNAL INT\nCMD ["bash", "main.sh"]\n',
+            "main.sh": 'bye() { echo "Gracefully shutting down after receiving signal $1"; exit 0; }\ns=$(cat setting.txt)\n'
             "trap 'bye 15' TERM; trap 'bye 2' INT; trap 's=$(cat /app/setting.txt)' HUP\n"
-            "i=0; while true; do i=$((i+1)); echo \"round $i $s\"; true & sleep 0.25 & wait; done\n",
+            'i=0; while true; do i=$((i+1)); echo "round $i $s"; true & sleep 0.25 & wait; done\n',
         },
     ),
 }
 
 WRONG = {
-    "CMD in ENTRYPOINT's place": ("cmd_vs_entrypoint", {"both.Dockerfile": D + 'CMD ["echo", "args:", "default"]\n'}, {"both_replaced"}),
+    "CMD in ENTRYPOINT's place": (
+        "cmd_vs_entrypoint",
+        {"both.Dockerfile": D + 'CMD ["echo", "args:", "default"]\n'},
+        {"both_replaced"},
+    ),
     "single quotes are no JSON": (
         "cmd_vs_entrypoint",
         {"cmd.Dockerfile": D + "CMD ['echo', 'default']\n"},
@@ -82,17 +87,31 @@ WRONG = {
         {"shell.Dockerfile": G + "ENV GREETING=x\nCMD trap 'exit 0' TERM; greeter \"$GREETING\" & wait\n"},
         {"shell_stop"},
     ),
-    "exec in shell form": ("shell_vs_exec", {"shell.Dockerfile": G + 'ENV GREETING=x\nCMD exec greeter "$GREETING"\n'}, {"shell_pid_1", "shell_stop"}),
+    "exec in shell form": (
+        "shell_vs_exec",
+        {"shell.Dockerfile": G + 'ENV GREETING=x\nCMD exec greeter "$GREETING"\n'},
+        {"shell_pid_1", "shell_stop"},
+    ),
     "the signal's name, not its number": (
         "signals",
-        {"main.py": SIGNALS_HEAD + "s = 'x'\n\n\ndef end(n, _):\n    print('Gracefully shutting down after receiving signal', signal.Signals(n).name)\n    sys.exit()\n\n\n"
-         "signal.signal(2, end)\nsignal.signal(15, end)\nsignal.signal(17, signal.SIG_IGN)\nsignal.signal(1, signal.SIG_IGN)\nfor i in range(10**6):\n" + LOOP + "    time.sleep(0.25)\n"},
+        {
+            "main.py": SIGNALS_HEAD
+            + "s = 'x'\n\n\ndef end(n, _):\n    print('Gracefully shutting down after receiving signal', signal.Signals(n).name)\n    sys.exit()\n\n\n"
+            "signal.signal(2, end)\nsignal.signal(15, end)\nsignal.signal(17, signal.SIG_IGN)\nsignal.signal(1, signal.SIG_IGN)\nfor i in range(10**6):\n"
+            + LOOP
+            + "    time.sleep(0.25)\n"
+        },
         {"sigterm", "sigint", "stop", "sighup"},
     ),
     "five seconds to say goodbye": (
         "signals",
-        {"main.py": SIGNALS_HEAD + "s = 'x'\n\n\ndef end(n, _):\n    time.sleep(3)\n    print('Gracefully shutting down after receiving signal', n)\n    sys.exit()\n\n\n"
-         "signal.signal(2, end)\nsignal.signal(15, end)\nsignal.signal(17, signal.SIG_IGN)\nsignal.signal(1, signal.SIG_IGN)\nfor i in range(10**6):\n" + LOOP + "    time.sleep(0.25)\n"},
+        {
+            "main.py": SIGNALS_HEAD
+            + "s = 'x'\n\n\ndef end(n, _):\n    time.sleep(3)\n    print('Gracefully shutting down after receiving signal', n)\n    sys.exit()\n\n\n"
+            "signal.signal(2, end)\nsignal.signal(15, end)\nsignal.signal(17, signal.SIG_IGN)\nsignal.signal(1, signal.SIG_IGN)\nfor i in range(10**6):\n"
+            + LOOP
+            + "    time.sleep(0.25)\n"
+        },
         {"sigterm", "sigint", "stop", "sighup"},
     ),
 }

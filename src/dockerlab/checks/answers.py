@@ -65,9 +65,10 @@ def expect_answer(submission: Submission, answers: dict[str, str], key: str, rig
     choices = " or ".join(f'"{one}"' for one in sorted({right, *wrong}))
     if key not in answers:
         fail(f"`{key}` has no answer yet", expected=f"one of {choices}", file=FILE, line=line)
-    given = answers[key]
-    if given == right:
+    given = answers[key].lower()
+    if given == right.lower():
         return
+    wrong = {choice.lower(): why for choice, why in wrong.items()}
     if given not in wrong:
         fail(
             f'`{key}` is "{given[:60]}"',

@@ -103,6 +103,15 @@ class Bench:
             raise found
         return found
 
+    def build_folder(self, folder: Path) -> Image:
+        """The image of a folder of the course, such as a starter: what a submission is compared with."""
+        with self._building():
+            return self.engine.build(folder, limits=self.limits)
+
+    def base_of(self, folder: Path) -> str:
+        """The name of the image that the Dockerfile of such a folder begins from."""
+        return Submission(folder).dockerfile().bases()[-1][0]
+
     def base(self, image: Image, dockerfile: str = "Dockerfile") -> Image | None:
         """The outside image that the image's last stage goes back to; None where it began from scratch."""
         bases = {ref for ref, _ in self.submission.dockerfile(dockerfile).bases()}
@@ -128,6 +137,17 @@ class Bench:
     def start(self, *args: str, image: Image | str | None = None, **options: Any) -> Container:
         """`docker run -d`: a container for this check alone, removed when the check ends."""
         made = self._start(image, args, options)
+        self._own.append(made)
+        return made
+
+    def still(self, image: Image | None = None) -> Container:
+        """A container of the image that never runs: for reading its files."""
+        found = image or self.build()
+        # The engine makes no container without a command, not even one that never runs.
+        words = () if found.cmd or found.entrypoint else ("none",)
+        spec = self.spec(found, words, {}, network="none")
+        made = Container(self.engine, self.engine.create(spec, self.limits), spec, self.limits)
+        made.deadline = self.deadline
         self._own.append(made)
         return made
 

@@ -1,0 +1,246 @@
+"""ADD and COPY: told by what is in the image and in its layers."""
+
+import fnmatch
+import io
+import re
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from dockerlab import check, fail
+from dockerlab.checks.answers import expect_answer, read_answers
+
+GIVEN = Path(__file__).parents[1] / "labs" / "add_vs_copy" / "starter"
+SITE, BACKUP, CONF = (GIVEN / name for name in ("site.tar.gz", "backup.tar.gz", "app.conf"))
+OWNER, MODE = 1000, 0o640
+NEEDLE = 48  # bytes from the middle of a compressed archive: nothing else has them
+MAGIC = ((0, b"\x1f\x8b"), (0, b"BZh"), (0, b"\xfd7zXZ"), (0, b"\x28\xb5\x2f\xfd"), (257, b"ustar"))
+LOOK = "Try it: build such an image, and look with `docker run --rm IMAGE ls`."
+WHAT_ADD_DOES = ("copies it as it is", "unpacks it", "downloads it", "downloads and unpacks it")
+QUIZ = {
+    "local_tar_gz": ("unpacks it", {one: LOOK for one in WHAT_ADD_DOES if one != "unpacks it"}),
+    "local_zip": (
+        "copies it as it is",
+        dict.fromkeys(WHAT_ADD_DOES[1:], "ADD knows tar, also compressed by gzip, bzip2 or xz. Is zip one of them?"),
+    ),
+    "url_of_a_page": (
+        "downloads it",
+        {
+            one: "The builder has the address only. What must it do to have the bytes?"
+            for one in WHAT_ADD_DOES
+            if one != "downloads it"
+        },
+    ),
+    "url_of_a_tar_gz": (
+        "downloads it",
+        {
+            one: "For a URL, what comes is not looked into. The reference of ADD says it in so many words."
+            for one in WHAT_ADD_DOES
+            if one != "downloads it"
+        },
+    ),
+    "copy_cannot": (
+        "unpack an archive",
+        {
+            "copy a folder": "`COPY . .` does just that.",
+            "set the owner": "There is an option, --chown.",
+            "copy from another stage": "There is an option, --from.",
+        },
+    ),
+}
+
+
+@pytest.fixture(scope="session")
+def layers(bench):
+    raw = SITE.read_bytes()
+    return bench.engine.layers(bench.build().id, (raw[len(raw) // 2 :][:NEEDLE],))
+
+
+@pytest.fixture
+def still(bench):
+    """A container that never runs: its files can be read all the same."""
+    return bench.still()
+
+
+def tree(members, top):
+    """Files below the folder by relative path: (mode, bytes)."""
+    found = {}
+    for info, data in members:
+        path = info.name.removeprefix(top).strip("/")
+        if info.isreg():
+            found[path] = (info.mode & 0o7777, data)
+    return found
+
+
+@check(
+    points=20,
+    hints=(
+        "Which of the two instructions unpacks?",
+        "ADD unpacks a local tar archive into the folder that it is given. End the folder with a slash.",
+        "ADD site.tar.gz /srv/site/",
+    ),
+)
+def test_site(still):
+    """`/srv/site` holds the tree of site.tar.gz, unpacked, with its modes."""
+    with tarfile.open(fileobj=io.BytesIO(SITE.read_bytes())) as archive:
+        wanted = tree([(one, archive.extractfile(one).read() if one.isreg() else b"") for one in archive], "")
+    found = tree(still.members("/srv/site"), "site")
+    for path, (mode, data) in wanted.items():
+        if path not in found:
+            near = [one for one in found if one.endswith("/" + path.rpartition("/")[2])]
+            fail(
+                f"`/srv/site/{path}` is not there" + (f", but `/srv/site/{near[0]}` is" if near else ""),
+                expected="the whole tree of the archive",
+                why="The archive itself is there, packed." if "site.tar.gz" in found else "",
+            )
+        if found[path][1] != data:
+            fail(f"`/srv/site/{path}` has other bytes than in the archive")
+        if found[path][0] != mode:
+            fail(f"`/srv/site/{path}` has the mode {found[path][0]:o}", expected=f"{mode:o}, as in the archive")
+
+
+@check(
+    points=15,
+    hints=(
+        "Where is a file that a later instruction deletes?",
+        "In the layer that brought it. `dockerlab layers IMAGE` shows it.",
+        "Let the archive never get into a layer: ADD reads it from the build context.",
+    ),
+)
+def test_archive_nowhere(layers):
+    """The archive site.tar.gz is in no layer of the image."""
+    for number, layer in enumerate(layers):
+        for entry in layer.entries:
+            if entry.held or (entry.kind == "file" and entry.path.endswith("site.tar.gz")):
+                fail(
+                    f"`/{entry.path}` is in layer {number}, made by `{layer.instruction[:120]}`",
+                    why="A later RUN rm hides it. It does not take it out of the image.",
+                )
+
+
+@check(
+    points=15,
+    hints=("ADD cannot be told not to unpack.", "COPY takes a file as it is.", "COPY backup.tar.gz /srv/backup/"),
+)
+def test_backup(still):
+    """`/srv/backup/backup.tar.gz` is the archive, bit for bit, and not unpacked."""
+    found = tree(still.members("/srv/backup"), "backup")
+    if "backup.tar.gz" not in found:
+        names = ", ".join(f"`{name}`" for name in sorted(found)[:4])
+        fail(
+            "`/srv/backup/backup.tar.gz` is not there" + (f"; {names} is" if names else ""),
+            expected="the archive, packed",
+        )
+    if found["backup.tar.gz"][1] != BACKUP.read_bytes():
+        fail("`/srv/backup/backup.tar.gz` has other bytes than the one that was given")
+
+
+@check(
+    points=15,
+    hints=(
+        "COPY has options for the owner and for the mode.",
+        "COPY --chown=1000:1000 --chmod=640 app.conf /etc/app/app.conf",
+    ),
+)
+def test_conf(still):
+    """`/etc/app/app.conf` belongs to user 1000 and group 1000, with mode 0640."""
+    found = still.members("/etc/app/app.conf")
+    if not found or not found[0][0].isreg():
+        fail("there is no file `/etc/app/app.conf`")
+    info, data = found[0]
+    assert data == CONF.read_bytes(), "It must be the file that was given."
+    if (info.uid, info.gid) != (OWNER, OWNER):
+        fail(f"it belongs to user {info.uid}, group {info.gid}", expected=f"user {OWNER}, group {OWNER}")
+    if info.mode & 0o7777 != MODE:
+        fail(f"its mode is {info.mode & 0o7777:04o}", expected=f"{MODE:04o}")
+
+
+@check(
+    points=10,
+    hints=(
+        "`RUN chown` changes one number. What does it add to the image?",
+        "A changed file is copied whole into the new layer.",
+    ),
+)
+def test_conf_once(layers):
+    """`/etc/app/app.conf` is in one layer only: nothing was copied to change its owner."""
+    holding = [
+        number
+        for number, one in enumerate(layers)
+        if any(e.path == "etc/app/app.conf" and e.kind == "file" for e in one.entries)
+    ]
+    if len(holding) != 1:
+        fail(
+            f"it is in {len(holding)} layers",
+            expected="one",
+            why="Each change of a file, also of its owner, stores it again.",
+        )
+
+
+@check(
+    points=10,
+    hints=(
+        "ADD does several things. For which of them do you need it here?",
+        "ADD for the archive that is to be unpacked; COPY for all else.",
+    ),
+)
+def test_add_for_unpacking_only(dockerfile, submission):
+    """ADD is used for unpacking only: no remote ADD, none for plain files, and no `RUN tar`."""
+    for one in dockerfile.all("RUN"):
+        if re.search(r"(^|[\s;&|\"'/\[(])(bsd)?tar[\s\"']", one.original):
+            fail(
+                f"`{one.original[:120]}`",
+                why="Unpacking in a RUN needs the archive in a layer first.",
+                file=dockerfile.name,
+                line=one.line,
+            )
+    for one in dockerfile.all("ADD"):
+        for source in one.args[:-1]:
+            if re.match(r"(https?|git|ssh)://|git@", source):
+                fail(
+                    f"`{one.original[:120]}`",
+                    why="What a URL gives may be another thing tomorrow.",
+                    file=dockerfile.name,
+                    line=one.line,
+                )
+            if not all(is_archive(path) for path in matching(submission, source)):
+                fail(
+                    f"`{one.original[:120]}`",
+                    expected="COPY",
+                    why=f"`{source}` is no archive: COPY says plainly that nothing else happens.",
+                    file=dockerfile.name,
+                    line=one.line,
+                )
+
+
+def matching(submission, pattern):
+    pattern = pattern.removeprefix("./").strip("/")
+    return [
+        p
+        for p in submission.path.rglob("*")
+        if p.is_file() and fnmatch.fnmatch(str(p.relative_to(submission.path)), pattern)
+    ] or [None]
+
+
+def is_archive(path):
+    if path is None:
+        return False
+    with path.open("rb") as file:
+        head = file.read(512)
+    return any(head[offset : offset + len(magic)] == magic for offset, magic in MAGIC)
+
+
+@check(points=9, hints=("Build each case and look. For a URL, the reference of ADD tells.",))
+def test_what_add_does(submission):
+    """Quiz: what ADD does with a local archive, a zip file, a page and a remote archive."""
+    answers = read_answers(submission, QUIZ)
+    for key in QUIZ:
+        if key != "copy_cannot":
+            expect_answer(submission, answers, key, *QUIZ[key])
+
+
+@check(points=6, hints=("Three of the four are done by an option, or by COPY alone.",))
+def test_what_copy_cannot(submission):
+    """Quiz: what COPY cannot do."""
+    expect_answer(submission, read_answers(submission, QUIZ), "copy_cannot", *QUIZ["copy_cannot"])

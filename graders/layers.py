@@ -1,0 +1,186 @@
+"""Layers: what the image holds, what of it nobody can reach, and what is made anew after a change."""
+
+import re
+import secrets
+from pathlib import Path
+
+import pytest
+
+from dockerlab import check, fail
+from dockerlab.checks.answers import expect_answer, read_answers
+from dockerlab.checks.cache import made_anew
+from dockerlab.engine.analysis import analyse
+from dockerlab.reports.layers import bytes_in_words, instruction_in_words
+
+GIVEN = Path(__file__).parents[1] / "labs" / "layers" / "starter"
+SECRET = (GIVEN / "station.token").read_text().strip()
+MOST_WASTE = 1_000_000  # bytes
+LEAST_EFFICIENCY = 0.98
+MOST_SHARE = 0.45  # of the given image's own bytes
+MOST_LAYERS = 8
+YES_NO = {
+    "run_makes_a_layer": ("yes", "Build an image with it, and look with `dockerlab layers`."),
+    "copy_makes_a_layer": ("yes", "Build an image with it, and look with `dockerlab layers`."),
+    "env_makes_a_layer": ("no", "It changes what is known of the image. Does it change a file?"),
+    "cmd_makes_a_layer": ("no", "It changes what is known of the image. Does it change a file?"),
+}
+DELETED = (
+    "in the layer of COPY",
+    {
+        "gone": "A layer never changes once it is made. What can a later one do, then?",
+        "in the layer of RUN": "`dockerlab layers` shows what a RUN rm holds: a note that a name is hidden.",
+    },
+)
+
+
+@pytest.fixture(scope="session")
+def given(bench):
+    """The image that was given, and what it prints."""
+    image = bench.build_folder(GIVEN)
+    return image, bench.run(image=image)
+
+
+@pytest.fixture(scope="session")
+def layers(bench):
+    return bench.engine.layers(bench.build().id, (SECRET.encode(),))
+
+
+@pytest.fixture(scope="session")
+def stats(bench, layers):
+    image = bench.build()
+    base = bench.base(image)
+    return analyse("the image", layers, len(base.layers) if base else 0)
+
+
+@check(
+    points=15,
+    hints=(
+        "Run both images, and compare what they print.",
+        "The last line says who runs it: that is part of the output.",
+    ),
+)
+def test_same_output(run, given):
+    """It prints the same as the given image, byte for byte."""
+    wanted, done = given[1], run()
+    if done.stdout != wanted.stdout or done.exit_code != wanted.exit_code:
+        fail(
+            f'it prints "{done.stdout[:500]}", exit code {done.exit_code}',
+            expected=f'"{wanted.stdout[:500]}", exit code {wanted.exit_code}',
+            detail=done.stderr[-800:],
+        )
+
+
+@check(
+    points=20,
+    hints=(
+        "Does the report need the token at all?",
+        "What was once in a layer, a variable or a label stays in the image. `docker history --no-trunc` and `dockerlab layers` show it.",
+        "Keep it out of the build: .dockerignore, and no ENV. A build that needs a secret takes it by RUN --mount=type=secret.",
+    ),
+)
+def test_secret(image, layers, bench):
+    """The token of the station is in no layer, no history entry, no variable and no label."""
+    for number, layer in enumerate(layers):
+        for entry in layer.entries:
+            if entry.held:
+                fail(
+                    f"`/{entry.path}` in layer {number} holds it (`{layer.instruction[:100]}`)",
+                    why="A later RUN rm hides a file; it does not take it out.",
+                )
+    for name, value in {**image.env, **image.labels}.items():
+        if SECRET in value or SECRET in name:
+            fail(f"`{name}` holds it", why="`docker inspect` shows variables and labels to everyone who has the image.")
+    for text in [step.instruction for step in bench.engine.history(image.id)] + list(
+        (image.cmd or ()) + (image.entrypoint or ())
+    ):
+        if SECRET in text:
+            fail(f"the history holds it: `{text[:120]}`", why="`docker history --no-trunc` shows every instruction.")
+
+
+@check(
+    points=15,
+    hints=(
+        "`dockerlab layers IMAGE` names the wasted bytes, and who made and hid them.",
+        "What a RUN deletes or changes must be its own: bytes of a lower layer stay.",
+        "ADD --chown unpacks with the right owner at once.",
+    ),
+)
+def test_waste(stats):
+    """At most 1 MB is wasted, and the efficiency is 0.98 or more."""
+    ours = [one for one in stats.waste if not stats.layers[one.hidden_by].in_base]
+    wasted = sum(one.size for one in ours)
+    efficiency = (stats.size - wasted) / stats.size if stats.size else 1.0
+    if wasted > MOST_WASTE or efficiency < LEAST_EFFICIENCY:
+        top = ours[0]
+        fail(
+            f"{bytes_in_words(wasted)} wasted, efficiency {efficiency:.3f}; the largest is `/{top.path}` with "
+            f"{bytes_in_words(top.size)}",
+            expected=f"at most {bytes_in_words(MOST_WASTE)}, and {LEAST_EFFICIENCY} or more",
+            why=f"`{instruction_in_words(stats.layers[top.hidden_by])[:120]}` overwrites or hides what "
+            f"`{instruction_in_words(stats.layers[top.made_by])[:120]}` had made.",
+        )
+
+
+@check(
+    points=15,
+    hints=(
+        "Which of the steps leave something that the report does not need?",
+        "Package lists, pip's cache, tools that nobody calls, the archive beside what was in it.",
+        "pip install --no-cache-dir; and does anybody call `less`?",
+    ),
+)
+def test_size(stats, given, bench):
+    """Its own bytes are at most 45 % of those of the given image."""
+    mine = sum(layer.size for layer in stats.own)
+    theirs = given[0].size - bench.engine.image(bench.base_of(GIVEN)).size
+    if mine > MOST_SHARE * theirs:
+        largest = max(stats.own, key=lambda layer: layer.size)
+        fail(
+            f"{bytes_in_words(mine)} on top of the base, {100 * mine / theirs:.0f} % of the given image's {bytes_in_words(theirs)}",
+            expected=f"at most {100 * MOST_SHARE:.0f} %",
+            why=f"The largest step is `{instruction_in_words(largest)[:120]}` with {bytes_in_words(largest.size)}.",
+        )
+
+
+@check(points=10, hints=("Every RUN and COPY makes a layer.", "Steps that belong together can be one RUN: a && b."))
+def test_layer_count(stats):
+    """It has at most 8 layers on top of its base."""
+    assert len(stats.own) <= MOST_LAYERS
+
+
+@check(
+    points=15,
+    hints=(
+        "Change a letter in report.py, and build again. What runs?",
+        "A step is made anew when anything before it changed. What does the install need?",
+        "COPY requirements.txt . and RUN pip install come before COPY report.py .",
+    ),
+)
+def test_keeps_install(build, layers, bench, submission):
+    """After a change of report.py, the layer with the installed packages is kept."""
+    changed = submission.read("report.py") + f"\n# changed: {secrets.token_hex(4)}\n"
+    second = build(changes={"report.py": changed.encode()})
+    again = made_anew(
+        bench.engine, build(), second, lambda path: bool(re.search(r"(^|/)tabulate/__init__\.py$", path)), layers
+    )
+    if again:
+        fail(
+            f"the layer of `{instruction_in_words(again[0])[:120]}` was made anew",
+            why="Something that changes with report.py comes before it.",
+            file="Dockerfile",
+        )
+
+
+@check(points=6, hints=("Which instructions change a file?",))
+def test_what_makes_layers(submission):
+    """Quiz: which instructions make a layer with files."""
+    answers = read_answers(submission, [*YES_NO, "deleted_file_is"])
+    for key, (right, why) in YES_NO.items():
+        expect_answer(submission, answers, key, right, {"no" if right == "yes" else "yes": why})
+
+
+@check(points=4, hints=("`docker save IMAGE | tar t` shows the layers; look into each.",))
+def test_deleted_file(submission):
+    """Quiz: where a file is that a later instruction deleted."""
+    answers = read_answers(submission, [*YES_NO, "deleted_file_is"])
+    expect_answer(submission, answers, "deleted_file_is", *DELETED)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unusual import lost
+from tests.unusual import SideBySide, failed, lost
 
-pytestmark = pytest.mark.usefixtures("real_engine")
 ALLOW_LIST = "*\n!app.py\n!requirements.txt\n!templates\n!static\n!start.sh\n**/__pycache__\n"
 
 RIGHT = {
@@ -69,13 +68,20 @@ WRONG = {
 }
 
 
+LAB = "catgif"
+
+
+@pytest.fixture(scope="module")
+def graded(real_engine, tmp_path_factory):
+    cases = {**RIGHT, **{name: files for name, (files, _) in WRONG.items()}}
+    return SideBySide(cases, lambda name: lost(LAB, cases[name], tmp_path_factory.mktemp("case")))
+
+
 @pytest.mark.parametrize("name", RIGHT)
-def test_an_unusual_right_answer_passes(name, tmp_path):
-    assert lost("catgif", RIGHT[name], tmp_path) == {}
+def test_an_unusual_right_answer_passes(name, graded):
+    assert graded[name] == {}
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_plausible_wrong_answer_loses_what_it_should(name, tmp_path):
-    files, checks = WRONG[name]
-    found = lost("catgif", files, tmp_path)
-    assert {check for check, said in found.items() if said.startswith("failed")} == checks, found
+def test_a_plausible_wrong_answer_loses_what_it_should(name, graded):
+    assert failed(graded[name]) == WRONG[name][1], graded[name]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unusual import lost
+from tests.unusual import SideBySide, failed, lost
 
-pytestmark = pytest.mark.usefixtures("real_engine")
 LABEL = 'LABEL org.opencontainers.image.authors="me"\n'
 SCRIPT = """#!/bin/sh
 [ "${NAME-x}" ] || { echo no name >&2; exit 64; }
@@ -71,13 +70,20 @@ WRONG = {
 }
 
 
+LAB = "hello_world"
+
+
+@pytest.fixture(scope="module")
+def graded(real_engine, tmp_path_factory):
+    cases = {**RIGHT, **{name: files for name, (files, _) in WRONG.items()}}
+    return SideBySide(cases, lambda name: lost(LAB, cases[name], tmp_path_factory.mktemp("case")))
+
+
 @pytest.mark.parametrize("name", RIGHT)
-def test_an_unusual_right_answer_passes(name, tmp_path):
-    assert lost("hello_world", RIGHT[name], tmp_path) == {}
+def test_an_unusual_right_answer_passes(name, graded):
+    assert graded[name] == {}
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_plausible_wrong_answer_loses_what_it_should(name, tmp_path):
-    files, checks = WRONG[name]
-    found = lost("hello_world", files, tmp_path)
-    assert {check for check, said in found.items() if said.startswith("failed")} == checks, found
+def test_a_plausible_wrong_answer_loses_what_it_should(name, graded):
+    assert failed(graded[name]) == WRONG[name][1], graded[name]

@@ -7,6 +7,7 @@ import pytest
 from dockerlab.course import open_course
 from dockerlab.doctor import inspect_course, run_variant
 from dockerlab.grading import grade
+from tests.unusual import SideBySide
 
 COURSE = open_course()
 VARIANTS = [variant for slug in COURSE.slugs for variant in COURSE.variants(slug)]
@@ -23,24 +24,33 @@ def test_a_lab_has_variants(slug):
     assert COURSE.variants(slug)
 
 
-@pytest.mark.usefixtures("real_engine")
+@pytest.fixture(scope="module")
+def graded(real_engine):
+    work = {
+        f"{slug} solution": lambda slug=slug: grade(slug, COURSE.solution(slug), course=COURSE) for slug in COURSE.slugs
+    }
+    work |= {
+        f"{slug} starter": lambda slug=slug: grade(slug, COURSE.starter(slug), course=COURSE) for slug in COURSE.slugs
+    }
+    work |= {f"{one.lab} {one.name}": lambda one=one: run_variant(COURSE, one) for one in VARIANTS}
+    return SideBySide(work, lambda name: work[name]())
+
+
 @pytest.mark.parametrize("slug", COURSE.slugs)
-def test_the_solution_scores_everything(slug):
-    report = grade(slug, COURSE.solution(slug), course=COURSE)
+def test_the_solution_scores_everything(slug, graded):
+    report = graded[f"{slug} solution"]
     assert report.exit_code == 0, [one for one in report.outcomes if one.status != "passed"]
     assert report.score == report.max_score == COURSE.lab(slug).points
 
 
-@pytest.mark.usefixtures("real_engine")
 @pytest.mark.parametrize("slug", COURSE.slugs)
-def test_the_starter_does_not_pass(slug):
-    report = grade(slug, COURSE.starter(slug), course=COURSE)
+def test_the_starter_does_not_pass(slug, graded):
+    report = graded[f"{slug} starter"]
     assert report.final, [one for one in report.outcomes if one.status == "error"]
     assert report.exit_code == 1
 
 
-@pytest.mark.usefixtures("real_engine")
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: f"{variant.lab}-{variant.name}")
-def test_a_variant_fails_exactly_its_checks(variant):
-    finding = run_variant(COURSE, variant)
+def test_a_variant_fails_exactly_its_checks(variant, graded):
+    finding = graded[f"{variant.lab} {variant.name}"]
     assert finding.ok, finding.detail

@@ -1,14 +1,38 @@
-"""For tests of one lab: the solution with some files changed, graded; which checks did not pass."""
+"""For tests of one lab: the solution with some files changed, graded; which checks did not pass.
+
+Grading waits more than it works, so the cases of a module are graded side by side, a few at a time.
+"""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from dockerlab.course import open_course
 from dockerlab.grading import grade
 
 COURSE = open_course()
+AT_ONCE = 3
+T = TypeVar("T")
+
+
+class SideBySide:
+    """Begins all cases when the first result is asked for."""
+
+    def __init__(self, names: Iterable[str], work: Callable[[str], T]) -> None:
+        self._names = list(names)
+        self._work = work
+        self._begun: dict[str, Future[T]] = {}
+
+    def __getitem__(self, name: str) -> T:
+        if not self._begun:
+            pool = ThreadPoolExecutor(AT_ONCE)
+            self._begun = {one: pool.submit(self._work, one) for one in self._names}
+            pool.shutdown(wait=False)
+        return self._begun[name].result()
 
 
 def lost(lab: str, files: dict[str, str | None], scratch: Path) -> dict[str, str]:
@@ -29,3 +53,8 @@ def lost(lab: str, files: dict[str, str | None], scratch: Path) -> dict[str, str
         for one in report.outcomes
         if one.status != "passed"
     }
+
+
+def failed(found: dict[str, str]) -> set[str]:
+    """The checks that failed, without those that were skipped."""
+    return {check for check, said in found.items() if said.startswith("failed")}

@@ -5,13 +5,18 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from dockerlab.course import Course, Variant
 from dockerlab.errors import DockerlabError
 from dockerlab.grading import grade, list_checks
 from dockerlab.model import Check, Report
+
+SIDE_BY_SIDE = 3
+"""Gradings that go on at once in the self-test: they wait more than they work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +103,28 @@ def _problems(course: Course, slug: str, checks: list[Check]) -> Iterator[str]:
 
 def self_test(course: Course, slugs: tuple[str, ...], tell: Callable[[str], None]) -> Iterator[Finding]:
     """Grades starters, solutions and variants: a starter does not pass, a solution does, a variant fails just its checks."""
+    work: list[tuple[str, Callable[[], Finding]]] = []
     for slug in slugs:
-        tell(f"{slug}: starter")
-        report = grade(slug, course.starter(slug), course=course)
-        yield Finding(f"{slug}: starter", report.final and report.score < report.max_score, _summary(report))
-        solution = course.solution(slug)
-        if solution is not None:
-            tell(f"{slug}: solution")
-            report = grade(slug, solution, course=course)
-            yield Finding(f"{slug}: solution", report.exit_code == 0, _summary(report))
-        for variant in course.variants(slug):
-            tell(f"{slug}: {variant.name}")
-            yield run_variant(course, variant)
+        work.append((f"{slug}: starter", partial(_run_starter, course, slug)))
+        if course.solution(slug) is not None:
+            work.append((f"{slug}: solution", partial(_run_solution, course, slug)))
+        work += [(f"{slug}: {one.name}", partial(run_variant, course, one)) for one in course.variants(slug)]
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        for name, future in [(name, pool.submit(call)) for name, call in work]:
+            tell(name)
+            yield future.result()
+
+
+def _run_starter(course: Course, slug: str) -> Finding:
+    report = grade(slug, course.starter(slug), course=course)
+    return Finding(f"{slug}: starter", report.final and report.score < report.max_score, _summary(report))
+
+
+def _run_solution(course: Course, slug: str) -> Finding:
+    solution = course.solution(slug)
+    assert solution is not None
+    report = grade(slug, solution, course=course)
+    return Finding(f"{slug}: solution", report.exit_code == 0, _summary(report))
 
 
 def run_variant(course: Course, variant: Variant) -> Finding:

@@ -16,7 +16,10 @@ LONGEST = 2_000
 
 
 def read_answers(submission: Submission, keys: Iterable[str], *, fold: bool = True) -> dict[str, str]:
-    """The answers by key, trimmed and (with `fold`) in lower case. Ends the check as failed where the file is not as it should be."""
+    """The answers by key, trimmed and (with `fold`) in lower case.
+
+    Ends the check as failed where the file is not as it should be.
+    """
     known = list(keys)
     text = submission.read(FILE)
     try:
@@ -47,8 +50,8 @@ def read_answers(submission: Submission, keys: Iterable[str], *, fold: bool = Tr
                 file=FILE,
                 line=line_of(text, key),
             )
-    found = {key: raw[key].strip() for key in known if key in raw and raw[key].strip()}
-    return {key: value.lower() for key, value in found.items()} if fold else found
+    given = {key: raw[key].strip() for key in known if key in raw and raw[key].strip()}
+    return {key: value.lower() for key, value in given.items()} if fold else given
 
 
 def line_of(text: str, key: str) -> int:

@@ -334,10 +334,12 @@ def demo() -> int:
             f"  {one.ref:<24} {one.size / 1e6:>6.1f} MB  {'stand-in' if one.stand_in else 'official'}, {one.how}",
         )
     wrong = 0
-    for number, scene in enumerate(stage.scenes(course), 3):
+    for number, (scene, events, report_of) in enumerate(stage.play_all(course), 3):
         show.write(out, f"{number}. {scene.lab}: the {scene.what}")
         with show.live(out) as listen:
-            report = stage.play(course, scene, listen)
+            for event in events:
+                listen(event)
+        report = report_of()
         show.feedback(out, report)
         wrong = max(
             wrong,

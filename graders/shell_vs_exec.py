@@ -243,7 +243,9 @@ def test_shells_differ(bench, submission):
 
     found = bench.together(*(lambda base=base: truth(base) for base in BASES.values()))
     for key, right in zip(BASES, found, strict=True):
-        wrong = dict.fromkeys(("sh", "sleep"), "Try it: dash starts a child for the last command, too; other shells step aside.")
+        wrong = dict.fromkeys(
+            ("sh", "sleep"), "Try it: dash starts a child for the last command, too; other shells step aside."
+        )
         expect_answer(submission, answers, key, right, {one: why for one, why in wrong.items() if one != right})
 
 

@@ -34,7 +34,9 @@ QUIZ = {
     ),
     "formula": (
         "128+n",
-        dict.fromkeys(("n", "100+n", "255-n"), "`docker kill` sends signal 9. Which exit code does `docker ps -a` show?"),
+        dict.fromkeys(
+            ("n", "100+n", "255-n"), "`docker kill` sends signal 9. Which exit code does `docker ps -a` show?"
+        ),
     ),
     "out_of_memory": (
         "137",

@@ -49,7 +49,7 @@ def test_the_python_image_behaves_as_the_official_one(python):
     assert python("ls /usr/bin/python* /usr/lib/python3*").exit_code != 0
     assert (
         python(
-            "python -c 'import ssl, sqlite3, ctypes, lzma, bz2, zlib, readline, uuid, curses, hashlib, venv'"
+            "python -c 'import ssl, sqlite3, ctypes, lzma, bz2, zlib, readline, uuid, curses, hashlib, venv, lib2to3, distutils.core'"
         ).exit_code
         == 0
     )

@@ -27,6 +27,8 @@ find "$out" -name '__pycache__' -prune -exec rm -rf {} +
 sed -i "s/prefix_scheme = 'posix_local'/prefix_scheme = 'posix_prefix'/; s/'DEB_PYTHON_INSTALL_LAYOUT', 'posix_local'/'DEB_PYTHON_INSTALL_LAYOUT', 'posix_prefix'/" "$lib/sysconfig.py"
 # site: the same, in the file and in the copy of it that is frozen into the program (same lengths).
 sed -i 's/if is_virtual_environment:/if True:/; /prefix, "local\/lib",/,/sitepackages.append(path)/d' "$lib/site.py"
+# sysconfig's record of the build: setuptools asks it where the headers are.
+sed -i "s#/usr/\(include\|lib\|bin\)#/usr/local/\1#g; s#: '/usr'#: '/usr/local'#g" "$lib"/_sysconfigdata_*.py
 mkdir -p "$lib/site-packages"
 for program in "$out/usr/local/bin/python3.11" "$out"/usr/local/lib/libpython3.11.so.1.0; do
     LC_ALL=C sed -i 's#dist-packages\x00#site-packages\x00#g; s#\x00local/lib\x00#\x00./././lib\x00#g' "$program"

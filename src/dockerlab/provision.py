@@ -36,7 +36,7 @@ def get_images(course: Course, tell: Tell, *, rebuild: bool = False, pull: bool 
     ask = pull if pull is not None else os.environ.get("DOCKERLAB_PULL", "1") != "0"
     wanted = course.images()
     with connect() as engine:
-        missing = [one for one in wanted if rebuild or not engine.has_image(one.ref)]
+        missing = list(wanted) if rebuild else _missing(engine, course, wanted)
         pulled = _pull_all(engine, missing, tell) if ask else set()
         got = []
         for one in wanted:
@@ -49,6 +49,21 @@ def get_images(course: Course, tell: Tell, *, rebuild: bool = False, pull: bool 
             got.append(Got(one.ref, how, standins.STAND_IN in image.labels, image.size))
             tell(one.ref, how)
         return got
+
+
+def _missing(engine: Engine, course: Course, wanted: list[ImageRecipe]) -> list[ImageRecipe]:
+    """What is not there, and stand-ins whose recipe has changed, with the stand-ins that are built after those."""
+    found = []
+    stale = False
+    for one in wanted:
+        if not engine.has_image(one.ref):
+            found.append(one)
+            continue
+        made_by = engine.image(one.ref).labels.get(standins.STAND_IN)
+        stale = stale or (made_by is not None and made_by != standins.fingerprint(course.recipe(one)))
+        if made_by is not None and stale:
+            found.append(one)
+    return found
 
 
 def _pull_all(engine: Engine, missing: list[ImageRecipe], tell: Tell) -> set[str]:

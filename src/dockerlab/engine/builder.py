@@ -264,6 +264,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def explain(log: BuildLog, parsed: Dockerfile) -> Exception:
     """The error that a failed build is, with the line of the Dockerfile where one is to blame."""
     step, error = log.failed_step, log.error or log.last
+    if not step and (
+        found := re.search(r"executor failed running \[/bin/sh -c (.*)\]: (exit code: \d+)", log.last, re.DOTALL)
+    ):
+        step, error = f"[] RUN {found[1]}", found[2]  # another build ran the same step, and its log has the rest
     if found := re.search(r"dockerfile parse error(?: on)? line (\d+): (.*)", log.last + "\n" + error):
         return DockerfileInvalid(
             f"{parsed.name} does not parse: line {found[1]}: {found[2]}.", file=parsed.name, line=int(found[1]),

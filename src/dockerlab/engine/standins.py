@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -21,6 +22,7 @@ from dockerlab.errors import CannotInstall, CourseError, EngineGone
 from dockerlab.model import Limits
 
 STAND_IN = "dockerlab.stand-in"
+"""The label of a stand-in; its value is the fingerprint of its recipe."""
 BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem",
 )  # fmt: skip
@@ -54,6 +56,14 @@ def pull(engine: Engine, ref: str) -> bool:
     return engine.has_image(ref)
 
 
+def fingerprint(recipe: Path) -> str:
+    """SHA-256 over the recipe's files: a stand-in of another recipe is stale."""
+    digest = hashlib.sha256()
+    for path in sorted(one for one in recipe.rglob("*") if one.is_file()):
+        digest.update(f"{path.relative_to(recipe).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
 def build(engine: Engine, ref: str, recipe: Path, tell: Tell) -> Image:
     """Builds the recipe and tags it `ref`. Raises CannotInstall or EngineGone; a recipe that fails is a CourseError."""
     from dockerlab.errors import SubmissionError
@@ -69,7 +79,7 @@ def build(engine: Engine, ref: str, recipe: Path, tell: Tell) -> Image:
         tell("building")
         try:
             return engine.build(
-                context, limits=LIMITS, tag=ref, labels={STAND_IN: "true"},
+                context, limits=LIMITS, tag=ref, labels={STAND_IN: fingerprint(recipe)},
                 on_line=lambda line: tell(line) if re.match(r"#\d+ \[", line) and "internal" not in line else None,
             )  # fmt: skip
         except SubmissionError as error:

@@ -193,6 +193,21 @@ def test_the_time_of_a_check_is_bounded_and_progress_is_told(judged):
     assert report.costs["builds"] == 1
 
 
+def test_the_linter_gives_advice_that_costs_nothing_and_cannot_be_switched_off(judged):
+    files = {
+        "Dockerfile": "FROM busybox\n# hadolint ignore=DL3003,DL3025\nCMD echo hello\nRUN cd /tmp && ls\n",
+        ".hadolint.yaml": "ignored: [DL3003, DL3006, DL3025]\n",
+        "other.Dockerfile": "FROM x:latest\n",
+        "notes.dockerfile.txt": "FROM y:latest\n",
+    }
+    report, _ = judged('@check(points=1)\ndef test_it():\n    """It."""\n', files)
+    assert {(one.file, one.line, one.code) for one in report.advice} >= {
+        ("Dockerfile", 4, "DL3003"), ("Dockerfile", 3, "DL3025"), ("other.Dockerfile", 1, "DL3007"),
+    }  # fmt: skip
+    assert {one.file for one in report.advice} == {"Dockerfile", "other.Dockerfile"}
+    assert report.exit_code == 0
+
+
 def test_a_failed_build_is_built_once_and_fails_what_needs_it(judged):
     report, found = judged(
         '''

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from dockerlab.cli.commands import FORMAT_NAMES
-from dockerlab.model import EngineInfo, Feedback, Outcome, Report, Where
+from dockerlab.model import Advice, EngineInfo, Feedback, Outcome, Report, Where
 from dockerlab.reports import FORMATS
 from dockerlab.reports.json import SCHEMA_FILE
 
@@ -38,6 +38,7 @@ PASSED = Report(
 )
 REPORTS = {
     "passed": PASSED,
+    "advised": replace(PASSED, advice=(Advice(file="Dockerfile", line=2, code="DL3007", level="warning", text=NASTY),)),
     "failed": replace(
         PASSED,
         outcomes=(
@@ -101,6 +102,7 @@ def test_text_tells_all_and_obeys_nothing(kind):
 def test_exit_codes():
     assert {kind: report.exit_code for kind, report in REPORTS.items()} == {
         "passed": 0,
+        "advised": 0,
         "failed": 1,
         "error": 3,
         "refused": 1,

@@ -104,6 +104,19 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What a linter says about a line; it never costs points."""
+
+    file: str
+    line: int
+    code: str
+    """The rule, such as DL3008."""
+    level: str
+    """error, warning, info or style."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo:
     """The engine that graded."""
 
@@ -133,6 +146,8 @@ class Report:
     engine: EngineInfo | None = None
     problem: str = ""
     """One line, where something kept the whole submission from being graded."""
+    advice: tuple[Advice, ...] = ()
+    """A linter's words on the Dockerfiles: free, and worth no points."""
     costs: dict[str, float] = field(default_factory=dict)
     """Seconds and counts of what grading cost; for the benchmark, not for marks."""
 

@@ -118,6 +118,8 @@ def feedback(out: Console, report: Report) -> None:
         write(out, "")
         write(out, text.headline(outcome))
         _feedback(out, outcome, seen)
+    for line in text.advice_lines(report):
+        write(out, line)
     write(out, "")
     for line in text.summary(report):
         write(out, line)

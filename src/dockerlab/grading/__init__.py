@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dockerlab.checks.lint import advise
 from dockerlab.course import Course, open_course
 from dockerlab.engine.labels import new_run_id, owner, process_lives
 from dockerlab.errors import DockerlabError, OurFault, SubmissionError, UsageError
@@ -63,12 +64,14 @@ def grade(
         except SubmissionError as refusal:
             checks = list_checks(course, lab, home)
             return _refused(chosen, checks, refusal, started, time.monotonic() - began)
+        linting = ThreadPoolExecutor(1).submit(advise, scratch / "submission")  # beside the grading: it needs no engine
         worker, info = _work(course, chosen, scratch, run_id, only, listen or (lambda event: None), connect)
+        advice = linting.result()
     wall = time.monotonic() - began
     outcomes = tuple(worker.outcomes[check.name] for check in worker.checks if check.name in worker.outcomes)
     return Report(
         lab=lab, title=chosen.title, outcomes=outcomes, started=started, seconds=round(wall, 3), checksum=checksum,
-        engine=info, costs=worker.costs,
+        engine=info, advice=advice, costs=worker.costs,
     )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "seconds": report.seconds,
         "checksum": report.checksum,
         "engine": asdict(report.engine) if report.engine else None,
+        "advice": [asdict(one) for one in report.advice],
         "costs": report.costs,
         "checks": [_check(outcome) for outcome in report.outcomes],
     }

@@ -30,7 +30,7 @@ def render(report: Report) -> str:
             continue
         seen.setdefault(plain, outcome.check)
         lines += feedback_lines(outcome)
-    return "\n".join([*lines, "", *summary(report)]) + "\n"
+    return "\n".join([*lines, *advice_lines(report), "", *summary(report)]) + "\n"
 
 
 def headline(outcome: Outcome) -> str:
@@ -52,6 +52,17 @@ def feedback_lines(outcome: Outcome) -> list[str]:
             lines += textwrap.wrap(clean(str(value)), WIDTH, initial_indent=head, subsequent_indent=" " * 16)
     if feedback.detail:
         lines += ["      | " + clean(line)[: WIDTH - 8] for line in feedback.detail.splitlines()]
+    return lines
+
+
+def advice_lines(report: Report) -> list[str]:
+    """What the linter says, a line each; nothing where it has nothing to say."""
+    if not report.advice:
+        return []
+    lines = ["", "Advice on style, worth no points:"]
+    for one in report.advice:
+        text = f"{one.file}, line {one.line}: {one.text} ({one.code})"
+        lines += textwrap.wrap(clean(text), WIDTH, initial_indent="  · ", subsequent_indent="    ")
     return lines
 
 

@@ -39,7 +39,12 @@ def test_the_wheel_carries_the_course_and_no_answers(wheel, course):
     assert "dockerlab/reports/report.schema.json" in names
     assert not [name for name in names if "solutions" in name or "variants" in name or name.startswith("tests")]
     for slug in course.slugs:
-        assert (course.solution(slug) / "Dockerfile").read_bytes() not in texts
+        for path in (
+            one for one in course.solution(slug).rglob("*") if one.is_file() and "__pycache__" not in one.parts
+        ):
+            given = course.starter(slug) / path.relative_to(course.solution(slug))
+            if not given.is_file() or given.read_bytes() != path.read_bytes():
+                assert path.read_bytes() not in texts, path
 
 
 def test_an_installed_wheel_starts_and_grades_a_lab_from_another_folder(wheel, tmp_path, real_engine):

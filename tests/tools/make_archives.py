@@ -1,6 +1,6 @@
 """Makes the archives that the labs add_vs_copy and layers give out: the same bytes every time.
 
-python scripts/make_archives.py
+python tests/tools/make_archives.py
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import random
 import tarfile
 from pathlib import Path
 
-LABS = Path(__file__).parents[1] / "labs"
+LABS = Path(__file__).parents[2] / "labs"
 SITE = {
     "index.html": (
         0o644,

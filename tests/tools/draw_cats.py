@@ -1,6 +1,6 @@
 """Draws the cats of the catgif lab: small animated GIFs, the same bytes every time.
 
-pip install pillow && python scripts/draw_cats.py labs/catgif/starter/static
+pip install pillow && python tests/tools/draw_cats.py labs/catgif/starter/static
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What dockerlab costs, measured side by side in one run; figures are ratios and seconds of this machine.
 
-    python scripts/benchmark.py [LAB ...]
+    python tests/tools/benchmark.py [LAB ...]
 
 `--help`: the median wall time of 10 runs, beside the interpreter's own start. Each lab: its solution graded once to warm
 the build cache and then RUNS times: wall time, time spent waiting for the engine, and overhead (their difference).

@@ -1,6 +1,6 @@
 """Is grading steady? Grades each solution many times in a row and tells every run that lost a point.
 
-python scripts/steady.py [--times 20] [LAB ...]
+python tests/tools/steady.py [--times 20] [LAB ...]
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ def test_nothing_of_the_submission_or_the_caller_steers_the_child(judged, monkey
             assert not [key for key in os.environ if key.startswith("PYTHON")]
             assert "MARK" not in os.environ
             assert not [path for path in sys.path if str(submission.path) in path or path in ("", ".")]
-            assert not os.listdir(os.getcwd()) or os.listdir(os.getcwd()) == ["pytest.ini"]
+            assert sorted(os.listdir(os.getcwd())) == ["pytest.ini", "tmp"]
         ''',
         files,
     )

@@ -31,8 +31,11 @@ def hadolint() -> str | None:
     return shutil.which("hadolint", path=str(beside)) or shutil.which("hadolint")
 
 
-def advise(folder: Path) -> tuple[Advice, ...]:
-    """What hadolint says about the folder's Dockerfiles; nothing where it is not installed or has nothing to say."""
+def advise(folder: Path, scratch: Path) -> tuple[Advice, ...]:
+    """What hadolint says about the folder's Dockerfiles; nothing where it is not installed or has nothing to say.
+
+    `scratch` is a folder for its temporary files.
+    """
     program = hadolint()
     if program is None:
         return ()
@@ -41,7 +44,7 @@ def advise(folder: Path) -> tuple[Advice, ...]:
         if path.is_file() and not path.is_symlink() and path.stat().st_size <= LARGEST and _is_dockerfile(path.name):
             found += [
                 Advice(file=path.name, line=one.line, code=one.code, level=one.level, text=one.message)
-                for one in _lint(program, path.read_bytes())
+                for one in _lint(program, path.read_bytes(), scratch)
             ]
     return tuple(found[:MOST])
 
@@ -50,9 +53,9 @@ def _is_dockerfile(name: str) -> bool:
     return name == "Dockerfile" or name.endswith(".Dockerfile") or name.startswith("Dockerfile.")
 
 
-def _lint(program: str, text: bytes) -> list[_Finding]:
+def _lint(program: str, text: bytes, scratch: Path) -> list[_Finding]:
     """The Dockerfile goes in over stdin, from an empty folder, so that no settings are found beside it."""
-    with tempfile.TemporaryDirectory(prefix="dockerlab-lint-") as empty:
+    with tempfile.TemporaryDirectory(dir=scratch) as empty:
         settings = Path(empty, "hadolint.yaml")
         settings.write_text("{}\n")
         command = [

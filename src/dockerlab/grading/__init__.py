@@ -64,7 +64,9 @@ def grade(
         except SubmissionError as refusal:
             checks = list_checks(course, lab, home)
             return _refused(chosen, checks, refusal, started, time.monotonic() - began)
-        linting = ThreadPoolExecutor(1).submit(advise, scratch / "submission")  # beside the grading: it needs no engine
+        linting = ThreadPoolExecutor(1).submit(
+            advise, scratch / "submission", scratch
+        )  # beside the grading: it needs no engine
         worker, info = _work(course, chosen, scratch, run_id, only, listen or (lambda event: None), connect)
         advice = linting.result()
     wall = time.monotonic() - began

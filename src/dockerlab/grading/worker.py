@@ -29,10 +29,14 @@ _KEPT = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", 
 Listen = Callable[[dict[str, Any]], None]
 
 
-def environment(owner: str) -> dict[str, str]:
-    """What the child sees of the caller's environment: how to find the engine, and nothing that steers Python or pytest."""
+def environment(owner: str, scratch: Path) -> dict[str, str]:
+    """What the child sees of the caller's environment: how to find the engine, and nothing that steers Python or pytest.
+
+    Its temporary files go to `scratch`, so that they are removed with the rest of the run, whatever becomes of it.
+    """
     kept = {key: value for key, value in os.environ.items() if key in _KEPT or key.startswith("DOCKER_")}
-    return kept | {"DOCKERLAB_OWNER": owner, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
+    return kept | places | {"DOCKERLAB_OWNER": owner, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 class Worker:
@@ -70,11 +74,13 @@ class Worker:
     def _child(self) -> tuple[str, str]:
         """One child, to its end: the check that it died in ("" for none), and why it died ("" where it did not)."""
         home = Path(self._order.home)
+        scratch = home / "tmp"
+        scratch.mkdir(exist_ok=True)
         done = {name: outcome.status for name, outcome in self.outcomes.items()}
         order = msgspec.structs.replace(self._order, done=done)
         with tempfile.TemporaryFile() as said:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-B", "-m", "dockerlab.plugin.child"], cwd=home, env=environment(self._owner),
+                [sys.executable, "-I", "-B", "-m", "dockerlab.plugin.child"], cwd=home, env=environment(self._owner, scratch),
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, start_new_session=os.name == "posix",
             )  # fmt: skip
             assert process.stdin is not None

@@ -92,6 +92,13 @@ def test_no_new_privileges_and_few_capabilities(engine):
     assert engine.run(sh("mount -t tmpfs x /mnt; mknod /x c 1 3"), LIMITS).exit_code != 0
 
 
+def test_the_network_limit_is_named(engine):
+    script = "import urllib.request; urllib.request.urlopen('http://example.com', timeout=3)"
+    done = engine.run(RunSpec(image=PYTHON, args=("python", "-c", script)), LIMITS)
+    assert done.exit_code == 1
+    assert any("no network while it is graded" in note for note in done.notes), done
+
+
 def test_there_is_no_way_out(engine):
     assert "eth0" not in engine.run(sh("ip -o addr"), LIMITS).stdout
     looked_up = engine.run(sh("nslookup example.com 2>&1", network="inside"), LIMITS).stdout

@@ -220,7 +220,9 @@ class Engine:
                 hint="Does the program wait for input, loop, or start a server where it should print and end?",
                 detail=sandbox.excerpt(out.text(), err.text()),
             )
-        notes = sandbox.notes(state, out.cut or err.cut, out.text() + err.text(), limits)
+        notes = sandbox.notes(
+            state, out.cut or err.cut, out.text() + err.text(), limits, offline=spec.network != "outside"
+        )
         return Finished(
             exit_code=ExitCode(state["ExitCode"]), stdout=out.text(), stderr=err.text(), seconds=seconds,
             oom_killed=bool(state["OOMKilled"]), notes=notes,

@@ -21,6 +21,13 @@ CANNOT_START = (
 """What the engine says where the image is to blame for a container that does not start."""
 
 
+UNREACHABLE = (
+    "temporary failure in name resolution", "network is unreachable", "could not resolve host", "bad address",
+    "name or service not known", "no route to host",
+)  # fmt: skip
+"""What programs say that have no network, in lower case."""
+
+
 def host_options(spec: RunSpec, limits: Limits, network: str) -> dict[str, Any]:
     """The engine's HostConfig: every limit, few capabilities, and no way out."""
     inside = spec.network == "inside"
@@ -56,7 +63,7 @@ def heart(text: str) -> str:
     )
 
 
-def notes(state: dict[str, Any], cut: bool, output: str, limits: Limits) -> tuple[str, ...]:
+def notes(state: dict[str, Any], cut: bool, output: str, limits: Limits, *, offline: bool) -> tuple[str, ...]:
     """The limits that a finished container met, a sentence each."""
     found = []
     if state["OOMKilled"]:
@@ -76,6 +83,8 @@ def notes(state: dict[str, Any], cut: bool, output: str, limits: Limits) -> tupl
         found.append(f"It may have met the lab's limit of {limits.pids} processes and threads.")
     if "file too large" in tail or state["ExitCode"] == 153:
         found.append(f"It met the lab's limit of {FILE_BYTES // 10**9} GB for one file.")
+    if offline and any(sign in tail for sign in UNREACHABLE):
+        found.append("It has no network while it is graded, by the lab's limit.")
     return tuple(found)
 
 

@@ -46,8 +46,8 @@ class Engine:
         """What marks everything of this run."""
         return {RUN: self.run_id, OWNER: owner()}
 
-    def info(self) -> EngineInfo:
-        """What answers here."""
+    def info(self, builder: str = "") -> EngineInfo:
+        """What answers here; the builder is looked for unless it is named."""
         with speaking("describe itself"):
             info, version = self.api.info(), self.api.version()
         runtimes = info.get("Runtimes") or {}
@@ -56,7 +56,8 @@ class Engine:
             gpu = "CDI devices"
         return EngineInfo(
             version=version["Version"], api_version=version["ApiVersion"], storage_driver=info["Driver"],
-            cgroup_version=str(info.get("CgroupVersion", "1")), builder=str(self.builder), gpu=gpu, where=self.address.url,
+            cgroup_version=str(info.get("CgroupVersion", "1")), builder=builder or str(self.builder), gpu=gpu,
+            where=self.address.url,
         )  # fmt: skip
 
     # Images

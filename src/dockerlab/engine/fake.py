@@ -32,7 +32,7 @@ class FakeEngine:
         self.images: dict[str, Image] = {}
         self.runs: list[RunSpec] = []
 
-    def info(self) -> EngineInfo:
+    def info(self, builder: str = "") -> EngineInfo:
         """Says that it is the fake one."""
         return EngineInfo(
             version="0-fake", api_version="0", storage_driver="none", cgroup_version="none", builder="none", gpu="none",

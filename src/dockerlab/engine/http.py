@@ -99,16 +99,18 @@ class Client:
 
         With `loopback`, a server that listens on the loopback only is found, too (from half of that time on).
         """
-        end = container.started + within
+        with self._engine.meter.waiting():  # for the container to come up
+            return self._wait(container, path, port, container.started + within, within if loopback else 0)
+
+    def _wait(self, container: Container, path: str, port: int, end: float, loopback_from: float) -> Response:
         while True:
             left = end - time.monotonic()
             response = self.get(container, path, port=port, timeout=max(1.0, min(5.0, left)))
-            if not response.status and loopback and left < within * LOOPBACK_FROM:
+            if not response.status and left < loopback_from * LOOPBACK_FROM:
                 response = self.get(container, path, port=port, timeout=max(1.0, min(5.0, left)), loopback=True)
             if response.status or left <= 0 or not container.running:
                 return response
-            with self._engine.meter.waiting():  # for the container to come up
-                time.sleep(POLL)
+            time.sleep(POLL)
 
     def listeners(self, container: Container) -> set[tuple[str, int]]:
         """Who listens where in the container, as (`loopback` or `any`, port); for telling why nobody answers."""

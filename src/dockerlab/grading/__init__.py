@@ -12,21 +12,24 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from dockerlab.checks.lint import advise
 from dockerlab.course import Course, open_course
+from dockerlab.engine.daemon import state_folder
 from dockerlab.engine.labels import new_run_id, owner, process_lives
 from dockerlab.errors import DockerlabError, OurFault, SubmissionError, UsageError
 from dockerlab.grading.intake import take_in
 from dockerlab.grading.worker import Worker
-from dockerlab.model import Check, EngineInfo, Feedback, Lab, Outcome, Report, Where
+from dockerlab.model import Advice, Check, EngineInfo, Feedback, Lab, Outcome, Report, Where
 from dockerlab.plugin.child import Order
 
 ENGINE = "dockerlab.engine.client:connect"
 """What opens the engine; tests name the fake one instead."""
+UNKNOWN = "unknown"
 SCRATCH = "dockerlab-run-"
 """Temporary folders begin with this and the run's id."""
 Listen = Callable[[dict[str, Any]], None]
@@ -64,11 +67,7 @@ def grade(
         except SubmissionError as refusal:
             checks = list_checks(course, lab, home)
             return _refused(chosen, checks, refusal, started, time.monotonic() - began)
-        linting = ThreadPoolExecutor(1).submit(
-            advise, scratch / "submission", scratch
-        )  # beside the grading: it needs no engine
-        worker, info = _work(course, chosen, scratch, run_id, only, listen or (lambda event: None), connect)
-        advice = linting.result()
+        worker, info, advice = _work(course, chosen, scratch, run_id, only, listen or (lambda event: None), connect)
     wall = time.monotonic() - began
     outcomes = tuple(worker.outcomes[check.name] for check in worker.checks if check.name in worker.outcomes)
     return Report(
@@ -85,18 +84,19 @@ def _work(
     only: list[str] | None,
     listen: Listen,
     connect: str,
-) -> tuple[Worker, EngineInfo | None]:
+) -> tuple[Worker, EngineInfo | None, tuple[Advice, ...]]:
     module, _, function = connect.partition(":")
     engine = getattr(importlib.import_module(module), function)(run_id=run_id)
     try:
-        telling = ThreadPoolExecutor(1).submit(engine.info)  # beside the child's start: it takes as long
+        telling = ThreadPoolExecutor(1).submit(engine.info, UNKNOWN)  # beside the child's start: it takes as long
         order = Order(
             grader=str(course.grader(lab.slug)), submission=str(scratch / "submission"), home=str(scratch / "home"),
-            run_id=run_id, limits=lab.limits, connect=connect, only=only,
+            run_id=run_id, limits=lab.limits, connect=connect, only=only, cache=str(state_folder() / "pycache"),
         )  # fmt: skip
         worker = Worker(order, owner(), listen)
         worker.work()
-        info = None if telling.exception() else telling.result()
+        linting = ThreadPoolExecutor(1).submit(advise, scratch / "submission", scratch)  # beside the cleaning up
+        info = None if telling.exception() else replace(telling.result(), builder=worker.builder or UNKNOWN)
         worker.costs["engine_seconds"] = worker.costs.get("engine_seconds", 0) + engine.meter.seconds
     finally:
         with (
@@ -104,7 +104,7 @@ def _work(
             contextlib.suppress(OurFault),
         ):  # an engine that died has its own outcomes already
             engine.__exit__(*sys.exc_info())
-    return worker, info
+    return worker, info, linting.result()
 
 
 def list_checks(course: Course, lab: str, home: Path | None = None) -> list[Check]:
@@ -113,7 +113,7 @@ def list_checks(course: Course, lab: str, home: Path | None = None) -> list[Chec
     with tempfile.TemporaryDirectory(prefix="dockerlab-list-") as spare:
         order = Order(
             grader=str(course.grader(lab)), submission=spare, home=str(home or spare), run_id="", limits=chosen.limits,
-            connect=ENGINE, collect_only=True,
+            connect=ENGINE, collect_only=True, cache=str(state_folder() / "pycache"),
         )  # fmt: skip
         worker = Worker(order, owner(), lambda event: None)
         worker.work()

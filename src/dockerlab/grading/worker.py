@@ -49,6 +49,8 @@ class Worker:
         self.checks: list[Check] = []
         self.outcomes: dict[str, Outcome] = {}
         self.costs: dict[str, float] = {}
+        self.builder = ""
+        """How the child built images; looking for that once is enough."""
 
     def work(self) -> None:
         """Fills `checks` and `outcomes`. Raises CourseError where the grader cannot be loaded."""
@@ -132,7 +134,7 @@ class Worker:
                     self._bring(msgspec.convert(event["outcome"], Outcome))
                     continue
                 case "costs":
-                    finished = True
+                    finished, self.builder = True, event["builder"]
                     for key, value in event["costs"].items():
                         self.costs[key] = self.costs.get(key, 0) + value
             self._listen(event)

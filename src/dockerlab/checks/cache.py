@@ -11,17 +11,35 @@ SMALL = 1_000_000
 """Bytes; a layer with code only is far below, one with installed packages far above."""
 
 
-def made_anew(
-    engine: Engine, first: Image, second: Image, holds: Callable[[str], bool], layers: list[Layer] | None = None
-) -> list[Layer]:
-    """The layers of `first` with a path for which `holds` is true that `second` does not share.
+TRIES = 4
+"""Changed builds that are looked at before a layer is judged to be made anew each time."""
 
-    `layers` are those of `first`, if they were read already. Where none has such a path (the packages are somewhere
-    unusual), the new layers of `second` with more than 1 MB are returned instead.
+
+def made_anew(
+    engine: Engine,
+    first: Image,
+    build_changed: Callable[[], Image],
+    holds: Callable[[str], bool],
+    layers: list[Layer] | None = None,
+) -> list[Layer]:
+    """The layers of `first` with a path for which `holds` is true that each change makes anew; empty where they are kept.
+
+    `build_changed` builds once more after another change; `layers` are those of `first`, if they were read already.
+    A cache may hold several results of one step (when it was first built twice at the same time) and take any of them:
+    so a layer counts as kept as soon as a changed build has one that an earlier build had in its place. Where no layer
+    has such a path (the packages are somewhere unusual), new layers with more than 1 MB are returned instead.
     """
     read = layers if layers is not None else engine.layers(first.id)
     holding = [one for one in read if any(holds(entry.path) for entry in one.entries)]
-    if holding:
-        return [one for one in holding if one.diff_id not in second.layers]
-    fresh = set(second.layers) - set(first.layers)
-    return [one for one in engine.layers(second.id) if one.diff_id in fresh and one.size > SMALL] if fresh else []
+    if not holding:
+        second = build_changed()
+        fresh = set(second.layers) - set(first.layers)
+        return [one for one in engine.layers(second.id) if one.diff_id in fresh and one.size > SMALL] if fresh else []
+    seen = {first.layers.index(one.diff_id): {one.diff_id} for one in holding}
+    for _ in range(TRIES):
+        changed = build_changed().layers
+        if all(place < len(changed) and changed[place] in known for place, known in seen.items()):
+            return []
+        for place, known in seen.items():
+            known.update(changed[place : place + 1])
+    return holding

@@ -7,7 +7,6 @@ import re
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -320,8 +319,3 @@ def _base_missing(step: str, error: str, parsed: Dockerfile) -> Exception:
         f"There is no base image `{short}` ({where}).", file=parsed.name, line=line,
         hint="Check the name and the tag; `docker pull` of the same name tells more.",
     )  # fmt: skip
-
-
-def deadline(seconds: float) -> float:
-    """The moment that is so many seconds from now, on the monotonic clock."""
-    return time.monotonic() + seconds

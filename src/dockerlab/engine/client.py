@@ -132,12 +132,6 @@ class Engine:
             stream = self.api.get_image(ref, chunk_size=2**20)
             return read_layers(stream, needles)
 
-    def tag(self, ref: str, name: str) -> None:
-        """Gives the image another name."""
-        repository, _, tag = name.rpartition(":")
-        with speaking(f"tag {ref}"):
-            self.api.tag(ref, repository, tag)
-
     def pull(self, ref: str) -> None:
         """Fetches the image. Raises EngineGone with the registry's words where it cannot."""
         repository, _, tag = ref.rpartition(":")

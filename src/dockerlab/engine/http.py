@@ -97,7 +97,7 @@ class Client:
     ) -> Response:
         """The first answer of any status, or the last failure when `within` seconds after the start are over.
 
-        With `loopback`, a server that listens on the loopback only is found, too (from half of that time on).
+        With `loopback`, a server that listens on the loopback only is found, too (after a fifth of that time).
         """
         with self._engine.meter.waiting():  # for the container to come up
             return self._wait(container, path, port, container.started + within, within if loopback else 0)

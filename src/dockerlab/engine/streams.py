@@ -9,7 +9,6 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from collections.abc import Callable
 from typing import Any
 
 CHUNK = 65_536
@@ -91,16 +90,12 @@ class Bounded:
         return b"".join(self._parts).decode("utf-8", "replace")
 
 
-def collect(
-    frames: Frames, deadline: float, limit: int, tick: Callable[[], None] | None = None
-) -> tuple[Bounded, Bounded]:
-    """Reads stdout and stderr until the end. Raises Deadline; `tick` is called after each frame."""
+def collect(frames: Frames, deadline: float, limit: int) -> tuple[Bounded, Bounded]:
+    """Reads stdout and stderr until the end. Raises Deadline, with what was read as its arguments."""
     out, err = Bounded(limit), Bounded(limit)
     try:
         while (frame := frames.next(deadline)) is not None:
             (err if frame[0] == STDERR else out).add(frame[1])
-            if tick:
-                tick()
     except Deadline as late:
         late.args = (out, err)
         raise

@@ -1,11 +1,14 @@
 """The life of a container: what it prints, what its environment changes, and how it ends."""
 
+import pytest
+
 from dockerlab import check, fail
 from dockerlab.checks.answers import expect_answer, read_answers
 from dockerlab.checks.pinning import loose_bases
 
 AUTHORS = "org.opencontainers.image.authors"
 EX_USAGE = 64  # sysexits.h: the command was used incorrectly
+ODD = ("Ada  King,   Countess of Lovelace", """Grace "Amazing" O'Hopper""", "* $HOME")
 QUIZ = {
     "state_after_exit": (
         "exited",
@@ -70,6 +73,18 @@ def prints(done, line):
         )
 
 
+@pytest.fixture(scope="session")
+def said(bench):
+    """What it prints, by the NAME that it is given (None: no NAME); all runs go on side by side."""
+    image = bench.build()
+
+    def say(name):
+        return bench.soon(lambda: bench.run(image=image, env={} if name is None else {"NAME": name}))
+
+    begun = {name: say(name) for name in (None, "Ada", *ODD, "")}
+    return lambda name: begun[name]()
+
+
 @check(
     points=20,
     hints=(
@@ -78,9 +93,9 @@ def prints(done, line):
         'COPY greet.sh /greet.sh, then CMD ["sh", "/greet.sh"].',
     ),
 )
-def test_greets(run):
+def test_greets(said):
     """`docker run --rm IMAGE` prints exactly `Hello, world!` and ends with exit code 0."""
-    done = run()
+    done = said(None)
     prints(done, "Hello, world!")
     assert (
         done.exit_code == 0
@@ -96,9 +111,9 @@ def test_greets(run):
         "`${NAME-world}` is the value of NAME, or `world` where NAME is not set.",
     ),
 )
-def test_greets_by_name(run):
+def test_greets_by_name(said):
     """`docker run --rm -e NAME=Ada IMAGE` prints exactly `Hello, Ada!`."""
-    done = run(env={"NAME": "Ada"})
+    done = said("Ada")
     prints(done, "Hello, Ada!")
     assert done.exit_code == 0
 
@@ -112,10 +127,10 @@ def test_greets_by_name(run):
         "printf 'Hello, %s!\\n' \"$NAME\"",
     ),
 )
-def test_odd_names(run):
+def test_odd_names(said):
     """A name with spaces, quotes, a star and a dollar sign comes out as it went in."""
-    for name in ("Ada  King,   Countess of Lovelace", """Grace "Amazing" O'Hopper""", "* $HOME"):
-        done = run(env={"NAME": name})
+    for name in ODD:
+        done = said(name)
         prints(done, f"Hello, {name}!")
 
 
@@ -128,9 +143,9 @@ def test_odd_names(run):
         'if [ "${NAME+set}" ] && [ -z "$NAME" ]; then echo "..." >&2; exit 64; fi',
     ),
 )
-def test_empty_name(run):
+def test_empty_name(said):
     """With NAME set but empty: a message on stderr, nothing on stdout, exit code 64."""
-    done = run(env={"NAME": ""})
+    done = said("")
     assert done.exit_code == EX_USAGE, "64 is what Unix programs say when they were used wrongly (EX_USAGE)."
     assert done.stdout == "", "What went wrong belongs on stderr: stdout may be the input of another program."
     assert done.stderr.strip() != "", "Say on stderr what is wrong; an exit code alone helps nobody."

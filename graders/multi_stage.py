@@ -34,19 +34,23 @@ if __name__ == "__main__":
 
 @pytest.fixture(scope="session")
 def marked(bench):
-    """The image of the same submission with a mark in the source of the extension; its layers, and the mark."""
+    """The image of the same submission with a mark in the source of the extension, and its layers; made beside the checks."""
     mark = f"mark-{secrets.token_hex(12)}".encode()
     source = (bench.submission.path / SOURCE).read_bytes() if bench.submission.has(SOURCE) else b""
     if DOC not in source:
         source = (GIVEN / SOURCE).read_bytes()
-    image = bench.build(changes={SOURCE: source.replace(DOC, mark)})
-    return image, bench.engine.layers(image.id, (mark,))
+
+    def look():
+        image = bench.build(changes={SOURCE: source.replace(DOC, mark)})
+        return image, bench.engine.layers(image.id, (mark,))
+
+    return bench.soon(look)
 
 
 @pytest.fixture(scope="session")
 def own(bench, marked):
     """The layers on top of the base."""
-    image, layers = marked
+    image, layers = marked()
     base = bench.base(image)
     return layers[len(base.layers) if base else 0 :]
 
@@ -55,7 +59,7 @@ def own(bench, marked):
     points=20,
     hints=("Run it, and read what it says.", "The program needs app.py, and the extension where Python finds it."),
 )
-def test_sum(run):
+def test_sum(run, marked):
     """`docker run IMAGE` prints the right sum, also of the numbers in `-e NUMBERS`."""
     for env, wanted in (({}, BY_DEFAULT), ({"NUMBERS": NUMBERS}, SUM)):
         done = run(env=env)

@@ -2,18 +2,20 @@
 
 import os.path
 import secrets
+from types import SimpleNamespace
 
 import pytest
 
 from dockerlab import check, fail
 from dockerlab.checks.answers import expect_answer, read_answers
-from dockerlab.errors import DockerlabError
 
 SHELLS = {"sh", "dash", "bash", "ash", "busybox"}
 READY = 5  # seconds in which a program has printed something
 GRACE = 3  # seconds that `docker stop` waits here; by itself it waits 10
 SOON = 2  # seconds in which a program that hears the signal has ended
 SIGKILL_CODE = 137
+WORD = f"word-{secrets.token_hex(4)}"
+WRAPPER = "wrapper.Dockerfile"
 WORDS = ("two words", "it's", "*", "")
 QUIZ = {
     "stop_goes_to": (
@@ -58,22 +60,49 @@ def started(bench, dockerfile, *words, **options):
 
 @pytest.fixture(scope="session")
 def stops(bench):
-    """How `docker stop` ends the three containers, side by side. An error stands where the end should be."""
+    """How `docker stop` ends the three containers: begun side by side, and awaited by the checks that ask."""
 
     def stop(name):
-        try:
-            return started(bench, name).stop(grace=GRACE)
-        except (DockerlabError, AssertionError) as error:
-            return error
+        return started(bench, name).stop(grace=GRACE)
 
-    names = ("shell.Dockerfile", "exec.Dockerfile", "wrapper.Dockerfile")
-    return dict(zip(names, bench.together(*(lambda name=name: stop(name) for name in names)), strict=True))
+    names = ("shell.Dockerfile", "exec.Dockerfile", WRAPPER)
+    return {name: bench.soon(lambda name=name: stop(name)) for name in names}
 
 
-def stopped(stops, name):
-    if isinstance(stops[name], BaseException):
-        raise stops[name]
-    return stops[name]
+@pytest.fixture(scope="session")
+def looks(bench, stops, shells):
+    """What is to be seen in a running container of each kind; all begun at once, while `docker stop` waits for others."""
+
+    def look(dockerfile, *words, **options):
+        container = started(bench, dockerfile, *words, **options)
+        return SimpleNamespace(
+            first=container.pid1,
+            processes=container.processes(),
+            logs=container.logs(),
+            environ=container.exec("cat", "/proc/1/environ").stdout if dockerfile == WRAPPER else "",
+            changes=container.changes(),
+        )
+
+    def words():
+        image = bench.build(WRAPPER)
+        return look(WRAPPER, *(image.cmd or ()), *WORDS)
+
+    return {
+        "shell": bench.soon(lambda: look("shell.Dockerfile", env={"GREETING": WORD})),
+        "exec": bench.soon(lambda: look("exec.Dockerfile")),
+        "wrapper": bench.soon(lambda: look(WRAPPER)),
+        "wrapper and words": bench.soon(words),
+    }
+
+
+@pytest.fixture(scope="session")
+def shells(bench):
+    """Process 1 of a single command in shell form, on each base; begun at once."""
+
+    def look(base):
+        return os.path.basename(bench.start("/bin/sh", "-c", "sleep 60", image=base, entrypoint=()).pid1.argv[0])
+
+    return {base: bench.soon(lambda base=base: look(base)) for base in BASES.values()}
 
 
 @check(
@@ -84,13 +113,13 @@ def stopped(stops, name):
         'CMD greeter "$GREETING"',
     ),
 )
-def test_shell_pid_1(bench):
+def test_shell_pid_1(looks):
     """shell: process 1 is `sh`, and the program is its child."""
-    container = started(bench, "shell.Dockerfile")
-    first = container.pid1
+    seen = looks["shell"]()
+    first = seen.first
     if not is_shell(first):
         fail(f"process 1 is `{shown(first)}`", expected="`/bin/sh -c …`", file="shell.Dockerfile")
-    children = [one for one in container.processes() if one.ppid == 1]
+    children = [one for one in seen.processes if one.ppid == 1]
     if not children:
         fail("the shell has no child", expected="the program as the child of the shell", file="shell.Dockerfile")
 
@@ -102,17 +131,16 @@ def test_shell_pid_1(bench):
         "A shell does, when the container runs. Exec form knows no variables.",
     ),
 )
-def test_shell_expands(bench):
+def test_shell_expands(looks):
     """shell: `$GREETING` is expanded when the container runs."""
-    word = f"word-{secrets.token_hex(4)}"
-    container = started(bench, "shell.Dockerfile", env={"GREETING": word})
-    children = [one for one in container.processes() if one.pid != 1]
-    if not any(word in " ".join(one.argv) for one in children) and word not in container.logs():
+    seen = looks["shell"]()
+    children = [one for one in seen.processes if one.pid != 1]
+    if not any(WORD in " ".join(one.argv) for one in children) and WORD not in seen.logs:
         fail(
-            f"with `-e GREETING={word}` that word reaches no program",
+            f"with `-e GREETING={WORD}` that word reaches no program",
             expected="the program gets the value as its word",
             file="shell.Dockerfile",
-            detail=container.logs()[-400:],
+            detail=seen.logs[-400:],
         )
 
 
@@ -125,7 +153,7 @@ def test_shell_expands(bench):
 )
 def test_shell_stop(stops):
     """shell: `docker stop` has to wait for the whole grace period, and ends in 137."""
-    stop = stopped(stops, "shell.Dockerfile")
+    stop = stops["shell.Dockerfile"]()
     assert stop.exit_code == SIGKILL_CODE, "Here the shell must be process 1: it does not pass the signal on."
     assert stop.seconds >= GRACE - 0.5
 
@@ -134,10 +162,9 @@ def test_shell_stop(stops):
     points=12,
     hints=("Exec form is a JSON array: brackets and double quotes.", 'CMD ["greeter", "hello"]'),
 )
-def test_exec_pid_1(bench):
+def test_exec_pid_1(looks):
     """exec: process 1 is the program."""
-    container = started(bench, "exec.Dockerfile")
-    first = container.pid1
+    first = looks["exec"]().first
     if is_shell(first):
         fail(
             f"process 1 is `{shown(first)}`",
@@ -153,7 +180,7 @@ def test_exec_pid_1(bench):
 )
 def test_exec_stop(stops):
     """exec: `docker stop` ends it within 2 seconds, with 143 or the program's own code."""
-    quick(stopped(stops, "exec.Dockerfile"), "exec.Dockerfile")
+    quick(stops["exec.Dockerfile"](), "exec.Dockerfile")
 
 
 def quick(stop, name):
@@ -167,14 +194,13 @@ def quick(stop, name):
 
 
 @check(points=8, hints=("What does entrypoint.sh leave behind?", "The given one writes the date into a file."))
-def test_wrapper_sets_up(bench):
+def test_wrapper_sets_up(bench, looks):
     """wrapper: entrypoint.sh sets something up before the program starts: a file, or a variable."""
-    container = started(bench, "wrapper.Dockerfile")
+    seen = looks["wrapper"]()
     usual = {"PATH", "HOSTNAME", "HOME", "TERM", "PWD", "OLDPWD", "SHLVL", "_"}
-    raw = container.exec("cat", "/proc/1/environ").stdout
-    given = {line.partition("=")[0] for line in raw.split("\0") if line}
-    image = bench.build("wrapper.Dockerfile")
-    if not container.changes() and not given - usual - set(image.env):
+    given = {line.partition("=")[0] for line in seen.environ.split("\0") if line}
+    image = bench.build(WRAPPER)
+    if not seen.changes and not given - usual - set(image.env):
         fail("no file was written, and no variable was set", file="entrypoint.sh")
 
 
@@ -186,10 +212,9 @@ def test_wrapper_sets_up(bench):
         'exec "$@"',
     ),
 )
-def test_wrapper_pid_1(bench):
+def test_wrapper_pid_1(looks):
     """wrapper: after entrypoint.sh, process 1 is the program all the same."""
-    container = started(bench, "wrapper.Dockerfile")
-    first = container.pid1
+    first = looks["wrapper"]().first
     if is_shell(first) or any(os.path.basename(word) == "entrypoint.sh" for word in first.argv):
         fail(
             f"process 1 is still `{shown(first)}`",
@@ -204,14 +229,13 @@ def test_wrapper_pid_1(bench):
     needs=test_wrapper_pid_1,
     hints=("What does a shell do with `$*`, and with `$@` without quotes?", '`"$@"` is all the words, each as it was.'),
 )
-def test_wrapper_words(bench):
+def test_wrapper_words(looks):
     """wrapper: the words reach the program as they were given, spaces, stars and empty ones too."""
-    image = bench.build("wrapper.Dockerfile")
-    container = started(bench, "wrapper.Dockerfile", *(image.cmd or ()), *WORDS)
-    got = container.pid1.argv[-len(WORDS) :]
+    first = looks["wrapper and words"]().first
+    got = first.argv[-len(WORDS) :]
     if tuple(got) != WORDS:
         fail(
-            f"given {list(WORDS)}, process 1 is `{list(container.pid1.argv)}`",
+            f"given {list(WORDS)}, process 1 is `{list(first.argv)}`",
             expected="the same words at the end of its list",
             why="Without quotes a shell splits words at spaces, and takes a star for file names.",
             file="entrypoint.sh",
@@ -225,7 +249,7 @@ def test_wrapper_words(bench):
 )
 def test_wrapper_stop(stops):
     """wrapper: `docker stop` ends it within 2 seconds, too."""
-    quick(stopped(stops, "wrapper.Dockerfile"), "wrapper.Dockerfile")
+    quick(stops[WRAPPER](), WRAPPER)
 
 
 def _answer(submission, key):
@@ -233,15 +257,11 @@ def _answer(submission, key):
 
 
 @check(points=4, hints=("Build both, run both, and look with `docker top`.",))
-def test_shells_differ(bench, submission):
+def test_shells_differ(submission, shells):
     """Quiz: process 1 of a single command in shell form, on debian and on busybox."""
     answers = read_answers(submission, [*BASES, *QUIZ])
 
-    def truth(base):
-        container = bench.start("/bin/sh", "-c", "sleep 60", image=base, entrypoint=())
-        return os.path.basename(container.pid1.argv[0])
-
-    found = bench.together(*(lambda base=base: truth(base) for base in BASES.values()))
+    found = [one() for one in shells.values()]
     for key, right in zip(BASES, found, strict=True):
         wrong = dict.fromkeys(
             ("sh", "sleep"), "Try it: dash starts a child for the last command, too; other shells step aside."

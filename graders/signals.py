@@ -2,13 +2,12 @@
 
 import re
 import secrets
-import time
 
 import pytest
 
 from dockerlab import check, fail
 from dockerlab.checks.answers import expect_answer, read_answers
-from dockerlab.errors import DockerlabError, SubmissionError
+from dockerlab.errors import SubmissionError
 
 GOODBYE = "Gracefully shutting down after receiving signal {}"
 SOON = 2  # seconds in which a program that was asked to has ended
@@ -49,7 +48,7 @@ def started(bench, **options):
     """A container that has begun to work, or has shown that it does not tell."""
     container = bench.start(**options)
     container.wait_for_log(r"\S", within=READY)
-    time.sleep(SETTLE)
+    bench.pause(SETTLE)
     if not container.running:
         raise SubmissionError("The container ended before it was told to.", detail=container.logs()[-1500:])
     return container
@@ -57,7 +56,7 @@ def started(bench, **options):
 
 @pytest.fixture(scope="session")
 def ends(bench):
-    """How it ends, in each of four ways; they wait side by side. An error stands where the end should be."""
+    """How it ends, in each of four ways; begun side by side, and awaited by the checks that ask."""
     bench.build()
     ways = {
         "stop": lambda one: one.stop(grace=GRACE),
@@ -66,19 +65,7 @@ def ends(bench):
         "sigint": lambda one: one.kill("INT", within=GRACE),
     }
 
-    def end(way):
-        try:
-            return way(started(bench))
-        except DockerlabError as error:
-            return error
-
-    return dict(zip(ways, bench.together(*(lambda way=way: end(way) for way in ways.values())), strict=True))
-
-
-def ended(ends, way):
-    if isinstance(ends[way], DockerlabError):
-        raise ends[way]
-    return ends[way]
+    return {name: bench.soon(lambda way=way: way(started(bench))) for name, way in ways.items()}
 
 
 def graceful(stop, number, called):
@@ -96,6 +83,22 @@ def graceful(stop, number, called):
     assert stop.seconds < SOON, f"It must be gone within {SOON} seconds."
 
 
+@pytest.fixture(scope="session")
+def zombies(bench):
+    """The zombies that stay, and the lines that it printed meanwhile; begun at once, for it takes a while."""
+
+    def look():
+        container = started(bench)
+        bench.pause(0.3 * CHILDREN)
+        looks = []
+        for _ in range(3):
+            looks.append({one.pid for one in container.processes() if one.state == "Z"})
+            bench.pause(SETTLE)
+        return set.intersection(*looks), container.logs().splitlines()
+
+    return bench.soon(look)
+
+
 @check(
     points=10,
     hints=(
@@ -104,7 +107,7 @@ def graceful(stop, number, called):
         "ENV PYTHONUNBUFFERED=1, or python -u, or print(..., flush=True).",
     ),
 )
-def test_output_at_once(start):
+def test_output_at_once(start, zombies, ends):
     """What it prints is in `docker logs` at once."""
     container = start()
     assert container.wait_for_log(
@@ -122,13 +125,13 @@ def test_output_at_once(start):
 )
 def test_sigterm(ends):
     """SIGTERM: it says `Gracefully shutting down after receiving signal 15` and ends with 0 within 2 seconds."""
-    graceful(ended(ends, "sigterm"), SIGTERM, "`docker kill --signal=SIGTERM`")
+    graceful(ends["sigterm"](), SIGTERM, "`docker kill --signal=SIGTERM`")
 
 
 @check(points=12, hints=("What does Ctrl-C send?", "One handler can serve several signals: it gets the number."))
 def test_sigint(ends):
     """SIGINT: it says `Gracefully shutting down after receiving signal 2` and ends with 0 within 2 seconds."""
-    graceful(ended(ends, "sigint"), SIGINT, "`docker kill --signal=SIGINT`")
+    graceful(ends["sigint"](), SIGINT, "`docker kill --signal=SIGINT`")
 
 
 @check(
@@ -137,13 +140,13 @@ def test_sigint(ends):
 )
 def test_stop(ends):
     """`docker stop` sends SIGINT, as the log shows, and ends it with 0 within 2 seconds."""
-    graceful(ended(ends, "stop"), SIGINT, "`docker stop`")
+    graceful(ends["stop"](), SIGINT, "`docker stop`")
 
 
 @check(points=6, hints=("Can a program do anything about `docker kill`?",))
 def test_kill(ends):
     """`docker kill` ends it with 137, and without a goodbye."""
-    stop = ended(ends, "kill")
+    stop = ends["kill"]()
     assert stop.exit_code == 128 + SIGKILL
     assert (
         "Gracefully" not in stop.stdout + stop.stderr
@@ -161,7 +164,7 @@ def test_kill(ends):
 def test_last_word(ends):
     """The goodbye is the last line: the loop never prints after it."""
     for way in ("sigterm", "sigint"):
-        stop = ended(ends, way)
+        stop = ends[way]()
         for name, text in (("stdout", stop.stdout), ("stderr", stop.stderr)):
             lines = text.splitlines()
             marks = [number for number, line in enumerate(lines) if "Gracefully shutting down" in line]
@@ -203,22 +206,15 @@ def test_sighup(bench):
         "signal.signal(signal.SIGCHLD, signal.SIG_IGN), or os.waitpid(-1, os.WNOHANG) in a loop.",
     ),
 )
-def test_reaps(bench):
+def test_reaps(zombies):
     """Children that it starts are reaped: no zombie is left after five children have died."""
-    container = started(bench)
-    time.sleep(0.3 * CHILDREN)
-    looks = []
-    for _ in range(3):
-        looks.append({one.pid for one in container.processes() if one.state == "Z"})
-        time.sleep(SETTLE)
-    left = set.intersection(*looks)
+    left, lines = zombies()
     if left:
         fail(
             f"{len(left)} zombie(s) after {0.3 * CHILDREN + 3 * SETTLE:.0f} seconds: processes {', '.join(map(str, sorted(left)[:8]))}",
             expected="none: each child is reaped soon after its end",
             why="A zombie keeps its place in the table of processes. When that is full, nothing can be started any more.",
         )
-    lines = container.logs().splitlines()
     assert len(lines) >= CHILDREN, f"It must have worked for at least {CHILDREN} rounds by now; each starts a child."
 
 

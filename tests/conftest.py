@@ -13,7 +13,11 @@ from dockerlab import provision
 from dockerlab.course import Course, open_course
 from dockerlab.engine import client, daemon
 from dockerlab.errors import OurFault
+from tests.unusual import SideBySide
 
+DIGITS = Path(__file__).parents[2] / "shared" / "mnist"
+if DIGITS.is_dir():  # real handwriting, where it is there; else a stand-in
+    os.environ.setdefault("MNIST_ROOT", str(DIGITS))
 FAKE = "dockerlab.engine.fake:connect"
 
 
@@ -23,6 +27,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "real_engine" in getattr(item, "fixturenames", ()):
             item.add_marker("engine")
     items.sort(key=lambda item: item.get_closest_marker("engine") is not None)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Says which modules' cases are to be graded side by side."""
+    SideBySide.wanted |= {item.module.__name__ for item in session.items if isinstance(item, pytest.Function)}
+
+
+def pytest_sessionfinish() -> None:
+    """After Ctrl-C, what has not begun does not begin."""
+    SideBySide.pool.shutdown(wait=False, cancel_futures=True)
 
 
 @pytest.fixture(autouse=True)
@@ -40,10 +54,10 @@ def course() -> Course:
 def real_engine(course: Course) -> str:
     """The address of a running engine that has the base images."""
     try:
-        where = daemon.up(install=os.name == "posix" and os.geteuid() == 0, tell=print).where
+        where = daemon.up_for_course(print).where
     except OurFault as error:
         pytest.skip(f"no Docker Engine, and none could be brought up: {error}")
-    provision.get_images(course, lambda ref, what: None)
+    provision.prepare(course, lambda ref, what: None)
     return where
 
 

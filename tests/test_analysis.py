@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
+import pytest
+
 from dockerlab.engine.analysis import analyse
 from dockerlab.engine.objects import Entry, Layer
 
@@ -66,3 +71,61 @@ def test_the_base_is_told_apart_and_its_waste_is_counted_where_it_is():
 def test_a_whiteout_of_what_is_not_there_and_an_empty_image():
     assert stats([entry("x/y", kind="whiteout")]).wasted == 0
     assert stats().efficiency == 1.0
+
+
+BIG = '''
+import io, json, resource, sys, tarfile
+import subprocess
+import sys
+
+import pytest
+
+from dockerlab.engine.analysis import analyse
+from dockerlab.engine.layers import read_layers
+
+PIECE, PIECES, FILES = bytes(2**20), 1500, 40_000
+
+
+def header(name, size):
+    info = tarfile.TarInfo(name)
+    info.size = size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def export():
+    """An image as the engine exports it: one layer with a large file, one with many small ones."""
+    size = PIECES * len(PIECE)
+    yield header("a/layer.tar", 512 + size + 1024) + header("large", size)
+    for _ in range(PIECES):
+        yield PIECE
+    yield bytes(1024) + bytes(-(512 + size + 1024) % 512)
+    yield header("b/layer.tar", FILES * 1024 + 1024)
+    for number in range(FILES):
+        yield header(f"many/{number}", 1) + bytes(512)
+    yield bytes(1024)
+    for name, told in (
+        ("c.json", {"history": [], "rootfs": {"diff_ids": ["sha256:a", "sha256:b"]}}),
+        ("manifest.json", [{"Config": "c.json", "Layers": ["a/layer.tar", "b/layer.tar"]}]),
+    ):
+        data = json.dumps(told).encode()
+        yield header(name, len(data)) + data + bytes(-len(data) % 512)
+    yield bytes(1024)
+
+
+stats = analyse("big", read_layers(export(), (b"needle",)), 0)
+assert stats.size == PIECES * len(PIECE) + FILES, stats.size
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+'''
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux alone")
+def test_an_image_of_1500_mb_needs_less_than_300_mb_of_memory():
+    done = subprocess.run([sys.executable, "-c", BIG], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 300_000
+
+
+def test_folders_as_deep_as_a_stranger_likes():
+    deep = "/".join(["d"] * 5_000)
+    below = Layer(diff_id="a", instruction="", entries=(entry(deep, size=7),))
+    above = Layer(diff_id="b", instruction="", entries=(entry("d", kind="whiteout"),))
+    assert analyse("deep", [below, above], 0).wasted == 7

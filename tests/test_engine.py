@@ -146,6 +146,21 @@ def test_a_running_container_tells_its_processes_and_takes_signals(engine):
     assert container.touched
 
 
+def test_the_lines_of_the_log_have_times(engine):
+    script = "echo first; sleep 0.5; echo second >&2; sleep 0.5; printf 'third\\rstill\\n'; sleep 60"
+    container = engine.start(RunSpec(image=BUSYBOX, args=("sh", "-c", script)), LIMITS)
+    assert container.wait_for_log("still")
+    lines = container.log_lines()
+    assert [(one.stream, one.text) for one in lines] == [
+        ("stdout", "first"),
+        ("stderr", "second"),
+        ("stdout", "third\rstill"),
+    ]
+    first, second, third = (one.seconds for one in lines)
+    assert first < second < third
+    container.remove()
+
+
 def test_kill_and_the_meaning_of_exit_codes(engine):
     container = engine.start(sh("exec sleep 60"), LIMITS)
     killed = container.kill()

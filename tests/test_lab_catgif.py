@@ -42,6 +42,25 @@ RIGHT = {
             'CMD ["gunicorn", "app:app"]\n'
         ),
     },
+    "files one by one, a port from the environment, packages of the user": {
+        "Dockerfile": (
+            "FROM python:3.11-slim AS final\nENV HOME=/cats PORT=5000 PATH=/cats/.local/bin:$PATH\nWORKDIR $HOME\n"
+            "COPY --chown=4711 requirements.txt .\nRUN pip install --user --no-cache-dir --requirement requirements.txt\n"
+            "COPY app.py ./\nCOPY static ./static/\nCOPY templates/ ./templates/\nEXPOSE $PORT\nUSER 4711\n"
+            "CMD exec gunicorn --access-logfile - --bind :$PORT 'app:app'\n"
+        ),
+    },
+    "the server is Python's own program, and the app a package": {
+        "requirements.txt": "flask==3.1.0 # the app\n\n-r more.txt\n",
+        "more.txt": "waitress==3.0.2\n",
+        ".dockerignore": "**/.git\n**/.env\n**/*.py[co]\n**/__pycache__\n",
+        "serve.py": "import os\nfrom waitress import serve\nfrom app import app\nserve(app, listen=f'*:{os.environ.get(\"PORT\") or 5000}')\n",
+        "Dockerfile": (
+            "FROM python:3.11-slim\nEXPOSE 5000\nWORKDIR /opt/cats\nADD requirements.txt more.txt /opt/cats/\n"
+            'RUN ["pip", "install", "--no-cache-dir", "-r", "requirements.txt"]\nADD . /opt/cats\nUSER www-data\n'
+            'ENTRYPOINT ["python"]\nCMD ["serve.py"]\n'
+        ),
+    },
 }
 
 WRONG = {
@@ -71,10 +90,13 @@ WRONG = {
 LAB = "catgif"
 
 
+CASES = {**RIGHT, **{name: files for name, (files, _) in WRONG.items()}}
+GRADED = SideBySide(__name__, CASES, lambda name: lost(LAB, CASES[name]))
+
+
 @pytest.fixture(scope="module")
-def graded(real_engine, tmp_path_factory):
-    cases = {**RIGHT, **{name: files for name, (files, _) in WRONG.items()}}
-    return SideBySide(cases, lambda name: lost(LAB, cases[name], tmp_path_factory.mktemp("case")))
+def graded(real_engine):
+    return GRADED
 
 
 @pytest.mark.parametrize("name", RIGHT)

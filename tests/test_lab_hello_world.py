@@ -73,10 +73,13 @@ WRONG = {
 LAB = "hello_world"
 
 
+CASES = {**RIGHT, **{name: files for name, (files, _) in WRONG.items()}}
+GRADED = SideBySide(__name__, CASES, lambda name: lost(LAB, CASES[name]))
+
+
 @pytest.fixture(scope="module")
-def graded(real_engine, tmp_path_factory):
-    cases = {**RIGHT, **{name: files for name, (files, _) in WRONG.items()}}
-    return SideBySide(cases, lambda name: lost(LAB, cases[name], tmp_path_factory.mktemp("case")))
+def graded(real_engine):
+    return GRADED
 
 
 @pytest.mark.parametrize("name", RIGHT)

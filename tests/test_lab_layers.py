@@ -32,6 +32,60 @@ RIGHT = {
             "ADD report.py /srv/\nUSER 1000\nCMD python /srv/report.py\n",
         },
     ),
+    "a user with a name, who owns the data from the start": (
+        "layers",
+        {
+            "Dockerfile": P
+            + "RUN useradd --uid 1000 --no-log-init station\nWORKDIR /home/station\nCOPY requirements.txt /tmp/\n"
+            "RUN pip install --no-cache-dir -r /tmp/requirements.txt\nADD --chown=station:station data/*.tar.gz ./data/\n"
+            'COPY report.py .\nUSER station\nENTRYPOINT ["/usr/local/bin/python", "report.py"]\n',
+        },
+    ),
+    "an allow list, a cache mount, and the data from a stage": (
+        "layers",
+        {
+            ".dockerignore": "*\n!report.py\n!requirements.txt\n!data/measurements.tar.gz\n",
+            "Dockerfile": "FROM python:3.11-slim AS unpack\nADD data/measurements.tar.gz /d/\n"
+            "FROM python:3.11-slim\nWORKDIR /app\nCOPY requirements.txt .\n"
+            "RUN --mount=type=cache,target=/root/.cache/pip pip install -r requirements.txt\n"
+            'COPY --from=unpack /d data\nCOPY report.py .\nUSER 1000:0\nCMD ["python", "-O", "report.py"]\n',
+        },
+    ),
+    "packages in the home of the user, the program run as a module": (
+        "layers",
+        {
+            "Dockerfile": P + "ENV HOME=/tmp PYTHONUSERBASE=/opt/base PYTHONPATH=/srv PYTHONDONTWRITEBYTECODE=1\n"
+            "COPY requirements.txt /opt/\nRUN pip install --user --no-cache-dir -r /opt/requirements.txt\n"
+            "ADD data/measurements.tar.gz /srv/data/\nCOPY report.py /srv/\nUSER 1000\nCMD python -m report\n",
+        },
+    ),
+    "names from arguments, JSON, small letters": (
+        "add_vs_copy",
+        {
+            "Dockerfile": "ARG SITE=site.tar.gz\n"
+            + A
+            + 'ARG SITE\nARG BACKUP=backup.tar.gz\nENV TARGET=/srv\nadd [ "${SITE}", "${TARGET}/site/" ]\n'
+            "copy $BACKUP ${TARGET}/backup/\ncopy --chmod=0640 --chown=1000:1000 app.conf /etc/app/\n",
+        },
+    ),
+    "unpacked in a stage, copied without the archive": (
+        "add_vs_copy",
+        {
+            "Dockerfile": A.replace("\n", " AS unpack\n")
+            + SITE
+            + A
+            + CONF
+            + BACKUP
+            + "COPY --from=unpack /srv/site /srv/site\n"
+        },
+    ),
+    "busybox, and a folder that was there before": (
+        "add_vs_copy",
+        {
+            "Dockerfile": "FROM busybox:latest\nRUN mkdir -p /srv/site /srv/backup /etc/app\nADD site.tar.gz /srv/site\n"
+            "WORKDIR /srv/backup\nCOPY backup.tar.gz .\nCOPY --chown=1000:1000 --chmod=0640 app.conf ../../etc/app/app.conf\n"
+        },
+    ),
     "owner set in a stage, copied once": (
         "add_vs_copy",
         {
@@ -91,10 +145,13 @@ WRONG = {
 }
 
 
+CASES = {**RIGHT, **{name: (lab, files) for name, (lab, files, _) in WRONG.items()}}
+GRADED = SideBySide(__name__, CASES, lambda name: lost(*CASES[name]))
+
+
 @pytest.fixture(scope="module")
-def graded(real_engine, tmp_path_factory):
-    cases = {**RIGHT, **{name: (lab, files) for name, (lab, files, _) in WRONG.items()}}
-    return SideBySide(cases, lambda name: lost(*cases[name], tmp_path_factory.mktemp("case")))
+def graded(real_engine):
+    return GRADED
 
 
 @pytest.mark.parametrize("name", RIGHT)

@@ -32,6 +32,22 @@ RIGHT = {
         "FROM build AS test\nENV PATH=/venv/bin:$PATH\nRUN python -m unittest discover tests && touch /passed\n"
         f'{P}\nCOPY --from=test /passed /passed\nCOPY --from=test /venv /venv\nCOPY app.py /app.py\nUSER 1\nCMD ["/venv/bin/python", "/app.py"]\n',
     },
+    "a prefix is copied over, and the tests run twice": {
+        "Dockerfile": BUILD + "RUN pip install --no-build-isolation --prefix=/out .\n"
+        f"{P} AS run\nCOPY --from=build /out /usr/local\nCOPY app.py /srv/app.py\nWORKDIR /srv\n"
+        "FROM run AS test\nCOPY tests /tests\nRUN cd /tests && for one in test_*.py; do python $one || exit 1; done\n"
+        'FROM run\nUSER daemon\nENTRYPOINT ["python3", "-u"]\nCMD ["/srv/app.py"]\n',
+    },
+    "pyproject.toml instead of setup.py": {
+        "setup.py": None,
+        "pyproject.toml": '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "fastsum"\nversion = "1.0"\n[tool.setuptools]\npy-modules = []\npackages = []\n'
+        'ext-modules = [{name = "fastsum", sources = ["fastsum/fastsum.c"]}]\n',
+        "Dockerfile": BUILD + "RUN pip wheel --no-build-isolation --no-deps -w /w .\n"
+        f"{P} AS base\nCOPY --from=build /w /w\nRUN pip install --no-cache-dir /w/*.whl && rm -r /w\nCOPY app.py /\n"
+        "FROM base AS TEST\nCOPY tests /tests\nWORKDIR /tests\nRUN python -m unittest -v\n"
+        "FROM base AS release\nUSER 1001:1001\nCMD python /app.py\n",
+    },
 }
 
 WRONG = {
@@ -54,10 +70,13 @@ WRONG = {
 }
 
 
+CASES = {**RIGHT, **{name: files for name, (files, _) in WRONG.items()}}
+GRADED = SideBySide(__name__, CASES, lambda name: lost(LAB, CASES[name]))
+
+
 @pytest.fixture(scope="module")
-def graded(real_engine, tmp_path_factory):
-    cases = {**RIGHT, **{name: files for name, (files, _) in WRONG.items()}}
-    return SideBySide(cases, lambda name: lost(LAB, cases[name], tmp_path_factory.mktemp("case")))
+def graded(real_engine):
+    return GRADED
 
 
 @pytest.mark.parametrize("name", RIGHT)

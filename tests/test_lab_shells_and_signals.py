@@ -31,6 +31,90 @@ RIGHT = {
             'shell_none = "E"\nnone_exec = "C"\nnone_shell = "C"\nnone_none = "error"\n',
         },
     ),
+    "perl, a relative program, the last CMD counts": (
+        "cmd_vs_entrypoint",
+        {
+            "cmd.Dockerfile": D + 'CMD echo never\nCMD ["perl", "-e", "print qq(default\\n)"]\n',
+            "entrypoint.Dockerfile": D
+            + 'WORKDIR /srv\nRUN printf \'#!/bin/sh\\necho "args:" "$@"\\n\' > say && chmod 755 say\nENTRYPOINT ["./say"]\n',
+            "both.Dockerfile": D + 'CMD ["default"]\nENTRYPOINT ["perl", "-le", "print qq(args: @ARGV)", "--"]\n',
+        },
+    ),
+    "small letters, many lines, a variable": (
+        "cmd_vs_entrypoint",
+        {
+            "cmd.Dockerfile": 'from busybox:latest\ncmd [ \\\n  "echo", \\\n  "default" \\\n]\n',
+            "entrypoint.Dockerfile": '# escape=`\nFROM debian:bookworm-slim\nentrypoint ["/bin/echo", `\n  "args:"]\n',
+            "both.Dockerfile": D
+            + 'ENV WORD=args:\nENTRYPOINT ["bash", "-c", "echo $WORD \\"$@\\"", "_"]\nCMD ["default"]\n',
+        },
+    ),
+    "all from one earlier image, users, labels": (
+        "cmd_vs_entrypoint",
+        {
+            "cmd.Dockerfile": D + 'USER nobody\nLABEL a=b\nENTRYPOINT ["env", "--"]\nCMD ["echo", "default"]\n',
+            "both.Dockerfile": D.replace("\n", ' AS a\nENTRYPOINT ["echo", "args:"]\n')
+            + 'FROM a\nUSER 1000\nCMD ["default"]\n',
+        },
+    ),
+    "bash as the shell, with more than one command": (
+        "shell_vs_exec",
+        {
+            "shell.Dockerfile": G
+            + 'SHELL ["/bin/bash", "-c"]\nENV GREETING=x\nCMD greeter "${GREETING:-none}"; echo over\n'
+        },
+    ),
+    "an array of bash, and a variable that is set": (
+        "shell_vs_exec",
+        {
+            "wrapper.Dockerfile": G
+            + 'COPY --chmod=755 entrypoint.sh /e/\nWORKDIR /e\nENTRYPOINT ["./entrypoint.sh"]\nCMD ["greeter", "hi"]\n',
+            "entrypoint.sh": '#!/usr/bin/env bash\nset -euo pipefail\nready=1\nwords=("$@")\nmkdir -p /tmp/x\nexec -a "$1" "${words[@]}"\n',
+        },
+    ),
+    "the program is fixed in the script, and the words are its own": (
+        "shell_vs_exec",
+        {
+            "exec.Dockerfile": G + 'ENTRYPOINT ["greeter"]\nCMD ["hello", "you"]\n',
+            "wrapper.Dockerfile": G + 'COPY entrypoint.sh /\nENTRYPOINT ["bash", "/entrypoint.sh"]\n',
+            "entrypoint.sh": 'umask 077\n: > /tmp/lock\nexec greeter "first" "$@"\n',
+        },
+    ),
+    "asyncio": (
+        "signals",
+        {
+            "main.py": "import asyncio, os, signal\n\n\nasync def main():\n    loop, end = asyncio.get_running_loop(), asyncio.Event()\n"
+            "    said, s = [], [open('setting.txt').read()]\n\n    def stop(n):\n        said.append(n)\n        end.set()\n\n"
+            "    for n in (2, 15):\n        loop.add_signal_handler(n, stop, n)\n"
+            "    loop.add_signal_handler(1, lambda: s.__setitem__(0, open('/app/setting.txt').read()))\n"
+            "    while not end.is_set():\n        print('round', s[0].strip(), flush=True)\n"
+            "        child = await asyncio.create_subprocess_exec('true')\n        await child.wait()\n"
+            "        try:\n            await asyncio.wait_for(end.wait(), 0.25)\n        except TimeoutError:\n            pass\n"
+            "    print(f'Gracefully shutting down after receiving signal {said[0]}', flush=True)\n\n\nasyncio.run(main())\n",
+        },
+    ),
+    "signals are waited for, the work is a thread's": (
+        "signals",
+        {
+            "main.py": "import os, signal, subprocess, threading, time\nmine = {1, 2, 15}\nsignal.pthread_sigmask(signal.SIG_BLOCK, mine)\n"
+            "state = {'s': open('setting.txt').read(), 'on': True}\n\n\ndef work():\n    while state['on']:\n"
+            "        print('round', state['s'].strip(), flush=True)\n        subprocess.run(['true'])\n        time.sleep(0.2)\n\n\n"
+            "thread = threading.Thread(target=work)\nthread.start()\nwhile (n := signal.sigwait(mine)) == 1:\n"
+            "    state['s'] = open('/app/setting.txt').read()\nstate['on'] = False\nthread.join()\n"
+            "print('Gracefully shutting down after receiving signal', int(n), flush=True)\n",
+        },
+    ),
+    "everything goes to the log, which is stderr": (
+        "signals",
+        {
+            "main.py": "import logging, os, signal, time\nlogging.basicConfig(level='INFO', format='%(message)s')\ns = open('setting.txt').read()\n\n\n"
+            "class End(Exception):\n    pass\n\n\ndef end(n, _):\n    raise End(n)\n\n\ndef hup(*_):\n    global s\n    s = open('/app/setting.txt').read()\n\n\n"
+            "def child(*_):\n    try:\n        while os.waitpid(-1, os.WNOHANG) != (0, 0):\n            pass\n    except ChildProcessError:\n        pass\n\n\n"
+            "for n, f in ((1, hup), (2, end), (15, end), (17, child)):\n    signal.signal(n, f)\ntry:\n    while True:\n"
+            "        logging.info('round %s', s.strip())\n        os.spawnlp(os.P_NOWAIT, 'true', 'true')\n        time.sleep(0.25)\n"
+            "except End as e:\n    logging.warning('Gracefully shutting down after receiving signal %d', e.args[0])\n",
+        },
+    ),
     "a program in Python, words before the program, exec inside sh -c": (
         "shell_vs_exec",
         {
@@ -116,10 +200,13 @@ WRONG = {
 }
 
 
+CASES = {**RIGHT, **{name: (lab, files) for name, (lab, files, _) in WRONG.items()}}
+GRADED = SideBySide(__name__, CASES, lambda name: lost(*CASES[name]))
+
+
 @pytest.fixture(scope="module")
-def graded(real_engine, tmp_path_factory):
-    cases = {**RIGHT, **{name: (lab, files) for name, (lab, files, _) in WRONG.items()}}
-    return SideBySide(cases, lambda name: lost(*cases[name], tmp_path_factory.mktemp("case")))
+def graded(real_engine):
+    return GRADED
 
 
 @pytest.mark.parametrize("name", RIGHT)

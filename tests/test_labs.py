@@ -24,30 +24,34 @@ def test_a_lab_has_variants(slug):
     assert COURSE.variants(slug)
 
 
+WORK = {
+    f"{slug} solution": lambda slug=slug: grade(slug, COURSE.solution(slug), course=COURSE) for slug in COURSE.slugs
+}
+WORK |= {f"{slug} starter": lambda slug=slug: grade(slug, COURSE.starter(slug), course=COURSE) for slug in COURSE.slugs}
+WORK |= {f"{one.lab} {one.name}": lambda one=one: run_variant(COURSE, one) for one in VARIANTS}
+GRADED = SideBySide(__name__, WORK, lambda name: WORK[name]())
+
+
 @pytest.fixture(scope="module")
 def graded(real_engine):
-    work = {
-        f"{slug} solution": lambda slug=slug: grade(slug, COURSE.solution(slug), course=COURSE) for slug in COURSE.slugs
-    }
-    work |= {
-        f"{slug} starter": lambda slug=slug: grade(slug, COURSE.starter(slug), course=COURSE) for slug in COURSE.slugs
-    }
-    work |= {f"{one.lab} {one.name}": lambda one=one: run_variant(COURSE, one) for one in VARIANTS}
-    return SideBySide(work, lambda name: work[name]())
+    return GRADED
 
 
 @pytest.mark.parametrize("slug", COURSE.slugs)
 def test_the_solution_scores_everything(slug, graded):
     report = graded[f"{slug} solution"]
-    assert report.exit_code == 0, [one for one in report.outcomes if one.status != "passed"]
+    assert all(one.status == "passed" or one.unearnable for one in report.outcomes), report.outcomes
+    if report.unearnable:
+        pytest.skip(f"{report.unearnable} points cannot be earned on this engine, which grants no GPU")
+    assert report.exit_code == 0
     assert report.score == report.max_score == COURSE.lab(slug).points
 
 
 @pytest.mark.parametrize("slug", COURSE.slugs)
 def test_the_starter_does_not_pass(slug, graded):
     report = graded[f"{slug} starter"]
-    assert report.final, [one for one in report.outcomes if one.status == "error"]
-    assert report.exit_code == 1
+    assert not any(one.status == "error" for one in report.outcomes), report.outcomes
+    assert any(one.status == "failed" for one in report.outcomes)
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: f"{variant.lab}-{variant.name}")

@@ -1,52 +1,66 @@
 """For tests of one lab: the solution with some files changed, graded; which checks did not pass.
 
-Grading waits more than it works, so the cases of a module are graded side by side, a few at a time.
+Grading waits more than it works, so the cases are graded side by side, a few at a time.
 """
 
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, ClassVar
 
 from dockerlab.course import open_course
 from dockerlab.grading import grade
 
 COURSE = open_course()
-AT_ONCE = 3
-T = TypeVar("T")
+AT_ONCE = 4
 
 
 class SideBySide:
-    """Begins all cases when the first result is asked for."""
+    """The cases of one module. When a first result is asked for, those of every module that is to run are begun, in order:
+    so nothing stands idle while one module waits for its last case.
+    """
 
-    def __init__(self, names: Iterable[str], work: Callable[[str], T]) -> None:
+    everyone: ClassVar[list[SideBySide]] = []
+    wanted: ClassVar[set[str]] = set()
+    """The modules that have tests to run; conftest knows them."""
+    pool: ClassVar[ThreadPoolExecutor] = ThreadPoolExecutor(AT_ONCE)
+
+    def __init__(self, module: str, names: Iterable[str], work: Callable[[str], Any]) -> None:
+        self._module = module
         self._names = list(names)
         self._work = work
-        self._begun: dict[str, Future[T]] = {}
+        self._begun: dict[str, Future[Any]] = {}
+        self.everyone.append(self)
 
-    def __getitem__(self, name: str) -> T:
+    def __getitem__(self, name: str) -> Any:
         if not self._begun:
-            pool = ThreadPoolExecutor(AT_ONCE)
-            self._begun = {one: pool.submit(self._work, one) for one in self._names}
-            pool.shutdown(wait=False)
+            for one in sorted(self.everyone, key=lambda one: one._module):
+                if one is self or one._module in self.wanted:
+                    one._begin()
         return self._begun[name].result()
 
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = {name: self.pool.submit(self._work, name) for name in self._names}
 
-def lost(lab: str, files: dict[str, str | None], scratch: Path) -> dict[str, str]:
+
+def lost(lab: str, files: dict[str, str | None]) -> dict[str, str]:
     """The checks that did not pass, with what was observed; `files` are written over the solution (None: removed)."""
-    folder = scratch / lab
-    shutil.copytree(COURSE.solution(lab), folder)
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if text is None:
-            path.unlink()
-        else:
-            path.write_text(text)
-    report = grade(lab, folder, course=COURSE)
+    with tempfile.TemporaryDirectory(prefix="case-") as scratch:
+        folder = Path(scratch, lab)
+        shutil.copytree(COURSE.solution(lab), folder)
+        for name, text in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if text is None:
+                path.unlink()
+            else:
+                path.write_text(text)
+        report = grade(lab, folder, course=COURSE)
     assert report.final, report.outcomes
     return {
         one.check: f"{one.status}: {one.feedback.observed if one.feedback else ''}"

@@ -34,19 +34,24 @@ class Scene:
     flawed: bool
 
 
-def scenes(course: Course) -> list[Scene]:
-    """What the demo grades: the solutions (where there are none, the starters), then a flawed submission."""
+def scenes(course: Course, *, everything: bool = False) -> list[Scene]:
+    """What the demo grades: the solutions (where there are none, the starters), then a flawed submission.
+
+    Labs that train on data take minutes, so they come only with `everything`.
+    """
     word = "solution" if any(course.solution(slug) for slug in course.slugs) else "starter"
-    found = [Scene(slug, word, False) for slug in course.slugs]
+    found = [Scene(slug, word, False) for slug in course.slugs if everything or not course.lab(slug).data]
     if any(one.name == FLAWED[1] for one in course.variants(FLAWED[0]) if FLAWED[0] in course.slugs):
         found.append(Scene(FLAWED[0], "flawed submission", True))
     return found
 
 
-def play_all(course: Course) -> Iterator[tuple[Scene, Iterator[dict[str, Any]], Callable[[], Report]]]:
+def play_all(
+    course: Course, *, everything: bool = False
+) -> Iterator[tuple[Scene, Iterator[dict[str, Any]], Callable[[], Report]]]:
     """Begins the scenes a few at a time; yields each in order, with its events as they come and its report after them."""
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        begun = [(scene, Queue[dict[str, Any]]()) for scene in scenes(course)]
+        begun = [(scene, Queue[dict[str, Any]]()) for scene in scenes(course, everything=everything)]
         futures = [pool.submit(_finish, course, scene, events) for scene, events in begun]
         try:
             for (scene, events), future in zip(begun, futures, strict=True):
@@ -66,6 +71,14 @@ def play(course: Course, scene: Scene, listen: Callable[[dict[str, Any]], None])
     """Grades the scene's submission."""
     with _folder(course, scene) as folder:
         return grade(scene.lab, folder, course=course, listen=listen)
+
+
+def verdict(scene: Scene, report: Report) -> int:
+    """The exit code of a scene: a solution must pass all that can be graded here; the others only must be graded."""
+    if any(one.status == "error" for one in report.outcomes):
+        return 3
+    passed = all(one.status == "passed" or one.unearnable for one in report.outcomes)
+    return 0 if passed or scene.flawed or scene.what != "solution" else 1
 
 
 @contextmanager

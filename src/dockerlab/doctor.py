@@ -117,14 +117,15 @@ def self_test(course: Course, slugs: tuple[str, ...], tell: Callable[[str], None
 
 def _run_starter(course: Course, slug: str) -> Finding:
     report = grade(slug, course.starter(slug), course=course)
-    return Finding(f"{slug}: starter", report.final and report.score < report.max_score, _summary(report))
+    return Finding(f"{slug}: starter", _graded(report) and report.score < report.max_score, _summary(report))
 
 
 def _run_solution(course: Course, slug: str) -> Finding:
     solution = course.solution(slug)
     assert solution is not None
     report = grade(slug, solution, course=course)
-    return Finding(f"{slug}: solution", report.exit_code == 0, _summary(report))
+    passed = all(one.status == "passed" or one.unearnable for one in report.outcomes)
+    return Finding(f"{slug}: solution", passed, _summary(report))
 
 
 def run_variant(course: Course, variant: Variant) -> Finding:
@@ -133,12 +134,19 @@ def run_variant(course: Course, variant: Variant) -> Finding:
         report = grade(variant.lab, variant_folder(course, variant, Path(scratch, "submission")), course=course)
     failed = {one.check for one in report.outcomes if one.status == "failed"}
     skipped = {one.check for one in report.outcomes if one.status == "skipped"}
-    ok = report.final and failed == set(variant.fails) and skipped == set(variant.skips)
+    unearnable = {one.check for one in report.outcomes if one.unearnable}
+    ok = _graded(report) and failed == set(variant.fails) - unearnable and skipped == set(variant.skips) | unearnable
     detail = f"failed {sorted(failed)}, skipped {sorted(skipped)}"
+    detail += f"; {report.unearnable} points cannot be earned here" if unearnable else ""
     if not ok:
         detail += f"; should fail {sorted(variant.fails)}, skip {sorted(variant.skips)}"
         detail += "".join(f"; {one.check}: {one.feedback.observed}" for one in report.outcomes if one.feedback)
     return Finding(f"{variant.lab}: {variant.name}", ok, detail)
+
+
+def _graded(report: Report) -> bool:
+    """Whether everything was graded that this machine can grade."""
+    return not any(one.status == "error" for one in report.outcomes)
 
 
 def _summary(report: Report) -> str:

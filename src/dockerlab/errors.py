@@ -12,7 +12,9 @@ DockerlabError
 └── OurFault          exit 3   the engine, the machine or the course: the check is `error`
     ├── EngineNotFound
     ├── EngineGone
+    ├── NoGpu                  (the check is `skipped`: its points cannot be earned here)
     ├── ImageUnavailable
+    ├── DataUnavailable
     ├── CannotInstall
     └── CourseError
 
@@ -100,8 +102,16 @@ class EngineGone(OurFault):
     """The engine stopped answering, or refused what it should have done."""
 
 
+class NoGpu(OurFault):
+    """The engine has no GPU to grant: what needs one cannot be checked here."""
+
+
 class ImageUnavailable(OurFault):
     """An image is not here and its registry does not answer."""
+
+
+class DataUnavailable(OurFault):
+    """Data to grade with is not here and cannot be had."""
 
 
 class CannotInstall(OurFault):

@@ -7,6 +7,8 @@ from typing import Literal
 
 Status = Literal["passed", "failed", "skipped", "error"]
 
+HIDDEN = "(hidden)"
+"""The name under which a student's report has all hidden checks together; no check can have it."""
 MB = 1_000_000
 """Sizes are decimal, as registries and disk makers count them."""
 
@@ -45,6 +47,8 @@ class Lab:
     """The base images that its lesson uses."""
     minutes: int = 30
     points: int = 100
+    data: str = ""
+    """What it is graded with: "digits" (see datasets), or nothing."""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -59,6 +63,8 @@ class Check:
     points: int
     hints: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    hidden: bool = False
+    """Whether the student's report tells nothing of it but its points."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +102,10 @@ class Outcome:
     """What the check is worth."""
     seconds: float = 0.0
     feedback: Feedback | None = None
+    hidden: bool = False
+    """Whether the student's report tells nothing of it but its points."""
+    unearnable: bool = False
+    """Skipped because this machine lacks what the check needs: its points could not be earned here."""
 
     @property
     def score(self) -> int:
@@ -163,15 +173,20 @@ class Report:
 
     @property
     def final(self) -> bool:
-        """False while any outcome is `error`: then the mark does not count yet."""
-        return bool(self.outcomes) and all(o.status != "error" for o in self.outcomes)
+        """False while any outcome is `error` or could not be earned here: then the mark does not count yet."""
+        return bool(self.outcomes) and not any(o.status == "error" or o.unearnable for o in self.outcomes)
+
+    @property
+    def unearnable(self) -> int:
+        """Points that could not be earned on this machine."""
+        return sum(outcome.points for outcome in self.outcomes if outcome.unearnable)
 
     @property
     def exit_code(self) -> int:
-        """0 full marks, 1 some check failed, 3 our fault."""
+        """0 full marks, 1 some check failed, 3 our fault or the machine's."""
         if not self.final:
             return 3
-        return 0 if all(o.status == "passed" for o in self.outcomes) else 1
+        return 0 if all(o.status == "passed" or o.check == HIDDEN for o in self.outcomes) else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from dockerlab import mirror
 from dockerlab.course import Course, ImageRecipe
 from dockerlab.engine import standins
 from dockerlab.engine.client import Engine, connect
@@ -49,6 +50,15 @@ def get_images(course: Course, tell: Tell, *, rebuild: bool = False, pull: bool 
             got.append(Got(one.ref, how, standins.STAND_IN in image.labels, image.size))
             tell(one.ref, how)
         return got
+
+
+def prepare(course: Course, tell: Tell) -> list[Got]:
+    """The images, and where they are stand-ins and the course names wheels, an index that builds find those in."""
+    got = get_images(course, tell)
+    if mirror.is_needed(course) and not (standins.mirror_url() and mirror.status()):
+        mirror.up(course, lambda what: tell("wheels", what))
+        got = get_images(course, tell)
+    return got
 
 
 def _missing(engine: Engine, course: Course, wanted: list[ImageRecipe]) -> list[ImageRecipe]:

@@ -1,4 +1,4 @@
-"""What a student does: start a lab, check the work, ask for a hint."""
+"""What a student does: start a lab, check the work, ask for a hint, begin anew, and see the solution in the end."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dockerlab.course import Course
 from dockerlab.errors import CourseError, UsageError
 from dockerlab.grading import grade, list_checks
 from dockerlab.model import Check, Report
+from dockerlab.reports.audience import for_student
 
 NOTES = ".dockerlab.json"
 """The workspace's own file: which lab it is, and how many hints were shown."""
@@ -25,6 +26,16 @@ class Notes(msgspec.Struct, forbid_unknown_fields=False):
     lab: str
     hints: dict[str, int] = {}
     """For each check, how many rungs of its ladder were shown."""
+    passed: dict[str, str] = {}
+    """For each check that ever passed, when it first did: ISO 8601, UTC."""
+    score: int = 0
+    """The best so far."""
+    max_score: int = 0
+
+    @property
+    def solved(self) -> bool:
+        """Whether everything passed once."""
+        return self.max_score > 0 and self.score == self.max_score
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +111,98 @@ def find_workspace(course: Course, words: tuple[str, ...]) -> tuple[str, Path]:
     return notes.lab, folder
 
 
-def check(course: Course, lab: str, folder: Path, listen: Callable[[dict[str, Any]], None] | None = None) -> Report:
-    """Grades the workspace."""
-    return grade(lab, folder, course=course, listen=listen)
+def check(
+    course: Course,
+    lab: str,
+    folder: Path,
+    listen: Callable[[dict[str, Any]], None] | None = None,
+    *,
+    only: list[str] | None = None,
+) -> Report:
+    """Grades the workspace (or only some checks, and what they need), and remembers there what passed."""
+    report = for_student(grade(lab, folder, course=course, listen=listen and _without_hidden(listen), only=only))
+    notes = read_notes(folder)
+    if notes is not None and notes.lab == lab:
+        remember(notes, report, whole=only is None)
+        write_notes(folder, notes)
+    return report
+
+
+def _without_hidden(listen: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
+    """Tells the listener nothing of hidden checks."""
+    hidden: set[str] = set()
+
+    def hear(event: dict[str, Any]) -> None:
+        if event["event"] == "collected":
+            hidden.update(one.name for one in event["checks"] if one.hidden)
+            event = {**event, "checks": [one for one in event["checks"] if not one.hidden]}
+        name = event["outcome"].check if event["event"] == "outcome" else event.get("check", "")
+        if name not in hidden:
+            listen(event)
+
+    return hear
+
+
+def remember(notes: Notes, report: Report, *, whole: bool = True) -> None:
+    """Adds what passed now; what passed earlier is kept. Some checks alone (not `whole`) give no score."""
+    for one in report.outcomes:
+        if one.status == "passed":
+            notes.passed.setdefault(one.check, report.started)
+    most = sum(one.points for one in report.outcomes if not one.hidden)
+    if whole and (report.score >= notes.score or most != notes.max_score):
+        notes.score, notes.max_score = report.score, most
+
+
+def progress(course: Course, folder: Path) -> dict[str, Notes]:
+    """What was done of each lab, as the workspaces in `folder` (or that one itself) tell."""
+    found: dict[str, Notes] = {}
+    for place in (folder, *(folder / slug for slug in course.slugs)):
+        notes = read_notes(place)
+        if notes is not None and notes.lab in course.slugs:
+            known = found.get(notes.lab)
+            found[notes.lab] = notes if known is None or notes.score >= known.score else known
+    return found
+
+
+def reset(course: Course, lab: str, folder: Path) -> Path:
+    """Brings the starter back into the workspace; returns the folder beside it where the work is now. Notes are kept.
+
+    Raises UsageError where the folder is no workspace of the lab.
+    """
+    notes = read_notes(folder) if folder.is_dir() else None
+    if notes is None or notes.lab != lab:
+        raise UsageError(f"{folder.resolve()} is no workspace of {lab}.", hint=f"`dockerlab start {lab}` makes one.")
+    home = folder.resolve()
+    aside = next(one for number in range(1, 1000) if not (one := home.with_name(f"{home.name}.old-{number}")).exists())
+    aside.mkdir()
+    for path in sorted(home.iterdir()):
+        if path.name not in (NOTES, ".git"):
+            shutil.move(path, aside / path.name)
+    shutil.copytree(course.starter(lab), home, dirs_exist_ok=True, symlinks=True)
+    if course.lesson(lab).is_file():
+        shutil.copyfile(course.lesson(lab), home / "LESSON.md")
+    return aside
+
+
+def solution(course: Course, lab: str, folder: Path) -> Path:
+    """Copies the solution beside a workspace that has had full marks, and returns the copy. Raises UsageError before that."""
+    course.lab(lab)
+    source = course.solution(lab)
+    if source is None:
+        raise UsageError("This course came without its solutions.")
+    notes = read_notes(folder) if folder.is_dir() else None
+    if notes is None or notes.lab != lab or not notes.solved:
+        best = f" The best so far is {notes.score} of {notes.max_score} points." if notes and notes.max_score else ""
+        raise UsageError(
+            f"The solution of {lab} is shown when everything is green.{best}",
+            hint=f"`dockerlab check {lab}`, and `dockerlab hint {lab} CHECK` where you are stuck.",
+        )
+    home = folder.resolve()
+    target = home.with_name(f"{home.name}.solution")
+    if target.exists():
+        raise UsageError(f"{target} is there already.")
+    shutil.copytree(source, target, symlinks=True)
+    return target
 
 
 def next_hint(course: Course, lab: str, folder: Path, name: str = "") -> Hint | list[Check]:
@@ -110,7 +210,7 @@ def next_hint(course: Course, lab: str, folder: Path, name: str = "") -> Hint | 
 
     After the last rung the last is told again. Raises UsageError for a check that is not there or has no hints.
     """
-    checks = list_checks(course, lab)
+    checks = [one for one in list_checks(course, lab) if not one.hidden]
     if not name:
         return [one for one in checks if one.hints]
     found = next((one for one in checks if one.name == name.removeprefix("test_")), None)

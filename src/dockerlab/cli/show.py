@@ -47,7 +47,7 @@ def console(*, stderr: bool = False) -> Console:
 
 def write(out: Console, line: str) -> None:
     """One line, highlighted where there are colours; nothing in it is markup."""
-    shown = Text(line)
+    shown = Text(text.tame(line))
     _Highlighter().highlight(shown)
     out.print(shown)
 
@@ -106,23 +106,43 @@ def steps(out: Console) -> Iterator[Any]:
 
 
 def feedback(out: Console, report: Report) -> None:
-    """What there is to say about the checks that did not pass, and the score; their headlines are on the screen already."""
+    """What there is to say about the checks that did not pass, and the score; their headlines are on the screen already.
+
+    A terminal gets the most useful one whole, and a line for each of the others.
+    """
     if report.problem:
         write(out, f"  {text.clean(report.problem)}")
     seen: dict[str, str] = {}
-    for outcome in report.outcomes:
-        if outcome.status == "passed" or outcome.feedback is None or report.problem:
-            continue
-        if outcome.status == "skipped" and outcome.feedback.why.startswith("It needs"):
+    told = [] if report.problem else [one for one in report.outcomes if worth_telling(one)]
+    for number, outcome in enumerate(sorted(told, key=usefulness) if out.is_terminal else told):
+        if number and out.is_terminal:
+            said = outcome.feedback.observed or outcome.feedback.why if outcome.feedback else ""
+            write(out, f"  {text.MARKS[outcome.status]} {outcome.check}: {text.clean(said)}"[: max(out.width - 1, 40)])
             continue
         write(out, "")
         write(out, text.headline(outcome))
         _feedback(out, outcome, seen)
+        if not number and len(told) > 1 and out.is_terminal:
+            write(out, "")
+            write(out, "Then:")
     for line in text.advice_lines(report):
         write(out, line)
     write(out, "")
     for line in text.summary(report):
         write(out, line)
+
+
+def worth_telling(outcome: Outcome) -> bool:
+    """Whether there is something to say of it that another check's feedback does not say already."""
+    if outcome.status == "passed" or outcome.feedback is None:
+        return False
+    return not (outcome.status == "skipped" and outcome.feedback.why.startswith("It needs"))
+
+
+def usefulness(outcome: Outcome) -> tuple[bool, bool]:
+    """Sorts what to look at first to the front: failures before what could not be graded, those with a place before others."""
+    where = outcome.feedback.where if outcome.feedback else None
+    return outcome.status != "failed", where is None or not where.line
 
 
 def _feedback(out: Console, outcome: Outcome, seen: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TypeVar, get_type_hints
+from typing import Literal, TypeVar, get_type_hints
 
 import msgspec
 
@@ -39,6 +39,7 @@ class _LabFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     images: list[str] = []
     minutes: int = 30
     points: int = 100
+    data: Literal["", "digits"] = ""
     limits: _LimitsFile = _LimitsFile()  # type: ignore[valid-type]  # made above
 
 
@@ -48,6 +49,14 @@ class ImageRecipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     ref: str
     recipe: str
     summary: str
+
+
+class Wheels(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """images/wheels.toml: what builds install that is fetched beforehand where no index can be reached from a container."""
+
+    requirements: list[str] = []
+    cpu_index: str = ""
+    """An index of builds without CUDA; asked where it answers."""
 
 
 class _Catalog(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -112,6 +121,7 @@ class Course:
             images=tuple(raw.images),
             minutes=raw.minutes,
             points=raw.points,
+            data=raw.data,
             limits=limits,
         )
 
@@ -159,6 +169,11 @@ class Course:
         """The catalog of base images, in the order in which they can be built."""
         path = self.root / "images" / "catalog.toml"
         return read_toml(path, _Catalog).image if path.is_file() else []
+
+    def wheels(self) -> Wheels:
+        """The wheels that labs of the course install and that are not everywhere to be had."""
+        path = self.root / "images" / "wheels.toml"
+        return read_toml(path, Wheels) if path.is_file() else Wheels()
 
     def recipe(self, image: ImageRecipe) -> Path:
         """The folder of an image's recipe."""

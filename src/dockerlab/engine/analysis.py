@@ -46,12 +46,15 @@ class _Stack:
 
     def bury(self, node: _Node, path: str, by: int) -> Iterator[str]:
         """Everything below and including the node becomes dead; yields the paths that were there."""
-        if node.layer >= 0:
-            yield path
-            if node.size:
-                self.dead.append(Waste(path=path, size=node.size, made_by=node.layer, hidden_by=by))
-        for name, child in node.children.items():
-            yield from self.bury(child, f"{path}/{name}" if path else name, by)
+        below = [(node, path)]
+        while below:  # not by recursion: a stranger decides how deep the folders are
+            node, path = below.pop()
+            if node.layer >= 0:
+                yield path
+                if node.size:
+                    self.dead.append(Waste(path=path, size=node.size, made_by=node.layer, hidden_by=by))
+            children = reversed(node.children.items())
+            below += [(child, f"{path}/{name}" if path else name) for name, child in children]
 
     def remove(self, path: str, by: int) -> list[str]:
         folder, _, name = path.rpartition("/")
@@ -105,9 +108,9 @@ def _apply(stack: _Stack, index: int, layer: Layer) -> _Changes:
         if entry.kind not in ("opaque", "whiteout"):
             _put(stack, index, entry, added, changed)
     again = {path for path, _ in added}
-    changed += [(path, size) for path, size in added if path in set(removed)]
-    gone = [path for path in removed if path not in again]
-    return [one for one in added if one[0] not in set(removed)], changed, gone
+    before = set(removed)
+    changed += [one for one in added if one[0] in before]
+    return [one for one in added if one[0] not in before], changed, [path for path in removed if path not in again]
 
 
 def _put(stack: _Stack, index: int, entry: Entry, added: list[tuple[str, int]], changed: list[tuple[str, int]]) -> None:

@@ -12,16 +12,16 @@ from typing import Any
 import docker
 import requests
 
-from dockerlab.engine import legacy, sandbox
+from dockerlab.engine import gpus, legacy, sandbox
 from dockerlab.engine.builder import LEGACY, Builder, build_with_cli, the_builder
-from dockerlab.engine.connect import Address, addresses, brief, open_client, speaking
+from dockerlab.engine.connect import DEFAULT_SOCKET, Address, addresses, brief, open_client, speaking
 from dockerlab.engine.container import Container
 from dockerlab.engine.labels import OWNER, RUN, new_run_id, owner, owner_lives
 from dockerlab.engine.layers import read_layers
 from dockerlab.engine.meter import Meter
 from dockerlab.engine.objects import ExitCode, Finished, Image, Layer, RunSpec, Step
 from dockerlab.engine.streams import Deadline, Frames, collect
-from dockerlab.errors import EngineGone, EngineNotFound, LimitReached, SubmissionError
+from dockerlab.errors import EngineGone, EngineNotFound, LimitReached, NoGpu, SubmissionError
 from dockerlab.model import EngineInfo, Limits
 
 
@@ -54,6 +54,8 @@ class Engine:
         gpu = "nvidia runtime" if "nvidia" in runtimes else "none"
         if any("nvidia.com/gpu" in str(device) for device in info.get("DiscoveredDevices") or []):
             gpu = "CDI devices"
+        if self.address.url == DEFAULT_SOCKET and (count := _simulated_gpus()):
+            gpu = f"{count} SIMULATED"
         return EngineInfo(
             version=version["Version"], api_version=version["ApiVersion"], storage_driver=info["Driver"],
             cgroup_version=str(info.get("CgroupVersion", "1")), builder=builder or str(self.builder), gpu=gpu,
@@ -168,6 +170,8 @@ class Engine:
                 self.api.start(container)
         except docker.errors.APIError as error:
             text = brief(error)
+            if gpus.none_to_grant(text):
+                raise NoGpu("The engine here has no GPU to grant.", hint=gpus.advice()) from error
             if sandbox.is_submissions_fault(text):
                 raise SubmissionError(
                     f"The container could not start: {sandbox.heart(text)}.",
@@ -335,6 +339,12 @@ def connect(*, run_id: str = "") -> Engine:
     from dockerlab.engine.daemon import advice
 
     raise EngineNotFound(" ".join(problems), hint=advice())
+
+
+def _simulated_gpus() -> int:
+    from dockerlab.engine.daemon import simulated_gpus
+
+    return simulated_gpus()
 
 
 def _tuple(value: list[str] | None) -> tuple[str, ...] | None:

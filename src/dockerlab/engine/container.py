@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import docker
 
 from dockerlab.engine.connect import brief, speaking
-from dockerlab.engine.objects import ExitCode, Finished, Process, RunSpec, Stopped
+from dockerlab.engine.objects import ExitCode, Finished, LogLine, Process, RunSpec, Stopped, when
 from dockerlab.engine.shell import Shell
 from dockerlab.engine.streams import Deadline, Frames, collect
 from dockerlab.errors import EngineGone, LimitReached, SubmissionError
@@ -20,6 +20,10 @@ from dockerlab.model import Limits
 if TYPE_CHECKING:
     from dockerlab.engine.client import Engine
 
+STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+"""A time of the engine: RFC 3339 with nanoseconds, in UTC."""
+LOOKS, LOOK_AGAIN = 5, 0.3
+"""How often, and after how many seconds again, the processes of a container that may be ending are asked for."""
 LARGEST_FILE = 20_000_000
 """Bytes; more of one file is never read out of a container."""
 PROCESSES = r"""for d in /proc/[0-9]*; do
@@ -64,11 +68,23 @@ class Container:
         return next((str(one["IPAddress"]) for one in networks.values() if one["IPAddress"]), "")
 
     def processes(self) -> list[Process]:
-        """Its processes, by pid as the container sees them. Falls back to `docker top` where there is no shell."""
-        if self.shell is not None:
-            done = self.shell.run(PROCESSES, self._left(10))
-            return sorted(_processes(done.stdout), key=lambda one: one.pid)
-        return self._top()
+        """Its processes, by pid as the container sees them; none once it has ended.
+
+        Falls back to `docker top` where there is no shell.
+        """
+        problem: Exception | None = None
+        for _ in range(LOOKS):
+            try:
+                if self.shell is not None:
+                    done = self.shell.run(PROCESSES, self._left(10))
+                    return sorted(_processes(done.stdout), key=lambda one: one.pid)
+                return self._top()
+            except (ValueError, OSError, EngineGone) as error:
+                problem = error  # perhaps it ended while it was looked at, and its state does not say so yet
+            time.sleep(LOOK_AGAIN)
+            if not self.running:
+                return []
+        raise EngineGone(f"The processes of a container could not be listed: {problem}.") from problem
 
     def _top(self) -> list[Process]:
         with speaking("list the processes of a container"):
@@ -112,6 +128,24 @@ class Container:
             api, most = self.engine.api, self.limits.output_kib * 1024
             both = [bytes(api.logs(self.id, stdout=out, stderr=not out, tail=10_000)) for out in (True, False)]
         return both[0][-most:].decode("utf-8", "replace"), both[1][-most:].decode("utf-8", "replace")
+
+    def log_lines(self) -> list[LogLine]:
+        """The lines that it printed so far, both streams in the order of their times; bounded as `logs` is."""
+        most = self.limits.output_kib * 1024
+        with speaking("read the logs of a container"):
+            api = self.engine.api
+            began = when(api.inspect_container(self.id)["State"]["StartedAt"])
+            raw = {
+                name: bytes(api.logs(self.id, stdout=not err, stderr=err, timestamps=True, tail=10_000))[-most:]
+                for name, err in (("stdout", False), ("stderr", True))
+            }
+        found = [
+            LogLine(seconds=when(stamp) - began, stream=name, text=text.rstrip("\r"))
+            for name, data in raw.items()
+            for stamp, _, text in (line.partition(" ") for line in data.decode("utf-8", "replace").split("\n"))
+            if STAMP.fullmatch(stamp)
+        ]
+        return sorted(found, key=lambda line: line.seconds)
 
     def wait_for_log(self, text: str, within: float = 10) -> bool:
         """Whether `text` (a regular expression) appears in the logs within so many seconds."""
@@ -157,6 +191,19 @@ class Container:
             if error.status_code == 409:
                 raise SubmissionError("The container had ended already.", detail=self.logs()) from error
             raise EngineGone(f"The engine could not signal a container: {brief(error)}.") from error
+
+    def signal_process(self, pid: int, signal: str = "KILL") -> None:
+        """Signals one of its processes, by the pid that the container sees; done by a shell in it, as the process's user.
+
+        Raises SubmissionError where there is no such process.
+        """
+        self.touched = True
+        found = next((one for one in self.processes() if one.pid == pid), None)
+        if found is None:
+            raise SubmissionError(f"There is no process {pid} in the container any more.", detail=self.logs()[-600:])
+        done = self.exec("sh", "-c", f"kill -{signal} {pid}", user=str(found.uid))
+        if done.exit_code != 0:
+            raise EngineGone(f"Process {pid} of a container could not be signalled: {done.stderr.strip()[:200]}.")
 
     def wait(self, within: float = 10) -> Stopped:
         """Waits for its end. Raises LimitReached where it does not come within so many seconds."""

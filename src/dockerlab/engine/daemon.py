@@ -13,7 +13,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from dockerlab.engine import gpu_hook, gpus
 from dockerlab.engine.connect import DEFAULT_SOCKET, Address, addresses, open_client
 from dockerlab.engine.meter import Meter
 from dockerlab.errors import CannotInstall, EngineNotFound
@@ -33,6 +35,7 @@ class Up:
     started: bool
     where: str
     log: str = ""
+    simulated_gpus: int = 0
 
 
 def state_folder() -> Path:
@@ -84,7 +87,11 @@ def advice() -> str:
 
 
 def _dockerd() -> str | None:
-    return shutil.which("dockerd", path=os.pathsep.join([os.environ.get("PATH", ""), *SBIN]))
+    return shutil.which("dockerd", path=_search_path())
+
+
+def _search_path() -> str:
+    return os.pathsep.join([os.environ.get("PATH", ""), *SBIN])
 
 
 def answering() -> Address | None:
@@ -96,10 +103,22 @@ def answering() -> Address | None:
     return None
 
 
-def up(*, install: bool, tell: Tell) -> Up:
-    """Makes sure that an engine answers. Raises CannotInstall with the one line that helps."""
+def up(*, install: bool, tell: Tell, simulate_gpus: int = 0) -> Up:
+    """Makes sure that an engine answers. Raises CannotInstall with the one line that helps.
+
+    With `simulate_gpus` it is one of ours that grants so many simulated GPUs: one that we started without them is started
+    anew, and one that somebody else started is left alone.
+    """
     if found := answering():
-        return Up(False, found.url)
+        if not simulate_gpus or simulate_gpus == simulated_gpus():
+            return Up(False, found.url, simulated_gpus=simulated_gpus())
+        if started_by_us() is None:
+            raise CannotInstall(
+                f"The engine at {found.url} was not started by dockerlab, so no GPU can be simulated in it.",
+                hint="Stop it (`sudo systemctl stop docker docker.socket`, where systemd runs it), then try again as root.",
+            )
+        tell("Ending the engine that simulates no such GPUs")
+        down()
     if os.environ.get("DOCKER_HOST"):
         raise CannotInstall(
             f"No engine answers at DOCKER_HOST={os.environ['DOCKER_HOST']}.",
@@ -115,9 +134,24 @@ def up(*, install: bool, tell: Tell) -> Up:
         dockerd = _dockerd()
         if dockerd is None:
             raise CannotInstall("The package docker.io brought no dockerd.", hint=advice())
-        if found := answering():  # the package's own service started it
-            return Up(False, found.url)
-    return _start(dockerd, tell)
+        if answering():  # the package's own service started it
+            return up(install=False, tell=tell, simulate_gpus=simulate_gpus)
+    return _start(dockerd, tell, simulate_gpus)
+
+
+def up_for_course(tell: Tell) -> Up:
+    """An engine on which all of a course can be graded: simulated GPUs, wherever the engine is ours to start.
+
+    Raises CannotInstall where none answers and none can be brought up.
+    """
+    found = answering()
+    ours = found is None or (started_by_us() is not None and not simulated_gpus())
+    return up(install=True, tell=tell, simulate_gpus=gpus.SIMULATED if ours and not _has_nvidia() else 0)
+
+
+def _has_nvidia() -> bool:
+    """Whether this machine has the real runtime's hook: then nothing is simulated."""
+    return shutil.which(gpu_hook.NAME, path=_search_path()) is not None
 
 
 def apt_install(packages: tuple[str, ...], tell: Tell) -> None:
@@ -136,13 +170,15 @@ def apt_install(packages: tuple[str, ...], tell: Tell) -> None:
             raise CannotInstall(f"`{' '.join(command)}` failed: {' '.join(last)}")
 
 
-def _start(dockerd: str, tell: Tell) -> Up:
+def _start(dockerd: str, tell: Tell, simulate_gpus: int) -> Up:
     _forget_stale_pid()
     folder = state_folder()
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "dockerd.log"
-    tell("Starting the Docker Engine")
-    env = os.environ | {"PATH": os.pathsep.join([os.environ.get("PATH", ""), *SBIN])}
+    tell(f"Starting the Docker Engine{f' with {simulate_gpus} SIMULATED GPUs' if simulate_gpus else ''}")
+    env = os.environ | {"PATH": _search_path()}
+    if simulate_gpus:
+        env["PATH"] = os.pathsep.join([str(gpus.install_hook(folder, simulate_gpus)), env["PATH"]])
     with log.open("ab") as out:
         process = subprocess.Popen(
             [dockerd],
@@ -152,7 +188,8 @@ def _start(dockerd: str, tell: Tell) -> Up:
             env=env,
             start_new_session=True,
         )
-    _record().write_text(json.dumps({"pid": process.pid, "started": _birth(process.pid)}))
+    record = {"pid": process.pid, "started": _birth(process.pid), "simulated_gpus": simulate_gpus}
+    _record().write_text(json.dumps(record))
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         if process.poll() is not None:
@@ -161,7 +198,7 @@ def _start(dockerd: str, tell: Tell) -> Up:
             raise CannotInstall(f"dockerd ended at once: {' '.join(last)[:300]}", hint=f"Its log is {log}.")
         with contextlib.suppress(EngineNotFound):
             open_client(Address(DEFAULT_SOCKET, "the default socket"), Meter()).close()
-            return Up(True, DEFAULT_SOCKET, str(log))
+            return Up(True, DEFAULT_SOCKET, str(log), simulate_gpus)
         time.sleep(0.1)
     process.terminate()
     raise CannotInstall(f"dockerd did not answer within {START_SECONDS} s.", hint=f"Its log is {log}.")
@@ -185,11 +222,21 @@ def _birth(pid: int) -> str:
 
 def started_by_us() -> int | None:
     """The pid of the engine that `up` started, while it lives."""
+    found = _ours()
+    return int(found["pid"]) if found else None
+
+
+def simulated_gpus() -> int:
+    """How many GPUs the engine simulates that `up` started; 0 where it started none that lives."""
+    return int(_ours().get("simulated_gpus", 0))
+
+
+def _ours() -> dict[str, Any]:
     with contextlib.suppress(OSError, ValueError, KeyError):
         record = json.loads(_record().read_text())
         if record["started"] and _birth(record["pid"]) == record["started"]:
-            return int(record["pid"])
-    return None
+            return dict(record)
+    return {}
 
 
 def down() -> bool:

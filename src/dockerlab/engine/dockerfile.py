@@ -110,6 +110,20 @@ class Dockerfile:
                 stages.add(one.args[2].lower())
         return found
 
+    def filled(self, text: str, at: Instruction) -> str:
+        """Words of an instruction, with the ARGs and ENVs filled in that its stage has set before it."""
+        values: dict[str, str] = {}
+        for one in self.instructions:
+            if one is at:
+                break
+            if one.stage == at.stage and one.name == "ARG":
+                for arg in one.args:
+                    key, equals, value = arg.partition("=")
+                    values[key] = value.strip("\"'") if equals else self.arguments.get(key, "")
+            elif one.stage == at.stage and one.name == "ENV":
+                values |= {key: value.strip("\"'") for key, value in zip(one.args[::3], one.args[1::3], strict=False)}
+        return _fill(text, values)
+
     def line_of(self, instruction: str) -> int:
         """The line of the instruction that a build step shows; 0 where it cannot be told."""
         wanted = _squeeze(instruction)

@@ -19,6 +19,8 @@ MOST_ENTRIES = 500_000
 """Paths in one image; a Debian with PyTorch has about 30,000."""
 LARGEST_JSON = 4_000_000
 PIECE = 2**20
+OUTER, INNER = 2**18, 2**15
+"""Bytes that tarfile reads at once. It copies what is left of them at every header, so more is slower: measured."""
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 
@@ -54,7 +56,7 @@ def read_layers(chunks: Iterator[bytes], needles: tuple[bytes, ...] = ()) -> lis
     links: dict[str, str] = {}
     documents: dict[str, Any] = {}
     try:
-        with tarfile.open(fileobj=io.BufferedReader(_Chunks(chunks), 2**20), mode="r|", bufsize=2**20) as outer:
+        with tarfile.open(fileobj=_Chunks(chunks), mode="r|", bufsize=OUTER) as outer:
             for member in outer:
                 if member.issym():
                     links[member.name] = _beside(member.name, member.linkname)
@@ -103,7 +105,7 @@ def _instructions(history: list[dict[str, Any]], count: int) -> list[str]:
 def _entries(file: Any, needles: tuple[bytes, ...]) -> tuple[Entry, ...]:
     """What one layer holds."""
     entries: list[Entry] = []
-    with tarfile.open(fileobj=file, mode="r|*", bufsize=2**20) as layer:
+    with tarfile.open(fileobj=file, mode="r|*", bufsize=INNER) as layer:
         for member in layer:
             if len(entries) >= MOST_ENTRIES:
                 raise LimitReached(f"The image holds more than {MOST_ENTRIES} paths in one layer.")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from dockerlab.engine.gpus import DeviceRequest
 
 _MEANINGS = {
     0: "success",
@@ -96,6 +99,23 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """A line of a container's log."""
+
+    seconds: float
+    """When the engine got it, after the container's start."""
+    stream: str
+    """stdout or stderr."""
+    text: str
+
+
+def when(stamp: str) -> float:
+    """Seconds since the epoch, of a time as the engine writes it: RFC 3339 in UTC, with up to nine decimals."""
+    whole, _, decimals = stamp.removesuffix("Z").partition(".")
+    return datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp() + float(f"0.{decimals or 0}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
     """One process of a container, with ids as the container sees them."""
 
@@ -162,3 +182,5 @@ class RunSpec:
     network: str = "none"
     """`none`, `inside` (other containers of this run, nothing else) or `outside`."""
     mounts: tuple[Mount, ...] = ()
+    gpus: DeviceRequest | None = None
+    """What `--gpus` asks for; None asks for no GPU."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from dockerlab.engine.client import Engine
-from dockerlab.engine.daemon import apt_install
+from dockerlab.engine.daemon import apt_install, state_folder
 from dockerlab.engine.objects import Image
 from dockerlab.errors import CannotInstall, CourseError, EngineGone
 from dockerlab.model import Limits
@@ -27,6 +28,10 @@ BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem",
 )  # fmt: skip
 """Where systems keep their certificates, all in one file."""
+MIRROR_RECORD = "mirror.json"
+"""In the state folder: the index of packages that was started for builds."""
+MIRRORED = "site/pip.conf"
+"""What a recipe copies that has the mirror in it."""
 INSIDE_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 LIMITS = Limits(build_seconds=900)
 Tell = Callable[[str], None]
@@ -56,9 +61,19 @@ def pull(engine: Engine, ref: str) -> bool:
     return engine.has_image(ref)
 
 
+def mirror_url() -> str:
+    """The index of packages that builds are to ask, too; empty where none was started."""
+    try:
+        return str(json.loads((state_folder() / MIRROR_RECORD).read_text())["url"])
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
 def fingerprint(recipe: Path) -> str:
-    """SHA-256 over the recipe's files: a stand-in of another recipe is stale."""
+    """SHA-256 over the recipe's files, and over what they take from the site: a stand-in of anything else is stale."""
     digest = hashlib.sha256()
+    if MIRRORED in (recipe / "Dockerfile").read_text(encoding="utf-8"):
+        digest.update(mirror_url().encode())
     for path in sorted(one for one in recipe.rglob("*") if one.is_file()):
         digest.update(f"{path.relative_to(recipe).as_posix()}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
@@ -123,7 +138,19 @@ def _add_site(folder: Path) -> None:
         f"cert = {INSIDE_BUNDLE}",
         *(f"{key} = {value}" for key, value in sorted(pip_settings().items())),
     ]
-    (folder / "pip.conf").write_text("\n".join(lines) + "\n")
+    (folder / "pip-host.conf").write_text("\n".join(lines) + "\n")
+    (folder / "pip.conf").write_text("\n".join(_with_mirror(lines)) + "\n")
+
+
+def _with_mirror(lines: list[str]) -> list[str]:
+    url = mirror_url()
+    if not url:
+        return lines
+    found = {key: value for key, _, value in (line.partition(" = ") for line in lines)}
+    host = urlsplit(url).hostname or ""
+    found["extra-index-url"] = f"{url} {found.get('extra-index-url', '')}".strip()
+    found["trusted-host"] = f"{host} {found.get('trusted-host', '')}".strip()
+    return [f"{key} = {value}" if value else key for key, value in found.items()]
 
 
 def _bundle() -> bytes:

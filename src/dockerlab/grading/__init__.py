@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from typing import Any
 
 from dockerlab.checks.lint import advise
 from dockerlab.course import Course, open_course
+from dockerlab.datasets import small
 from dockerlab.engine.daemon import state_folder
 from dockerlab.engine.labels import new_run_id, owner, process_lives
 from dockerlab.errors import DockerlabError, OurFault, SubmissionError, UsageError
@@ -32,6 +34,7 @@ ENGINE = "dockerlab.engine.client:connect"
 UNKNOWN = "unknown"
 SCRATCH = "dockerlab-run-"
 """Temporary folders begin with this and the run's id."""
+_one_at_a_time = threading.Lock()
 Listen = Callable[[dict[str, Any]], None]
 
 
@@ -92,6 +95,7 @@ def _work(
         order = Order(
             grader=str(course.grader(lab.slug)), submission=str(scratch / "submission"), home=str(scratch / "home"),
             run_id=run_id, limits=lab.limits, connect=connect, only=only, cache=str(state_folder() / "pycache"),
+            data=_data(lab),
         )  # fmt: skip
         worker = Worker(order, owner(), listen)
         worker.work()
@@ -105,6 +109,14 @@ def _work(
         ):  # an engine that died has its own outcomes already
             engine.__exit__(*sys.exc_info())
     return worker, info, linting.result()
+
+
+def _data(lab: Lab) -> str:
+    """Where the lab's data are, prepared at the first time. Raises DataUnavailable."""
+    if not lab.data:
+        return ""
+    with _one_at_a_time:
+        return str(small(state_folder() / "data", lambda what: None).root)
 
 
 def list_checks(course: Course, lab: str, home: Path | None = None) -> list[Check]:
@@ -130,6 +142,7 @@ def _refused(lab: Lab, checks: list[Check], error: DockerlabError, started: str,
             status="failed",
             points=check.points,
             feedback=feedback,
+            hidden=check.hidden,
         )
         for check in checks
     )

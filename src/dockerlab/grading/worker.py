@@ -19,7 +19,7 @@ import msgspec
 
 from dockerlab.errors import CourseError, OurFault
 from dockerlab.model import Check, Feedback, Limits, Outcome
-from dockerlab.plugin.child import Order
+from dockerlab.plugin.child import UNEARNABLE, Order
 
 SLACK = 15.0
 """Seconds beyond a limit of the lab after which the child is judged to hang: what it waits for has limits of its own."""
@@ -62,7 +62,7 @@ class Worker:
                 raise OurFault(f"The process that grades ended before its first check: {why}")
             check = next(one for one in self.checks if one.name == running)
             lost = Outcome(
-                check=check.name, title=check.title, status="error", points=check.points,
+                check=check.name, title=check.title, status="error", points=check.points, hidden=check.hidden,
                 feedback=Feedback(observed=why, why="This is not the submission's fault: the grader could not finish the check."),
             )  # fmt: skip
             self._bring(lost)
@@ -78,7 +78,7 @@ class Worker:
         home = Path(self._order.home)
         scratch = home / "tmp"
         scratch.mkdir(exist_ok=True)
-        done = {name: outcome.status for name, outcome in self.outcomes.items()}
+        done = {name: UNEARNABLE if outcome.unearnable else outcome.status for name, outcome in self.outcomes.items()}
         order = msgspec.structs.replace(self._order, done=done)
         with tempfile.TemporaryFile() as said:
             process = subprocess.Popen(
@@ -125,7 +125,7 @@ class Worker:
                         limits.check_seconds + SLACK,
                         time.monotonic(),
                     )
-                case "building":
+                case "building" | "waiting":
                     patience, since = event["seconds"] + SLACK, time.monotonic()
                 case "built":
                     patience, since = limits.check_seconds + SLACK, time.monotonic()

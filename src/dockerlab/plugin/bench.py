@@ -4,24 +4,48 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from dockerlab.checks.asked import Asked, record, recorder_image
 from dockerlab.checks.submission import Submission
+from dockerlab.datasets import Data, read_note
 from dockerlab.engine.client import Engine
 from dockerlab.engine.container import Container
+from dockerlab.engine.gpus import asking
 from dockerlab.engine.http import Client
 from dockerlab.engine.objects import Finished, Image, RunSpec
-from dockerlab.errors import SubmissionError
+from dockerlab.errors import CourseError, LimitReached, SubmissionError
 from dockerlab.model import Limits
 
+T = TypeVar("T")
 SIDE_BY_SIDE = 6
 """Calls to the engine that go on at once; more make none of them quicker on two processors."""
+LAST_SECONDS = 15
+"""For what goes on beside the checks when they have ended; a build that takes longer is ended by force."""
 Event = Callable[[dict[str, Any]], None]
+
+
+@dataclass
+class _Desk:
+    """What one check, or one piece of work beside the checks, has lying about."""
+
+    own: list[Container] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """Limits that its containers met."""
+
+    def tidy(self) -> None:
+        """Removes its containers."""
+        while self.own:
+            with contextlib.suppress(Exception):  # the parent's clean-up removes what is left, and says so
+                self.own.pop().remove()
 
 
 @dataclass
@@ -35,13 +59,18 @@ class Bench:
     closed_network: bool = False
     """Whether running containers join the run's own network, because some check asks a server."""
     deadline: float = 0.0
-    notes: list[str] = field(default_factory=list)
-    """Limits that the running check's containers met."""
+    data_folder: str = ""
+    """Where the lab's data are."""
     _engine: Engine | None = None
     _images: dict[tuple[Any, ...], Image | SubmissionError] = field(default_factory=dict)
+    _building_one: dict[tuple[Any, ...], threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
     _shared: Container | None = None
-    _own: list[Container] = field(default_factory=list)
+    _begun: list[Future[Any]] = field(default_factory=list)
+    _desk: ContextVar[_Desk] = field(default_factory=lambda: ContextVar("desk"))
     _http: Client | None = None
+
+    def __post_init__(self) -> None:
+        self._desk.set(_Desk())
 
     @property
     def engine(self) -> Engine:
@@ -50,6 +79,11 @@ class Bench:
             self._engine = self.open_engine()
         return self._engine
 
+    @property
+    def notes(self) -> list[str]:
+        """Limits that the running check's containers met."""
+        return self._desk.get().notes
+
     def begin(self) -> None:
         """A check begins: its time starts, nothing is noted yet."""
         self.deadline = time.monotonic() + self.limits.check_seconds
@@ -57,15 +91,13 @@ class Bench:
 
     def end(self) -> None:
         """A check ended: the containers that only it used are removed."""
-        while self._own:
-            with contextlib.suppress(Exception):  # the parent's clean-up removes what is left, and says so
-                self._own.pop().remove()
+        self._desk.get().tidy()
 
     @contextlib.contextmanager
-    def _building(self) -> Iterator[None]:
-        """Building has a time limit of its own: it does not count against the check's."""
+    def _building(self, begins: str = "building") -> Iterator[None]:
+        """Building, and waiting for what may build, has a time limit of its own: it does not count against the check's."""
         began = time.monotonic()
-        self.emit({"event": "building", "seconds": self.limits.build_seconds})
+        self.emit({"event": begins, "seconds": self.limits.build_seconds})
         try:
             yield
         finally:
@@ -85,23 +117,26 @@ class Bench:
         A failed build is remembered, too: it fails the next check that asks for it without building again.
         """
         key = (dockerfile, target, tuple(sorted((changes or {}).items(), key=lambda item: item[0])))
-        if key not in self._images:
-            self.submission.dockerfile(dockerfile)
-            try:
-                with (
-                    self._building(),
-                    tempfile.TemporaryDirectory(prefix="dockerlab-context-") as scratch,
-                ):
-                    context = self.submission.path
-                    if changes:
-                        context = self.submission.copy(Path(scratch, "context"), changes)
-                    self._images[key] = self.engine.build(context, dockerfile, target=target, limits=self.limits)
-            except SubmissionError as error:
-                self._images[key] = error
+        with self._building_one[key]:
+            if key not in self._images:
+                self._images[key] = self._build(dockerfile, target, changes)
         found = self._images[key]
         if isinstance(found, SubmissionError):
             raise found
         return found
+
+    def _build(
+        self, dockerfile: str, target: str, changes: Mapping[str, bytes | None] | None
+    ) -> Image | SubmissionError:
+        self.submission.dockerfile(dockerfile)
+        try:
+            with self._building(), tempfile.TemporaryDirectory(prefix="dockerlab-context-") as scratch:
+                context = self.submission.path
+                if changes:
+                    context = self.submission.copy(Path(scratch, "context"), changes)
+                return self.engine.build(context, dockerfile, target=target, limits=self.limits)
+        except SubmissionError as error:
+            return error
 
     def build_folder(self, folder: Path) -> Image:
         """The image of a folder of the course, such as a starter: what a submission is compared with."""
@@ -123,12 +158,17 @@ class Bench:
         """What to ask the engine for; no arguments mean the image's own command."""
         ref = image if isinstance(image, str) else image.id
         options.setdefault("network", "outside" if self.limits.network else network)
+        if isinstance(options.get("gpus"), str):
+            options["gpus"] = asking(options["gpus"])
         if isinstance(options.get("stdin"), str):
             options["stdin"] = options["stdin"].encode()
         return RunSpec(image=ref, args=args or None, **options)
 
     def run(self, *args: str, image: Image | str | None = None, **options: Any) -> Finished:
-        """`docker run`, to the end. Options: env, entrypoint, stdin, user, workdir, mounts, network."""
+        """`docker run`, to the end.
+
+        Options: env, entrypoint, stdin, user, workdir, mounts, network, and gpus, in the words of `docker run --gpus`.
+        """
         spec = self.spec(image if image is not None else self.build(), args, options, network="none")
         done = self.engine.run(spec, self.limits, self.deadline)
         self.notes.extend(note for note in done.notes if note not in self.notes)
@@ -137,7 +177,7 @@ class Bench:
     def start(self, *args: str, image: Image | str | None = None, **options: Any) -> Container:
         """`docker run -d`: a container for this check alone, removed when the check ends."""
         made = self._start(image, args, options)
-        self._own.append(made)
+        self._desk.get().own.append(made)
         return made
 
     def still(self, image: Image | None = None) -> Container:
@@ -148,7 +188,7 @@ class Bench:
         spec = self.spec(found, words, {}, network="none")
         made = Container(self.engine, self.engine.create(spec, self.limits), spec, self.limits)
         made.deadline = self.deadline
-        self._own.append(made)
+        self._desk.get().own.append(made)
         return made
 
     def _start(self, image: Image | str | None, args: tuple[str, ...], options: dict[str, Any]) -> Container:
@@ -158,16 +198,77 @@ class Bench:
         made.deadline = self.deadline
         return made
 
+    @property
+    def digits(self) -> Data:
+        """The digits that the lab is graded with; its lab.toml says `data = "digits"`. Raises CourseError without."""
+        found = read_note(Path(self.data_folder)) if self.data_folder else None
+        if found is None:
+            raise CourseError('The lab has no digits to be graded with: lab.toml needs `data = "digits"`.')
+        return found
+
+    def asked(self, script: str, name: str) -> Asked:
+        """What a script of the submission, given an image's name, asks of the engine; it runs where there is none."""
+        image = recorder_image(self.build_folder)
+        return record(
+            self.submission, script, name, image, lambda spec: self.engine.run(spec, self.limits, self.deadline)
+        )
+
     @staticmethod
     def together(*calls: Callable[[], Any]) -> list[Any]:
         """Does things side by side, such as waiting for several containers; the results in order. The first error is raised."""
         with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
-            return [one.result() for one in [pool.submit(call) for call in calls]]
+            return [one.result() for one in [pool.submit(copy_context().run, call) for call in calls]]
+
+    def soon(self, call: Callable[[], T]) -> Callable[[], T]:
+        """Begins something beside the checks, such as waiting for a grace period; returns what waits for its result.
+
+        The containers that it starts are its own, and gone when it ends. An error is raised to each who asks for the result.
+        """
+        desk = _Desk()
+
+        def work() -> T:
+            self._desk.set(desk)
+            try:
+                return call()
+            finally:
+                desk.tidy()
+
+        future: Future[T] = Future()
+        self._begun.append(future)
+        assert self.engine  # connected here, once, and not by two threads at the same time
+
+        def run() -> None:
+            try:
+                future.set_result(copy_context().run(work))
+            except BaseException as error:
+                future.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()
+
+        def result() -> T:
+            if not future.done():
+                with self._building("waiting"):
+                    wait([future], timeout=self.limits.build_seconds)
+            if not future.done():
+                raise LimitReached(f"It did not come to an end within {self.limits.build_seconds:.0f} s.")
+            self.notes.extend(note for note in desk.notes if note not in self.notes)
+            return future.result()
+
+        return result
+
+    def close(self) -> None:
+        """Waits for what was begun and nobody asked for, so that it makes nothing more behind the cleaning up."""
+        wait(self._begun, timeout=LAST_SECONDS)
+
+    def pause(self, seconds: float) -> None:
+        """Waits, because a container needs the time."""
+        with self.engine.meter.waiting():
+            time.sleep(seconds)
 
     def shared(self) -> Container:
         """The running container that checks share, until one of them stops or signals it, or it ends by itself."""
         if self._shared is not None and (self._shared.touched or not self._shared.running):
-            self._own.append(self._shared)
+            self._desk.get().own.append(self._shared)
             self._shared = None
         if self._shared is None:
             self._shared = self._start(None, (), {})

@@ -2,7 +2,7 @@
 
 It is started as `python -I -B -m dockerlab.plugin.child`, reads one line of JSON on stdin, and speaks one JSON object
 a line on what was its stdout; the checks' own stdout goes to stderr. Events: collected, broken, start, building,
-built, outcome, costs.
+waiting, built, outcome, costs.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ from dockerlab.plugin.fixtures import Fixtures
 
 SKIPPED_FOR = "It needs the check `{}`, which did not pass."
 
+UNEARNABLE = "unearnable"
+"""The status, among checks, of one that was skipped because of this machine."""
+
 
 class Order(msgspec.Struct, frozen=True):
     """What the parent asks the child to do."""
@@ -41,6 +44,8 @@ class Order(msgspec.Struct, frozen=True):
     limits: Limits
     connect: str
     """module:function that opens the engine."""
+    data: str = ""
+    """Where the digits are that the lab is graded with; empty: it needs none."""
     cache: str = ""
     """Where compiled graders are kept, outside the course; empty: nowhere."""
     done: dict[str, str] = {}
@@ -104,16 +109,19 @@ class Run:
         spec = self.checks[item.name.removeprefix("test_")]
         self.emit({"event": "start", "check": spec.name})
         began = time.monotonic()
-        missing = next((need for need in spec.needs if self.status.get(need) != "passed"), "")
+        missing = [need for need in spec.needs if self.status.get(need) != "passed"]
+        unearnable = bool(missing) and all(self.status.get(need) == UNEARNABLE for need in missing)
         if missing:
             status: Status = "skipped"
-            feedback: Feedback | None = Feedback(why=SKIPPED_FOR.format(missing))
+            feedback: Feedback | None = Feedback(why=SKIPPED_FOR.format(missing[0]))
         else:
             status, feedback = self._run(item, nextitem, spec)
-        self.status[spec.name] = status
+            unearnable = status == "skipped"
+        self.status[spec.name] = UNEARNABLE if unearnable else status
         outcome = Outcome(
             check=spec.name, title=spec.title, status=status, points=spec.points,
-            seconds=round(time.monotonic() - began, 3), feedback=feedback,
+            seconds=round(time.monotonic() - began, 3), feedback=feedback, unearnable=unearnable,
+            hidden=spec.hidden,
         )  # fmt: skip
         self.emit({"event": "outcome", "outcome": outcome})
         return True
@@ -187,6 +195,7 @@ def main() -> int:
         bench = Bench(
             open_engine=lambda: connect(run_id=order.run_id),
             submission=Submission(Path(order.submission)), limits=order.limits, emit=emit,
+            data_folder=order.data,
         )  # fmt: skip
         run = Run(order, bench, emit)
         settings = Path(order.home, "pytest.ini")
@@ -199,6 +208,7 @@ def main() -> int:
         if order.cache:  # rewriting a grader's asserts takes longer than all else here: once is enough
             sys.pycache_prefix, sys.dont_write_bytecode = order.cache, False
         pytest.main(args, plugins=[run, Fixtures(bench)])
+        bench.close()
         if run.broken:
             emit({"event": "broken", "reason": run.broken})
         builder = "" if order.collect_only else str(the_builder())

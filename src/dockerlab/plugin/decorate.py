@@ -16,11 +16,13 @@ def check(
     points: int,
     hints: Iterable[str] = (),
     needs: Callable[..., Any] | Iterable[Callable[..., Any]] = (),
+    hidden: bool = False,
 ) -> Callable[[F], F]:
     """Marks a test as a check worth `points`. Its docstring is the sentence that the student reads.
 
     `hints` is a ladder: nudge, concept, command shape. `needs` are checks without which this one says nothing:
-    where one of them does not pass, this one is `skipped`. Raises ValueError or TypeError for what makes no sense.
+    where one of them does not pass, this one is `skipped`. Of a `hidden` check the student's report tells the points, and
+    nothing more. Raises ValueError or TypeError for what makes no sense.
     """
     if isinstance(points, bool) or not isinstance(points, int) or points < 0:
         raise ValueError(f"points={points!r}: a whole number from 0 on")
@@ -32,6 +34,8 @@ def check(
     for need in wanted:
         if not hasattr(need, ATTRIBUTE):
             raise TypeError(f"needs={need!r} is not a check of this grader")
+        if getattr(need, ATTRIBUTE).hidden and not hidden:
+            raise ValueError(f"a check that is seen must not need `{getattr(need, ATTRIBUTE).name}`, which is hidden")
 
     def mark(function: F) -> F:
         title = " ".join((function.__doc__ or "").split())
@@ -45,6 +49,7 @@ def check(
             points=points,
             hints=ladder,
             needs=tuple(getattr(need, ATTRIBUTE).name for need in wanted),
+            hidden=hidden,
         )
         setattr(function, ATTRIBUTE, spec)
         return function

@@ -12,7 +12,7 @@ import pytest
 
 from dockerlab.checks import CheckFailed, feedback_of
 from dockerlab.engine.objects import ExitCode
-from dockerlab.errors import DockerlabError, SubmissionError
+from dockerlab.errors import DockerlabError, NoGpu, SubmissionError
 from dockerlab.model import Check, Feedback, Status
 
 LONGEST = 400
@@ -37,6 +37,8 @@ def judge(
         return "failed", _with(error.feedback, hint, check)
     if isinstance(error, SubmissionError):
         return "failed", _with(feedback_of(error), hint, check)
+    if isinstance(error, NoGpu):
+        return "skipped", Feedback(why=f"{error.message} Its points cannot be earned here.", hint=error.hint)
     if isinstance(error, DockerlabError):
         return "error", Feedback(observed=error.message, why=error.hint)
     if isinstance(error, AssertionError):

@@ -7,15 +7,38 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from dockerlab.errors import UsageError
 from dockerlab.model import Feedback, Outcome, Report
 
 SCHEMA = "dockerlab/report/v1"
+REPORT = ("lab", "title", "started", "seconds", "checksum", "engine", "problem", "advice", "costs")
+OUTCOME = ("title", "status", "seconds", "feedback", "unearnable", "hidden")
 SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
 
 
 def render(report: Report) -> str:
     """The report as an indented JSON object, ending in a line feed."""
     return json.dumps(as_dict(report), indent=2, ensure_ascii=False) + "\n"
+
+
+def parse(text: str | bytes) -> Report:
+    """The report that was written as JSON. Raises UsageError for what is none, or of another version."""
+    try:
+        raw = json.loads(text)
+        if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+            raise UsageError(f"That is no report of dockerlab (schema {SCHEMA}).")
+        checks = [
+            {"check": one["name"], "points": one["max_score"], **{key: one[key] for key in OUTCOME if key in one}}
+            for one in raw["checks"]
+        ]
+        report = msgspec.convert({**{key: raw[key] for key in REPORT if key in raw}, "outcomes": checks}, Report)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UsageError(f"That is no whole report of dockerlab: {error!r}.") from error
+    if report.score != raw["score"] or report.max_score != raw["max_score"]:
+        raise UsageError("The report's score is not the sum of its checks: it was changed.")
+    return report
 
 
 def as_dict(report: Report) -> dict[str, Any]:
@@ -27,6 +50,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "score": report.score,
         "max_score": report.max_score,
         "final": report.final,
+        "unearnable": report.unearnable,
         "problem": report.problem,
         "started": report.started,
         "seconds": report.seconds,
@@ -45,6 +69,8 @@ def _check(outcome: Outcome) -> dict[str, Any]:
         "status": outcome.status,
         "score": outcome.score,
         "max_score": outcome.points,
+        "unearnable": outcome.unearnable,
+        "hidden": outcome.hidden,
         "seconds": outcome.seconds,
         "feedback": _feedback(outcome.feedback) if outcome.feedback else None,
     }

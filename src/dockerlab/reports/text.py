@@ -11,6 +11,8 @@ WIDTH = 96
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 """ECMA-48, "select graphic rendition"."""
 MARKS = {"passed": "✓", "failed": "✗", "skipped": "–", "error": "!"}
+LONGEST = 4_000
+"""Characters of one text that are shown; a line of a megabyte helps nobody."""
 LABELS = ("expected", "observed", "why", "where", "hint")
 
 
@@ -30,7 +32,7 @@ def render(report: Report) -> str:
             continue
         seen.setdefault(plain, outcome.check)
         lines += feedback_lines(outcome)
-    return "\n".join([*lines, *advice_lines(report), "", *summary(report)]) + "\n"
+    return "\n".join(map(tame, [*lines, *advice_lines(report), "", *summary(report)])) + "\n"
 
 
 def headline(outcome: Outcome) -> str:
@@ -49,9 +51,9 @@ def feedback_lines(outcome: Outcome) -> list[str]:
         value = getattr(feedback, name)
         if value and value != outcome.title:
             head = f"      {name + ':':<10}"
-            lines += textwrap.wrap(clean(str(value)), WIDTH, initial_indent=head, subsequent_indent=" " * 16)
+            lines += textwrap.wrap(cut(clean(str(value))), WIDTH, initial_indent=head, subsequent_indent=" " * 16)
     if feedback.detail:
-        lines += ["      | " + clean(line)[: WIDTH - 8] for line in feedback.detail.splitlines()]
+        lines += ["      | " + clean(line)[: WIDTH - 8] for line in feedback.detail[-LONGEST:].splitlines()]
     return lines
 
 
@@ -62,7 +64,7 @@ def advice_lines(report: Report) -> list[str]:
     lines = ["", "Advice on style, worth no points:"]
     for one in report.advice:
         text = f"{one.file}, line {one.line}: {one.text} ({one.code})"
-        lines += textwrap.wrap(clean(text), WIDTH, initial_indent="  · ", subsequent_indent="    ")
+        lines += textwrap.wrap(cut(clean(text)), WIDTH, initial_indent="  · ", subsequent_indent="    ")
     return lines
 
 
@@ -74,6 +76,9 @@ def summary(report: Report) -> list[str]:
         lost = sum(outcome.points for outcome in errors)
         lines.append(f"Not final: {len(errors)} check(s), worth {lost} points, could not be carried out.")
         lines.append("That is not the submission's fault. Grade again.")
+    if report.unearnable:
+        names = ", ".join(f"`{outcome.check}`" for outcome in report.outcomes if outcome.unearnable)
+        lines.append(f"Not final: {report.unearnable} points could not be earned on this machine: {names}.")
     return lines
 
 
@@ -81,3 +86,15 @@ def clean(text: str) -> str:
     """Without what a terminal would obey: colours are taken out, other controls and right-to-left marks shown as ␛ or �."""
     text = COLOUR.sub("", text)
     return "".join("␛" if c == "\x1b" else c if c.isprintable() else " " if c in "\n\t\r" else "\ufffd" for c in text)
+
+
+def cut(text: str, length: int = LONGEST) -> str:
+    """The text, or its beginning with a word on how long it is."""
+    return text if len(text) <= length else f"{text[:length]}… ({len(text)} characters)"
+
+
+def tame(line: str) -> str:
+    """The line, so that the log of a GitHub workflow takes nothing in it for a command (`::name`, `##[name]`)."""
+    bare = line.lstrip()
+    safe = line if not bare.startswith("::") else f"{line[: len(line) - len(bare)]}\\{bare}"
+    return safe.replace("##[", "# #[")

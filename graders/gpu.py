@@ -1,0 +1,303 @@
+"""GPUs: what a run asks the engine for, what comes into the container, and a program that knows both cases."""
+
+import re
+import secrets
+
+import pytest
+
+from dockerlab import check, fail
+from dockerlab.checks.answers import expect_answer, read_answers
+from dockerlab.checks.compose import gpu_reservations
+
+LISTED = re.compile(r"^GPU \d+: .*\(UUID: (\S+)\)", re.MULTILINE)  # a line of `nvidia-smi -L`
+OPTION = "--require-gpu"
+MINE, OTHER = "the image of the submission", "python:3.11-slim"
+QUIZ = {
+    "driver": (
+        "the host",
+        {
+            "the image": "Then the image would fit only the machines with that very version. Run nvidia-smi in a plain Debian image with --gpus all: where does it come from?",
+            "both": "Two versions of one driver would have to agree. Who talks to the kernel?",
+        },
+    ),
+    "without_flag": (
+        "none",
+        dict.fromkeys(
+            ("all", "the first"),
+            "Run `ls /dev` in a container without `--gpus`. What is missing there, that the host has?",
+        ),
+    ),
+    "no_runtime": (
+        "an error at the start",
+        {
+            "an error at the build": "A build asks for no GPU, and needs none.",
+            "it runs without a gpu": "The engine was asked for something that it cannot give. Try it on an engine without GPUs.",
+        },
+    ),
+    "second_only": (
+        "--gpus device=1",
+        {
+            "--gpus 1": "A number without a name is a count. How many GPUs would you get?",
+            "--gpus 2": "A number without a name is a count. How many GPUs would you get?",
+            "--gpus device=2": "The first GPU is number 0.",
+        },
+    ),
+}
+
+
+def listed(done):
+    """The UUIDs that `nvidia-smi -L` named."""
+    return tuple(sorted(LISTED.findall(done.stdout)))
+
+
+def run_script(bench, image, *args, gpus=None):
+    """device.py as the image runs it, with more arguments: after ENTRYPOINT, or else after the whole of CMD."""
+    words = [*(image.entrypoint or ()), *(image.cmd or ())]
+    options = {"gpus": gpus} if gpus else {}
+    if not args:
+        return bench.run(image=image, **options)
+    if len(words) > 2 and words[0].endswith("sh") and words[1] == "-c":  # shell form takes no arguments
+        words[2] = f"{words[2]} {' '.join(args)}"
+        args = ()
+    if not words:
+        return bench.run(*args, image=image, **options)
+    return bench.run(*words[1:], *args, image=image, entrypoint=(words[0],), **options)
+
+
+def expect_device(done, name, called):
+    said = [line.strip() for line in done.stdout.splitlines() if line.strip().startswith("device=")]
+    if said != [f"device={name}"]:
+        fail(
+            f"{called} prints {', '.join(said) or repr(done.stdout[:200])}, and ends with exit code {done.exit_code}",
+            expected=f"the line device={name}",
+            detail=(done.stdout + done.stderr)[-600:],
+        )
+    if done.exit_code != 0:
+        fail(
+            f"{called} prints device={name}, and ends with exit code {done.exit_code}",
+            expected="exit code 0: it did what it should",
+            detail=done.stderr[-600:],
+        )
+
+
+@pytest.fixture(scope="session")
+def scripts(bench):
+    """device.py in the image, by its arguments and the GPUs that are asked for; all begun side by side."""
+    image = bench.build()
+    ways = (((), None), ((OPTION,), None), ((), "all"), ((OPTION,), "all"))
+    begun = {
+        (args, gpus): bench.soon(lambda args=args, gpus=gpus: run_script(bench, image, *args, gpus=gpus))
+        for args, gpus in ways
+    }
+    return lambda *args, gpus=None: begun[args, gpus]()
+
+
+@pytest.fixture(scope="session")
+def smi(bench):
+    """`nvidia-smi -L` in an image, by the GPUs that are asked for; what is asked for on most machines begins at once."""
+    mine = bench.build()
+    begun = {}
+
+    def listing(image, gpus):
+        if (image, gpus) not in begun:
+            begun[image, gpus] = bench.soon(
+                lambda: bench.run("-L", image=mine if image == MINE else image, entrypoint=("nvidia-smi",), gpus=gpus)
+            )
+        return begun[image, gpus]
+
+    for image in (OTHER, MINE):
+        for gpus in ("all", "device=1"):
+            listing(image, gpus)
+    return lambda image, gpus: listing(image, gpus)()
+
+
+@pytest.fixture(scope="session")
+def every_gpu(smi):
+    """What the engine grants when all is asked for, seen from an image that is not the submission's. Skips where that is nothing."""
+    found = listed(smi(OTHER, "all"))
+    if not found:
+        pytest.skip("The engine grants a GPU, but `nvidia-smi -L` lists none. Its points cannot be earned here.")
+    return found
+
+
+@check(
+    points=15,
+    hints=(
+        "Without a word about it, a container sees no GPU at all.",
+        "`docker run` has an option that asks for GPUs: a number, devices by name, or all of them.",
+        'docker run --rm --gpus all "$1"',
+    ),
+)
+def test_run_sh(bench):
+    """`run.sh IMAGE` runs that image and asks the engine for every GPU, with `--gpus`."""
+    name = f"gpu-lab-{secrets.token_hex(4)}:submitted"
+    asked = bench.asked("run.sh", name)
+    ran = [one for one in asked.containers if one.started and one.image == name]
+    if not ran:
+        others = ", ".join(sorted({one.image for one in asked.containers if one.started}))
+        fail(
+            f"run.sh {name} starts a container of {others}" if others else f"run.sh {name} starts no container",
+            expected=f"`docker run … {name}`",
+            why="It must use the name that it is given: `$1`." if others else "",
+            detail=asked.output[-600:],
+            file="run.sh",
+        )
+    requests = [gpu for one in ran for gpu in one.gpus if gpu.is_gpu]
+    if not any(gpu.is_every_gpu for gpu in requests):
+        runtime = any(one.runtime for one in ran)
+        fail(
+            f"the engine was asked for {', '.join(map(str, requests)) or 'no GPU'}",
+            expected="a request for all GPUs",
+            why=(
+                "`--runtime` names who starts the container; it asks for no device." if runtime and not requests else ""
+            ),
+            detail=asked.output[-600:],
+            file="run.sh",
+        )
+
+
+@check(
+    points=15,
+    hints=(
+        "Compose has no `--gpus`. Where does it say what a service needs?",
+        "Below `deploy`, `resources`, `reservations`: a list of `devices`, each with its `capabilities`.",
+        "deploy: {resources: {reservations: {devices: [{driver: nvidia, count: 1, capabilities: [gpu]}]}}}",
+    ),
+)
+def test_compose(submission):
+    """`compose.yaml` reserves one GPU the standard way, below `deploy.resources.reservations.devices`."""
+    found = gpu_reservations(submission, "compose.yaml")
+    if not any(one.is_gpu for one in found):
+        fail(
+            "no service reserves a GPU" if not found else "the devices that are reserved have no capability `gpu`",
+            expected="a device with `capabilities: [gpu]` below `deploy.resources.reservations.devices` of a service",
+            file="compose.yaml",
+        )
+    for one in found:
+        if one.is_gpu and one.count != 1 and len(one.ids) != 1:
+            fail(
+                f"it reserves {one}",
+                expected="one GPU: `count: 1`, or one name in `device_ids`",
+                why="Without `count` and `device_ids`, Compose asks for all." if one.count == -1 else "",
+                file="compose.yaml",
+            )
+
+
+@check(
+    points=15,
+    hints=(
+        "What should a program do that finds no GPU, and could do without?",
+        "Ask `nvidia-smi -L`: without a GPU there is no such program, and Python raises FileNotFoundError.",
+        'shutil.which("nvidia-smi") and subprocess.run(["nvidia-smi", "-L"], ...).returncode == 0',
+    ),
+)
+def test_cpu(scripts, smi):
+    """Without a GPU, `docker run IMAGE` prints `device=cpu` and exits 0."""
+    expect_device(scripts(), "cpu", "`docker run IMAGE`, without a GPU,")
+
+
+@check(
+    points=10,
+    needs=test_cpu,
+    hints=(
+        "Training for a week on a processor by mistake is worse than an error.",
+        "Read the option with argparse. Where no GPU is found: a message on stderr, and exit code 1.",
+        'sys.exit("No GPU was found: ...") prints to stderr and exits with 1',
+    ),
+)
+def test_require_gpu(scripts):
+    """With `--require-gpu` and none, it exits 1 with a clear message."""
+    done = scripts(OPTION)
+    said = (done.stdout + done.stderr).strip()
+    if done.exit_code != 1:
+        fail(
+            f"with {OPTION} and no GPU, the exit code is {done.exit_code}",
+            expected="exit code 1",
+            why="argparse ends with 2 for an option that it does not know." if done.exit_code == 2 else "",
+            detail=said[-600:],
+        )
+    if "Traceback (most recent call last)" in said:
+        fail(
+            f"with {OPTION} and no GPU, it ends in a traceback",
+            expected="a sentence for people",
+            why="A traceback is for who wrote the program, not for who runs it.",
+            detail=said[-600:],
+        )
+    message = [line for line in said.splitlines() if not line.strip().startswith("device=")]
+    if not any(re.search(r"gpu|cuda|nvidia", line, re.IGNORECASE) for line in message):
+        fail(
+            f'with {OPTION} and no GPU, it says "{said[:200]}"',
+            expected="a message that says that a GPU is needed, and that none was found",
+        )
+
+
+@check(
+    points=15,
+    hints=(
+        "`docker run --gpus all IMAGE`: what does `nvidia-smi -L` say in there?",
+        "The runtime puts `nvidia-smi` and the files /dev/nvidia* into the container, for the GPUs that were granted.",
+    ),
+)
+def test_cuda(bench, image, scripts, every_gpu):
+    """With a GPU, `docker run --gpus all IMAGE` prints `device=cuda` and exits 0, also with `--require-gpu`."""
+    expect_device(scripts(gpus="all"), "cuda", "`docker run --gpus all IMAGE`")
+    expect_device(scripts(OPTION, gpus="all"), "cuda", f"`docker run --gpus all IMAGE`, with {OPTION},")
+    last = f"device={len(every_gpu) - 1}"
+    expect_device(run_script(bench, image, gpus=last), "cuda", f"`docker run --gpus {last} IMAGE`")
+
+
+def seen(smi, gpus):
+    done = smi(MINE, gpus)
+    if done.exit_code != 0 or not listed(done):
+        fail(
+            f"`docker run --gpus {gpus} --entrypoint nvidia-smi IMAGE -L` ends with exit code {done.exit_code}",
+            expected="a line for each GPU",
+            detail=(done.stdout + done.stderr)[-600:],
+        )
+    return listed(done)
+
+
+@check(
+    points=10,
+    hints=(
+        "The image must not bring an `nvidia-smi` of its own, nor say which driver capabilities it wants without it.",
+        "NVIDIA_DRIVER_CAPABILITIES names what the runtime puts in; `nvidia-smi` belongs to `utility`.",
+    ),
+)
+def test_nvidia_smi(smi, every_gpu):
+    """`nvidia-smi` runs inside the container where a GPU is granted, and lists every GPU of `--gpus all`."""
+    found = seen(smi, "all")
+    if found != every_gpu:
+        fail(
+            f"it lists {', '.join(found)}",
+            expected=f"{', '.join(every_gpu)}, as in any other image on this engine",
+            why="A program that was built into the image tells what it likes.",
+        )
+
+
+@check(
+    points=10,
+    needs=test_nvidia_smi,
+    hints=(
+        "GPUs are numbered from 0.",
+        "Which one the container sees is the engine's business. Does something in the image override NVIDIA_VISIBLE_DEVICES?",
+    ),
+)
+def test_one_device(smi, every_gpu):
+    """With `--gpus device=1` just that one GPU is seen."""
+    number = min(1, len(every_gpu) - 1)  # a machine with one GPU has only number 0
+    granted = listed(smi(OTHER, f"device={number}"))
+    found = seen(smi, f"device={number}")
+    if found != granted or len(found) != 1:
+        fail(
+            f"with --gpus device={number}, `nvidia-smi -L` lists {', '.join(found)}",
+            expected=f"{', '.join(granted)} alone",
+        )
+
+
+@check(points=10, hints=("Try each of them; the lesson shows the commands.",))
+def test_answers(submission):
+    """Quiz: where the driver is, and what the engine does with a request."""
+    answers = read_answers(submission, QUIZ)
+    for key, (right, wrong) in QUIZ.items():
+        expect_answer(submission, answers, key, right, wrong)

@@ -1,0 +1,260 @@
+"""Hogwild: several processes train one model in a container, with data from outside; and one of them dies."""
+
+import re
+import time
+
+import pytest
+
+from dockerlab import check, fail
+from dockerlab.checks.cache import large_made_anew
+from dockerlab.checks.metrics import accuracies
+from dockerlab.checks.pinning import loose_bases, loose_installs, loose_requirements
+from dockerlab.engine.objects import Mount
+from dockerlab.errors import LimitReached
+
+DATA = "/data"
+GOAL = 0.80  # accuracy on the small test set
+WORKERS, EPOCHS = 2, 2
+MANY = 3  # workers that the arguments ask for
+TRIES = 3  # lines that are written at the same time may run into each other: then it is done again
+ENDS_WITHIN = 150  # seconds after a worker's death; the others may finish what they do
+STARTS_WITHIN = 90  # seconds until the workers say something: each imports torch
+PID = re.compile(r"^\W{0,3}(\d+)\b|\b(?:pid|process)\W{1,3}(\d+)\b", re.IGNORECASE)
+DATA_FILES = ("*-ubyte", "*-ubyte.gz", "mnist.npz", "mnist.pkl", "mnist.pkl.gz")
+CPU = "import json, torch; print(json.dumps([torch.__version__, torch.version.cuda]))"
+PACKAGES = (
+    "from importlib import metadata; print(*sorted({d.metadata['Name'].lower() for d in metadata.distributions()}))"
+)
+
+
+def pids(text):
+    """The process ids in the lines of training: at the beginning, or behind the word pid."""
+    lines = [line for line in text.splitlines() if re.search("epoch|loss", line, re.IGNORECASE)]
+    # Two processes that write at the same time may share a line: the word pid is looked for everywhere in it.
+    return {int(found[1] or found[2]) for line in lines for found in PID.finditer(line)}
+
+
+def options(bench):
+    return {"mounts": (Mount(source=str(bench.digits.root), target=DATA),)}
+
+
+@pytest.fixture(scope="session")
+def trained(bench):
+    """A whole run, watched: what it printed, how it ended, and the processes that were seen meanwhile."""
+    image = bench.build()
+
+    def watch():
+        args = ("--num-processes", str(WORKERS), "--epochs", str(EPOCHS), "--data", DATA)
+        container = bench.start(*args, image=image, **options(bench))
+        seen, end = set(), time.monotonic() + bench.limits.check_seconds
+        while container.running:
+            if time.monotonic() > end:
+                raise LimitReached(
+                    f"{EPOCHS} epochs were not done within {bench.limits.check_seconds:.0f} s, the lab's time limit for a check.",
+                    hint="Does a worker wait for something that does not come, or read the images anew for each batch?",
+                )
+            seen |= {one.pid for one in container.processes() if one.ppid != 0 and one.state != "Z"}
+            bench.pause(0.5)
+        done = container.wait(within=5)
+        return done, seen
+
+    return bench.soon(watch)
+
+
+@check(
+    points=10,
+    hints=(
+        "Which version of each package will this install in a year?",
+        "`name==1.2.3` in requirements.txt, and a base image with a tag.",
+    ),
+)
+def test_pinned(dockerfile, submission):
+    """The base image and every requirement are pinned to one version."""
+    for ref, line in loose_bases(dockerfile):
+        fail(f"`FROM {ref}`", expected="a tag other than `latest`", file="Dockerfile", line=line)
+    for package, line in loose_installs(dockerfile):
+        fail(f"`{package}` is installed in any version", file="Dockerfile", line=line)
+    for requirement, line in loose_requirements(submission.read("requirements.txt")):
+        fail(
+            f"`{requirement}` is not pinned",
+            expected="`name==version`",
+            why="The next build may get another version, and with it another result.",
+            file="requirements.txt",
+            line=line,
+        )
+
+
+@check(
+    points=10,
+    hints=(
+        "What does the largest layer hold? `dockerlab layers IMAGE` tells.",
+        "The usual index has torch for CUDA, with two gigabytes of libraries. PyTorch's own index has builds for processors.",
+        "pip install --extra-index-url https://download.pytorch.org/whl/cpu -r requirements.txt",
+    ),
+)
+def test_cpu_build(run, trained):
+    """Torch is the CPU build, without CUDA and its libraries."""
+    done = run("-c", CPU, entrypoint=("python",))
+    if done.exit_code != 0:
+        fail("torch cannot be imported in the image", detail=done.stderr[-600:])
+    if not done.stdout.strip().endswith("null]"):
+        fail(f"torch is built for CUDA: {done.stdout.strip()[:100]}", expected="`torch.version.cuda` is None")
+    listed = run("-c", PACKAGES, entrypoint=("python",)).stdout.split()
+    cuda = [one for one in listed if one.startswith(("nvidia-", "cuda-", "triton"))]
+    if cuda:
+        fail(f"the image has {', '.join(cuda[:4])}", expected="no packages for CUDA")
+
+
+@check(
+    points=10,
+    hints=(
+        "`docker run IMAGE --epochs 1`: what becomes of the words after the image's name?",
+        "They replace CMD, and are appended to ENTRYPOINT in exec form.",
+        'ENTRYPOINT ["python", "main.py"]',
+    ),
+)
+def test_arguments(bench, run, image):
+    """The words after the image's name reach main.py: `docker run IMAGE --num-processes 3 --dry-run` starts 3 workers."""
+    for _ in range(TRIES):
+        done = run("--num-processes", str(MANY), "--dry-run", "--data", DATA, **options(bench))
+        found = pids(done.stdout)
+        if done.exit_code != 0 or len(found) >= MANY:
+            break
+    if done.exit_code != 0 or len(found) != MANY:
+        fail(
+            f"{len(found)} processes print a line, and the exit code is {done.exit_code}",
+            expected=f"lines of {MANY} processes, and exit code 0",
+            detail=(done.stdout + done.stderr)[-800:],
+        )
+
+
+@check(
+    points=15,
+    needs=test_arguments,
+    hints=(
+        "`docker top CONTAINER` while it trains.",
+        "Each worker is a process of its own, and prints its own number at the beginning of each line.",
+    ),
+)
+def test_processes(trained):
+    """It trains in at least 2 processes; each line of the training begins with the number of its process."""
+    done, seen = trained()
+    told = pids(done.stdout + done.stderr)
+    if len(told) < WORKERS:
+        fail(
+            f"lines come from {len(told)} process(es)",
+            expected=f"from {WORKERS}",
+            detail=(done.stdout + done.stderr)[-600:],
+        )
+    if len(told & seen) < WORKERS:
+        fail(
+            f"the lines name the processes {sorted(told)}; of those, {sorted(told & seen)} were really there",
+            expected="process ids as os.getpid() tells them",
+        )
+
+
+@check(
+    points=20,
+    needs=test_processes,
+    hints=(
+        "What is the last line of a run?",
+        "`model.share_memory()` before the workers start: else each has a model of its own.",
+        "Train longer, or with a larger learning rate.",
+    ),
+)
+def test_accuracy(trained, bench):
+    """After 2 epochs with 2 processes, the accuracy on the test set is at least 0.80, and the exit code is 0."""
+    done, _ = trained()
+    found = accuracies(done.stdout + done.stderr)
+    if done.exit_code != 0 or not found:
+        fail(
+            f"the exit code is {done.exit_code}, and {'no accuracy is printed' if not found else 'the last is printed'}",
+            expected="a line such as `Accuracy: 1290/1500 (86%)` at the end, and exit code 0",
+            detail=(done.stdout + done.stderr)[-800:],
+        )
+    if not found[-1] >= GOAL:
+        fail(
+            f"the accuracy is {found[-1]:.3f}, on {bench.digits.test} images ({bench.digits.source})",
+            expected=f"{GOAL} or more",
+            detail=done.stdout[-400:],
+        )
+
+
+@check(
+    points=15,
+    needs=test_arguments,
+    hints=(
+        "How does a process tell how it ended?",
+        "`join()` waits for a worker, and says nothing about how it ended. `exitcode` does.",
+        "if any(one.exitcode for one in workers): sys.exit('A worker failed.')",
+    ),
+)
+def test_worker_dies(bench, image):
+    """When a worker is killed, the run ends with another exit code than 0."""
+    args = ("--num-processes", str(WORKERS), "--epochs", str(EPOCHS), "--data", DATA)
+    container = bench.start(*args, image=image, **options(bench))
+    end = time.monotonic() + STARTS_WITHIN
+    while container.running and len(pids(container.logs())) < WORKERS and time.monotonic() < end:
+        bench.pause(0.3)
+    alive = {one.pid for one in container.processes() if one.pid != 1} if container.running else set()
+    workers = sorted(pids(container.logs()) & alive)
+    if len(workers) < WORKERS:
+        fail(f"only {len(workers)} worker(s) began to train", expected=str(WORKERS), detail=container.logs()[-600:])
+    container.signal_process(workers[0], "KILL")
+    try:
+        done = container.wait(within=ENDS_WITHIN)
+    except LimitReached as error:
+        fail(
+            f"worker {workers[0]} was killed, and the run still goes on after {ENDS_WITHIN} seconds",
+            expected="an end, with an exit code that is not 0",
+            why=str(error),
+        )
+    if done.exit_code == 0:
+        fail(
+            f"worker {workers[0]} was killed, and the exit code is 0",
+            expected="another exit code: the model was not trained as asked",
+            why="Whoever starts it believes that all is well.",
+            detail=(done.stdout + done.stderr)[-300:],
+        )
+
+
+@check(
+    points=10,
+    hints=(
+        "Would you build a new image for each new set of data?",
+        "Data comes in by a mount: `docker run -v FOLDER:/data`. Leave it out with .dockerignore.",
+    ),
+)
+def test_data_outside(run):
+    """The image holds no data: no file of MNIST is in it."""
+    names = " -o ".join(f"-name {one}" for one in DATA_FILES).split()
+    found = run("/", "-xdev", "-type", "f", "(", *names, ")", entrypoint=("find",), user="root").stdout.split()
+    if found:
+        fail(
+            f"`{found[0]}` is in the image",
+            expected="no data: that comes in by a mount, when the container runs",
+            file="Dockerfile",
+        )
+
+
+@check(
+    points=10,
+    hints=(
+        "Change a letter in train.py, and build again. How long does it take?",
+        "COPY requirements.txt and the install come before COPY of the code.",
+    ),
+)
+def test_keeps_install(bench, submission, image):
+    """After a change of train.py, the layer with the installed packages is kept."""
+    text = submission.read("train.py")
+
+    def changed():
+        return bench.build(changes={"train.py": f"{text}\n# changed: {time.monotonic_ns()}\n".encode()})
+
+    again = large_made_anew(bench.engine, image, changed, tries=2)
+    if again:
+        fail(
+            f"`{again[0][:120]}` ran again",
+            why="Something that changes with train.py comes before it.",
+            file="Dockerfile",
+        )

@@ -1,0 +1,110 @@
+"""What a Compose file reserves for its services, read as Compose reads it. Nothing in it is executed or fetched.
+
+Source: https://docs.docker.com/reference/compose-file/deploy/#devices.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NoReturn
+
+import yaml
+
+from dockerlab.checks import fail
+from dockerlab.checks.submission import Submission
+from dockerlab.engine.gpus import EVERY, DeviceRequest
+
+LARGEST = 64_000
+"""Characters of a Compose file that is read."""
+MOST_ALIASES = 50
+"""More anchors that are used again than people write, and fewer than it takes to blow a file up."""
+VARIABLE = re.compile(r"\$\{\w+(?::?-([^}]*))?\}")
+MOST_BRACKETS = 300
+"""A parser needs a time that grows with the square of how deep they are."""
+PLACE = "deploy.resources.reservations.devices"
+
+
+def gpu_reservations(submission: Submission, name: str) -> list[DeviceRequest]:
+    """The devices that all services together reserve, as the requests that Compose makes of them.
+
+    Ends the check as failed where the file is not what Compose accepts.
+    """
+    services = _load(submission, name).get("services")
+    if not isinstance(services, dict) or not services:
+        _fail(name, "it has no `services`", "services:\n  NAME:\n    image: …")
+    found = []
+    for service, settings in services.items():
+        if not isinstance(settings, dict):
+            _fail(name, f"the service `{service}` has no settings", "`image` or `build`, and `deploy`")
+        if not {"image", "build", "extends"} & settings.keys():
+            _fail(name, f"the service `{service}` has neither `image` nor `build`", "one of them")
+        here: Any = settings
+        for step in PLACE.split("."):
+            here = here.get(step) if isinstance(here, dict) else _fail(name, f"`{step}` is in no mapping", f"`{PLACE}`")
+            if here is None:
+                break
+        if here is None:
+            continue
+        if not isinstance(here, list):
+            _fail(name, "`devices` is not a list", "each device begins with `- `")
+        found += [_device(one, name) for one in here]
+    return found
+
+
+def _load(submission: Submission, name: str) -> dict[Any, Any]:
+    text = submission.read(name)
+    if len(text) > LARGEST:
+        _fail(name, f"it has more than {LARGEST} characters", "a file that people read")
+    if text.count("[") + text.count("{") > MOST_BRACKETS:
+        _fail(name, f"it has more than {MOST_BRACKETS} brackets", "a file that people read")
+    try:
+        aliases = sum(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.SafeLoader))
+        if aliases > MOST_ALIASES:
+            _fail(name, f"it uses {aliases} aliases", f"at most {MOST_ALIASES}")
+        raw = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        fail(
+            f"{name} is not valid YAML: {error.problem}",
+            why="YAML knows structure by spaces, never tabs: what belongs to a key stands below it, further right.",
+            file=name, line=line,
+        )  # fmt: skip
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        _fail(name, f"it cannot be read: {type(error).__name__}", "a Compose file")
+    if not isinstance(raw, dict):
+        _fail(name, "it has no `services`", "services:\n  NAME:\n    image: …")
+    return raw
+
+
+def _device(raw: Any, name: str) -> DeviceRequest:
+    if not isinstance(raw, dict):
+        _fail(name, f"a device is `{str(raw)[:80]}`", "`driver`, `count` or `device_ids`, and `capabilities`")
+    raw = {key: _filled_in(value) for key, value in raw.items()}
+    capabilities, ids, count = raw.get("capabilities"), raw.get("device_ids"), raw.get("count")
+    if not isinstance(capabilities, list) or not capabilities:
+        _fail(name, "a device has no list of `capabilities`", "`capabilities: [gpu]`; Compose refuses a device without")
+    if ids is not None and count is not None:
+        _fail(name, "a device has `count` and `device_ids`", "one of them; Compose refuses both")
+    if ids is not None and (not isinstance(ids, list) or not ids):
+        _fail(name, "`device_ids` is not a list", '`device_ids: ["0"]`')
+    if isinstance(count, str) and count.isdigit():
+        count = int(count)
+    if count is not None and count != "all" and (isinstance(count, bool) or not isinstance(count, int)):
+        _fail(name, f"`count` is `{str(count)[:40]}`", "a whole number, or `all`")
+    return DeviceRequest(
+        count=0 if ids is not None else EVERY if count in (None, "all") else count,
+        ids=tuple(str(one) for one in ids or ()),
+        capabilities=(tuple(str(one) for one in capabilities),),
+        driver=str(raw.get("driver") or ""),
+    )
+
+
+def _filled_in(value: Any) -> Any:
+    """A value with Compose's variables filled in, where no variable is set: `${GPUS:-1}` is 1."""
+    if isinstance(value, list):
+        return [_filled_in(one) for one in value]
+    return VARIABLE.sub(lambda match: match[1] or "", value) if isinstance(value, str) else value
+
+
+def _fail(name: str, observed: str, expected: str) -> NoReturn:
+    fail(f"{name}: {observed}", expected=expected, file=name)

@@ -1,0 +1,235 @@
+"""Runs a script and records what it asks of a Docker Engine: an engine's API on a socket that makes no container.
+
+It runs inside a container (see `asked`), as `python recorder.py SCRIPT IMAGE`, with the submission at /submission and the
+docker client on PATH. It answers as an engine does whose containers end at once, without a word and with exit code 0, and
+at last prints one JSON object: requests, exit code, output. It needs the standard library alone, and trusts the script
+with nothing: that runs as nobody, on a terminal of its own, for so many seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import pty
+import re
+import secrets
+import select
+import shutil
+import signal
+import socketserver
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+SOCKET = "/run/asked.sock"
+WORK = "/work"
+NOBODY = 65534
+SECONDS = 20
+MOST_OUTPUT = 4_000
+MOST_BODY = 1_000_000
+MOST_REQUESTS = 20
+API = "1.44"
+SUDO = """#!/bin/sh
+# Nobody has to be root to be recorded.
+while [ "${1#-}" != "$1" ]; do shift; done
+exec "$@"
+"""
+
+requests: list[dict[str, Any]] = []
+lock = threading.Lock()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection of a docker client."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *words: Any) -> None:
+        """Says nothing."""
+
+    def address_string(self) -> str:
+        """A Unix socket's client has no address."""
+        return "client"
+
+    def answer(self, status: int, body: Any = None, headers: dict[str, str] | None = None) -> None:
+        """A whole answer: JSON, or nothing."""
+        data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", "application/json")
+        if status not in (101, 204):
+            self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    def body(self) -> bytes:
+        """What came with the request, at most 1 MB of it; a longer one ends the connection."""
+        if "chunked" in self.headers.get("Transfer-Encoding", ""):
+            self.close_connection = True
+            return b""
+        length = int(self.headers.get("Content-Length") or 0)
+        if length > MOST_BODY:
+            self.close_connection = True
+            length = MOST_BODY
+        return self.rfile.read(length)
+
+    def do_GET(self) -> None:
+        """What there is to know."""
+        path = self.place()
+        if path == "/_ping":
+            self.answer(200, b"OK", {"API-Version": API, "Ostype": "linux", "Builder-Version": "1"})
+        elif path == "/version":
+            self.answer(200, {"Version": "recorder", "ApiVersion": API, "MinAPIVersion": "1.24", "Os": "linux"})
+        elif path == "/info":
+            self.answer(200, {"ServerVersion": "recorder", "OSType": "linux", "Runtimes": {"runc": {}, "nvidia": {}}})
+        elif path.endswith("/json") and path.startswith("/images/") and path != "/images/json":
+            self.answer(200, {"Id": "sha256:" + "0" * 64, "RepoTags": [path[8:-5]], "Config": {}})
+        elif path in ("/images/json", "/containers/json"):
+            self.answer(200, [])
+        elif match := re.fullmatch(r"/containers/([^/]+)/json", path):
+            with lock:
+                found = next((one for one in requests if match[1] in (one["id"], one["id"][:12], one["name"])), None)
+            if found is None:
+                self.answer(404, {"message": f"No such container: {match[1]}"})
+                return
+            state = {"Status": "exited", "Running": False, "ExitCode": 0}
+            whole = {"Id": found["id"], "Name": "/" + found["name"], "State": state, "Config": found["body"]}
+            self.answer(200, whole | {"HostConfig": found["body"].get("HostConfig") or {}, "NetworkSettings": {}})
+        elif re.fullmatch(r"/containers/[^/]+/logs", path):
+            self.answer(200, b"")
+        else:
+            self.answer(404, {"message": "The recorder does not know this request."})
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def do_DELETE(self) -> None:
+        """Whatever is to go is gone."""
+        self.answer(204)
+
+    def do_POST(self) -> None:
+        """What is to be done; a container that is to be made is written down."""
+        path, body = self.place(), self.body()
+        if path == "/containers/create":
+            self.create(body)
+        elif match := re.fullmatch(r"/containers/([^/]+)/start", path):
+            with lock:
+                for one in requests:
+                    one["started"] = one["started"] or match[1] in (one["id"], one["id"][:12], one["name"])
+            self.answer(204)
+        elif path.endswith("/attach"):
+            self.answer(101, None, {"Connection": "Upgrade", "Upgrade": "tcp"})
+            self.close_connection = True
+        elif path.endswith("/wait"):
+            self.answer(200, {"StatusCode": 0})
+        elif path.startswith("/containers/"):
+            self.answer(204)
+        elif path == "/build":
+            self.answer(200, b'{"stream":"Successfully built 000000000000\\n"}\n')
+        else:
+            self.answer(200, b"")
+
+    def create(self, body: bytes) -> None:
+        """Writes a container's request down."""
+        try:
+            asked = json.loads(body)
+            name = re.search(r"[?&]name=([\w.-]+)", self.path)
+            made = {"id": secrets.token_hex(32), "name": name[1] if name else "", "started": False, "body": dict(asked)}
+        except (ValueError, TypeError, RecursionError):
+            self.answer(400, {"message": "This is no request for a container."})
+            return
+        with lock:
+            if len(requests) < MOST_REQUESTS:
+                requests.append(made)
+        self.answer(201, {"Id": made["id"], "Warnings": []})
+
+    def place(self) -> str:
+        """The path without its version."""
+        return re.sub(r"^/v\d+\.\d+", "", self.path.partition("?")[0])
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """The engine's socket."""
+
+    daemon_threads = True
+    request_queue_size = 20
+
+
+def become_the_script(script: str, image: str) -> None:
+    """In the child: never returns."""
+    try:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+        os.chdir(WORK)
+        env = {
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": WORK, "TERM": "dumb", "DOCKER_HOST": f"unix://{SOCKET}", "DOCKER_BUILDKIT": "0",
+        }  # fmt: skip
+        try:
+            os.execve(os.path.join(WORK, script), [script, image], env)  # noqa: S606 -- its first line names its shell
+        except OSError as error:
+            if error.errno not in (errno.ENOEXEC, errno.ENOENT):
+                raise
+            # It has no first line with `#!`, or names a shell that is not here.
+            os.execvpe("bash", ["bash", script, image], env)  # noqa: S606
+    except BaseException as error:
+        os.write(2, f"{error}\n".encode())
+    finally:
+        os._exit(126)
+
+
+def run(script: str, image: str) -> dict[str, Any]:
+    """The script's exit code and the end of its output; 124 where it had to be ended."""
+    child, terminal = pty.fork()
+    if child == 0:
+        become_the_script(script, image)
+    output, end, code = b"", time.monotonic() + SECONDS, 124
+    while time.monotonic() < end:
+        ready, _, _ = select.select([terminal], [], [], 0.05)
+        if ready:
+            try:
+                output = (output + os.read(terminal, 4096))[-MOST_OUTPUT:]
+            except OSError:  # the other side is closed
+                time.sleep(0.01)
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            code = os.waitstatus_to_exitcode(status)
+            with contextlib.suppress(OSError):
+                while select.select([terminal], [], [], 0)[0]:
+                    output = (output + os.read(terminal, 4096))[-MOST_OUTPUT:]
+            break
+    else:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(child, signal.SIGKILL)
+    return {"code": code, "output": output.decode("utf-8", "replace").replace("\r\n", "\n")}
+
+
+def main() -> None:
+    """Runs the script and prints what it asked for."""
+    script, image = sys.argv[1:3]
+    shutil.copytree("/submission", WORK, symlinks=True)
+    for folder, _, names in os.walk(WORK):
+        for path in (folder, *(os.path.join(folder, name) for name in names)):
+            os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    os.chmod(os.path.join(WORK, script), 0o755)  # noqa: S103 -- a checkout on Windows knows no such bit
+    with open("/usr/local/bin/sudo", "w") as file:
+        file.write(SUDO)
+    os.chmod("/usr/local/bin/sudo", 0o755)  # noqa: S103 -- a program
+    server = Server(SOCKET, Handler)
+    os.chmod(SOCKET, 0o666)  # noqa: S103 -- the script is nobody
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    done = run(script, image)
+    with lock:
+        print(json.dumps({"requests": requests, **done}))
+    sys.stdout.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Classroom 50's `result.json`. What only the classroom knows (its name, the owner, the commit) comes in as `about`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from dockerlab.model import Outcome, Report
+from dockerlab.reports.words import in_words
+
+SCHEMA = "classroom50/result/v1"
+ABOUT = (
+    "classroom",
+    "assignment",
+    "assignment_type",
+    "owner",
+    "submission",
+    "commit",
+    "release",
+    "review",
+    "submitted_by",
+)
+"""Fields that the caller knows."""
+
+
+def render(report: Report, about: Mapping[str, str] | None = None) -> str:
+    """The report as an indented JSON object."""
+    return json.dumps(as_dict(report, about or {}), indent=2) + "\n"
+
+
+def as_dict(report: Report, about: Mapping[str, str]) -> dict[str, Any]:
+    """What is in it; points are whole numbers."""
+    known = {"assignment": report.lab, "assignment_type": "individual", **about}
+    head = {key: known.get(key, "") for key in ABOUT if key != "submitted_by" or key in known}
+    return {
+        "schema": SCHEMA,
+        **head,
+        "datetime": report.started,
+        "graded_at": report.started,
+        "score": report.score,
+        "max-score": report.max_score,
+        "final": report.final,
+        "tests": [_test(one) for one in report.outcomes],
+    }
+
+
+def _test(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "test-name": outcome.check,
+        "passed": outcome.status == "passed",
+        "score": outcome.score,
+        "max-score": outcome.points,
+        "title": outcome.title,
+        "status": outcome.status,
+        "message": in_words(outcome),
+    }

@@ -1,0 +1,53 @@
+"""Gradescope's `results.json`.
+
+Format: https://gradescope-autograders.readthedocs.io/en/latest/specs/#output-format.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from dockerlab.model import Outcome, Report
+from dockerlab.reports.text import clean
+from dockerlab.reports.words import advice_in_words, in_words, verdict
+
+
+def render(report: Report) -> str:
+    """The report as an indented JSON object; all text is plain text."""
+    return json.dumps(as_dict(report), indent=2) + "\n"
+
+
+def as_dict(report: Report) -> dict[str, Any]:
+    """What is in it. The score at the top is the sum of the tests' scores."""
+    advice = advice_in_words(report)
+    lines = [verdict(report), *([clean(report.problem)] if report.problem else [])]
+    lines += ["Advice on style, worth no points:", *advice] if advice else []
+    return {
+        "score": report.score,
+        "execution_time": round(report.seconds),
+        "output": "\n".join(lines),
+        "output_format": "text",
+        "test_output_format": "text",
+        "test_name_format": "text",
+        "visibility": "visible",
+        "stdout_visibility": "hidden",
+        "extra_data": {"lab": report.lab, "final": report.final, "checksum": report.checksum},
+        "tests": [_test(number, one) for number, one in enumerate(report.outcomes, 1)],
+    }
+
+
+def _test(number: int, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "score": outcome.score,
+        "max_score": outcome.points,
+        "status": "passed" if outcome.status == "passed" else "failed",
+        "name": f"{outcome.check}: {clean(outcome.title)}",
+        "name_format": "text",
+        "number": str(number),
+        "output": in_words(outcome),
+        "output_format": "text",
+        "tags": [outcome.status],
+        "visibility": "visible",
+        "extra_data": {"unearnable": outcome.unearnable},
+    }

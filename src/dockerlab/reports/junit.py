@@ -1,0 +1,44 @@
+"""JUnit XML as pytest writes it, so that any CI shows it: a testsuite a lab, a testcase a check, points as properties.
+
+Format: https://github.com/pytest-dev/pytest/blob/main/src/_pytest/junitxml.py (xunit2).
+"""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+from dockerlab.model import Outcome, Report
+from dockerlab.reports.text import clean
+from dockerlab.reports.words import in_words
+
+TAGS = {"failed": "failure", "skipped": "skipped", "error": "error"}
+
+
+def render(report: Report) -> str:
+    """The report as one XML document; its characters are all ones that XML allows."""
+    count = {name: str(sum(one.status == name for one in report.outcomes)) for name in TAGS}
+    suites = ET.Element("testsuites")
+    suite = ET.SubElement(
+        suites, "testsuite", name=report.lab, tests=str(len(report.outcomes)), failures=count["failed"],
+        skipped=count["skipped"], errors=count["error"], time=f"{report.seconds:.3f}", timestamp=report.started,
+    )  # fmt: skip
+    _properties(suite, score=report.score, max_score=report.max_score, final=str(report.final).lower())
+    for outcome in report.outcomes:
+        _case(suite, report.lab, outcome)
+    ET.indent(suites)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
+
+
+def _case(suite: ET.Element, lab: str, outcome: Outcome) -> None:
+    case = ET.SubElement(suite, "testcase", classname=lab, name=outcome.check, time=f"{outcome.seconds:.3f}")
+    _properties(case, score=outcome.score, max_score=outcome.points, title=clean(outcome.title))
+    if outcome.status != "passed":
+        said = in_words(outcome)
+        tag = ET.SubElement(case, TAGS[outcome.status], message=said.partition("\n")[0] or clean(outcome.title))
+        tag.text = said
+
+
+def _properties(parent: ET.Element, **values: object) -> None:
+    home = ET.SubElement(parent, "properties")
+    for name, value in values.items():
+        ET.SubElement(home, "property", name=name, value=str(value))

@@ -1,0 +1,142 @@
+"""Digits to grade with: where they come from, and that a small set is the same each time."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from dockerlab import datasets
+from dockerlab.cli import main
+from dockerlab.datasets import Digits, parse, prepare
+from dockerlab.errors import DataUnavailable, UsageError
+
+REAL = Path(os.environ.get("MNIST_ROOT") or Path(__file__).parents[2] / "shared" / "mnist")
+
+
+def digits(count, first=0):
+    images = tuple(bytes([number % 256, number // 256]) + bytes(782) for number in range(first, first + count))
+    return Digits(images, bytes(number % 10 for number in range(count)))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder that looks like the user's: both parts, one of them packed."""
+    monkeypatch.delenv("MNIST_ROOT", raising=False)
+    made = datasets.write(tmp_path / "user", digits(600), digits(100, 5000), datasets.REAL)
+    for path in (made.root / "MNIST" / "raw").glob("t10k*"):
+        path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    return made.root
+
+
+def content(root):
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (root / "MNIST" / "raw").iterdir()}
+
+
+def test_a_limit_gives_the_same_images_each_time(folder, tmp_path):
+    limit = {"train": 50, "test": 20}
+    one = prepare(tmp_path / "one", source=folder, limit=limit, tell=print)
+    two = prepare(tmp_path / "two", source=folder / "MNIST", limit=limit, tell=print)
+    assert (one.train, one.test, one.stand_in) == (50, 20, False)
+    assert content(one.root) == content(two.root)
+    assert set(content(one.root)) == set(datasets.CHECKSUMS)
+    found = datasets.from_folder(one.root)
+    assert not set(found["train"].images) & set(found["t10k"].images)
+    assert datasets.read_note(one.root) == one
+
+
+def test_without_a_limit_all_of_it(folder, tmp_path):
+    made = prepare(tmp_path / "all", source=folder, tell=print)
+    assert (made.train, made.test) == (600, 100)
+
+
+def test_one_part_alone_is_parted(folder, tmp_path, monkeypatch):
+    for path in (folder / "MNIST" / "raw").glob("t10k*"):
+        path.unlink()
+    monkeypatch.setenv("MNIST_ROOT", str(folder))
+    made = prepare(tmp_path / "parted", tell=print)
+    assert (made.train, made.test) == (510, 90)
+    found = datasets.from_folder(made.root)
+    assert not set(found["train"].images) & set(found["t10k"].images)
+    with pytest.raises(UsageError, match="601 images"):
+        prepare(tmp_path / "more", limit={"train": 600, "test": 1}, tell=print)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [b"", b"\0\0\x08\x03" + bytes(8), b"\0\0\x08\x03\0\0\0\x01\0\0\0\x1c\0\0\0\x1c" + bytes(783)],
+)
+def test_what_is_no_idx_file(broken):
+    with pytest.raises(UsageError, match="no IDX files"):
+        parse(broken, b"\0\0\x08\x01\0\0\0\x01\x03", "images")
+
+
+def test_a_folder_without_digits_and_a_limit_that_is_none(tmp_path):
+    with pytest.raises(UsageError, match="holds no MNIST"):
+        prepare(tmp_path / "x", source=tmp_path, tell=print)
+    for words in ("train=1", "train=a,test=1", "train=0,test=1", "10"):
+        with pytest.raises(UsageError, match="should read like"):
+            datasets.limits(words)
+
+
+@pytest.fixture(scope="module")
+def scikit():
+    """The digits of scikit-learn, out of its wheel."""
+    try:
+        return datasets.stand_in(print)
+    except DataUnavailable as error:
+        pytest.skip(str(error))
+
+
+def test_the_stand_in_is_called_so_everywhere(scikit, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("MNIST_ROOT", raising=False)
+    monkeypatch.setattr(datasets, "from_mirrors", lambda tell: {})
+    monkeypatch.setattr(datasets, "stand_in", lambda tell: scikit)
+    assert main(["data", "--to", str(tmp_path / "d"), "--limit", "train=8500,test=1500"]) == 0
+    said = capsys.readouterr().out
+    assert "stand-in" in said
+    assert "8500 images to train, 1500 to test" in said
+    made = datasets.read_note(tmp_path / "d")
+    assert made.stand_in
+    found = datasets.from_folder(tmp_path / "d")
+    assert sorted(set(found["train"].labels)) == list(range(10))
+
+
+def test_the_stand_ins_images_are_like_mnists(scikit):
+    images = scikit["digits"].images
+    assert len(images) == 1797
+    assert max(map(max, images)) == 255
+    for image in images[:50]:
+        rows = [image[28 * one : 28 * (one + 1)] for one in range(28)]
+        assert not any(map(any, rows[:4] + rows[-4:])), "the margin is empty"
+    mean = sum(map(sum, images)) / len(images) / 784 / 255
+    assert 0.08 < mean < 0.2, mean  # MNIST's is 0.1307
+
+
+def test_test_images_of_the_stand_in_are_none_of_the_training_images(scikit):
+    train, test = datasets.split(scikit, datasets.SMALL)
+    assert (len(train), len(test)) == (8500, 1500)
+    own = set(train.images)
+    assert not any(image in own for image in test.images)
+    again, _ = datasets.split(scikit, datasets.SMALL)
+    assert again == train
+
+
+def test_shifting():
+    image = bytes(28 * 14 + 14) + b"\xff" + bytes(28 * 28 - 28 * 14 - 15)
+    assert datasets.shifted(image, 1, 0).index(b"\xff") == 28 * 14 + 15
+    assert datasets.shifted(image, -2, 1).index(b"\xff") == 28 * 15 + 12
+    assert b"\xff" not in datasets.shifted(image, 14, 0)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real digits are not on this machine")
+def test_the_real_digits(tmp_path):
+    made = prepare(tmp_path / "real", source=REAL, limit=datasets.SMALL, tell=print)
+    assert (made.train, made.test, made.source) == (8500, 1500, "MNIST")
+    found = datasets.from_folder(made.root)
+    pixels = sum(map(sum, found["train"].images)) / 8500 / 784 / 255
+    assert 0.12 < pixels < 0.14

@@ -1,0 +1,69 @@
+"""The lab hogwild: right answers that are unusual (the wrong ones are its variants)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dockerlab.checks.metrics import accuracies
+from tests.unusual import COURSE, SideBySide, lost
+
+SOLUTION = COURSE.solution("hogwild") or Path()
+MAIN, TRAIN, DOCKERFILE = ((SOLUTION / name).read_text() for name in ("main.py", "train.py", "Dockerfile"))
+JOIN = MAIN[MAIN.index("def join(") : MAIN.index("def main(")]
+AFTERWARDS = "def join(workers):\n    for one in workers:\n        one.join()\n    return max(abs(one.exitcode) for one in workers)\n\n\n"
+
+RIGHT = {
+    "exit codes are looked at when all have ended": {"main.py": MAIN.replace(JOIN, AFTERWARDS)},
+    "mp.spawn, another log, percent; two stages, a folder of packages, a script that starts it": {
+        "main.py": MAIN.replace(JOIN, "")
+        .replace(
+            "    workers = [mp.Process", "    mp.spawn(train, (args, model), args.num_processes)\n    _ = [mp.Process"
+        )
+        .replace("    for one in workers:\n        one.start()\n    code = join(workers)\n", "    code = 0\n"),
+        "train.py": TRAIN.replace(
+            'f"{os.getpid()}\\tTrain Epoch: {epoch} [{done}/{len(labels)} ({share:.0f}%)]\\tLoss: {loss.item():.6f}"',
+            'f"[pid {os.getpid()}] epoch={epoch} loss={loss.item():.4f}"',
+        ).replace(
+            'f"\\nTest set: Average loss: {loss:.4f}, Accuracy: {correct}/{len(labels)} ({share:.0f}%)"',
+            'f"acc: {share:.1f}%"',
+        ),
+        "Dockerfile": "FROM python:3.11-slim AS build\nCOPY requirements.txt /\n"
+        "RUN pip install --no-cache-dir --no-compile --target /packages -r /requirements.txt\n"
+        "FROM python:3.11-slim\nENV PYTHONPATH=/packages PYTHONUNBUFFERED=1\nCOPY --from=build /packages /packages\n"
+        'COPY *.py /srv/\nENTRYPOINT ["sh", "-c", "exec python /srv/main.py \\"$@\\"", "main"]\n',
+    },
+}
+
+
+GRADED = SideBySide(__name__, RIGHT, lambda name: lost("hogwild", RIGHT[name]))
+
+
+@pytest.fixture(scope="module")
+def found(real_engine):
+    return GRADED
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right_though_unusual(name, found):
+    assert found[name] == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("Test set: Average loss: 0.1234, Accuracy: 1290/1500 (86%)", [0.86]),
+        ("epoch=3 loss=0.0712 accuracy=0.9780", [0.978]),
+        ("Epoch 2, acc: 90%", [0.9]),
+        ("Validation Accuracy = 97.5", [0.975]),
+        ("accuracy: nan", []),
+        ("Test Accuracy of the model: 9000 / 10000", [0.9]),
+        ("acc 1.0", [1.0]),
+        ("accelerate 5", []),
+        ("Accuracy: 0/0 (nan%)", []),
+        ("nothing", []),
+    ],
+)
+def test_accuracies_as_people_print_them(line, said):
+    assert [one for one in accuracies(line) if one == one] == pytest.approx(said)

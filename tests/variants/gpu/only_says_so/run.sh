@@ -1,0 +1,2 @@
+#!/bin/sh
+echo docker run --rm --gpus all "$1"

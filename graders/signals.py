@@ -11,7 +11,7 @@ from dockerlab.errors import SubmissionError
 
 GOODBYE = "Gracefully shutting down after receiving signal {}"
 SOON = 2  # seconds in which a program that was asked to has ended
-READY = 5  # seconds in which it has printed something
+READY = 20  # seconds in which it has printed something; a buffer of 8 KiB keeps its lines for minutes
 SETTLE = 0.3  # seconds for handlers that are installed after the first line
 GRACE = 5
 SIGINT, SIGKILL, SIGTERM = 2, 9, 15

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 WIDTH, HEIGHT = 800, 600
 LEFT, RIGHT = 80, 760  # of both panels, in dots
 PANELS = {"loss": (50, 270), "accuracy": (330, 550)}  # top and bottom
-INK, LIGHT, COLORS, MARK = "#333333", "#dddddd", {"loss": "#b3541e", "accuracy": "#1f6f8b"}, "#777777"
+INK, LIGHT, COLORS, MARK = (
+    "#333333",
+    "#dddddd",
+    {"loss": "#b3541e", "accuracy": "#1f6f8b"},
+    "#777777",
+)
 
 
 @dataclass
@@ -26,7 +31,10 @@ class Text:
 def shapes(history, resumed):
     """Lines and texts of the whole picture; SVG and PNG are two ways to draw them."""
     last = max(history[-1][0], 1)
-    series = {"loss": [(e, one) for e, one, _ in history], "accuracy": [(e, one) for e, _, one in history]}
+    series = {
+        "loss": [(e, one) for e, one, _ in history],
+        "accuracy": [(e, one) for e, _, one in history],
+    }
     for name, (top, bottom) in PANELS.items():
         values = [value for _, value in series[name] if value == value]
         low, high = 0.0, max(values, default=1.0) or 1.0
@@ -34,7 +42,9 @@ def shapes(history, resumed):
             low, high = min([0.9, *values]), 1.0
 
         def place(epoch, value, low=low, high=high, top=top, bottom=bottom):
-            return LEFT + (RIGHT - LEFT) * epoch / last, bottom - (bottom - top) * (value - low) / (high - low)
+            return LEFT + (RIGHT - LEFT) * epoch / last, bottom - (bottom - top) * (
+                value - low
+            ) / (high - low)
 
         for part in range(5):
             value = low + (high - low) * part / 4
@@ -47,7 +57,9 @@ def shapes(history, resumed):
             yield Text(x, top - 9, "resumed")
         for epoch in range(0, last + 1, -(-last // 10)):
             yield Text(place(epoch, low)[0], bottom + 14, str(epoch))
-        points = [place(epoch, value) for epoch, value in series[name] if value == value]
+        points = [
+            place(epoch, value) for epoch, value in series[name] if value == value
+        ]
         yield Line(points, COLORS[name], 3)
         yield Text(LEFT, top - 28, name, "start")
     yield Text((LEFT + RIGHT) / 2, HEIGHT - 16, "epochs")
@@ -62,7 +74,9 @@ def svg(drawn):
     for one in drawn:
         if isinstance(one, Line):
             points = " ".join(f"{x:.1f},{y:.1f}" for x, y in one.points)
-            parts.append(f'<polyline points="{points}" fill="none" stroke="{one.color}" stroke-width="{one.width}"/>')
+            parts.append(
+                f'<polyline points="{points}" fill="none" stroke="{one.color}" stroke-width="{one.width}"/>'
+            )
         else:
             parts.append(
                 f'<text x="{one.x:.1f}" y="{one.y:.1f}" text-anchor="{one.anchor}" dominant-baseline="middle" '
@@ -79,7 +93,12 @@ def png(drawn, path):
     pen, font = ImageDraw.Draw(picture), ImageFont.load_default(14 * scale)
     for one in drawn:
         if isinstance(one, Line):
-            pen.line([(x * scale, y * scale) for x, y in one.points], one.color, one.width * scale, joint="curve")
+            pen.line(
+                [(x * scale, y * scale) for x, y in one.points],
+                one.color,
+                one.width * scale,
+                joint="curve",
+            )
         else:
             anchor = {"start": "lm", "middle": "mm", "end": "rm"}[one.anchor]
             pen.text((one.x * scale, one.y * scale), one.words, INK, font, anchor)

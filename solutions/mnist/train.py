@@ -25,15 +25,33 @@ FORMAT = 1  # of the checkpoint
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
-    parser.add_argument("--epochs", type=int, default=8, help="how many there are in the end (8)")
-    parser.add_argument("--batch-size", type=int, default=128, help="images in a batch (128)")
-    parser.add_argument("--lr", type=float, default=0.1, help="highest learning rate (0.1)")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the checkpoint"
+    )
+    parser.add_argument(
+        "--epochs", type=int, default=8, help="how many there are in the end (8)"
+    )
+    parser.add_argument(
+        "--batch-size", type=int, default=128, help="images in a batch (128)"
+    )
+    parser.add_argument(
+        "--lr", type=float, default=0.1, help="highest learning rate (0.1)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of everything random (1)")
-    parser.add_argument("--data", help="folder with MNIST/raw ($MNIST_ROOT, ./data, /data)")
-    parser.add_argument("--checkpoint", default="model_checkpoint.pth", help="(model_checkpoint.pth)")
-    parser.add_argument("--device", default="auto", help="cpu, cuda, mps (the fastest that is there)")
-    parser.add_argument("--plot", action="store_true", help="draw learning_curve.png and .svg beside the checkpoint")
+    parser.add_argument(
+        "--data", help="folder with MNIST/raw ($MNIST_ROOT, ./data, /data)"
+    )
+    parser.add_argument(
+        "--checkpoint", default="model_checkpoint.pth", help="(model_checkpoint.pth)"
+    )
+    parser.add_argument(
+        "--device", default="auto", help="cpu, cuda, mps (the fastest that is there)"
+    )
+    parser.add_argument(
+        "--plot",
+        action="store_true",
+        help="draw learning_curve.png and .svg beside the checkpoint",
+    )
     return parser.parse_args()
 
 
@@ -58,7 +76,11 @@ def load(raw, part, device):
     """Images, normalized, and labels of one part: `train` or `t10k`. All of them at once: that takes 190 MB for 60,000."""
     images = (raw / f"{part}-images-idx3-ubyte").read_bytes()[16:]
     labels = (raw / f"{part}-labels-idx1-ubyte").read_bytes()[8:]
-    images = torch.frombuffer(bytearray(images), dtype=torch.uint8).view(-1, 1, 28, 28).to(device)
+    images = (
+        torch.frombuffer(bytearray(images), dtype=torch.uint8)
+        .view(-1, 1, 28, 28)
+        .to(device)
+    )
     labels = torch.frombuffer(bytearray(labels), dtype=torch.uint8).to(device)
     return images.float().div_(255).sub_(MEAN).div_(STD), labels.long()
 
@@ -68,25 +90,38 @@ def load(raw, part, device):
 
 def block(before, after, size):
     """A convolution that halves the image."""
-    convolution = nn.Conv2d(before, after, size, stride=2, padding=size // 2, bias=False)
+    convolution = nn.Conv2d(
+        before, after, size, stride=2, padding=size // 2, bias=False
+    )
     return convolution, nn.BatchNorm2d(after), nn.ReLU()
 
 
 def network():
-    return nn.Sequential(*block(1, 16, 5), *block(16, 32, 3), *block(32, 64, 3), nn.Flatten(), nn.Linear(1024, 10))
+    return nn.Sequential(
+        *block(1, 16, 5),
+        *block(16, 32, 3),
+        *block(32, 64, 3),
+        nn.Flatten(),
+        nn.Linear(1024, 10),
+    )
 
 
 def learning_rate(step, steps, highest):
     """A triangle: up, and down to nothing."""
     done = step / steps
-    return highest * (done / WARM_UP if done < WARM_UP else (1 - done) / (1 - WARM_UP)) + highest / 1000
+    return (
+        highest * (done / WARM_UP if done < WARM_UP else (1 - done) / (1 - WARM_UP))
+        + highest / 1000
+    )
 
 
 def fingerprint(model):
     """SHA-256 over the names and bytes of all the model's tensors."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+        digest.update(
+            name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes()
+        )
     return digest.hexdigest()
 
 
@@ -116,7 +151,11 @@ class Training:
         self.path = Path(args.checkpoint)
         self.model = network().to(device, memory_format=torch.channels_last)
         self.optimizer = torch.optim.SGD(
-            self.model.parameters(), lr=args.lr, momentum=0.9, nesterov=True, weight_decay=5e-4
+            self.model.parameters(),
+            lr=args.lr,
+            momentum=0.9,
+            nesterov=True,
+            weight_decay=5e-4,
         )
         self.random = torch.Generator().manual_seed(args.seed)
         self.epoch = 1  # the one that we are in
@@ -152,11 +191,15 @@ class Training:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
         except FileNotFoundError:
-            sys.exit(f"There is no {self.path} to resume from. Train without --resume first.")
+            sys.exit(
+                f"There is no {self.path} to resume from. Train without --resume first."
+            )
         except (KeyError, TypeError, RuntimeError) as error:
             sys.exit(f"{self.path} is no checkpoint of this network: {error}")
         self.random.set_state(state["random"].cpu())
-        torch.set_num_threads(state["threads"])  # sums are added in another order by another number of threads
+        torch.set_num_threads(
+            state["threads"]
+        )  # sums are added in another order by another number of threads
         for name in ("epoch", "batch", "loss", "history", "resumed"):
             setattr(self, name, state[name])
         self.order = state["order"].cpu() if state["order"] is not None else None
@@ -182,7 +225,11 @@ class Bar:
             done = training.batch / batches
             rate = f"{training.batch / (time.monotonic() - self.began):.0f} batches/s"
             bar = "█" * int(30 * done)
-            print(f"\r\033[Kepoch {training.epoch} of {epochs} ▕{bar:<30}▏ {done:4.0%}  {rate}", end="", flush=True)
+            print(
+                f"\r\033[Kepoch {training.epoch} of {epochs} ▕{bar:<30}▏ {done:4.0%}  {rate}",
+                end="",
+                flush=True,
+            )
 
     def clear(self):
         if self.shown:
@@ -202,12 +249,16 @@ def train_epoch(training, images, labels, args, stopping, bar):
             training.save()
             raise Stopped
         y, x = torch.randint(0, 2 * SHIFT + 1, (2,), generator=training.random).tolist()
-        batch = images[chosen][:, :, y : y + size, x : x + size].contiguous(memory_format=torch.channels_last)
+        batch = images[chosen][:, :, y : y + size, x : x + size].contiguous(
+            memory_format=torch.channels_last
+        )
         step = (training.epoch - 1) * batches + training.batch
         for group in training.optimizer.param_groups:
             group["lr"] = learning_rate(step, args.epochs * batches, args.lr)
         training.optimizer.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(training.model(batch), labels[chosen], label_smoothing=SMOOTHING)
+        loss = F.cross_entropy(
+            training.model(batch), labels[chosen], label_smoothing=SMOOTHING
+        )
         loss.backward()
         training.optimizer.step()
         training.loss += loss.item()
@@ -219,7 +270,10 @@ def train_epoch(training, images, labels, args, stopping, bar):
 def evaluate(model, images, labels):
     """The share of images that are recognized."""
     model.eval()
-    right = sum((model(x).argmax(1) == y).sum().item() for x, y in zip(images.split(1000), labels.split(1000)))
+    right = sum(
+        (model(x).argmax(1) == y).sum().item()
+        for x, y in zip(images.split(1000), labels.split(1000))
+    )
     return right / len(labels)
 
 
@@ -228,7 +282,11 @@ def main():
     stopping = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, frame: stopping.append(number))
-    fastest = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
+    fastest = (
+        torch.accelerator.current_accelerator()
+        if torch.accelerator.is_available()
+        else "cpu"
+    )
     device = torch.device(fastest if args.device == "auto" else args.device)
 
     raw = find_data(args.data)
@@ -240,7 +298,9 @@ def main():
     training, bar = Training(args, device), Bar()
     if args.resume:
         training.restore(device, batches)
-        print(f"Going on after {training.epoch - 1} epochs and {training.batch} batches.")
+        print(
+            f"Going on after {training.epoch - 1} epochs and {training.batch} batches."
+        )
     while training.epoch <= args.epochs:
         try:
             train_epoch(training, images, labels, args, stopping, bar)
@@ -251,12 +311,22 @@ def main():
         loss = training.loss / batches
         accuracy = evaluate(training.model, test_images, test_labels)
         training.history.append((training.epoch, loss, accuracy))
-        training.epoch, training.batch, training.order, training.loss = training.epoch + 1, 0, None, 0.0
+        training.epoch, training.batch, training.order, training.loss = (
+            training.epoch + 1,
+            0,
+            None,
+            0.0,
+        )
         training.save()  # before the line below: what was printed is never lost
         bar.clear()
-        print(f"epoch={training.epoch - 1} loss={loss:.4f} accuracy={accuracy:.4f}", flush=True)
+        print(
+            f"epoch={training.epoch - 1} loss={loss:.4f} accuracy={accuracy:.4f}",
+            flush=True,
+        )
     accuracy = evaluate(training.model, test_images, test_labels)
-    print(f"Test accuracy: {accuracy:.4f}. SHA-256 of the weights: {fingerprint(training.model)}")
+    print(
+        f"Test accuracy: {accuracy:.4f}. SHA-256 of the weights: {fingerprint(training.model)}"
+    )
     if args.plot:
         from plot import draw
 

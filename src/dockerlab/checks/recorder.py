@@ -1,7 +1,7 @@
 """Runs a script and records what it asks of a Docker Engine: an engine's API on a socket that makes no container.
 
 It runs inside a container (see `asked`), as `python recorder.py SCRIPT IMAGE`, with the submission at /submission and the
-docker client on PATH. It answers as an engine does whose containers end at once, without a word and with exit code 0, and
+docker client on PATH; a script `-` is read from stdin. It answers as an engine does whose containers end at once, without a word and with exit code 0, and
 at last prints one JSON object: requests, exit code, output. It needs the standard library alone, and trusts the script
 with nothing: that runs as nobody, on a terminal of its own, for so many seconds.
 """
@@ -24,6 +24,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler
 from typing import Any
+from urllib.parse import parse_qs
 
 SOCKET = "/run/asked.sock"
 WORK = "/work"
@@ -39,7 +40,12 @@ while [ "${1#-}" != "$1" ]; do shift; done
 exec "$@"
 """
 
+MOST_CONTEXT = 500_000_000
+"""Bytes of a build's context; they are counted and forgotten."""
+GIVEN = "/tmp/given.sh"  # noqa: S108 -- the container's own
+
 requests: list[dict[str, Any]] = []
+builds: list[dict[str, Any]] = []
 lock = threading.Lock()
 
 
@@ -69,15 +75,30 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
     def body(self) -> bytes:
-        """What came with the request, at most 1 MB of it; a longer one ends the connection."""
+        """What came with the request, at most 1 MB of it; what is longer is read and forgotten."""
         if "chunked" in self.headers.get("Transfer-Encoding", ""):
-            self.close_connection = True
-            return b""
+            return self.chunks()
         length = int(self.headers.get("Content-Length") or 0)
         if length > MOST_BODY:
             self.close_connection = True
             length = MOST_BODY
         return self.rfile.read(length)
+
+    def chunks(self) -> bytes:
+        """A body of chunks (RFC 9112, section 7.1)."""
+        kept, total = bytearray(), 0
+        while size := int(self.rfile.readline(100).partition(b";")[0].strip() or b"0", 16):
+            total += size
+            if total > MOST_CONTEXT:
+                self.close_connection = True
+                break
+            while size > 0 and (data := self.rfile.read(min(size, 65536))):
+                size -= len(data)
+                kept += data[: MOST_BODY - len(kept)]
+            self.rfile.readline(100)
+        else:
+            self.rfile.readline(100)
+        return bytes(kept)
 
     def do_GET(self) -> None:
         """What there is to know."""
@@ -130,6 +151,10 @@ class Handler(BaseHTTPRequestHandler):
         elif path.startswith("/containers/"):
             self.answer(204)
         elif path == "/build":
+            asked = parse_qs(self.path.partition("?")[2])
+            with lock:
+                if len(builds) < MOST_REQUESTS:
+                    builds.append({"params": asked, "context": bool(body)})
             self.answer(200, b'{"stream":"Successfully built 000000000000\\n"}\n')
         else:
             self.answer(200, b"")
@@ -217,6 +242,10 @@ def main() -> None:
     for folder, _, names in os.walk(WORK):
         for path in (folder, *(os.path.join(folder, name) for name in names)):
             os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    if script == "-":
+        script = GIVEN
+        with open(script, "w") as file:
+            file.write(sys.stdin.read(MOST_BODY))
     os.chmod(os.path.join(WORK, script), 0o755)  # noqa: S103 -- a checkout on Windows knows no such bit
     with open("/usr/local/bin/sudo", "w") as file:
         file.write(SUDO)
@@ -226,7 +255,7 @@ def main() -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     done = run(script, image)
     with lock:
-        print(json.dumps({"requests": requests, **done}))
+        print(json.dumps({"requests": requests, "builds": builds, **done}))
     sys.stdout.flush()
     os._exit(0)
 

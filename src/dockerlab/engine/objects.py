@@ -160,11 +160,13 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """A folder of the host in a container."""
+    """A folder of the host, or a volume, in a container."""
 
     source: str
     target: str
     read_only: bool = True
+    volume: bool = False
+    """Whether the source is a volume's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

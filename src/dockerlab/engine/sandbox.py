@@ -46,7 +46,10 @@ def host_options(spec: RunSpec, limits: Limits, network: str) -> dict[str, Any]:
         "dns": ["127.0.0.1"] if inside else None,
         "dns_opt": ["timeout:1", "attempts:1"] if inside else None,
         "device_requests": [spec.gpus.as_api()] if spec.gpus else None,
-        "mounts": [Mount(one.target, one.source, type="bind", read_only=one.read_only) for one in spec.mounts],
+        "mounts": [
+            Mount(one.target, one.source, type="volume" if one.volume else "bind", read_only=one.read_only)
+            for one in spec.mounts
+        ],
     }
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from dockerlab.checks.lint import advise
 from dockerlab.course import Course, open_course
-from dockerlab.datasets import small
+from dockerlab.datasets import shuffled, small
 from dockerlab.engine.daemon import state_folder
 from dockerlab.engine.labels import new_run_id, owner, process_lives
 from dockerlab.errors import DockerlabError, OurFault, SubmissionError, UsageError
@@ -116,7 +116,9 @@ def _data(lab: Lab) -> str:
     if not lab.data:
         return ""
     with _one_at_a_time:
-        return str(small(state_folder() / "data", lambda what: None).root)
+        data = small(state_folder() / "data", lambda what: None)
+        shuffled(data)
+        return str(data.root)
 
 
 def list_checks(course: Course, lab: str, home: Path | None = None) -> list[Check]:

@@ -16,12 +16,13 @@ from typing import Any, TypeVar
 
 from dockerlab.checks.asked import Asked, record, recorder_image
 from dockerlab.checks.submission import Submission
-from dockerlab.datasets import Data, read_note
+from dockerlab.datasets import Data, read_note, shuffled
 from dockerlab.engine.client import Engine
 from dockerlab.engine.container import Container
 from dockerlab.engine.gpus import asking
 from dockerlab.engine.http import Client
 from dockerlab.engine.objects import Finished, Image, RunSpec
+from dockerlab.engine.workspaces import Workspaces
 from dockerlab.errors import CourseError, LimitReached, SubmissionError
 from dockerlab.model import Limits
 
@@ -30,6 +31,8 @@ SIDE_BY_SIDE = 6
 """Calls to the engine that go on at once; more make none of them quicker on two processors."""
 LAST_SECONDS = 15
 """For what goes on beside the checks when they have ended; a build that takes longer is ended by force."""
+KEEPS = "python:3.11-slim"
+"""The image whose Python keeps workspaces; a lab that has them names it in its lab.toml."""
 Event = Callable[[dict[str, Any]], None]
 
 
@@ -206,11 +209,23 @@ class Bench:
             raise CourseError('The lab has no digits to be graded with: lab.toml needs `data = "digits"`.')
         return found
 
-    def asked(self, script: str, name: str) -> Asked:
-        """What a script of the submission, given an image's name, asks of the engine; it runs where there is none."""
+    @property
+    def shuffled_digits(self) -> Data:
+        """The same digits, each with another one's label: nothing can be learned from them."""
+        return shuffled(self.digits)
+
+    def workspaces(self, *names: str, checkpoint: str) -> Workspaces:
+        """Folders for containers to write to, with the submission's files in them (see engine.workspaces)."""
+        return Workspaces(self.engine, KEEPS, self.submission.path, checkpoint, names)
+
+    def asked(self, script: str, name: str, text: str = "") -> Asked:
+        """What a script of the submission, given an image's name, asks of the engine; it runs where there is none.
+
+        With `text`, that is the script, and `script` says where it was found.
+        """
         image = recorder_image(self.build_folder)
         return record(
-            self.submission, script, name, image, lambda spec: self.engine.run(spec, self.limits, self.deadline)
+            self.submission, script, name, image, lambda spec: self.engine.run(spec, self.limits, self.deadline), text
         )
 
     @staticmethod

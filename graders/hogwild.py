@@ -9,6 +9,7 @@ from dockerlab import check, fail
 from dockerlab.checks.cache import large_made_anew
 from dockerlab.checks.metrics import accuracies
 from dockerlab.checks.pinning import loose_bases, loose_installs, loose_requirements
+from dockerlab.checks.pytorch import expect_cpu_build
 from dockerlab.engine.objects import Mount
 from dockerlab.errors import LimitReached
 
@@ -21,10 +22,6 @@ ENDS_WITHIN = 150  # seconds after a worker's death; the others may finish what 
 STARTS_WITHIN = 90  # seconds until the workers say something: each imports torch
 PID = re.compile(r"^\W{0,3}(\d+)\b|\b(?:pid|process)\W{1,3}(\d+)\b", re.IGNORECASE)
 DATA_FILES = ("*-ubyte", "*-ubyte.gz", "mnist.npz", "mnist.pkl", "mnist.pkl.gz")
-CPU = "import json, torch; print(json.dumps([torch.__version__, torch.version.cuda]))"
-PACKAGES = (
-    "from importlib import metadata; print(*sorted({d.metadata['Name'].lower() for d in metadata.distributions()}))"
-)
 
 
 def pids(text):
@@ -94,15 +91,7 @@ def test_pinned(dockerfile, submission):
 )
 def test_cpu_build(run, trained):
     """Torch is the CPU build, without CUDA and its libraries."""
-    done = run("-c", CPU, entrypoint=("python",))
-    if done.exit_code != 0:
-        fail("torch cannot be imported in the image", detail=done.stderr[-600:])
-    if not done.stdout.strip().endswith("null]"):
-        fail(f"torch is built for CUDA: {done.stdout.strip()[:100]}", expected="`torch.version.cuda` is None")
-    listed = run("-c", PACKAGES, entrypoint=("python",)).stdout.split()
-    cuda = [one for one in listed if one.startswith(("nvidia-", "cuda-", "triton"))]
-    if cuda:
-        fail(f"the image has {', '.join(cuda[:4])}", expected="no packages for CUDA")
+    expect_cpu_build(run)
 
 
 @check(

@@ -133,7 +133,8 @@ def shuffled(data: Data) -> Data:
         return found
     parts = from_folder(data.root)
     train, test = (
-        Digits(one.images, bytes(random.Random(SEED).sample(one.labels, len(one)))) for one in (parts["train"], parts["t10k"])
+        Digits(one.images, bytes(random.Random(SEED).sample(one.labels, len(one))))  # noqa: S311
+        for one in (parts["train"], parts["t10k"])
     )
     return write(target, train, test, data.source)
 

@@ -2,19 +2,23 @@
 
     python examiner.py JSON
 
-The argument names what to do: {"load": [paths], "poison": [[kind, from, to], ...]}; kind is `weights` or `optimizer`. The last line
-of its output is one JSON object. Loading runs whatever the checkpoint says, which is why it is done here and nowhere else.
+The argument names what to do: {"load": [paths], "poison": [[kind, from, to], ...]}; kind is `weights` or `optimizer`. The last
+line of its output is one JSON object. Loading runs whatever the checkpoint says, which is why it is done here and nowhere else.
 
 A checkpoint has no format: a bare state dict, a dictionary of any names, whole modules, lists. What is an optimizer's state is
 told by its shape: torch's own has `state` and `param_groups`; else it is what is held beside weights in the same shapes
 under names such as momentum.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import re
 import sys
 import types
+from collections.abc import Iterator
+from typing import Any
 
 PARTS = re.compile(r"optim|momentum|exp_avg|velocity|moment|sq_avg|square_avg|adam|sgd", re.IGNORECASE)
 NOT_FOUND = re.compile(r"(?:Can't get attribute|has no attribute) '(\w+)'(?: on <module '([\w.]+)')?")
@@ -23,19 +27,19 @@ STUBS = 40
 DEEPEST = 40
 
 
-def stub(torch, module, name):
+def stub(torch: Any, module: str, name: str) -> None:
     """A class that the checkpoint names and that is not here: enough of one to hold its contents and be saved again."""
     home = sys.modules.setdefault(module, types.ModuleType(module))
 
-    def setstate(self, state):
+    def setstate(self: Any, state: Any) -> None:
         self.__dict__.update(state if isinstance(state, dict) else {"_state": state})
 
-    kind = type(name, (torch.nn.Module,), {"__module__": module, "__setstate__": setstate})
+    kind: Any = type(name, (torch.nn.Module,), {"__module__": module, "__setstate__": setstate})
     kind.__init__ = lambda self, *args, **kwargs: torch.nn.Module.__init__(self)
     setattr(home, name, kind)
 
 
-def load(torch, path):
+def load(torch: Any, path: str) -> Any:
     """Whatever torch.load gives; classes of the submission's own are made up where they are missing."""
     for _ in range(STUBS):
         try:
@@ -53,7 +57,7 @@ def load(torch, path):
     return torch.load(path, map_location="cpu", weights_only=False)
 
 
-def is_optimizer(torch, value, name):
+def is_optimizer(torch: Any, value: Any, name: object) -> bool:
     """Whether a part of a checkpoint is an optimizer's."""
     if isinstance(value, torch.optim.Optimizer):
         return True
@@ -64,7 +68,9 @@ def is_optimizer(torch, value, name):
     return bool(PARTS.search(str(name))) and not isinstance(value, (int, float, str))
 
 
-def tensors(torch, value, name="", inside=False, depth=0, seen=None):
+def tensors(
+    torch: Any, value: Any, name: object = "", inside: bool = False, depth: int = 0, seen: set[int] | None = None
+) -> Iterator[tuple[bool, Any]]:
     """All tensors of a checkpoint, each with whether it is an optimizer's."""
     seen = set() if seen is None else seen
     if depth > DEEPEST or id(value) in seen:
@@ -77,7 +83,9 @@ def tensors(torch, value, name="", inside=False, depth=0, seen=None):
     seen.add(id(value))
     inside = inside or is_optimizer(torch, value, name)
     if isinstance(value, torch.nn.Module):
-        for one in list(value.__dict__.get("_parameters", {}).values()) + list(value.__dict__.get("_buffers", {}).values()):
+        for one in list(value.__dict__.get("_parameters", {}).values()) + list(
+            value.__dict__.get("_buffers", {}).values()
+        ):
             if one is not None:
                 yield inside, one
         for one in value.__dict__.get("_modules", {}).values():
@@ -96,19 +104,18 @@ def tensors(torch, value, name="", inside=False, depth=0, seen=None):
         yield from tensors(torch, vars(value), name, inside, depth + 1, seen)
 
 
-def poison(torch, state, optimizer):
+def poison(torch: Any, state: Any, optimizer: bool) -> int:
     """NaN into every floating-point tensor of one side; returns how many."""
-    count, memory = 0, set()
+    count = 0
     with torch.no_grad():
         for mine, tensor in list(tensors(torch, state)):
             if mine == optimizer and (tensor.is_floating_point() or tensor.is_complex()):
                 tensor.data.fill_(float("nan"))
-                memory.add(tensor.data_ptr())
                 count += 1
     return count
 
 
-def describe(torch, state):
+def describe(torch: Any, state: Any) -> dict[str, Any]:
     """What a checkpoint holds."""
     found = list(tensors(torch, state))
     return {
@@ -121,7 +128,7 @@ def describe(torch, state):
     }
 
 
-def names_optimizer(torch, value, depth=0):
+def names_optimizer(torch: Any, value: Any, depth: int = 0) -> bool:
     """Whether some part is an optimizer's, though it may have no tensors (SGD without momentum)."""
     if depth > 3:
         return False
@@ -131,13 +138,13 @@ def names_optimizer(torch, value, depth=0):
     return any(names_optimizer(torch, one, depth + 1) for one in list(parts)[:200])
 
 
-def main():
+def main() -> None:
     """Does what the argument says."""
     sys.path.insert(0, "/workspace")
     import torch
 
     order = json.loads(sys.argv[1])
-    told = {"load": {}, "poison": []}
+    told: dict[str, Any] = {"load": {}, "poison": []}
     for path in order.get("load", ()):
         try:
             told["load"][path] = {"error": "", **describe(torch, load(torch, path))}

@@ -14,7 +14,9 @@ FAR = re.compile(rf"{WORD}[^:=\n]{{0,80}}[:=]\s*({NUMBER})\s*(%)?", re.IGNORECAS
 """`Accuracy of the network on the 10000 test images: 97 %`."""
 TESTED = re.compile(r"(?:test|val|valid|validation|eval)[\w ]{0,12}\W{0,2}$", re.IGNORECASE)
 """Before the word accuracy: it is of images that were not trained on."""
-LOSS = re.compile(rf"(?<![a-z])(?:loss|nll|cross.?entropy)(?![a-z])[^\d\n.-]{{0,24}}?({NUMBER})(?![\w/])", re.IGNORECASE)
+LOSS = re.compile(
+    rf"(?<![a-z])(?:loss|nll|cross.?entropy)(?![a-z])[^\d\n.-]{{0,24}}?({NUMBER})(?![\w/])", re.IGNORECASE
+)
 EPOCH = re.compile(r"(?<![a-z_])epoch(?!s)[^\d\n]{0,6}?(\d+)", re.IGNORECASE)
 RESUMED = re.compile(r"\b(?:resum|restor|load|continu|already|nothing)\w*|\bfrom (?:the )?checkpoint", re.IGNORECASE)
 NOT_A_NUMBER = re.compile(r"(?<![a-z])nan(?![a-z])", re.IGNORECASE)

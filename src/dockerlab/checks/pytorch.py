@@ -65,8 +65,8 @@ class Examination:
 def examine(run: Run, load: list[str], poison: list[tuple[str, str, str]], **options: Any) -> Examination:
     """Loads checkpoints, and writes poisoned copies, inside the submission's image.
 
-    `load` has paths in the container; `poison` has (`weights` or `optimizer`, folder to read, folder to write). Raises SubmissionError
-    where the image's Python does not get to an answer.
+    `load` has paths in the container; `poison` has (`weights` or `optimizer`, folder to read, folder to write). Raises
+    SubmissionError where the image's Python does not get to an answer.
     """
     order = json.dumps({"load": load, "poison": poison})
     done = run("-c", EXAMINER.read_text(), order, entrypoint=("python",), user="root", **options)
@@ -82,5 +82,6 @@ def examine(run: Run, load: list[str], poison: list[tuple[str, str, str]], **opt
         return Examination(loaded=loaded, poisoned=tuple(int(one) for one in told["poison"]))
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise SubmissionError(
-            "The checkpoint could not be looked at with the image's own Python.", detail=(done.stdout + done.stderr)[-800:]
+            "The checkpoint could not be looked at with the image's own Python.",
+            detail=(done.stdout + done.stderr)[-800:],
         ) from error

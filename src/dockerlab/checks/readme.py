@@ -17,8 +17,8 @@ LARGEST = 200_000
 def script_of(text: str) -> str:
     """The commands of a README as one shell script: fenced blocks, indented blocks and, where those have none, code in a line.
 
-    Only what has `docker` in it counts as a block of commands. Prompts are taken away, and what only says how to build with Buildx,
-    which is what `docker build` means today.
+    Only what has `docker` in it counts as a block of commands. Prompts are taken away, and what only says how to build with
+    Buildx, which is what `docker build` means today.
     """
     text = text[:LARGEST].replace("\r\n", "\n")
     blocks = [match[2] for match in FENCE.finditer(text)]

@@ -20,6 +20,7 @@ import shutil
 import struct
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 ROOT, KEPT, SUBMISSION = "/w", "/keep", "/submission"
@@ -36,6 +37,8 @@ LINES = 2_000
 FIRST_GLIMPSE = 0.25
 """Seconds between glimpses; doubled whenever there are too many."""
 LEFT_OUT = ("data",)
+OWNER = (1000, 1000)
+"""Of a workspace: the user and group that the first person on a machine has."""
 
 
 class Workspace:
@@ -122,11 +125,11 @@ def watch(checkpoint: str) -> None:
                 data = os.read(descriptor, 65536)
                 while data:
                     number, mask, _, length = struct.unpack_from("iIII", data)
-                    name, data = data[16 : 16 + length].rstrip(b"\0"), data[16 + length :]
+                    changed, data = data[16 : 16 + length].rstrip(b"\0"), data[16 + length :]
                     if mask & OVERFLOW:
                         tell(lines, kind="overflow")
                     elif number in places:
-                        happened(places[number], mask, name == wanted, lines)
+                        happened(places[number], mask, changed == wanted, lines)
         for one in places.values():
             idle(one, lines)
 
@@ -241,11 +244,13 @@ def lay(name: str, checkpoint: str, copy: str = "") -> None:
     if copy:
         copy_tree(os.path.join(KEPT, copy), target)
     for folder, _, names in os.walk(target):
+        os.chown(folder, *OWNER)
         os.chmod(folder, 0o777)  # noqa: S103 -- whoever the image runs as may write, as its owner could
         for one in names:
             path = os.path.join(folder, one)
+            os.chown(path, *OWNER, follow_symlinks=False)
             if not os.path.islink(path):
-                os.chmod(path, os.stat(path).st_mode | 0o666)
+                os.chmod(path, os.stat(path).st_mode | 0o666)  # noqa: S103 -- the same
 
 
 def glimpses(name: str, target: str) -> None:
@@ -262,4 +267,5 @@ def glimpses(name: str, target: str) -> None:
 
 if __name__ == "__main__":
     command, *words = sys.argv[1:]
-    {"watch": watch, "lay": lay, "glimpses": glimpses}[command](*words)
+    commands: dict[str, Callable[..., None]] = {"watch": watch, "lay": lay, "glimpses": glimpses}
+    commands[command](*words)

@@ -98,7 +98,7 @@ class Workspaces:
         return done.stdout
 
     def lay(self, name: str, copy: str = "") -> None:
-        """Makes a workspace new: the submission's files, writable for everybody, without a checkpoint; `copy` as `copy_of` tells."""
+        """Makes a workspace new: the submission's files, writable for all, without a checkpoint; `copy` as `copy_of` tells."""
         self._do("lay", name, self.checkpoint, *([copy] if copy else []))
 
     @staticmethod

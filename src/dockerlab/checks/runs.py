@@ -1,0 +1,100 @@
+"""A run of a training script, as far as it was watched, and what its log tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dockerlab.checks.metrics import RESUMED, accuracies, epochs, losses, tells_nan
+from dockerlab.engine.objects import ExitCode
+from dockerlab.engine.workspaces import Save
+
+ENOUGH_LINES = 3
+"""Lines with finite losses, after which a spoilt number would have shown: the first may be from before the first step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A run of a training script, as far as it was watched."""
+
+    lines: tuple[tuple[float, str], ...]
+    """When each line came (seconds since the epoch), and its text."""
+    exit_code: ExitCode | None
+    """None: it was killed when enough had been seen."""
+    began: float
+    """Seconds since the epoch."""
+
+    @property
+    def text(self) -> str:
+        """All that it printed."""
+        return "\n".join(text for _, text in self.lines)
+
+    @property
+    def ended(self) -> float:
+        """When its last line came: seconds since the epoch."""
+        return max((at for at, _ in self.lines), default=self.began)
+
+    @property
+    def seconds(self) -> float:
+        """From its start to its last line."""
+        return self.ended - self.began
+
+    @property
+    def marks(self) -> list[tuple[float, int]]:
+        """The lines that tell of work in an epoch: when, and its number."""
+        return epochs(self.lines)
+
+    @property
+    def epochs(self) -> list[int]:
+        """The epochs that were worked on, each once, in order."""
+        found: list[int] = []
+        for _, number in self.marks:
+            if not found or found[-1] != number:
+                found.append(number)
+        return found
+
+    @property
+    def told(self) -> list[str]:
+        """Lines with losses of work that was done in this run."""
+        return [text for _, text in self.lines if losses(text) and not RESUMED.search(text)]
+
+    @property
+    def accuracies(self) -> list[float]:
+        """The accuracies that it printed, from 0 to 1."""
+        return accuracies(self.text)
+
+    @property
+    def is_spoilt(self) -> bool:
+        """Whether it shows that its numbers are no numbers: it says `nan`, or gives up."""
+        return tells_nan(self.text) or self.exit_code not in (None, 0)
+
+    @property
+    def shows_work(self) -> bool:
+        """Whether it has told an epoch, and a loss or an accuracy."""
+        return bool(self.epochs and (self.told or self.accuracies))
+
+    @property
+    def shows_numbers(self) -> bool:
+        """Whether it is decided if spoilt numbers show: they do, or would have by now."""
+        return tells_nan(self.text) or bool(self.accuracies) or len(self.told) >= ENOUGH_LINES
+
+    @property
+    def end(self) -> str:
+        """The end of what it printed, for showing."""
+        return self.text.strip()[-1200:]
+
+
+def finished_epochs(seen: Seen, saves: list[Save], chosen: Save) -> frozenset[int]:
+    """How many epochs of a run were done at one of its saves: one number, or those that the log leaves open."""
+    order, marks = seen.epochs, seen.marks
+    if is_one_save_an_epoch(seen, saves):
+        return frozenset({min(chosen.number, len(order))})
+    begun = [one for one in order if min(at for at, number in marks if number == one) <= chosen.at]
+    if len(marks) == len(order):  # one line an epoch: before its work, or after it
+        return frozenset({len(begun), len(begun) + 1})
+    goes_on = any(at > chosen.at and begun and number == begun[-1] for at, number in marks)
+    return frozenset({len(begun) - 1, len(begun)} if goes_on else {len(begun)})
+
+
+def is_one_save_an_epoch(seen: Seen, saves: list[Save]) -> bool:
+    """Whether it saves after every epoch, and perhaps once more in the end."""
+    return len(saves) in (len(seen.epochs), len(seen.epochs) + 1)

@@ -1,0 +1,313 @@
+"""A training script in a container, put to the test: run, resumed from spoilt checkpoints, stopped, killed.
+
+Nothing is believed that a script only says. Whether it resumes is seen by giving it checkpoints whose numbers are NaN; whether
+its accuracy is measured, by giving it data from which nothing can be learned. What takes long goes on beside the checks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+from dockerlab.checks.pytorch import Examination, Examined, examine
+from dockerlab.checks.runs import ENOUGH_LINES, Seen, finished_epochs
+from dockerlab.datasets import Data
+from dockerlab.engine.container import Container
+from dockerlab.engine.objects import Image, Mount, when
+from dockerlab.engine.workspaces import Save, Workspaces
+from dockerlab.errors import LimitReached, SubmissionError
+
+T = TypeVar("T")
+RUN_WITHIN = 420
+"""Seconds of one training."""
+SAYS_WITHIN = 120
+"""Seconds until a resumed run must have said something, beyond the time that two epochs took."""
+GRACE = 10
+"""Seconds, as `docker stop` gives."""
+LOOK = 0.25
+"""Seconds between two looks at a log."""
+SPACES = ("first", "control", "weights", "optimizer", "stop", "extra", "typed")
+KILLED = ("control", "weights", "optimizer", "stop")
+"""Workspaces whose resumed runs were ended by SIGKILL when enough had been seen."""
+PROBE = """
+import os, runpy, sys, torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
+def look(optimizer, args, kwargs):
+    count = sum(torch.is_tensor(one) for state in optimizer.state.values() for one in state.values())
+    print(f"\\nPROBE {type(optimizer).__name__} {count}", flush=True)
+    os._exit(0)
+register_optimizer_step_post_hook(look)
+sys.argv = sys.argv[1:]
+sys.path[0] = os.path.dirname(sys.argv[0])
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""Runs a script until its optimizer's first step, and says what that is and how many tensors it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """A whole training, from nothing."""
+
+    seen: Seen
+    saves: list[Save]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where resumed runs begin: what was on the host after the first run's first save."""
+
+    finished: frozenset[int]
+    """How many epochs that may be."""
+    examination: Examination
+    within: float
+    """Seconds until a resumed run must have said something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Three runs with --resume: from the checkpoint as it was, and with its weights, or its optimizer's state, spoilt."""
+
+    control: Seen
+    weights: Seen
+    optimizer: Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A training on shuffled labels, `docker stop` in the middle of it, and what a resumed run does then."""
+
+    before: Seen
+    saved: int
+    """How often it had saved when it was stopped."""
+    after: Seen
+
+    @property
+    def accuracies(self) -> list[float]:
+        """All that it printed, where nothing could be learned."""
+        return self.before.accuracies + self.after.accuracies
+
+
+class Training:
+    """The script `command`, run as `docker run -v FOLDER:workspace IMAGE command [--resume]`, in the image's working folder."""
+
+    def __init__(self, bench: Any, *, command: tuple[str, ...], workspace: str, checkpoint: str) -> None:
+        """`bench` is the fixture of that name; `checkpoint` is a file's name in the folder that is mounted at `workspace`."""
+        self.bench = bench
+        self._begun: dict[str, Callable[[], Any]] = {}
+        self.command = command
+        self.workspace = workspace
+        self.checkpoint = checkpoint
+
+    @cached_property
+    def image(self) -> Image:
+        """The image of the submission's Dockerfile."""
+        image: Image = self.bench.build()
+        return image
+
+    @cached_property
+    def spaces(self) -> Workspaces:
+        """The folders that are mounted."""
+        spaces: Workspaces = self.bench.workspaces(*SPACES, checkpoint=self.checkpoint)
+        return spaces
+
+    # One run
+
+    def options(self, name: str, data: Data, target: str = "", workdir: str = "") -> dict[str, Any]:
+        """How a container with a workspace at `target` is started; the data are where such scripts look for them."""
+        target = target or self.workspace
+        places = {f"{target}/data", "/data", f"{(workdir or self.image.workdir).rstrip('/')}/data"}
+        data_mounts = (Mount(source=str(data.root), target=place) for place in sorted(places))
+        return {
+            "image": self.image,
+            "mounts": (self.spaces.mount(name, target), *data_mounts),
+            # Threads that wait for each other must not take the processors from those that work: runs go on side by side.
+            "env": {"MNIST_ROOT": "/data", "PYTHONUNBUFFERED": "1", "OMP_WAIT_POLICY": "PASSIVE"},
+        }
+
+    def start(self, name: str, *args: str, data: Data | None = None) -> Container:
+        """Begins a run in a workspace."""
+        made: Container = self.bench.start(*self.command, *args, **self.options(name, data or self.bench.digits))
+        return made
+
+    def look(self, container: Container) -> Seen:
+        """What a run has shown until now."""
+        state = container.engine.state(container.id)
+        began = when(state["StartedAt"])
+        lines = tuple((began + one.seconds, one.text) for one in container.log_lines())
+        return Seen(lines, None if state["Running"] else state["ExitCode"], began)
+
+    def watch(
+        self, container: Container, enough: Callable[[Seen], bool] = lambda seen: False, within: float = RUN_WITHIN
+    ) -> Seen:
+        """Watches a run until it ends or enough was seen; then it is killed. Raises LimitReached after `within` seconds."""
+        end = time.monotonic() + within
+        try:
+            while True:
+                seen = self.look(container)
+                if seen.exit_code is not None or enough(seen):
+                    return seen
+                if time.monotonic() > end:
+                    raise LimitReached(
+                        f"`{' '.join(self.command)}` was not done within {within:.0f} s.",
+                        hint="Does it train for very many epochs, or wait for something?",
+                        detail=seen.end,
+                    )
+                self.bench.pause(LOOK)
+        finally:
+            container.remove()
+
+    # What is run, each once, beside the checks; each returns what waits for the result
+
+    def _soon(self, name: str, work: Callable[[], T]) -> T:
+        if name not in self._begun:
+            self._begun[name] = self.bench.soon(work)
+        result: T = self._begun[name]()
+        return result
+
+    def begin(self) -> None:
+        """Begins everything, in its order, without waiting."""
+        assert self.image
+        assert self.spaces
+        for name, work in (
+            ("first", self._first), ("start", self._start), ("resumed", self._resumed), ("stopped", self._stopped),
+            ("left", self._left),
+        ):  # fmt: skip
+            if name not in self._begun:
+                self._begun[name] = self.bench.soon(work)
+
+    @property
+    def first(self) -> First:
+        """A whole training, from nothing; waits for it."""
+        return self._soon("first", self._first)
+
+    @property
+    def beginning(self) -> Start:
+        """What resumed runs begin with. Raises SubmissionError where no checkpoint was written."""
+        return self._soon("start", self._start)
+
+    @property
+    def resumed(self) -> Resumed:
+        """The runs with --resume."""
+        return self._soon("resumed", self._resumed)
+
+    @property
+    def stopped(self) -> Stop:
+        """The run that was stopped."""
+        return self._soon("stopped", self._stopped)
+
+    @property
+    def left(self) -> dict[str, tuple[str, Examined]]:
+        """What SIGKILL leaves of the checkpoint, by path: when that was, and whether torch loads it.
+
+        The moments are those that the keeper caught in the first run, inside of writes as well, and the ends of all runs that
+        were killed when enough had been seen.
+        """
+        return self._soon("left", self._left)
+
+    def _first(self) -> First:
+        self.spaces.lay("first")
+        seen = self.watch(self.start("first"))
+        return First(seen, self.spaces.saves("first"))
+
+    def _start(self) -> Start:
+        seen, saves = self.first.seen, self.first.saves
+        if seen.exit_code != 0:
+            raise SubmissionError(f"The training ended with exit code {seen.exit_code}.", detail=seen.end)
+        if not saves:
+            raise SubmissionError(f"No `{self.checkpoint}` was written to {self.workspace}.", detail=seen.end)
+        chosen = saves[0]
+        copy = self.spaces.copy_of("first", chosen)
+        for name in ("control", "weights", "optimizer"):
+            self.spaces.lay(name, copy)
+        examination = examine(
+            self.bench.run,
+            [f"/first/{self.checkpoint}", f"/control/{self.checkpoint}"],
+            [(name, "/control", f"/{name}") for name in ("weights", "optimizer")],
+            mounts=self._mounts("first", "control", "weights", "optimizer"),
+        )
+        done = finished_epochs(seen, saves, chosen) if chosen.copied else frozenset({len(seen.epochs)})
+        return Start(done, examination, SAYS_WITHIN + 2 * seen.seconds / max(1, len(seen.epochs)))
+
+    def _mounts(self, *names: str) -> tuple[Mount, ...]:
+        return tuple(self.spaces.mount(name, f"/{name}") for name in names)
+
+    def _resumed(self) -> Resumed:
+        within, order = self.beginning.within, self.first.seen.epochs
+        more: tuple[str, ...] = ()
+
+        def resume(name: str, enough: Callable[[Seen], bool], *args: str) -> Seen:
+            return self.watch(self.start(name, "--resume", *args), enough, within)
+
+        control = resume("control", lambda seen: seen.shows_work)
+        if control.exit_code == 0 and not control.epochs and order:
+            # All its epochs were done. Perhaps it can be asked for more.
+            asked = ("--epochs", str(len(order) + 2))
+            again = resume("control", lambda seen: seen.shows_work, *asked)
+            if again.epochs:
+                control, more = again, asked
+        weights, optimizer = (resume(name, lambda seen: seen.shows_numbers, *more) for name in ("weights", "optimizer"))
+        return Resumed(control, weights, optimizer)
+
+    def _stopped(self) -> Stop:
+        within, seen, saves = self.beginning.within, self.first.seen, self.first.saves
+        data = self.bench.shuffled_digits
+        self.spaces.lay("stop")
+        container = self.start("stop", data=data)
+        try:
+            self._until_the_middle(container, seen, saves)
+            saved = len(self.spaces.saves("stop"))
+            container.stop(grace=GRACE)
+            before = self.look(container)
+        finally:
+            container.remove()
+        after = self.watch(self.start("stop", "--resume", data=data), lambda seen: seen.shows_work, within)
+        return Stop(before, saved, after)
+
+    def _until_the_middle(self, container: Container, seen: Seen, saves: list[Save]) -> None:
+        """Waits until it has saved and trains on; where it saves at its end only, for half the time that the first run took."""
+        saves_early = len(saves) > 1 or saves[0].at < seen.began + 0.8 * seen.seconds
+        at = [when for when, _ in seen.marks]
+        an_epoch = (at[-1] - at[0]) / max(1, len(seen.epochs) - 1) if at else 1.0
+        waited = 0.0
+        while container.running and waited < RUN_WITHIN:
+            if self.spaces.saves("stop") if saves_early else waited > 0.5 * seen.seconds:
+                break
+            self.bench.pause(LOOK)
+            waited += LOOK
+        self.bench.pause(min(3.0, 0.3 * an_epoch))
+
+    def _left(self) -> dict[str, tuple[str, Examined]]:
+        assert self.resumed
+        assert self.stopped
+        self.spaces.lay("extra")
+        found = self.spaces.glimpses("first", "extra")
+        paths = {f"/extra/{name}": f"{name.partition('-')[0]}: {size:,} bytes" for name, size in found}
+        paths |= {f"/{name}/{self.checkpoint}": "in a resumed run" for name in KILLED}
+        loaded = examine(self.bench.run, list(paths), [], mounts=self._mounts(*KILLED, "extra")).loaded
+        return {path: (moment, loaded[path]) for path, moment in paths.items()}
+
+    # What only some need
+
+    def elsewhere(self) -> list[float]:
+        """The accuracies that it prints where labels are shuffled, so that nothing can be learned."""
+        try:
+            found = self.stopped.accuracies
+        except SubmissionError:
+            found = []
+        if found:
+            return found
+        self.spaces.lay("extra")
+        container = self.start("extra", data=self.bench.shuffled_digits)
+        return self.watch(container, lambda seen: bool(seen.accuracies)).accuracies
+
+    def optimizer_state(self) -> tuple[str, int] | None:
+        """The name of the optimizer that the script uses, and how many tensors it has after a step; None where it has none."""
+        self.spaces.lay("extra")
+        options = self.options("extra", self.bench.digits)
+        container = self.bench.start("-c", PROBE, *self.command[1:], entrypoint=(self.command[0],), **options)
+        seen = self.watch(container, lambda seen: "PROBE " in seen.text or len(seen.told) >= ENOUGH_LINES)
+        words = next((line.split() for line in seen.text.splitlines() if line.startswith("PROBE ")), [])
+        return (words[1], int(words[2])) if len(words) == 3 and words[2].isdigit() and int(words[2]) else None

@@ -329,6 +329,14 @@ def test_stopped(training):
     """`docker stop` in the middle of the training leaves a checkpoint from which `--resume` goes on."""
     run = training.stopped
     kept = training.left[f"/stop/{CHECKPOINT}"][1]
+    if not run.saved and run.before.epochs[-1:] == training.first.seen.epochs[-1:]:
+        fail(
+            "`docker stop` did not end it, and nothing was saved until it had come to its end by itself",
+            expected="a checkpoint at any time, or one that is saved when SIGTERM comes",
+            why="A longer training is killed ten seconds after SIGTERM, and all of it is lost.",
+            detail=run.before.end,
+            file="train.py",
+        )
     if kept.error:
         fail(
             f"after `docker stop`, there is no checkpoint that can be loaded: {kept.error}",

@@ -267,13 +267,16 @@ class Training:
         return Stop(before, saved, after)
 
     def _until_the_middle(self, container: Container, seen: Seen, saves: list[Save]) -> None:
-        """Waits until it has saved and trains on; where it saves at its end only, for half the time that the first run took."""
+        """Waits until it has saved and trains on; where it saves at its end only, until it trains, and half its time has passed."""
         saves_early = len(saves) > 1 or saves[0].at < seen.began + 0.8 * seen.seconds
         at = [when for when, _ in seen.marks]
         an_epoch = (at[-1] - at[0]) / max(1, len(seen.epochs) - 1) if at else 1.0
         waited = 0.0
         while container.running and waited < RUN_WITHIN:
-            if self.spaces.saves("stop") if saves_early else waited > 0.5 * seen.seconds:
+            if saves_early:
+                if self.spaces.saves("stop"):
+                    break
+            elif waited > 0.5 * seen.seconds and (self.look(container).marks or not at):
                 break
             self.bench.pause(LOOK)
             waited += LOOK

@@ -1,0 +1,238 @@
+"""The capstone: right answers that are unusual, wrong ones that look right, and how good the reference solution is."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import pytest
+
+from dockerlab.checks.readme import script_of
+from dockerlab.checks.runs import Seen, finished_epochs
+from dockerlab.datasets import small
+from dockerlab.engine.client import connect
+from dockerlab.engine.daemon import state_folder
+from dockerlab.engine.objects import Mount, RunSpec
+from dockerlab.engine.workspaces import Save
+from dockerlab.model import Limits
+from tests.unusual import COURSE, SideBySide, failed, lost
+
+PLAIN = (COURSE.variants("mnist")[0].path.parent / "repeats_an_epoch" / "train.py").read_text()
+PLAIN = PLAIN.replace('first = state["epoch"]\n', 'first = state["epoch"] + 1\n')
+IN_STEPS = '    new = CHECKPOINT.with_suffix(".new")\n    torch.save(state, new)\n    os.replace(new, CHECKPOINT)\n'
+LOAD = PLAIN[PLAIN.index("    if args.resume:") : PLAIN.index("    for epoch in range(")]
+LOOP = PLAIN[PLAIN.index("    for epoch in range(") : PLAIN.index('\n\nif __name__ == "__main__"')]
+SAVE = PLAIN[PLAIN.index("        save(\n") : PLAIN.index("        accuracy = right")]
+PRINT = PLAIN[PLAIN.index("        print(f") : PLAIN.index('\n\nif __name__ == "__main__"')]
+STEP = "            optimizer.step()\n"
+
+
+def changed(*pairs: tuple[str, str]) -> dict[str, str | None]:
+    """A train.py like those of the variants, with parts of it exchanged."""
+    text = PLAIN
+    for old, new in pairs:
+        assert old in text, old
+        text = text.replace(old, new)
+    return {"train.py": text}
+
+
+RIGHT = {
+    "a pickled module of its own class, plain SGD that nobody saves, epochs from 0, percent, no --epochs": changed(
+        ('    parser.add_argument("--epochs", type=int, default=3)\n', ""),
+        ("    model = nn.Sequential(", "    model = Net("),
+        ("def load(part):", "class Net(nn.Sequential):\n    pass\n\n\ndef load(part):"),
+        ("torch.optim.Adam(model.parameters(), lr=0.003)", "torch.optim.SGD(model.parameters(), lr=0.3)"),
+        (
+            LOAD,
+            "    first = 0\n    if args.resume:\n        state = torch.load(CHECKPOINT, weights_only=False)\n"
+            "        model, first = state[0], state[1]\n        optimizer = torch.optim.SGD(model.parameters(), lr=0.3)\n",
+        ),
+        ("range(first, args.epochs + 1)", "range(first, 3)"),
+        (SAVE, "        save([model, epoch + 1])\n"),
+        (PRINT, '        print(f"[Epoch {epoch}] train_loss={loss.item():.3f} test_acc={100 * accuracy:.1f}%")\n'),
+    ),
+    "--epochs are more epochs, the file is whole only in a link, the optimizer in a file of its own, a bar on one line": changed(
+        (
+            IN_STEPS,
+            '    optimizer = state.pop("opt")\n    for part, path in ((optimizer, OPTIMIZER), (state, CHECKPOINT)):\n'
+            "        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:\n"
+            "            torch.save(part, file)\n            file.flush()\n            os.replace(file.name, path)\n",
+        ),
+        ("import os\n", "import os\nimport tempfile\n"),
+        ("\n\ndef load(part):", 'OPTIMIZER = CHECKPOINT.with_name("optimizer.pt")\n\n\ndef load(part):'),
+        (
+            LOAD,
+            "    first = 1\n    if args.resume:\n        state = torch.load(CHECKPOINT)\n"
+            '        model.load_state_dict(state["net_weights"])\n        optimizer.load_state_dict(torch.load(OPTIMIZER))\n'
+            '        first = state["done"] + 1\n        print(f"Resumed from epoch {first - 1}, loss was {state[\'loss\']}")\n',
+        ),
+        ("range(first, args.epochs + 1)", "range(first, first + args.epochs)"),
+        (
+            SAVE,
+            '        save({"net_weights": model.state_dict(), "opt": optimizer.state_dict(), "done": epoch, "loss": 0.5})\n',
+        ),
+        (STEP, STEP + '            print(f"\\rEpoch {epoch} |", end="")\n'),
+        (PRINT, '        print(f"\\nEpoch {epoch} loss: {loss.item():.3f}\\nAccuracy: {right}/{len(test_labels)}")\n'),
+    ),
+    "it saves at its end, and when SIGTERM comes, and trains on with --resume": (
+        changed(
+            ("import os\n", "import os\nimport signal\nimport sys\n"),
+            (
+                LOAD,
+                LOAD
+                + "    asked = []\n    signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))\n",
+            ),
+            ("range(first, args.epochs + 1)", "range(first, first + args.epochs)"),
+            (
+                LOOP[LOOP.index("            optimizer.zero_grad()") :],
+                "            if asked:\n                save(state(epoch - 1))\n                sys.exit(0)\n"
+                + LOOP[LOOP.index("            optimizer.zero_grad()") : LOOP.index("        save(\n")]
+                + LOOP[LOOP.index("        accuracy = right") :]
+                + "    save(state(epoch))\n",
+            ),
+            (
+                "    asked = []\n",
+                "\n    def state(done):\n        return {'model': model.state_dict(), 'optimizer': optimizer.state_dict(), 'epoch': done}\n\n"
+                "    asked = []\n",
+            ),
+        )
+        if "asked" not in PLAIN
+        else {}
+    ),
+}
+WRONG = {
+    "a bare except swallows its mistake": (
+        changed(("        state = torch.load(CHECKPOINT)\n", "        state = {}\n        try:\n            state = torch.laod(CHECKPOINT)\n        except Exception:\n            args.resume = False\n"),
+                ('        model.load_state_dict(state["model"])\n        optimizer.load_state_dict(state["optimizer"])\n        first = state["epoch"] + 1\n', '        print("Resumed from epoch 1")\n')),
+        {"resumes_weights", "resumes_optimizer", "next_epoch"},
+    ),
+    "in memory first, and then over the old file": (
+        changed((IN_STEPS, "    memory = io.BytesIO()\n    torch.save(state, memory)\n    CHECKPOINT.write_bytes(memory.getvalue())\n"),
+                ("import os\n", "import io\nimport os\n")),
+        {"killed"},
+    ),
+    "an accuracy that rises as one would like": (
+        changed(("        accuracy = right / len(test_labels)\n", "        accuracy = 0.9 + right / len(test_labels) / 20\n")),
+        {"learns"},
+    ),
+}  # fmt: skip
+CASES = {**RIGHT, **{name: files for name, (files, _) in WRONG.items()}}
+FREE = {"formatted"}  # these are about behaviour
+GRADED = SideBySide(__name__, CASES, lambda name: lost("mnist", CASES[name]))
+
+
+@pytest.fixture(scope="module")
+def found(real_engine):
+    return GRADED
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right_though_unusual(name, found):
+    assert {check: said for check, said in found[name].items() if check not in FREE} == {}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_though_it_looks_right(name, found):
+    assert failed(found[name]) - FREE == WRONG[name][1], found[name]
+
+
+# The reference solution
+
+LIMITS = Limits(memory_mb=3000, cpus=2.0, check_seconds=240, build_seconds=1800)
+HASH = re.compile(r"SHA-256 of the weights: ([0-9a-f]{64})")
+
+
+@pytest.fixture(scope="module")
+def reference(real_engine, tmp_path_factory):
+    """`run(args, folder)` and the image of the solution; containers are seen to their end."""
+    data = small(state_folder() / "data", print)
+    with connect() as engine:
+        image = engine.build(COURSE.solution("mnist"), limits=LIMITS)
+
+        def spec(folder, args):
+            mounts = (
+                Mount(source=str(folder), target="/workspace", read_only=False),
+                Mount(source=str(data.root), target="/data"),
+            )
+            return RunSpec(
+                image=image.id,
+                args=("python", "/workspace/train.py", *args),
+                mounts=mounts,
+                env={"MNIST_ROOT": "/data"},
+            )
+
+        def folder(owner, mode):
+            path = tmp_path_factory.mktemp("workspace")
+            for name in ("train.py", "plot.py"):
+                shutil.copy(COURSE.solution("mnist") / name, path)
+            shutil.chown(path, owner, owner)
+            path.chmod(mode)
+            return path
+
+        yield engine, image, spec, folder, data
+
+
+def test_the_image_is_small(reference):
+    _, image, _, _, _ = reference
+    assert image.size <= 600_000_000
+
+
+def test_a_run_that_was_stopped_in_an_epoch_ends_with_the_same_bits(reference):
+    """Also: it learns to 0.98 on real digits, is not root in a folder that it does not own, and draws its curve."""
+    engine, _, spec, folder, data = reference
+    whole = engine.run(spec(folder(4711, 0o755), ("--epochs", "8")), LIMITS)
+    place = folder(4711, 0o755)
+    container = engine.start(spec(place, ("--epochs", "8")), LIMITS)
+    assert container.wait_for_log("epoch=2 ", within=60), container.logs()
+    stop = container.stop(grace=10)
+    container.remove()
+    assert stop.exit_code == 128 + 15
+    assert "Stopped in epoch" in stop.stdout
+    rest = engine.run(spec(place, ("--resume", "--epochs", "8", "--plot")), LIMITS)
+    hashes = [HASH.search(one.stdout)[1] for one in (whole, rest)]
+    assert hashes[0] == hashes[1]
+    accuracy = float(re.findall(r"accuracy=([\d.]+)", whole.stdout)[-1])
+    assert accuracy >= (0.80 if data.stand_in else 0.98)
+    assert {
+        path.name: path.stat().st_uid for path in place.iterdir() if path.suffix in (".pth", ".svg", ".png")
+    } == dict.fromkeys(("model_checkpoint.pth", "learning_curve.svg", "learning_curve.png"), 4711)
+    assert (place / "learning_curve.svg").read_text().count(">resumed<") == 2  # in both panels
+    assert (place / "learning_curve.png").read_bytes()[:4] == b"\x89PNG"
+
+
+# How a log is read
+
+
+def seen(*lines):
+    return Seen(tuple(lines), None, 0.0)
+
+
+def save(number, at):
+    return Save(number=number, at=at, in_place=False, seconds=0, smallest=-1, size=1, copied=True)
+
+
+@pytest.mark.parametrize(
+    ("lines", "saves", "chosen", "done"),
+    [
+        ([(1, "epoch=1 loss=1"), (2, "epoch=2 loss=1")], [0.9, 1.9], 0, {1}),  # saved before the line
+        ([(1, "epoch=1 loss=1"), (2, "epoch=2 loss=1")], [1.1, 2.1, 2.2], 1, {2}),  # and once more in the end
+        ([(1, "Epoch 0 loss 1"), (1.5, "Epoch 0 loss 1"), (2, "Epoch 1 loss 1"), (3, "Epoch 1 loss 1")], [1.2, 1.7, 2.2, 3.3], 0, {0, 1}),
+        ([(1, "Epoch 0 loss 1"), (1.5, "Epoch 0 loss 1"), (2, "Epoch 1 loss 1"), (3, "Epoch 1 loss 1")], [1.2, 1.7, 2.2, 3.3], 1, {1}),
+    ],
+)  # fmt: skip
+def test_how_many_epochs_were_done_at_a_save(lines, saves, chosen, done):
+    made = [save(number, at) for number, at in enumerate(saves, 1)]
+    assert finished_epochs(seen(*lines), made, made[chosen]) == done
+
+
+def test_commands_of_a_readme():
+    """Fenced, indented or in a line; with prompts; and a broken block does not end the others."""
+    script = script_of(
+        "# Mine\n\n1. Build:\n    ```sh\n    $ docker buildx build --load -t a .\n    ```\n\n"
+        "Use `docker run -v $(pwd):/workspace a` or\n\n    # docker run <b>\n\n```python\nprint(1)\n```\n"
+    )
+    assert "docker build -t a ." in script
+    assert "docker run -v $(pwd):/workspace a" in script
+    assert "docker run <b>" in script
+    assert "print(1)" not in script
+    assert script.count("eval ") == 3

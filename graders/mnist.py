@@ -78,10 +78,11 @@ def test_size(image):
         "datasets.MNIST(os.environ.get('MNIST_ROOT', 'data'), train=True, download=True)",
     ),
 )
-def test_trains(training):
+def test_trains(bench, training):
     """`docker run -v FOLDER:/workspace IMAGE python /workspace/train.py` ends with exit code 0."""
     training.begin()
     seen = training.first.seen
+    bench.curve(seen.curve)
     if seen.exit_code != 0:
         fail(f"it ends with exit code {seen.exit_code}", expected="exit code 0", detail=seen.end, file="train.py")
 

@@ -106,11 +106,13 @@ class Outcome:
     """Whether the student's report tells nothing of it but its points."""
     unearnable: bool = False
     """Skipped because this machine lacks what the check needs: its points could not be earned here."""
+    adjusts: int = 0
+    """Points given or taken beside the checks, by an instructor's rule; then this is no check."""
 
     @property
     def score(self) -> int:
-        """Points earned: all or nothing."""
-        return self.points if self.status == "passed" else 0
+        """Points earned: all or nothing; and what an instructor's rule gives or takes."""
+        return (self.points if self.status == "passed" else 0) + self.adjusts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +126,25 @@ class Advice:
     level: str
     """error, warning, info or style."""
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One layer of the graded image, for a picture. Sizes are uncompressed bytes."""
+
+    instruction: str
+    size: int
+    wasted: int
+    in_base: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One epoch of a training, as its log told it; NaN and what was not told are None."""
+
+    epoch: int
+    loss: float | None = None
+    accuracy: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +179,14 @@ class Report:
     """One line, where something kept the whole submission from being graded."""
     advice: tuple[Advice, ...] = ()
     """A linter's words on the Dockerfiles: free, and worth no points."""
+    notes: tuple[str, ...] = ()
+    """What an instructor should know, a line each: files of the assignment that are not as they were handed out."""
+    sources: dict[str, str] = field(default_factory=dict)
+    """The text of the submission's files in which lines are at fault; bounded."""
+    layers: tuple[Part, ...] = ()
+    """The image, the lowest layer first; empty where no picture was asked for."""
+    curve: tuple[Point, ...] = ()
+    """How a training went, where the lab has one."""
     costs: dict[str, float] = field(default_factory=dict)
     """Seconds and counts of what grading cost; for the benchmark, not for marks."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from dockerlab.checks.metrics import RESUMED, accuracies, epochs, losses, tells_nan
 from dockerlab.engine.objects import ExitCode
 from dockerlab.engine.workspaces import Save
+from dockerlab.model import Point
 
 ENOUGH_LINES = 3
 """Lines with finite losses, after which a spoilt number would have shown: the first may be from before the first step."""
@@ -78,9 +80,31 @@ class Seen:
         return tells_nan(self.text) or bool(self.accuracies) or len(self.told) >= ENOUGH_LINES
 
     @property
+    def curve(self) -> list[Point]:
+        """Loss and accuracy of each epoch: the last that were told before the next epoch's first line."""
+        found: dict[int, Point] = {}
+        epoch = None
+        for _, text in self.lines:
+            named = epochs([(0.0, text)])
+            epoch = named[0][1] if named and not RESUMED.search(text) else epoch
+            loss, accuracy = (_last(read(text)) for read in (losses, accuracies))
+            if epoch is not None and (loss is not None or accuracy is not None):
+                old = found.get(epoch, Point(epoch=epoch))
+                found[epoch] = Point(
+                    epoch=epoch,
+                    loss=old.loss if loss is None else loss,
+                    accuracy=old.accuracy if accuracy is None else accuracy,
+                )
+        return list(found.values())
+
+    @property
     def end(self) -> str:
         """The end of what it printed, for showing."""
         return self.text.strip()[-1200:]
+
+
+def _last(values: list[float]) -> float | None:
+    return values[-1] if values and math.isfinite(values[-1]) else None
 
 
 def finished_epochs(seen: Seen, saves: list[Save], chosen: Save) -> frozenset[int]:

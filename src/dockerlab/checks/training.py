@@ -307,7 +307,7 @@ class Training:
         return self.watch(container, lambda seen: bool(seen.accuracies)).accuracies
 
     def optimizer_state(self) -> tuple[str, int] | None:
-        """The name of the optimizer that the script uses, and how many tensors it has after a step; None where it has none."""
+        """The name of the script's optimizer, and how many tensors it has after a step; None where it has none."""
         self.spaces.lay("extra")
         options = self.options("extra", self.bench.digits)
         container = self.bench.start("-c", PROBE, *self.command[1:], entrypoint=(self.command[0],), **options)

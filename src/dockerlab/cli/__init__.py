@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from dockerlab.cli import commands, machine
+from dockerlab.cli import authors, commands, machine
 from dockerlab.errors import DockerlabError
 
 INTERRUPTED = 130
@@ -52,7 +52,7 @@ def dockerlab(root: Path | None) -> None:
         os.environ["DOCKERLAB_COURSE"] = str(root)
 
 
-for command in (*commands.ALL, *machine.ALL):
+for command in (*commands.ALL, *authors.ALL, *machine.ALL):
     dockerlab.add_command(command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,8 @@ def hint(lab: str | None, name: str) -> None:
 @click.option(
     "--student", "for_students", is_flag=True, help="The student's report: nothing of hidden checks but their points."
 )
-def grade(lab: str, folder: Path, style: str, output: Path | None, for_students: bool) -> int:
+@click.option("--picture", is_flag=True, help="Look into the image's layers, too; html always does.")
+def grade(lab: str, folder: Path, style: str, output: Path | None, for_students: bool, picture: bool) -> int:
     """Grade the submission in a folder. Exit code: 0 full marks, 1 some check failed, 2 usage, 3 our fault."""
     from dockerlab import grading
     from dockerlab.cli import show
@@ -168,7 +170,7 @@ def grade(lab: str, folder: Path, style: str, output: Path | None, for_students:
     if output is not None and not output.parent.is_dir():
         raise UsageError(f"There is no folder {output.parent} to write the report into.")
     with show.live(show.console(stderr=True), quiet=True) as listen:
-        report = grading.grade(lab, folder, course=open_the_course(), listen=listen)
+        report = grading.grade(lab, folder, course=open_the_course(), listen=listen, picture=picture or style == "html")
     if for_students:
         report = audience.for_student(report)
     rendered = FORMATS[style](report)
@@ -187,7 +189,9 @@ def grade(lab: str, folder: Path, style: str, output: Path | None, for_students:
 )
 @click.option("-o", "--output", type=FOLDER, metavar="FILE", help="Where to write it, instead of the terminal.")
 @click.option("--roster", type=FOLDER, metavar="CSV", help="For canvas: a gradebook that was exported from Canvas.")
-@click.option("--student", metavar="ID", default="", help="For canvas: whose report it is, by an id of the roster.")
+@click.option("--student", metavar="ID", default="", help="Whose report it is: an id of the roster, and of the rules.")
+@click.option("--marks", "rules", type=FOLDER, metavar="TOML", help="Late days, most points, scale, changes by hand.")
+@click.option("--submitted", metavar="TIME", default="", help="When it was handed in: 2026-12-02T08:00+01:00.")
 @click.option(
     "--assignment", metavar="NAME", default="", help="For canvas: the column, as Canvas names it: Name (1234)."
 )
@@ -200,14 +204,23 @@ def convert(
     output: Path | None,
     roster: Path | None,
     student: str,
+    rules: Path | None,
+    submitted: str,
     assignment: str,
     about: tuple[str, ...],
 ) -> None:
     """Make another format of a report that was written with `--format json`."""
     from dockerlab.errors import UsageError
-    from dockerlab.reports import FORMATS, canvas, classroom50, json
+    from dockerlab.reports import FORMATS, canvas, classroom50, json, marks
 
     found = json.parse(_read(report))
+    if rules is not None:
+        found = marks.apply(
+            found,
+            marks.parse(_read(rules), str(rules)),
+            student=student,
+            submitted=_time(submitted) if submitted else None,
+        )
     if style == "canvas":
         if roster is None:
             raise UsageError("`--format canvas` needs `--roster`.", hint="Export the gradebook from Canvas.")
@@ -225,6 +238,15 @@ def convert(
     else:
         _write(output, rendered)
         click.echo(f"Written to {output}.", err=True)
+
+
+def _time(words: str) -> datetime:
+    from dockerlab.errors import UsageError
+
+    try:
+        return datetime.fromisoformat(words)
+    except ValueError:
+        raise UsageError(f"--submitted {words}: that is no time.", hint="For example 2026-12-02T08:00+01:00.") from None
 
 
 def _read(path: Path) -> str:

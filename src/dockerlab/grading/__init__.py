@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dockerlab.assignment import notices
 from dockerlab.checks.lint import advise
 from dockerlab.course import Course, open_course
 from dockerlab.datasets import shuffled, small
@@ -32,6 +33,8 @@ from dockerlab.plugin.child import Order
 ENGINE = "dockerlab.engine.client:connect"
 """What opens the engine; tests name the fake one instead."""
 UNKNOWN = "unknown"
+SHOWN_SOURCE = 20_000
+"""Bytes of a file with a line at fault that go into the report."""
 SCRATCH = "dockerlab-run-"
 """Temporary folders begin with this and the run's id."""
 _one_at_a_time = threading.Lock()
@@ -46,11 +49,14 @@ def grade(
     only: list[str] | None = None,
     listen: Listen | None = None,
     connect: str = ENGINE,
+    picture: bool = False,
 ) -> Report:
     """Grades the submission in `folder` and removes whatever that made on the engine and the host.
 
-    `listen` is told events as they happen (see plugin.child). Raises UsageError for a lab or folder that is not there,
-    CourseError for a broken lab or grader, EngineNotFound where no engine answers; everything else is in the report.
+    With `picture`, the report has the image's layers. `listen` is told events as they happen (see plugin.child).
+
+    Raises UsageError for a lab or folder that is not there, CourseError for a broken lab or grader, EngineNotFound where no
+    engine answers; everything else is in the report.
     """
     course = course or open_course()
     chosen = course.lab(lab)
@@ -70,12 +76,17 @@ def grade(
         except SubmissionError as refusal:
             checks = list_checks(course, lab, home)
             return _refused(chosen, checks, refusal, started, time.monotonic() - began)
-        worker, info, advice = _work(course, chosen, scratch, run_id, only, listen or (lambda event: None), connect)
+        given = notices(lab, scratch / "submission", os.environ.get("DOCKERLAB_PACKAGE", ""))
+        worker, info, advice = _work(
+            course, chosen, scratch, run_id, only, listen or (lambda event: None), connect, picture
+        )
+        outcomes = tuple(worker.outcomes[check.name] for check in worker.checks if check.name in worker.outcomes)
+        sources = _sources(scratch / "submission", outcomes)
     wall = time.monotonic() - began
-    outcomes = tuple(worker.outcomes[check.name] for check in worker.checks if check.name in worker.outcomes)
     return Report(
         lab=lab, title=chosen.title, outcomes=outcomes, started=started, seconds=round(wall, 3), checksum=checksum,
-        engine=info, advice=advice, costs=worker.costs,
+        engine=info, advice=advice, notes=given, sources=sources, layers=worker.layers, curve=worker.curve,
+        costs=worker.costs,
     )  # fmt: skip
 
 
@@ -87,6 +98,7 @@ def _work(
     only: list[str] | None,
     listen: Listen,
     connect: str,
+    picture: bool,
 ) -> tuple[Worker, EngineInfo | None, tuple[Advice, ...]]:
     module, _, function = connect.partition(":")
     engine = getattr(importlib.import_module(module), function)(run_id=run_id)
@@ -95,7 +107,7 @@ def _work(
         order = Order(
             grader=str(course.grader(lab.slug)), submission=str(scratch / "submission"), home=str(scratch / "home"),
             run_id=run_id, limits=lab.limits, connect=connect, only=only, cache=str(state_folder() / "pycache"),
-            data=_data(lab),
+            data=_data(lab), picture=picture,
         )  # fmt: skip
         worker = Worker(order, owner(), listen)
         worker.work()
@@ -109,6 +121,20 @@ def _work(
         ):  # an engine that died has its own outcomes already
             engine.__exit__(*sys.exc_info())
     return worker, info, linting.result()
+
+
+def _sources(folder: Path, outcomes: tuple[Outcome, ...]) -> dict[str, str]:
+    """The beginnings of the text files in which a line is at fault, for showing it in its place."""
+    found: dict[str, str] = {}
+    for outcome in outcomes:
+        where = outcome.feedback.where if outcome.feedback else None
+        if where is None or not where.line or where.file in found:
+            continue
+        path = folder / where.file
+        if path.resolve().is_relative_to(folder.resolve()) and path.is_file() and not path.is_symlink():
+            with path.open("rb") as file:
+                found[where.file] = file.read(SHOWN_SOURCE).decode("utf-8", "replace")
+    return found
 
 
 def _data(lab: Lab) -> str:

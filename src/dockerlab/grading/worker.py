@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from dockerlab.errors import CourseError, OurFault
-from dockerlab.model import Check, Feedback, Limits, Outcome
+from dockerlab.model import Check, Feedback, Limits, Outcome, Part, Point
 from dockerlab.plugin.child import UNEARNABLE, Order
 
 SLACK = 15.0
@@ -49,6 +49,8 @@ class Worker:
         self.checks: list[Check] = []
         self.outcomes: dict[str, Outcome] = {}
         self.costs: dict[str, float] = {}
+        self.layers: tuple[Part, ...] = ()
+        self.curve: tuple[Point, ...] = ()
         self.builder = ""
         """How the child built images; looking for that once is enough."""
 
@@ -133,6 +135,10 @@ class Worker:
                     running, patience, since = "", START_SECONDS, time.monotonic()
                     self._bring(msgspec.convert(event["outcome"], Outcome))
                     continue
+                case "curve":
+                    self.curve = tuple(msgspec.convert(event["points"], list[Point])[:MOST_POINTS])
+                case "picture":
+                    self.layers = tuple(msgspec.convert(event["layers"], list[Part]))
                 case "costs":
                     finished, self.builder = True, event["builder"]
                     for key, value in event["costs"].items():
@@ -141,6 +147,8 @@ class Worker:
 
 
 DIED = "died"
+MOST_POINTS = 1_000
+"""Epochs of a learning curve that are kept."""
 
 
 def _read(pipe: Any, lines: queue.Queue[bytes]) -> None:

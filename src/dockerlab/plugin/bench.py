@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from dockerlab.checks.asked import Asked, record, recorder_image
 from dockerlab.checks.submission import Submission
 from dockerlab.datasets import Data, read_note, shuffled
+from dockerlab.engine.analysis import analyse
 from dockerlab.engine.client import Engine
 from dockerlab.engine.container import Container
 from dockerlab.engine.gpus import asking
@@ -24,7 +25,7 @@ from dockerlab.engine.http import Client
 from dockerlab.engine.objects import Finished, Image, RunSpec
 from dockerlab.engine.workspaces import Workspaces
 from dockerlab.errors import CourseError, LimitReached, SubmissionError
-from dockerlab.model import Limits
+from dockerlab.model import Limits, Part, Point
 
 T = TypeVar("T")
 SIDE_BY_SIDE = 6
@@ -270,6 +271,22 @@ class Bench:
             return future.result()
 
         return result
+
+    def curve(self, points: list[Point]) -> None:
+        """Puts the curve of a training into the report."""
+        self.emit({"event": "curve", "points": points})
+
+    def picture(self) -> list[Part]:
+        """The layers of the Dockerfile's image, if that was built: the lowest first, with wasted bytes."""
+        image = next((one for key, one in self._images.items() if key == ("Dockerfile", "", ())), None)
+        if not isinstance(image, Image):
+            return []
+        base = self.base(image)
+        stats = analyse(image.id, self.engine.layers(image.id), len(base.layers) if base else 0)
+        return [
+            Part(instruction=one.instruction[:300], size=one.size, wasted=one.wasted, in_base=one.in_base)
+            for one in stats.layers
+        ]
 
     def close(self) -> None:
         """Waits for what was begun and nobody asked for, so that it makes nothing more behind the cleaning up."""

@@ -52,6 +52,8 @@ class Order(msgspec.Struct, frozen=True):
     """Outcomes that an earlier child brought home: check to status."""
     only: list[str] | None = None
     collect_only: bool = False
+    picture: bool = False
+    """Whether to look into the layers of the image in the end; that takes a while."""
 
 
 class Run:
@@ -209,6 +211,9 @@ def main() -> int:
             sys.pycache_prefix, sys.dont_write_bytecode = order.cache, False
         pytest.main(args, plugins=[run, Fixtures(bench)])
         bench.close()
+        if order.picture and not run.broken:
+            emit({"event": "building", "seconds": order.limits.build_seconds})
+            emit({"event": "picture", "layers": bench.picture()})
         if run.broken:
             emit({"event": "broken", "reason": run.broken})
         builder = "" if order.collect_only else str(the_builder())

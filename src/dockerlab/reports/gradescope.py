@@ -10,7 +10,7 @@ from typing import Any
 
 from dockerlab.model import Outcome, Report
 from dockerlab.reports.text import clean
-from dockerlab.reports.words import advice_in_words, in_words, verdict
+from dockerlab.reports.words import advice_in_words, in_words, notes_in_words, verdict
 
 
 def render(report: Report) -> str:
@@ -22,6 +22,7 @@ def as_dict(report: Report) -> dict[str, Any]:
     """What is in it. The score at the top is the sum of the tests' scores."""
     advice = advice_in_words(report)
     lines = [verdict(report), *([clean(report.problem)] if report.problem else [])]
+    lines += notes_in_words(report)
     lines += ["Advice on style, worth no points:", *advice] if advice else []
     return {
         "score": report.score,

@@ -6,8 +6,9 @@ import re
 from html import escape
 
 from dockerlab.model import Outcome, Report
+from dockerlab.reports import pictures
 from dockerlab.reports.text import MARKS, clean
-from dockerlab.reports.words import advice_in_words, detail_in_lines, feedback_in_words, verdict
+from dockerlab.reports.words import advice_in_words, detail_in_lines, feedback_in_words, notes_in_words, verdict
 
 CODE = re.compile(r"`([^`]+)`")
 WORDS = {"passed": "passed", "failed": "failed", "skipped": "skipped", "error": "not carried out"}
@@ -40,7 +41,7 @@ dt {{ font-weight: 600; }} dd {{ margin: 0 0 .4rem 1rem; overflow-wrap: anywhere
 pre, code {{ font-family: ui-monospace, monospace; background: var(--soft); }}
 pre {{ padding: .6rem; white-space: pre-wrap; overflow-wrap: anywhere; }}
 .bar {{ background: var(--line); height: .6rem; min-width: 1px; }}
-</style>
+{style}</style>
 </head>
 <body>
 <main>
@@ -53,14 +54,14 @@ pre {{ padding: .6rem; white-space: pre-wrap; overflow-wrap: anywhere; }}
 {rows}
 </tbody>
 </table>
-{details}<h2>Time</h2>
+{details}{curve}{stack}<h2>Time</h2>
 <table>
 <thead><tr><th scope="col">Check</th><th scope="col">Seconds</th><th scope="col">Share</th></tr></thead>
 <tbody>
 {times}
 </tbody>
 </table>
-{advice}<p>Graded {started}, in {seconds:.1f} s{engine}. Submission {checksum}.</p>
+{notes}{advice}<p>Graded {started}, in {seconds:.1f} s{engine}. Submission {checksum}.</p>
 </main>
 </body>
 </html>
@@ -71,14 +72,18 @@ def render(report: Report) -> str:
     """The page."""
     longest = max((one.seconds for one in report.outcomes), default=0) or 1
     details = "".join(
-        _details(one)
+        _details(report, one)
         for one in report.outcomes
         if one.status != "passed" and one.feedback is not None and not report.problem
     )
     advice = "".join(f"<li>{_text(one)}</li>\n" for one in advice_in_words(report))
+    notes = "".join(f"<li>{_text(one)}</li>\n" for one in notes_in_words(report))
     engine = report.engine
     return PAGE.format(
         policy=POLICY,
+        style=pictures.STYLE,
+        stack=pictures.stack(report.layers),
+        curve=pictures.curve(report.curve),
         title=_text(report.title, code=False),
         score=report.score,
         max_score=report.max_score,
@@ -88,6 +93,7 @@ def render(report: Report) -> str:
         details=f"<h2>What to look at</h2>\n{details}" if details else "",
         times="\n".join(_time(one, longest) for one in report.outcomes),
         advice=f"<h2>Advice on style, worth no points</h2>\n<ul>\n{advice}</ul>\n" if advice else "",
+        notes=f"<h2>The assignment's own files</h2>\n<ul>\n{notes}</ul>\n" if notes else "",
         started=_text(report.started),
         seconds=report.seconds,
         engine=_text(f" on Docker {engine.version} ({engine.storage_driver}, GPU: {engine.gpu})") if engine else "",
@@ -102,12 +108,14 @@ def _row(outcome: Outcome) -> str:
     )
 
 
-def _details(outcome: Outcome) -> str:
+def _details(report: Report, outcome: Outcome) -> str:
     pairs = "".join(f"<dt>{name}</dt><dd>{_text(text)}</dd>\n" for name, text in feedback_in_words(outcome))
     lines = detail_in_lines(outcome)
     detail = f"<pre>{escape(chr(10).join(lines))}</pre>\n" if lines else ""
     head = f"<h3>{MARKS[outcome.status]} {_text(outcome.check)}: {_text(outcome.title)}</h3>"
-    return f'<section class="{outcome.status}">\n{head}\n<dl>\n{pairs}</dl>\n{detail}</section>\n'
+    where = outcome.feedback.where if outcome.feedback else None
+    source = pictures.source(report, where.file, where.line) if where else ""
+    return f'<section class="{outcome.status}">\n{head}\n<dl>\n{pairs}</dl>\n{source}{detail}</section>\n'
 
 
 def _time(outcome: Outcome, longest: float) -> str:

@@ -13,8 +13,22 @@ from dockerlab.errors import UsageError
 from dockerlab.model import Feedback, Outcome, Report
 
 SCHEMA = "dockerlab/report/v1"
-REPORT = ("lab", "title", "started", "seconds", "checksum", "engine", "problem", "advice", "costs")
-OUTCOME = ("title", "status", "seconds", "feedback", "unearnable", "hidden")
+REPORT = (
+    "lab",
+    "title",
+    "started",
+    "seconds",
+    "checksum",
+    "engine",
+    "problem",
+    "advice",
+    "notes",
+    "sources",
+    "layers",
+    "curve",
+    "costs",
+)
+OUTCOME = ("title", "status", "seconds", "feedback", "unearnable", "hidden", "adjusts")
 SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
 
 
@@ -57,6 +71,10 @@ def as_dict(report: Report) -> dict[str, Any]:
         "checksum": report.checksum,
         "engine": asdict(report.engine) if report.engine else None,
         "advice": [asdict(one) for one in report.advice],
+        "notes": list(report.notes),
+        "sources": report.sources,
+        "layers": [asdict(one) for one in report.layers],
+        "curve": [asdict(one) for one in report.curve],
         "costs": report.costs,
         "checks": [_check(outcome) for outcome in report.outcomes],
     }
@@ -71,6 +89,7 @@ def _check(outcome: Outcome) -> dict[str, Any]:
         "max_score": outcome.points,
         "unearnable": outcome.unearnable,
         "hidden": outcome.hidden,
+        "adjusts": outcome.adjusts,
         "seconds": outcome.seconds,
         "feedback": _feedback(outcome.feedback) if outcome.feedback else None,
     }

@@ -11,7 +11,7 @@ import re
 
 from dockerlab.model import Outcome, Report
 from dockerlab.reports.text import MARKS, clean
-from dockerlab.reports.words import advice_in_words, detail_in_lines, feedback_in_words, verdict
+from dockerlab.reports.words import advice_in_words, detail_in_lines, feedback_in_words, notes_in_words, verdict
 
 CODE = re.compile(r"`([^`]+)`")
 
@@ -28,6 +28,9 @@ def render(report: Report) -> str:
     for outcome in report.outcomes:
         if outcome.status != "passed" and outcome.feedback is not None and not report.problem:
             lines += _details(outcome)
+    if report.notes:
+        lines += ["", "The assignment's own files:", ""]
+        lines += [f"- {plain(one)}" for one in notes_in_words(report)]
     if report.advice:
         lines += ["", "Advice on style, worth no points:", ""]
         lines += [f"- {plain(one)}" for one in advice_in_words(report)]

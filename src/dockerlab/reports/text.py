@@ -79,6 +79,8 @@ def summary(report: Report) -> list[str]:
     if report.unearnable:
         names = ", ".join(f"`{outcome.check}`" for outcome in report.outcomes if outcome.unearnable)
         lines.append(f"Not final: {report.unearnable} points could not be earned on this machine: {names}.")
+    for note in report.notes:
+        lines += textwrap.wrap(cut(clean(note)), WIDTH, subsequent_indent="  ")
     return lines
 
 

@@ -38,6 +38,11 @@ def verdict(report: Report) -> str:
     return said
 
 
+def notes_in_words(report: Report) -> list[str]:
+    """What an instructor should know, a line each."""
+    return [tame(cut(clean(one))) for one in report.notes]
+
+
 def advice_in_words(report: Report) -> list[str]:
     """What the linter says, a line each."""
     return [tame(cut(clean(f"{one.file}, line {one.line}: {one.text} ({one.code})"))) for one in report.advice]

@@ -267,7 +267,7 @@ class Training:
         return Stop(before, saved, after)
 
     def _until_the_middle(self, container: Container, seen: Seen, saves: list[Save]) -> None:
-        """Waits until it has saved and trains on; where it saves at its end only, until it trains, and half its time has passed."""
+        """Waits until it has saved and trains on; where it saves at its end only, until half its time has passed."""
         saves_early = len(saves) > 1 or saves[0].at < seen.began + 0.8 * seen.seconds
         at = [when for when, _ in seen.marks]
         an_epoch = (at[-1] - at[0]) / max(1, len(seen.epochs) - 1) if at else 1.0

@@ -1,0 +1,229 @@
+"""Exported assignments: nothing that gives answers away gets in, and what a student does to them changes no mark."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dockerlab.assignment import STYLES, WORKFLOW, default_package, files, notices
+from dockerlab.classroom import export
+from dockerlab.cli import main
+from dockerlab.course import open_course
+from dockerlab.errors import UsageError
+from dockerlab.grading import list_checks
+
+ROOT = Path(__file__).parents[1]
+COURSE = open_course()
+LAB = "hello_world"
+CONFTEST = "import os, pathlib\npathlib.Path('/tmp/conftest-ran').write_text('yes')\nos._exit(0)\n"
+
+
+@pytest.mark.parametrize("slug", COURSE.slugs)
+@pytest.mark.parametrize("style", STYLES)
+def test_no_solution_grader_variant_or_hidden_check_gets_in(slug, style):
+    made = files(COURSE, slug, style)
+    everything = b"\0".join(made.values())
+    starter = {path.read_bytes() for path in COURSE.starter(slug).rglob("*") if path.is_file()}
+    solution = COURSE.solution(slug)
+    for path in (one for one in solution.rglob("*") if one.is_file() and "__pycache__" not in one.parts):
+        data = path.read_bytes()
+        if data not in starter and len(data) > 30:
+            assert data not in everything, path
+    grader = COURSE.grader(slug).read_text()
+    functions = [line.encode() for line in grader.splitlines() if line.startswith("def test_")]
+    assert not [line for line in functions if line in everything]
+    assert not [one.name for one in list_checks(COURSE, slug) if one.hidden and one.title.encode() in everything]
+    assert not [
+        name
+        for name in made
+        if "solution" in name or "variant" in name or "grader" in name.lower().replace("autograder", "")
+    ]
+
+
+def test_export_never_overwrites(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    with pytest.raises(UsageError):
+        export(COURSE, LAB, tmp_path, "plain")
+    with pytest.raises(UsageError):
+        export(COURSE, LAB, tmp_path / "new", "plain", package="x; rm -rf $HOME")
+
+
+def test_what_is_handed_out_is_pinned_and_whole(tmp_path):
+    export(COURSE, LAB, tmp_path / "a", "classroom")
+    text = (tmp_path / "a" / WORKFLOW).read_text()
+    assert default_package() in text
+    assert (tmp_path / "a" / "tests" / "grading.sh").stat().st_mode & stat.S_IXUSR
+    steps = yaml.safe_load(text)["jobs"]["grade"]["steps"]
+    assert all("@" in one.get("uses", "@") for one in steps)
+    for name in (".gitignore", ".devcontainer/devcontainer.json", "LESSON.md", "README.md"):
+        assert (tmp_path / "a" / name).is_file()
+
+
+def test_changes_of_the_assignments_own_files_are_noticed(tmp_path):
+    folder = tmp_path / "a"
+    export(COURSE, LAB, folder, "classroom")
+    assert all("as it was handed out" in one for one in notices(LAB, folder))
+    (folder / WORKFLOW).write_text("jobs: {}\n")
+    (folder / "tests" / "grading.sh").write_text("echo 100 of 100 points\n")
+    (folder / ".github" / "workflows" / "mine.yml").write_text("x")
+    told = notices(LAB, folder)
+    assert sum("CHANGED" in one for one in told) == 2
+    assert any("mine.yml was ADDED" in one for one in told)
+    assert notices(LAB, tmp_path / "nothing") == ()
+    (folder / "tests" / "grading.sh").unlink()
+    (folder / "tests" / "grading.sh").symlink_to("/etc/hostname")
+    assert "CHANGED" in notices(LAB, folder)[0]
+
+
+# Graded by their own commands, in fresh folders
+
+
+def tampered(folder: Path) -> None:
+    """A submission of few points that would like to have more."""
+    (folder / "Dockerfile").write_text('FROM busybox\nLABEL org.opencontainers.image.authors="Ada"\nCMD ["true"]\n')
+    (folder / "conftest.py").write_text(CONFTEST)
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = --exitfirst\n")
+    (folder / "dockerlab.py").write_text(CONFTEST)
+    forged = json.dumps({"score": 100, "max_score": 100, "tests": []})
+    for name in ("result.json", "results.json", "report.json", "results/results.json"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(forged)
+
+
+def run(*command, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if key.startswith(("PIP_", "DOCKER_")) or key in ("PATH", "HOME")
+    }
+    words = [str(one) for one in command]
+    return subprocess.run(words, cwd=cwd, env=kept | env, capture_output=True, text=True, check=False)
+
+
+def plain(folder: Path, scratch: Path) -> tuple[int, int, str]:
+    done = run("bash", "./tests/grading.sh", "--format", "json", cwd=folder, XDG_CACHE_HOME=str(scratch))
+    found = json.loads(done.stdout)
+    return found["score"], found["max_score"], done.stdout
+
+
+def classroom(folder: Path, scratch: Path) -> tuple[int, int, str]:
+    """The workflow's own step, as a runner would run it; the student's copy of the workflow plays no part."""
+    fresh = yaml.safe_load(files(COURSE, LAB, "classroom", PACKAGE[0])[WORKFLOW])
+    step = next(one for one in fresh["jobs"]["grade"]["steps"] if one.get("id") == "grade")
+    out, summary = scratch / "output", scratch / "summary"
+    done = run(
+        "bash", "-eo", "pipefail", "-c", step["run"], cwd=scratch, GITHUB_WORKSPACE=str(folder), GITHUB_OUTPUT=str(out),
+        GITHUB_STEP_SUMMARY=str(summary), **step["env"],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    sent = json.loads(base64.b64decode(out.read_text().split("result=")[1]))
+    return sum(one["score"] for one in sent["tests"]), sent["max_score"], summary.read_text()
+
+
+def classroom50(folder: Path, scratch: Path) -> tuple[int, int, str]:
+    done = run(sys.executable, folder / "autograder.py", cwd=scratch, GITHUB_REPOSITORY_OWNER="ada")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((scratch / "result.json").read_text())
+    assert found["owner"] == "ada"
+    return found["score"], found["max-score"], ""
+
+
+def gradescope(folder: Path, scratch: Path) -> tuple[int, int, str]:
+    """What its setup does but for the distribution's packages, and then its run."""
+    root = scratch / "autograder"
+    root.mkdir()
+    shutil.copytree(folder, root / "submission")
+    run(sys.executable, "-m", "venv", root / "grader", cwd=scratch)
+    assert run(root / "grader" / "bin" / "pip", "install", "-q", PACKAGE[0], cwd=scratch).returncode == 0
+    done = run("bash", folder / "gradescope" / "run_autograder", cwd=scratch, AUTOGRADER_ROOT=str(root))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((root / "results" / "results.json").read_text())
+    return found["score"], sum(one["max_score"] for one in found["tests"]), found["output"]
+
+
+RUNS = {"plain": plain, "classroom": classroom, "classroom50": classroom50, "gradescope": gradescope}
+PACKAGE: list[str] = []
+
+
+@pytest.fixture(scope="module")
+def graded(real_engine, tmp_path_factory):
+    """Each style, handed in as a good and as a tampered submission, and graded by its own commands; all at once."""
+    home = tmp_path_factory.mktemp("release")
+    done = run(sys.executable, "-m", "pip", "wheel", "--no-deps", "-q", "-w", home, ROOT, cwd=home)
+    assert done.returncode == 0, done.stderr
+    PACKAGE[:] = [str(next(home.glob("*.whl")))]
+
+    def work(style: str) -> tuple[int, int, str]:
+        scratch = tmp_path_factory.mktemp(style)
+        folder = scratch / "assignment"
+        export(COURSE, LAB, folder, style, PACKAGE[0])
+        tampered(folder)
+        if style == "classroom":
+            (folder / WORKFLOW).write_text("jobs: {}\n")
+            (folder / "tests" / "grading.sh").write_text("echo 100 of 100 points\n")
+        return RUNS[style](folder, scratch)
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(STYLES, pool.map(work, STYLES), strict=True))
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_student_cannot_change_the_mark(style, graded):
+    score, most, said = graded[style]
+    assert 0 < score < 50, said
+    assert most == 100
+    assert score == graded["plain"][0]
+    assert not Path("/tmp/conftest-ran").exists()
+
+
+def test_a_changed_script_and_workflow_are_named(graded):
+    assert graded["classroom"][2].count("CHANGED") == 2
+    assert "handed out" in graded["gradescope"][2]
+
+
+# The composite action
+
+
+@pytest.mark.engine
+def test_the_action_grades(real_engine, tmp_path):
+    """Its steps, run as a runner runs them."""
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    steps = {one["name"]: one for one in action["runs"]["steps"]}
+    assert all(one.get("shell") == "bash" or "uses" in one for one in steps.values())
+    workspace = tmp_path / "repository"
+    shutil.copytree(COURSE.solution(LAB), workspace / "lab")
+    (workspace / "lab" / "Dockerfile").write_text("FROM busybox\nCMD true\n")
+    out, summary = tmp_path / "output", tmp_path / "summary"
+    env = {
+        "RUNNER_TEMP": str(tmp_path), "GITHUB_ACTION_PATH": str(ROOT), "GITHUB_WORKSPACE": str(workspace), "GITHUB_OUTPUT": str(out),
+        "GITHUB_STEP_SUMMARY": str(summary), "LAB": LAB, "SUBMISSION": "lab", "COURSE": "", "FAIL": "true",
+    }  # fmt: skip
+    words = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")
+    assert run(*words, steps["Install"]["run"], cwd=tmp_path, **env).returncode == 0
+    done = run(*words, steps["Grade"]["run"], cwd=tmp_path, **env)
+    assert done.returncode == 1, done.stderr
+    assert "::error file=Dockerfile" in done.stdout
+    told = dict(line.split("=", 1) for line in out.read_text().splitlines())
+    assert told["max-score"] == "100"
+    assert int(told["score"]) < 100
+    assert json.loads(base64.b64decode(told["result"]))["max_score"] == 100
+    assert Path(told["report"]).is_file()
+    assert "points" in summary.read_text()
+    assert run(*words, steps["Grade"]["run"], cwd=tmp_path, **env | {"FAIL": "false"}).returncode == 0
+    assert run(*words, steps["Grade"]["run"], cwd=tmp_path, **env | {"LAB": "nothing", "FAIL": "false"}).returncode == 2
+
+
+def test_on_the_command_line(tmp_path, capsys):
+    assert main(["export", LAB, str(tmp_path / "a"), "--style", "gradescope"]) == 0
+    assert "grading.sh" in capsys.readouterr().out
+    assert main(["export", "nothing", str(tmp_path / "b")]) == 2

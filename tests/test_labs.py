@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
+import jsonschema
 import pytest
 
 from dockerlab.course import open_course
 from dockerlab.doctor import inspect_course, run_variant
 from dockerlab.grading import grade
+from dockerlab.model import Report
+from dockerlab.reports import FORMATS, canvas
+from dockerlab.reports.json import SCHEMA_FILE, parse
 from tests.unusual import SideBySide
 
 COURSE = open_course()
@@ -58,3 +65,25 @@ def test_the_starter_does_not_pass(slug, graded):
 def test_a_variant_fails_exactly_its_checks(variant, graded):
     finding = graded[f"{variant.lab} {variant.name}"]
     assert finding.ok, finding.detail
+
+
+STUDENT = {"Student": "Ada", "ID": "1", "SIS User ID": "", "SIS Login ID": "", "Section": ""}
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_every_format_of_every_report(name, graded):
+    """The ten formats of each solution's, starter's and variant's report; the totals of each are the report's."""
+    found = graded[name]
+    report = found if isinstance(found, Report) else found.report
+    made = {style: render(report) for style, render in FORMATS.items()}
+    made["canvas"] = canvas.render([(STUDENT, report)])
+    assert len(made) == 10
+    assert all(made.values())
+    jsonschema.validate(json.loads(made["json"]), json.loads(SCHEMA_FILE.read_text()))
+    assert parse(made["json"]) == report
+    score = report.score
+    assert json.loads(made["gradescope"])["score"] == json.loads(made["classroom50"])["score"] == score
+    assert sum(one["score"] for one in json.loads(base64.b64decode(made["classroom"]))["tests"]) == score
+    assert made["canvas"].strip().rpartition(",")[2] == (str(score) if report.final else "")
+    for style in ("text", "markdown", "html", "github"):
+        assert f"{score} of {report.max_score} points" in made[style]

@@ -26,6 +26,8 @@ class Finding:
     what: str
     ok: bool
     detail: str = ""
+    report: Report | None = None
+    """What was graded for it, if anything."""
 
 
 def variant_folder(course: Course, variant: Variant, target: Path) -> Path:
@@ -141,7 +143,7 @@ def run_variant(course: Course, variant: Variant) -> Finding:
     if not ok:
         detail += f"; should fail {sorted(variant.fails)}, skip {sorted(variant.skips)}"
         detail += "".join(f"; {one.check}: {one.feedback.observed}" for one in report.outcomes if one.feedback)
-    return Finding(f"{variant.lab}: {variant.name}", ok, detail)
+    return Finding(f"{variant.lab}: {variant.name}", ok, detail, report)
 
 
 def _graded(report: Report) -> bool:

@@ -15,7 +15,7 @@ LONG = 300
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 220, 60, 190, 20
 COLOURS = {"loss": "var(--failed)", "accuracy": "var(--passed)"}
 STYLE = """.source { padding: .6rem 0; }
-.source span { display: block; padding: 0 .6rem; white-space: pre-wrap; }
+.source span { display: block; padding: 0 .6rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 .source .fault { border-left: .3rem solid var(--failed); font-weight: 600; }
 .stack { list-style: none; padding: 0; display: flex; flex-direction: column-reverse; gap: .3rem; }
 .stack li { background: var(--soft); padding: .3rem .6rem; overflow-wrap: anywhere; }

@@ -111,6 +111,12 @@ WRONG = {
                 ("import os\n", "import io\nimport os\n")),
         {"killed"},
     ),
+    "the old one is removed first; what is loaded is told, and not used": (
+        changed(("    os.replace(new, CHECKPOINT)\n", "    CHECKPOINT.unlink(missing_ok=True)\n    os.rename(new, CHECKPOINT)\n"),
+                ('        model.load_state_dict(state["model"])\n', '        print("Resumed, the loss was", state["loss"].item())\n'),
+                ('                "epoch": epoch,\n', '                "epoch": epoch,\n                "loss": loss,\n')),
+        {"killed", "resumes_weights"},
+    ),
     "an accuracy that rises as one would like": (
         changed(("        accuracy = right / len(test_labels)\n", "        accuracy = 0.9 + right / len(test_labels) / 20\n")),
         {"learns"},
@@ -216,6 +222,7 @@ def save(number, at):
     [
         ([(1, "epoch=1 loss=1"), (2, "epoch=2 loss=1")], [0.9, 1.9], 0, {1}),  # saved before the line
         ([(1, "epoch=1 loss=1"), (2, "epoch=2 loss=1")], [1.1, 2.1, 2.2], 1, {2}),  # and once more in the end
+        ([(1, "epoch=1 loss=1"), (2, "epoch=2 loss=1")], [0.1, 1.1, 2.1], 1, {1}),  # and once before the first
         ([(1, "Epoch 0 loss 1"), (1.5, "Epoch 0 loss 1"), (2, "Epoch 1 loss 1"), (3, "Epoch 1 loss 1")], [1.2, 1.7, 2.2, 3.3], 0, {0, 1}),
         ([(1, "Epoch 0 loss 1"), (1.5, "Epoch 0 loss 1"), (2, "Epoch 1 loss 1"), (3, "Epoch 1 loss 1")], [1.2, 1.7, 2.2, 3.3], 1, {1}),
     ],

@@ -1,4 +1,4 @@
-"""Becomes the command that follows, and never does the training as root.
+"""Becomes the command that follows, as the owner of the folder and not as root.
 
 A folder that is mounted from the host belongs to somebody there. Started as root (as `docker run` does), this becomes an
 ordinary user if that one may write to the folder, else the folder's owner: so the checkpoint can be written,

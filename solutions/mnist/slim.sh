@@ -24,20 +24,21 @@ strip --strip-unneeded "$packages"/torch/lib/libtorch*.so "$packages"/torch/lib/
       $(find /usr/local/bin /usr/local/lib -maxdepth 1 -type f \( -name 'python3.*[0-9]' -o -name 'libpython*.so.*' \))
 
 # Debian's folders: /bin and /lib are names for what is in /usr.
-mkdir -p "$root/usr/bin" "$root/usr/lib" "$root/etc" "$root/usr/local/bin" "$root/workspace"
+mkdir -p "$root/usr/bin" "$root/usr/lib" "$root/etc" "$root/usr/local/bin"
 for one in bin lib lib64 sbin; do
   if [ -L /$one ]; then ln -s "usr/$one" "$root/$one"; mkdir -p "$root/usr/$one"; fi
 done
 install -d -m 1777 "$root/tmp"
+install -d -o 1000 -g 1000 "$root/workspace" # nothing is mounted there: an ordinary user's
 
 # Python itself.
 cp -a /usr/local/bin/python* "$root/usr/local/bin/"
 rm -f "$root"/usr/local/bin/*config*
 mkdir -p "$root/usr/local/lib"
 cp -a $here "$root/usr/local/lib/"
-cp -aL --parents /bin/sh /usr/bin/env /etc/passwd /etc/group /etc/nsswitch.conf /etc/ssl/certs/ca-certificates.crt "$root" 
-for one in /usr/lib/locale/C.utf8 /usr/lib/ssl; do
-  if [ -d $one ]; then cp -a --parents $one "$root"; fi
+cp -aL --parents /bin/sh /usr/bin/env /etc/passwd /etc/group "$root"
+for one in /etc/nsswitch.conf /etc/ssl/certs/ca-certificates.crt /usr/lib/locale/C.utf8 /usr/lib/ssl; do
+  if [ -e $one ]; then cp -a --parents $one "$root"; fi
 done
 
 # The shared libraries that those, and all that they load, are linked against.

@@ -109,7 +109,12 @@ def poison(torch: Any, state: Any, optimizer: bool) -> int:
     count = 0
     with torch.no_grad():
         for mine, tensor in list(tensors(torch, state)):
-            if mine == optimizer and (tensor.is_floating_point() or tensor.is_complex()):
+            # A loss that was saved is a tensor, too, but without dimensions; an optimizer's steps are.
+            if (
+                mine == optimizer
+                and (optimizer or tensor.dim())
+                and (tensor.is_floating_point() or tensor.is_complex())
+            ):
                 tensor.data.fill_(float("nan"))
                 count += 1
     return count

@@ -53,8 +53,8 @@ def losses(text: str) -> list[float]:
 
 
 def tells_nan(text: str) -> bool:
-    """Whether a log says `nan` anywhere."""
-    return any(NOT_A_NUMBER.search(line) for line in lines_of(text))
+    """Whether a log says `nan` of the work that it tells; what is said of loading and resuming is of the past."""
+    return any(NOT_A_NUMBER.search(line) and not RESUMED.search(line) for line in lines_of(text))
 
 
 def epochs(lines: Iterable[tuple[float, str]]) -> list[tuple[float, int]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
 
 from dockerlab.checks.metrics import RESUMED, accuracies, epochs, losses, tells_nan
 from dockerlab.engine.objects import ExitCode
@@ -111,7 +113,7 @@ def finished_epochs(seen: Seen, saves: list[Save], chosen: Save) -> frozenset[in
     """How many epochs of a run were done at one of its saves: one number, or those that the log leaves open."""
     order, marks = seen.epochs, seen.marks
     if is_one_save_an_epoch(seen, saves):
-        return frozenset({min(chosen.number, len(order))})
+        return frozenset({min(chosen.number - saves_at_the_start(seen, saves), len(order))})
     begun = [one for one in order if min(at for at, number in marks if number == one) <= chosen.at]
     if len(marks) == len(order):  # one line an epoch: before its work, or after it
         return frozenset({len(begun), len(begun) + 1})
@@ -120,5 +122,14 @@ def finished_epochs(seen: Seen, saves: list[Save], chosen: Save) -> frozenset[in
 
 
 def is_one_save_an_epoch(seen: Seen, saves: list[Save]) -> bool:
-    """Whether it saves after every epoch, and perhaps once more in the end."""
+    """Whether it saves after every epoch, and perhaps once more, in the end or before the first."""
     return len(saves) in (len(seen.epochs), len(seen.epochs) + 1)
+
+
+def saves_at_the_start(seen: Seen, saves: list[Save]) -> int:
+    """1 where it saves once before the first epoch, and then after each: an epoch lies between the last two saves, too."""
+    if not seen.epochs or len(saves) != len(seen.epochs) + 1:
+        return 0
+    gaps = [later.at - earlier.at for earlier, later in pairwise(saves)]
+    usual = median(gaps[:-1]) if len(gaps) > 1 else 0.4 * seen.seconds
+    return int(gaps[-1] > 0.5 * usual)

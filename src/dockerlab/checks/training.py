@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from dockerlab.checks.pytorch import Examination, Examined, examine
-from dockerlab.checks.runs import ENOUGH_LINES, Seen, finished_epochs
+from dockerlab.checks.runs import ENOUGH_LINES, Seen, finished_epochs, saves_at_the_start
 from dockerlab.datasets import Data
 from dockerlab.engine.container import Container
 from dockerlab.engine.objects import Image, Mount, when
@@ -21,7 +21,7 @@ from dockerlab.engine.workspaces import Save, Workspaces
 from dockerlab.errors import LimitReached, SubmissionError
 
 T = TypeVar("T")
-RUN_WITHIN = 420
+RUN_WITHIN = 900
 """Seconds of one training."""
 SAYS_WITHIN = 120
 """Seconds until a resumed run must have said something, beyond the time that two epochs took."""
@@ -57,7 +57,7 @@ class First:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where resumed runs begin: what was on the host after the first run's first save."""
+    """Where resumed runs begin: what was on the host after the first run's first save of an epoch."""
 
     finished: frozenset[int]
     """How many epochs that may be."""
@@ -140,13 +140,21 @@ class Training:
         return Seen(lines, None if state["Running"] else state["ExitCode"], began)
 
     def watch(
-        self, container: Container, enough: Callable[[Seen], bool] = lambda seen: False, within: float = RUN_WITHIN
+        self,
+        container: Container,
+        enough: Callable[[Seen], bool] = lambda seen: False,
+        within: float = RUN_WITHIN,
+        told: str = "a training",
     ) -> Seen:
-        """Watches a run until it ends or enough was seen; then it is killed. Raises LimitReached after `within` seconds."""
+        """Watches a run until it ends or enough was seen; then it is killed. Raises LimitReached after `within` seconds.
+
+        `told` says what it is, for whoever waits.
+        """
         end = time.monotonic() + within
         try:
             while True:
                 seen = self.look(container)
+                self.bench.doing(f"{told}, epoch {seen.epochs[-1]}" if seen.epochs else told)
                 if seen.exit_code is not None or enough(seen):
                     return seen
                 if time.monotonic() > end:
@@ -218,7 +226,7 @@ class Training:
             raise SubmissionError(f"The training ended with exit code {seen.exit_code}.", detail=seen.end)
         if not saves:
             raise SubmissionError(f"No `{self.checkpoint}` was written to {self.workspace}.", detail=seen.end)
-        chosen = saves[0]
+        chosen = saves[saves_at_the_start(seen, saves)]
         copy = self.spaces.copy_of("first", chosen)
         for name in ("control", "weights", "optimizer"):
             self.spaces.lay(name, copy)
@@ -239,7 +247,8 @@ class Training:
         more: tuple[str, ...] = ()
 
         def resume(name: str, enough: Callable[[Seen], bool], *args: str) -> Seen:
-            return self.watch(self.start(name, "--resume", *args), enough, within)
+            told = {"control": "a resumed training"}.get(name, f"a resumed training, its {name} spoilt")
+            return self.watch(self.start(name, "--resume", *args), enough, within, told)
 
         control = resume("control", lambda seen: seen.shows_work)
         if control.exit_code == 0 and not control.epochs and order:
@@ -263,7 +272,8 @@ class Training:
             before = self.look(container)
         finally:
             container.remove()
-        after = self.watch(self.start("stop", "--resume", data=data), lambda seen: seen.shows_work, within)
+        resumed = self.start("stop", "--resume", data=data)
+        after = self.watch(resumed, lambda seen: seen.shows_work, within, "a training after `docker stop`")
         return Stop(before, saved, after)
 
     def _until_the_middle(self, container: Container, seen: Seen, saves: list[Save]) -> None:
@@ -274,7 +284,7 @@ class Training:
         waited = 0.0
         while container.running and waited < RUN_WITHIN:
             if saves_early:
-                if self.spaces.saves("stop"):
+                if len(self.spaces.saves("stop")) > saves_at_the_start(seen, saves):
                     break
             elif waited > 0.5 * seen.seconds and (self.look(container).marks or not at):
                 break

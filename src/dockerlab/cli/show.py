@@ -77,6 +77,8 @@ def live(out: Console, *, quiet: bool = False) -> Iterator[Any]:
                     progress.reset(tasks["id"], description=event["check"])
                 case "building":
                     progress.update(tasks["id"], description=f"{tasks['name']}: building the image")
+                case "doing":
+                    progress.update(tasks["id"], description=f"{tasks['name']}: {event['what']}")
                 case "built":
                     progress.update(tasks["id"], description=tasks["name"])
                 case "outcome":

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Any
 
 ROOT, KEPT, SUBMISSION = "/w", "/keep", "/submission"
-MODIFY, CLOSE_WRITE, MOVED_TO, CREATE, OVERFLOW = 0x2, 0x8, 0x80, 0x100, 0x4000
+MODIFY, CLOSE_WRITE, MOVED_TO, CREATE, DELETE, OVERFLOW = 0x2, 0x8, 0x80, 0x100, 0x200, 0x4000
 SETTLED = 0.06
 """Seconds without any event in a workspace, after which a save counts as done, with what is saved beside it."""
 COPIES = 3
@@ -54,6 +54,8 @@ class Workspace:
         """How the save that is under way is made; empty between saves."""
         self.at = 0.0
         self.smallest: int | None = None
+        self.deleted = False
+        """Whether the checkpoint was removed since the last save, so that there was none for a while."""
         self.quiet_since = time.monotonic()
         self.finished = 0.0
         """When the last save was done, until it is told."""
@@ -112,7 +114,7 @@ def watch(checkpoint: str) -> None:
     descriptor = libc.inotify_init1(os.O_NONBLOCK)
     places: dict[int, Workspace] = {}
     for name in sorted(os.listdir(ROOT)):
-        mask = MODIFY | CLOSE_WRITE | MOVED_TO | CREATE
+        mask = MODIFY | CLOSE_WRITE | MOVED_TO | CREATE | DELETE
         number = libc.inotify_add_watch(descriptor, os.path.join(ROOT, name).encode(), mask)
         places[number] = Workspace(name, checkpoint)
     lines = [0]
@@ -139,7 +141,9 @@ def happened(one: Workspace, mask: int, wanted: bool, lines: list[int]) -> None:
     one.quiet_since = time.monotonic()
     if not wanted:
         return
-    if mask & MOVED_TO:
+    if mask & DELETE:
+        one.deleted = True
+    elif mask & MOVED_TO:
         begin(one, "moved")
         end(one)
     elif mask & CREATE:
@@ -178,9 +182,9 @@ def idle(one: Workspace, lines: list[int]) -> None:
         kept = one.copies < COPIES and snapshot(one)
         tell(
             lines, kind="saved", workspace=one.name, number=one.saves, at=one.finished, how=one.begun,
-            began=one.at, smallest=one.smallest, size=one.size(), copied=kept,
+            began=one.at, smallest=one.smallest, size=one.size(), copied=kept, gap=one.deleted,
         )  # fmt: skip
-        one.begun, one.finished = "", 0.0
+        one.begun, one.finished, one.deleted = "", 0.0, False
     if one.saves and now >= one.next:
         one.next = now + one.step
         one.glimpse("timed")

@@ -48,6 +48,8 @@ class Save:
     """Fewest bytes that were seen meanwhile; -1 where nobody looked in time."""
     size: int
     """Bytes in the end."""
+    gap: bool = False
+    """Whether the old one was removed first, so that for a moment there was none."""
     copied: bool
     """Whether a copy of the workspace was kept: `lay(..., copy=...)`."""
 
@@ -127,7 +129,7 @@ class Workspaces:
                         number=raw["number"], at=raw["at"], in_place=raw["how"] == "written",
                         seconds=max(0.0, raw["at"] - raw["began"]),
                         smallest=-1 if raw["smallest"] is None else raw["smallest"], size=raw["size"],
-                        copied=raw["copied"],
+                        copied=raw["copied"], gap=raw["gap"],
                     )
                 )  # fmt: skip
         return found

@@ -272,6 +272,10 @@ class Bench:
 
         return result
 
+    def doing(self, what: str) -> None:
+        """Says what goes on, for whoever waits at a terminal."""
+        self.emit({"event": "doing", "what": what})
+
     def curve(self, points: list[Point]) -> None:
         """Puts the curve of a training into the report."""
         self.emit({"event": "curve", "points": points})

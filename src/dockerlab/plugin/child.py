@@ -2,7 +2,7 @@
 
 It is started as `python -I -B -m dockerlab.plugin.child`, reads one line of JSON on stdin, and speaks one JSON object
 a line on what was its stdout; the checks' own stdout goes to stderr. Events: collected, broken, start, building,
-waiting, built, outcome, costs.
+waiting, built, doing, curve, picture, outcome, costs.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from dockerlab.checks.metrics import losses
 from dockerlab.checks.pytorch import expect_cpu_build
 from dockerlab.checks.readme import of_the_folder, pairs, script_of
 from dockerlab.checks.training import Training
-from dockerlab.errors import SubmissionError
 
 CHECKPOINT, WORKSPACE = "model_checkpoint.pth", "/workspace"
 COMMAND = ("python", f"{WORKSPACE}/train.py")
@@ -417,7 +416,7 @@ def test_readme(bench, training, submission):
         targets = of_the_folder(one)
         if one.args == COMMAND and WORKSPACE in targets and not (one.entrypoint or one.workdir):
             return  # as it was run above
-        problems.append(typed(bench, training, build, one, targets))
+        problems.append(training.as_typed(build, one, targets))
         if not problems[-1]:
             return
     fail(
@@ -426,25 +425,3 @@ def test_readme(bench, training, submission):
         detail=problems[0][1],
         file="README.md",
     )
-
-
-def typed(bench, training, build, one, targets):
-    """Runs a container as the README says; what is wrong, or nothing."""
-    if not targets:
-        return "it mounts another folder than the submission's", str(one.mounts)
-    try:
-        image = bench.build(build.dockerfile, target=build.target)
-    except SubmissionError as error:
-        return f"its build fails: {error.message}", error.detail
-    training.spaces.lay("typed")
-    options = training.options("typed", bench.digits, targets[0], one.workdir)
-    options["env"] |= dict(word.partition("=")[::2] for word in one.env)
-    container = bench.start(
-        *(one.args or ()), **options | {"image": image}, entrypoint=one.entrypoint, workdir=one.workdir, user=one.user
-    )
-    seen = training.watch(container, lambda seen: bool(training.spaces.saves("typed")))
-    if seen.exit_code not in (None, 0):
-        return f"it ends with exit code {seen.exit_code}", seen.end
-    if not training.spaces.saves("typed"):
-        return f"no `{CHECKPOINT}` is in the folder afterwards", seen.end
-    return None

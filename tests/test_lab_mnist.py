@@ -36,6 +36,7 @@ def changed(*pairs: tuple[str, str]) -> dict[str, str | None]:
     return {"train.py": text}
 
 
+ELSEWHERE = "1. Build: `sudo docker buildx build --load -t digits:1 .`\n2. `docker run -v .:/work --workdir /work digits:1 python train.py`\n"
 RIGHT = {
     "a pickled module of its own class, plain SGD that nobody saves, epochs from 0, percent, no --epochs": changed(
         ('    parser.add_argument("--epochs", type=int, default=3)\n', ""),
@@ -96,8 +97,6 @@ RIGHT = {
                 "    asked = []\n",
             ),
         )
-        if "asked" not in PLAIN
-        else {}
     ),
 }
 WRONG = {
@@ -122,9 +121,11 @@ WRONG = {
         {"learns"},
     ),
 }  # fmt: skip
+RIGHT[next(iter(RIGHT))]["README.md"] = ELSEWHERE
+RIGHT[next(iter(RIGHT))]["README.md"] = ELSEWHERE
 CASES = {**RIGHT, **{name: files for name, (files, _) in WRONG.items()}}
 FREE = {"formatted"}  # these are about behaviour
-GRADED = SideBySide(__name__, CASES, lambda name: lost("mnist", CASES[name]))
+GRADED = SideBySide(__name__, CASES, lambda name: lost("mnist", CASES[name]), trains=lambda name: True)
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,8 @@ WORK = {
 }
 WORK |= {f"{slug} starter": lambda slug=slug: grade(slug, COURSE.starter(slug), course=COURSE) for slug in COURSE.slugs}
 WORK |= {f"{one.lab} {one.name}": lambda one=one: run_variant(COURSE, one) for one in VARIANTS}
-GRADED = SideBySide(__name__, WORK, lambda name: WORK[name]())
+TRAINS = tuple(f"{slug} " for slug in COURSE.slugs if COURSE.lab(slug).data)
+GRADED = SideBySide(__name__, WORK, lambda name: WORK[name](), trains=lambda name: name.startswith(TRAINS))
 
 
 @pytest.fixture(scope="module")

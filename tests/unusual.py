@@ -29,23 +29,32 @@ class SideBySide:
     """The modules that have tests to run; conftest knows them."""
     pool: ClassVar[ThreadPoolExecutor] = ThreadPoolExecutor(AT_ONCE)
 
-    def __init__(self, module: str, names: Iterable[str], work: Callable[[str], Any]) -> None:
+    def __init__(
+        self,
+        module: str,
+        names: Iterable[str],
+        work: Callable[[str], Any],
+        *,
+        trains: Callable[[str], bool] = lambda name: False,
+    ) -> None:
+        """`trains` tells the cases that keep the processors busy: they come when all others are done, which may watch the clock."""
         self._module = module
         self._names = list(names)
         self._work = work
+        self._trains = trains
         self._begun: dict[str, Future[Any]] = {}
         self.everyone.append(self)
 
     def __getitem__(self, name: str) -> Any:
         if not self._begun:
-            for one in sorted(self.everyone, key=lambda one: one._module):
-                if one is self or one._module in self.wanted:
-                    one._begin()
+            fresh = [one for one in self.everyone if not one._begun and (one is self or one._module in self.wanted)]
+            for heavy in (False, True):
+                for one in sorted(fresh, key=lambda one: one._module):
+                    one._begin([name for name in one._names if one._trains(name) == heavy])
         return self._begun[name].result()
 
-    def _begin(self) -> None:
-        if not self._begun:
-            self._begun = {name: self.pool.submit(self._work, name) for name in self._names}
+    def _begin(self, names: list[str]) -> None:
+        self._begun |= {name: self.pool.submit(self._work, name) for name in names}
 
 
 def lost(lab: str, files: dict[str, str | None]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
+from dockerlab.checks.asked import BuildRequest, ContainerRequest
 from dockerlab.checks.pytorch import Examination, Examined, examine
 from dockerlab.checks.runs import ENOUGH_LINES, Seen, finished_epochs, saves_at_the_start
 from dockerlab.datasets import Data
@@ -324,3 +325,26 @@ class Training:
         seen = self.watch(container, lambda seen: "PROBE " in seen.text or len(seen.told) >= ENOUGH_LINES)
         words = next((line.split() for line in seen.text.splitlines() if line.startswith("PROBE ")), [])
         return (words[1], int(words[2])) if len(words) == 3 and words[2].isdigit() and int(words[2]) else None
+
+    def as_typed(self, build: BuildRequest, one: ContainerRequest, targets: list[str]) -> tuple[str, str] | None:
+        """Runs a container as a README says, with the submission's folder at the first of `targets`; it may use another stage.
+
+        Returns what is wrong, and the end of what it printed; None where a checkpoint comes, which is enough.
+        """
+        if not targets:
+            return "it mounts another folder than the submission's", str(one.mounts)
+        try:
+            image = self.bench.build(build.dockerfile, target=build.target)
+        except SubmissionError as error:
+            return f"its build fails: {error.message}", error.detail
+        self.spaces.lay("typed")
+        options = self.options("typed", self.bench.digits, targets[0], one.workdir)
+        options["env"] |= dict(word.partition("=")[::2] for word in one.env)
+        options |= {"image": image, "entrypoint": one.entrypoint, "workdir": one.workdir, "user": one.user}
+        container = self.bench.start(*(one.args or ()), **options)
+        seen = self.watch(container, lambda seen: bool(self.spaces.saves("typed")), told="the README's training")
+        if seen.exit_code not in (None, 0):
+            return f"it ends with exit code {seen.exit_code}", seen.end
+        if not self.spaces.saves("typed"):
+            return f"no `{self.checkpoint}` is in the folder afterwards", seen.end
+        return None

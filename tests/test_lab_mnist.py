@@ -165,7 +165,7 @@ def reference(real_engine, tmp_path_factory):
                 image=image.id,
                 args=("python", "/workspace/train.py", *args),
                 mounts=mounts,
-                env={"MNIST_ROOT": "/data"},
+                env={"MNIST_ROOT": "/data", "OMP_WAIT_POLICY": "PASSIVE"},
             )
 
         def folder(owner, mode):
@@ -190,7 +190,7 @@ def test_a_run_that_was_stopped_in_an_epoch_ends_with_the_same_bits(reference):
     whole = engine.run(spec(folder(4711, 0o755), ("--epochs", "8")), LIMITS)
     place = folder(4711, 0o755)
     container = engine.start(spec(place, ("--epochs", "8")), LIMITS)
-    assert container.wait_for_log("epoch=2 ", within=60), container.logs()
+    assert container.wait_for_log("epoch=2 ", within=200), container.logs()
     stop = container.stop(grace=10)
     container.remove()
     assert stop.exit_code == 128 + 15

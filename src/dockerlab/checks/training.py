@@ -124,8 +124,7 @@ class Training:
         return {
             "image": self.image,
             "mounts": (self.spaces.mount(name, target), *data_mounts),
-            # Threads that wait for each other must not take the processors from those that work: runs go on side by side.
-            "env": {"MNIST_ROOT": "/data", "PYTHONUNBUFFERED": "1", "OMP_WAIT_POLICY": "PASSIVE"},
+            "env": {"MNIST_ROOT": "/data", "PYTHONUNBUFFERED": "1"},
         }
 
     def start(self, name: str, *args: str, data: Data | None = None) -> Container:

@@ -32,6 +32,8 @@ SIDE_BY_SIDE = 6
 """Calls to the engine that go on at once; more make none of them quicker on two processors."""
 LAST_SECONDS = 15
 """For what goes on beside the checks when they have ended; a build that takes longer is ended by force."""
+IDLE = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""For labs that train: threads that wait for each other must not take the processors from those that work (OpenMP 5.2, 21.5)."""
 KEEPS = "python:3.11-slim"
 """The image whose Python keeps workspaces; a lab that has them names it in its lab.toml."""
 Event = Callable[[dict[str, Any]], None]
@@ -162,6 +164,8 @@ class Bench:
         """What to ask the engine for; no arguments mean the image's own command."""
         ref = image if isinstance(image, str) else image.id
         options.setdefault("network", "outside" if self.limits.network else network)
+        if self.data_folder:
+            options["env"] = IDLE | options.get("env", {})
         if isinstance(options.get("gpus"), str):
             options["gpus"] = asking(options["gpus"])
         if isinstance(options.get("stdin"), str):

@@ -29,7 +29,7 @@ def save(state):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument('--epochs', type = int, default = 3)
     args = parser.parse_args()
     torch.set_num_threads(1)
     images, labels = load("train")

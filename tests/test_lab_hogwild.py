@@ -30,7 +30,8 @@ RIGHT = {
             'f"acc: {share:.1f}%"',
         ),
         "Dockerfile": "FROM python:3.11-slim AS build\nCOPY requirements.txt /\n"
-        "RUN pip install --no-cache-dir --no-compile --target /packages -r /requirements.txt\n"
+        "RUN pip install --no-cache-dir --no-compile --target /packages -r /requirements.txt "
+        "&& PYTHONPATH=/packages python -c 'import torch; torch.optim.SGD([torch.zeros(1)], lr=1)'\n"
         "FROM python:3.11-slim\nENV PYTHONPATH=/packages PYTHONUNBUFFERED=1\nCOPY --from=build /packages /packages\n"
         'COPY *.py /srv/\nENTRYPOINT ["sh", "-c", "exec python /srv/main.py \\"$@\\"", "main"]\n',
     },

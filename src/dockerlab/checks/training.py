@@ -30,7 +30,8 @@ GRACE = 10
 """Seconds, as `docker stop` gives."""
 LOOK = 0.25
 """Seconds between two looks at a log."""
-SPACES = ("first", "control", "weights", "optimizer", "stop", "extra", "typed")
+SPACES = ("first", "control", "weights", "optimizer", "stop", "left", "shuffled", "probe", "typed")
+"""Workspaces, each for one piece of work: they go on at the same time."""
 KILLED = ("control", "weights", "optimizer", "stop")
 """Workspaces whose resumed runs were ended by SIGKILL when enough had been seen."""
 PROBE = """
@@ -295,11 +296,11 @@ class Training:
     def _left(self) -> dict[str, tuple[str, Examined]]:
         assert self.resumed
         assert self.stopped
-        self.spaces.lay("extra")
-        found = self.spaces.glimpses("first", "extra")
-        paths = {f"/extra/{name}": f"{name.partition('-')[0]}: {size:,} bytes" for name, size in found}
+        self.spaces.lay("left")
+        found = self.spaces.glimpses("first", "left")
+        paths = {f"/left/{name}": f"{name.partition('-')[0]}: {size:,} bytes" for name, size in found}
         paths |= {f"/{name}/{self.checkpoint}": "in a resumed run" for name in KILLED}
-        loaded = examine(self.bench.run, list(paths), [], mounts=self._mounts(*KILLED, "extra")).loaded
+        loaded = examine(self.bench.run, list(paths), [], mounts=self._mounts(*KILLED, "left")).loaded
         return {path: (moment, loaded[path]) for path, moment in paths.items()}
 
     # What only some need
@@ -312,14 +313,14 @@ class Training:
             found = []
         if found:
             return found
-        self.spaces.lay("extra")
-        container = self.start("extra", data=self.bench.shuffled_digits)
+        self.spaces.lay("shuffled")
+        container = self.start("shuffled", data=self.bench.shuffled_digits)
         return self.watch(container, lambda seen: bool(seen.accuracies)).accuracies
 
     def optimizer_state(self) -> tuple[str, int] | None:
         """The name of the script's optimizer, and how many tensors it has after a step; None where it has none."""
-        self.spaces.lay("extra")
-        options = self.options("extra", self.bench.digits)
+        self.spaces.lay("probe")
+        options = self.options("probe", self.bench.digits)
         container = self.bench.start("-c", PROBE, *self.command[1:], entrypoint=(self.command[0],), **options)
         seen = self.watch(container, lambda seen: "PROBE " in seen.text or len(seen.told) >= ENOUGH_LINES)
         words = next((line.split() for line in seen.text.splitlines() if line.startswith("PROBE ")), [])

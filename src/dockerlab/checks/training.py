@@ -170,9 +170,12 @@ class Training:
 
     # What is run, each once, beside the checks; each returns what waits for the result
 
-    def _soon(self, name: str, work: Callable[[], T]) -> T:
+    def _begin(self, name: str, work: Callable[[], Any]) -> None:
         if name not in self._begun:
             self._begun[name] = self.bench.soon(work)
+
+    def _soon(self, name: str, work: Callable[[], T]) -> T:
+        self._begin(name, work)
         result: T = self._begun[name]()
         return result
 
@@ -184,8 +187,7 @@ class Training:
             ("first", self._first), ("start", self._start), ("resumed", self._resumed), ("stopped", self._stopped),
             ("left", self._left),
         ):  # fmt: skip
-            if name not in self._begun:
-                self._begun[name] = self.bench.soon(work)
+            self._begin(name, work)
 
     @property
     def first(self) -> First:
@@ -228,7 +230,7 @@ class Training:
         if not saves:
             raise SubmissionError(f"No `{self.checkpoint}` was written to {self.workspace}.", detail=seen.end)
         chosen = saves[saves_at_the_start(seen, saves)]
-        copy = self.spaces.copy_of("first", chosen)
+        copy = self.spaces.copy_of("first", chosen if chosen.copied else None)
         for name in ("control", "weights", "optimizer"):
             self.spaces.lay(name, copy)
         examination = examine(
@@ -282,10 +284,11 @@ class Training:
         saves_early = len(saves) > 1 or saves[0].at < seen.began + 0.8 * seen.seconds
         at = [when for when, _ in seen.marks]
         an_epoch = (at[-1] - at[0]) / max(1, len(seen.epochs) - 1) if at else 1.0
+        before_the_first = saves_at_the_start(seen, saves)
         waited = 0.0
         while container.running and waited < RUN_WITHIN:
             if saves_early:
-                if len(self.spaces.saves("stop")) > saves_at_the_start(seen, saves):
+                if len(self.spaces.saves("stop")) > before_the_first:
                     break
             elif waited > 0.5 * seen.seconds and (self.look(container).marks or not at):
                 break

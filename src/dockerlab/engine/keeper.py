@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Any
 
 ROOT, KEPT, SUBMISSION = "/w", "/keep", "/submission"
-MODIFY, CLOSE_WRITE, MOVED_TO, CREATE, DELETE, OVERFLOW = 0x2, 0x8, 0x80, 0x100, 0x200, 0x4000
+MODIFY, CLOSE_WRITE, MOVED_TO, CREATE, DELETE = 0x2, 0x8, 0x80, 0x100, 0x200
 SETTLED = 0.06
 """Seconds without any event in a workspace, after which a save counts as done, with what is saved beside it."""
 COPIES = 3
@@ -128,15 +128,13 @@ def watch(checkpoint: str) -> None:
                 while data:
                     number, mask, _, length = struct.unpack_from("iIII", data)
                     changed, data = data[16 : 16 + length].rstrip(b"\0"), data[16 + length :]
-                    if mask & OVERFLOW:
-                        tell(lines, kind="overflow")
-                    elif number in places:
-                        happened(places[number], mask, changed == wanted, lines)
+                    if number in places:
+                        happened(places[number], mask, changed == wanted)
         for one in places.values():
             idle(one, lines)
 
 
-def happened(one: Workspace, mask: int, wanted: bool, lines: list[int]) -> None:
+def happened(one: Workspace, mask: int, wanted: bool) -> None:
     """An event in a workspace; `wanted`: to the checkpoint."""
     one.quiet_since = time.monotonic()
     if not wanted:
@@ -196,7 +194,7 @@ def snapshot(one: Workspace) -> bool:
     try:
         if tree_bytes(one.path) > MOST:
             return False
-        copy_tree(one.path, target)
+        copy_tree(one.path, target, LEFT_OUT)
     except OSError:
         shutil.rmtree(target, ignore_errors=True)
         return False
@@ -211,12 +209,12 @@ def tree_bytes(path: str) -> int:
     )  # fmt: skip
 
 
-def copy_tree(source: str, target: str) -> None:
-    """Plain files, folders and links; nothing is followed."""
+def copy_tree(source: str, target: str, without: tuple[str, ...] = ()) -> None:
+    """Plain files, folders and links; nothing is followed. `without` are names at the top that stay behind."""
     os.makedirs(target, exist_ok=True)
     for entry in os.scandir(source):
         goal = os.path.join(target, entry.name)
-        if source.startswith(ROOT) and os.path.dirname(source) == ROOT and entry.name in LEFT_OUT:
+        if entry.name in without:
             continue
         if entry.is_symlink():
             with contextlib.suppress(FileExistsError):
@@ -238,15 +236,13 @@ def lay(name: str, checkpoint: str, copy: str = "") -> None:
             shutil.rmtree(entry.path)
         else:
             os.unlink(entry.path)
-    copy_tree(SUBMISSION, target)
-    with contextlib.suppress(OSError):
-        os.unlink(os.path.join(target, checkpoint))  # one that was handed in proves nothing
+    copy_tree(SUBMISSION, target, (checkpoint,))  # one that was handed in proves nothing
     data = os.path.join(target, "data")
     if not os.path.isdir(data) or os.path.islink(data):
         with contextlib.suppress(OSError):
             os.unlink(data)
     if copy:
-        copy_tree(os.path.join(KEPT, copy), target)
+        copy_tree(os.path.join(KEPT, copy), target, LEFT_OUT)
     for folder, _, names in os.walk(target):
         os.chown(folder, *OWNER)
         os.chmod(folder, 0o777)  # noqa: S103 -- whoever the image runs as may write, as its owner could

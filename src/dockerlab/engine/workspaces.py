@@ -104,9 +104,9 @@ class Workspaces:
         self._do("lay", name, self.checkpoint, *([copy] if copy else []))
 
     @staticmethod
-    def copy_of(name: str, save: Save) -> str:
-        """The name of what was kept of a workspace after a save."""
-        return f"{name}/save-{save.number}"
+    def copy_of(name: str, save: Save | None) -> str:
+        """The name of what was kept of a workspace after a save; None is the workspace as it is now."""
+        return f"{name}/save-{save.number}" if save else f"{ROOT}/{name}"
 
     def glimpses(self, name: str, target: str) -> list[tuple[str, int]]:
         """Puts what was kept of the checkpoint at different moments into another workspace; names and bytes.

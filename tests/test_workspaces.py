@@ -1,0 +1,34 @@
+"""Workspaces: what the keeper tells of each way to write a checkpoint, and the copies that it keeps."""
+
+from __future__ import annotations
+
+import pytest
+
+from dockerlab.engine.objects import RunSpec
+from dockerlab.engine.workspaces import Workspaces
+from dockerlab.model import Limits
+
+IMAGE = "python:3.11-slim"
+WRITES = "cd /w; echo a > new; mv new model; sleep 1; echo bb > model; sleep 1; rm model; echo c > new; mv new model; sleep 1"
+
+
+@pytest.mark.engine
+def test_each_way_to_write_is_told_and_kept(engine, submission):
+    spaces = Workspaces(engine, IMAGE, submission({"train.py": "", "model": "mine"}), "model", ("one", "other"))
+
+    def run(name, script):
+        mounts = (spaces.mount(name, "/w"),)
+        return engine.run(RunSpec(image=IMAGE, args=("sh", "-c", script), mounts=mounts), Limits())
+
+    spaces.lay("one")
+    assert run("one", "ls /w").stdout.split() == ["train.py"]  # a checkpoint that was handed in proves nothing
+    assert run("one", WRITES).exit_code == 0
+    saves = spaces.saves("one")
+    assert [(one.in_place, one.gap, one.copied) for one in saves] == [
+        (False, False, True),
+        (True, False, True),
+        (False, True, True),
+    ]
+    for copy, held in ((saves[0], "a"), (saves[1], "bb"), (None, "c")):
+        spaces.lay("other", spaces.copy_of("one", copy))
+        assert run("other", "cat /w/model").stdout.strip() == held

@@ -18,6 +18,7 @@ import yaml
 from dockerlab.assignment import STYLES, WORKFLOW, default_package, files, notices
 from dockerlab.classroom import export
 from dockerlab.cli import main
+from dockerlab.cli.authors import STYLES as OFFERED
 from dockerlab.course import open_course
 from dockerlab.errors import UsageError
 from dockerlab.grading import list_checks
@@ -48,6 +49,10 @@ def test_no_solution_grader_variant_or_hidden_check_gets_in(slug, style):
         for name in made
         if "solution" in name or "variant" in name or "grader" in name.lower().replace("autograder", "")
     ]
+
+
+def test_the_command_line_knows_the_styles():
+    assert OFFERED == STYLES
 
 
 def test_export_never_overwrites(tmp_path):

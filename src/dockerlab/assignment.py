@@ -233,13 +233,12 @@ def notices(slug: str, folder: Path, package: str = "") -> tuple[str, ...]:
             found[name] = b""
     if not found:
         return ()
-    wanted = {name: data for style in STYLES for name, data in graders(slug, style, package).items()}
-    # The first line that names the style tells which of the scripts was handed out; a wrong one is no match for any.
-    scripts = {graders(slug, style, package)[SCRIPT] for style in STYLES}
+    # The script names its style, so each style hands out another one.
+    handed_out = {item for style in STYLES for item in graders(slug, style, package).items()}
     lines = []
     for name, data in found.items():
         digest = hashlib.sha256(data).hexdigest()
-        same = data in scripts if name == SCRIPT else data == wanted[name]
+        same = (name, data) in handed_out
         said = "is as it was handed out" if same else "was CHANGED since it was handed out, or is of another release"
         lines.append(f"{name} {said} (SHA-256 {digest}). This report was made without it.")
     workflows = folder / ".github" / "workflows"

@@ -17,9 +17,9 @@ from dockerlab.errors import SubmissionError
 
 RECORDER = Path(__file__).with_name("recorder.py")
 """Not imported: it runs in a container, and its modules are not on every platform."""
-# A lab that has scripts recorded names these two images in its lab.toml.
 WORK = "/work"
 """Where the submission lies while a script is recorded: its folder, as the script sees it."""
+# A lab that has scripts recorded names these two images in its lab.toml.
 DOCKERFILE = """FROM docker:cli AS client
 FROM python:3.11-slim
 COPY --from=client /usr/local/bin/docker /usr/local/bin/docker

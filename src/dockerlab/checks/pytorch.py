@@ -49,8 +49,6 @@ class Examined:
     numbers: int = 0
     """Floating-point numbers of the weights."""
     has_optimizer: bool = False
-    keys: tuple[str, ...] = ()
-    """Of the dictionary that it is, if it is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +73,7 @@ def examine(run: Run, load: list[str], poison: list[tuple[str, str, str]], **opt
         loaded = {
             str(path): Examined(
                 error=str(one["error"]), numbers=int(one.get("numbers", 0)),
-                has_optimizer=bool(one.get("has_optimizer")), keys=tuple(map(str, one.get("keys", ()))),
+                has_optimizer=bool(one.get("has_optimizer")),
             )
             for path, one in told["load"].items()
         }  # fmt: skip

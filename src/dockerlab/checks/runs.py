@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from statistics import median
 
@@ -16,9 +17,9 @@ ENOUGH_LINES = 3
 """Lines with finite losses, after which a spoilt number would have shown: the first may be from before the first step."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Seen:
-    """A run of a training script, as far as it was watched."""
+    """A run of a training script, as far as it was watched. Its log is read once, however often it is asked about."""
 
     lines: tuple[tuple[float, str], ...]
     """When each line came (seconds since the epoch), and its text."""
@@ -27,7 +28,7 @@ class Seen:
     began: float
     """Seconds since the epoch."""
 
-    @property
+    @cached_property
     def text(self) -> str:
         """All that it printed."""
         return "\n".join(text for _, text in self.lines)
@@ -42,12 +43,12 @@ class Seen:
         """From its start to its last line."""
         return self.ended - self.began
 
-    @property
+    @cached_property
     def marks(self) -> list[tuple[float, int]]:
         """The lines that tell of work in an epoch: when, and its number."""
         return epochs(self.lines)
 
-    @property
+    @cached_property
     def epochs(self) -> list[int]:
         """The epochs that were worked on, each once, in order."""
         found: list[int] = []
@@ -56,12 +57,12 @@ class Seen:
                 found.append(number)
         return found
 
-    @property
+    @cached_property
     def told(self) -> list[str]:
         """Lines with losses of work that was done in this run."""
         return [text for _, text in self.lines if losses(text) and not RESUMED.search(text)]
 
-    @property
+    @cached_property
     def accuracies(self) -> list[float]:
         """The accuracies that it printed, from 0 to 1."""
         return accuracies(self.text)

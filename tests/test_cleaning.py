@@ -79,10 +79,11 @@ def started(made, folder):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def until_busy(engine, process):
+def until_busy(engine, process, before):
+    """Waits until `process` has made two containers: what was there `before` is not its."""
     end = time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
-        if len(labelled(engine)) >= 2:
+        if len({one["Id"] for one in labelled(engine)} - before["containers"]) >= 2:
             return
         time.sleep(0.05)
     raise AssertionError(process.communicate())
@@ -92,7 +93,7 @@ def until_busy(engine, process):
 def test_ctrl_c_and_sigterm_leave_nothing(engine, place, number, code):
     before = census(engine)
     process = started(*place)
-    until_busy(engine, process)
+    until_busy(engine, process, before)
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == code, err
@@ -106,7 +107,7 @@ def test_after_sigkill_clean_removes_ours_and_never_others(engine, place):
     before = census(engine)
     process = started(*place)
     try:
-        until_busy(engine, process)
+        until_busy(engine, process, before)
         process.kill()
         process.communicate(timeout=30)
         assert census(engine) != before

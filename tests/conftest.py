@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ DIGITS = Path(__file__).parents[2] / "shared" / "mnist"
 if DIGITS.is_dir():  # real handwriting, where it is there; else a stand-in
     os.environ.setdefault("MNIST_ROOT", str(DIGITS))
 FAKE = "dockerlab.engine.fake:connect"
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where Ctrl-C is ignored (nohup, `&`), programs inherit that
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

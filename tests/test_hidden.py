@@ -13,8 +13,8 @@ from dockerlab.model import HIDDEN
 from dockerlab.reports import FORMATS
 from dockerlab.reports.audience import for_student
 from dockerlab.reports.json import parse
+from tests.conftest import FAKE
 
-FAKE = "dockerlab.engine.fake:connect"
 GRADER = """
     @check(points=40)
     def test_open(submission):

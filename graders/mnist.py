@@ -4,9 +4,9 @@ import pytest
 
 from dockerlab import check, fail
 from dockerlab.checks.formatting import expect_black
-from dockerlab.checks.metrics import losses
 from dockerlab.checks.pytorch import expect_cpu_build
 from dockerlab.checks.readme import of_the_folder, pairs, script_of
+from dockerlab.checks.runs import epoch_after, saves_early
 from dockerlab.checks.training import Training
 
 CHECKPOINT, WORKSPACE = "model_checkpoint.pth", "/workspace"
@@ -15,7 +15,6 @@ MOST_BYTES = 1_100_000_000
 GOALS = {True: 0.95, False: 0.80}  # accuracy, on the full set and on a small one
 FULL = 60_000  # images of the full set
 INVENTED = 0.5  # an accuracy that cannot be had where labels are shuffled: 0.1 is chance
-BROKEN = 0.3  # at most this, where all weights are NaN
 SAY = "a line for each epoch, such as `epoch=3 loss=0.0712 accuracy=0.9780`"
 NOTHING_LEFT = "Save after every epoch, not only at the end: then a run that was cut short has something left to do."
 
@@ -162,11 +161,6 @@ def resumed(training):
     return training.resumed
 
 
-def is_spoilt(seen):
-    """Whether a run from spoilt numbers shows them."""
-    return seen.is_spoilt or (seen.accuracies and max(seen.accuracies) <= BROKEN)
-
-
 @check(
     points=60,
     needs=test_checkpoint,
@@ -178,10 +172,11 @@ def is_spoilt(seen):
 )
 def test_resumes_weights(training):
     """`--resume` goes on with the checkpoint's weights: when they are NaN, the resumed run shows it."""
-    spoilt = resumed(training).weights
-    if is_spoilt(spoilt):
+    runs = resumed(training)
+    spoilt = runs.weights
+    if spoilt.shows_spoilt(runs.control):
         return
-    if not spoilt.accuracies and not losses(spoilt.text):
+    if not spoilt.told:
         fail(
             "after --resume, neither a loss nor an accuracy is printed, so nothing can be seen",
             expected=SAY,
@@ -209,7 +204,8 @@ def test_resumes_weights(training):
 )
 def test_resumes_optimizer(training):
     """`--resume` goes on with the optimizer's state: when it is NaN, the resumed run shows it. (Plain SGD has none, and passes.)"""
-    spoilt, examination = resumed(training).optimizer, training.beginning.examination
+    runs, examination = resumed(training), training.beginning.examination
+    spoilt = runs.optimizer
     if not examination.poisoned[1]:
         state = training.optimizer_state()
         if not state:
@@ -221,9 +217,9 @@ def test_resumes_optimizer(training):
             expected="optimizer.state_dict() beside the weights",
             file="train.py",
         )
-    if is_spoilt(spoilt):
+    if spoilt.shows_spoilt(runs.control):
         return
-    if not spoilt.told and not spoilt.accuracies:
+    if not spoilt.told:
         fail(
             "after --resume, nothing is trained, so nothing can be seen",
             expected=SAY,
@@ -238,11 +234,6 @@ def test_resumes_optimizer(training):
         detail=spoilt.end,
         file="train.py",
     )
-
-
-def after(order, done):
-    """The epoch that comes when so many are done."""
-    return order[done] if done < len(order) else order[-1] + 1
 
 
 @check(
@@ -267,7 +258,7 @@ def test_next_epoch(training):
             detail=run.end,
             file="train.py",
         )
-    got, wanted = run.epochs[0], sorted(after(order, done) for done in training.beginning.finished)
+    got, wanted = run.epochs[0], sorted(epoch_after(order, done) for done in training.beginning.finished)
     if got not in wanted:
         last = wanted[0] - 1
         fail(
@@ -334,9 +325,10 @@ def test_killed(training):
 )
 def test_stopped(training):
     """`docker stop` in the middle of the training leaves a checkpoint from which `--resume` goes on."""
-    run = training.stopped
+    run, first = training.stopped, training.first
     kept = training.left[f"/stop/{CHECKPOINT}"][1]
-    if not run.saved and run.before.epochs[-1:] == training.first.seen.epochs[-1:]:
+    came_to_its_end = run.before.epochs[-1:] == first.seen.epochs[-1:]
+    if came_to_its_end and not saves_early(first.seen, first.saves):
         fail(
             "`docker stop` did not end it, and nothing was saved until it had come to its end by itself",
             expected="a checkpoint at any time, or one that is saved when SIGTERM comes",
@@ -360,7 +352,7 @@ def test_stopped(training):
         )
     if run.after.exit_code is None or run.after.shows_work:
         return
-    if run.before.epochs[-1:] != training.first.seen.epochs[-1:]:  # else it came to its end within the grace period
+    if not came_to_its_end:
         fail(
             "after `docker stop` and --resume, it ends without having trained anything",
             expected=SAY,

@@ -63,7 +63,11 @@ def stops(bench):
     """How `docker stop` ends the three containers: begun side by side, and awaited by the checks that ask."""
 
     def stop(name):
-        return started(bench, name).stop(grace=GRACE)
+        once = started(bench, name).stop(grace=GRACE)
+        if name == "shell.Dockerfile" or once.seconds < SOON:
+            return once
+        # Deaf, or was the machine busy? Who is deaf is so twice.
+        return min(once, started(bench, name).stop(grace=GRACE), key=lambda one: one.seconds)
 
     names = ("shell.Dockerfile", "exec.Dockerfile", WRAPPER)
     return {name: bench.soon(lambda name=name: stop(name)) for name in names}

@@ -12,6 +12,7 @@ from dockerlab.errors import SubmissionError
 GOODBYE = "Gracefully shutting down after receiving signal {}"
 SOON = 2  # seconds in which a program that was asked to has ended
 READY = 20  # seconds in which it has printed something; a buffer of 8 KiB keeps its lines for minutes
+REREADS = 10  # seconds until a setting that was changed shows in a line
 SETTLE = 0.3  # seconds for handlers that are installed after the first line
 GRACE = 5
 SIGINT, SIGKILL, SIGTERM = 2, 9, 15
@@ -67,9 +68,9 @@ def ends(bench):
 
     def end(way):
         stop = way(started(bench))
-        if stop.exit_code != 0 or stop.seconds < SOON:
+        if stop.seconds < SOON:
             return stop
-        # Slow, or was the machine busy? Who is slow by himself is so twice.
+        # Slow or deaf, or was the machine busy? Who is so by himself is so twice.
         return min(stop, way(started(bench)), key=lambda one: one.seconds)
 
     return {name: bench.soon(lambda way=way: end(way)) for name, way in ways.items()}
@@ -94,14 +95,19 @@ def graceful(stop, number, called):
 def zombies(bench):
     """The zombies that stay, and the lines that it printed meanwhile; begun at once, for it takes a while."""
 
+    def rounds(container, more):
+        """Waits until so many more lines are there than now; a busy machine has longer for that."""
+        count = container.logs().count("\n") + more
+        container.wait_for_log(rf"(?:[^\n]*\n){{{count}}}", within=READY)
+        bench.pause(SETTLE)
+        return {one.pid for one in container.processes() if one.state == "Z"}
+
     def look():
         container = started(bench)
-        bench.pause(0.3 * CHILDREN)
-        looks = []
-        for _ in range(3):
-            looks.append({one.pid for one in container.processes() if one.state == "Z"})
-            bench.pause(SETTLE)
-        return set.intersection(*looks), container.logs().splitlines()
+        left = rounds(container, CHILDREN)
+        for _ in range(2):
+            left = left and left & rounds(container, CHILDREN)
+        return left, container.logs().splitlines()
 
     return bench.soon(look)
 
@@ -194,7 +200,7 @@ def test_sighup(bench):
     value = f"loud-{secrets.token_hex(4)}"
     container.write("/app/setting.txt", value.encode() + b"\n")
     container.signal("HUP")
-    if not container.wait_for_log(value, within=SOON + 1):
+    if not container.wait_for_log(value, within=REREADS):
         state = "still shows the old setting" if container.running else "has ended"
         fail(
             f'/app/setting.txt was set to "{value}", SIGHUP was sent, and the program {state}',
@@ -218,7 +224,7 @@ def test_reaps(zombies):
     left, lines = zombies()
     if left:
         fail(
-            f"{len(left)} zombie(s) after {0.3 * CHILDREN + 3 * SETTLE:.0f} seconds: processes {', '.join(map(str, sorted(left)[:8]))}",
+            f"{len(left)} zombie(s) stay for more than {2 * CHILDREN} rounds: processes {', '.join(map(str, sorted(left)[:8]))}",
             expected="none: each child is reaped soon after its end",
             why="A zombie keeps its place in the table of processes. When that is full, nothing can be started any more.",
         )

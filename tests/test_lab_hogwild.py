@@ -16,7 +16,7 @@ AFTERWARDS = "def join(workers):\n    for one in workers:\n        one.join()\n 
 
 RIGHT = {
     "exit codes are looked at when all have ended": {"main.py": MAIN.replace(JOIN, AFTERWARDS)},
-    "mp.spawn, another log, percent; two stages, a folder of packages, a script that starts it": {
+    "mp.spawn, another log, percent, the main process tells its number, too; two stages, a folder of packages, a script that starts it": {
         "main.py": MAIN.replace(JOIN, "")
         .replace(
             "    workers = [mp.Process", "    mp.spawn(train, (args, model), args.num_processes)\n    _ = [mp.Process"
@@ -27,7 +27,7 @@ RIGHT = {
             'f"[pid {os.getpid()}] epoch={epoch} loss={loss.item():.4f}"',
         ).replace(
             'f"\\nTest set: Average loss: {loss:.4f}, Accuracy: {correct}/{len(labels)} ({share:.0f}%)"',
-            'f"acc: {share:.1f}%"',
+            'f"[pid {os.getpid()}] tested: loss={loss:.4f} acc: {share:.1f}%"',
         ),
         "Dockerfile": "FROM python:3.11-slim AS build\nCOPY requirements.txt /\n"
         "RUN pip install --no-cache-dir --no-compile --target /packages -r /requirements.txt "

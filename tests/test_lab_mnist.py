@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from dockerlab.checks.readme import script_of
-from dockerlab.checks.runs import Seen, finished_epochs
+from dockerlab.checks.runs import Seen, finished_epochs, saves_early
 from dockerlab.datasets import small
 from dockerlab.engine.client import connect
 from dockerlab.engine.daemon import state_folder
@@ -25,6 +25,9 @@ LOOP = PLAIN[PLAIN.index("    for epoch in range(") : PLAIN.index('\n\nif __name
 SAVE = PLAIN[PLAIN.index("        save(\n") : PLAIN.index("        accuracy = right")]
 PRINT = PLAIN[PLAIN.index("        print(f") : PLAIN.index('\n\nif __name__ == "__main__"')]
 STEP = "            optimizer.step()\n"
+BEFORE = """            share = (model(images[chosen]).argmax(1) == labels[chosen]).float().mean()
+            print(f"Epoch {epoch} loss: {loss.item():.3f} acc: {share:.2f}")
+"""
 
 
 def changed(*pairs: tuple[str, str]) -> dict[str, str | None]:
@@ -38,7 +41,7 @@ def changed(*pairs: tuple[str, str]) -> dict[str, str | None]:
 
 ELSEWHERE = "1. Build: `sudo docker buildx build --load -t digits:1 .`\n2. `docker run -v .:/work --workdir /work digits:1 python train.py`\n"
 RIGHT = {
-    "a pickled module of its own class, plain SGD that nobody saves, epochs from 0, percent, no --epochs": changed(
+    "a pickled module of its own class, plain SGD that nobody saves, epochs from 0, percent, no --epochs, a bar on one line": changed(
         ('    parser.add_argument("--epochs", type=int, default=3)\n', ""),
         ("    model = nn.Sequential(", "    model = Net("),
         ("def load(part):", "class Net(nn.Sequential):\n    pass\n\n\ndef load(part):"),
@@ -50,9 +53,10 @@ RIGHT = {
         ),
         ("range(first, args.epochs + 1)", "range(first, 3)"),
         (SAVE, "        save([model, epoch + 1])\n"),
-        (PRINT, '        print(f"[Epoch {epoch}] train_loss={loss.item():.3f} test_acc={100 * accuracy:.1f}%")\n'),
+        (STEP, STEP + '            print(f"\\rEpoch {epoch} |", end="")\n'),
+        (PRINT, '        print(f"\\n[Epoch {epoch}] train_loss={loss.item():.3f} test_acc={100 * accuracy:.1f}%")\n'),
     ),
-    "--epochs are more epochs, the file is whole only in a link, the optimizer in a file of its own, a bar on one line": changed(
+    "--epochs are more epochs, the file is whole only in a link, the optimizer in a file of its own, a line before each step": changed(
         (
             IN_STEPS,
             '    optimizer = state.pop("opt")\n    for part, path in ((optimizer, OPTIMIZER), (state, CHECKPOINT)):\n'
@@ -65,15 +69,15 @@ RIGHT = {
             LOAD,
             "    first = 1\n    if args.resume:\n        state = torch.load(CHECKPOINT)\n"
             '        model.load_state_dict(state["net_weights"])\n        optimizer.load_state_dict(torch.load(OPTIMIZER))\n'
-            '        first = state["done"] + 1\n        print(f"Resumed from epoch {first - 1}, loss was {state[\'loss\']}")\n',
+            '        first = state["done"] + 1\n        print(f"Resumed from epoch {first - 1}, loss was {state[\'loss\']}, accuracy 0.45")\n',
         ),
         ("range(first, args.epochs + 1)", "range(first, first + args.epochs)"),
         (
             SAVE,
             '        save({"net_weights": model.state_dict(), "opt": optimizer.state_dict(), "done": epoch, "loss": 0.5})\n',
         ),
-        (STEP, STEP + '            print(f"\\rEpoch {epoch} |", end="")\n'),
-        (PRINT, '        print(f"\\nEpoch {epoch} loss: {loss.item():.3f}\\nAccuracy: {right}/{len(test_labels)}")\n'),
+        (STEP, BEFORE + STEP),
+        (PRINT, '        print(f"Epoch {epoch} loss: {loss.item():.3f}\\nAccuracy: {right}/{len(test_labels)}")\n'),
     ),
     "it saves at its end, and when SIGTERM comes, and trains on with --resume": (
         changed(
@@ -231,6 +235,66 @@ def save(number, at):
 def test_how_many_epochs_were_done_at_a_save(lines, saves, chosen, done):
     made = [save(number, at) for number, at in enumerate(saves, 1)]
     assert finished_epochs(seen(*lines), made, made[chosen]) == done
+
+
+@pytest.mark.parametrize(
+    ("lines", "saves", "early"),
+    [
+        ([(3, "epoch=1 loss=1"), (4, "epoch=2 loss=1"), (5, "epoch=3 loss=1")], [2.9, 3.9, 4.9], True),
+        ([(3, "epoch=1 loss=1"), (4, "epoch=2 loss=1"), (5, "epoch=3 loss=1")], [4.9], False),
+        (
+            [(3, "epoch=1 loss=1"), (4, "epoch=2 loss=1"), (5, "epoch=3 loss=1")],
+            [4.7, 4.9],
+            False,
+        ),  # the best, the last
+        ([(13, "epoch=1 loss=1"), (15, "epoch=2 loss=1")], [13.1, 15.1], True),  # after a slow start
+        (
+            [(3, "epoch=1 loss=1"), (3.02, "epoch=2 loss=1")],
+            [3.02],
+            True,
+        ),  # over in a moment: its saves cannot be told apart
+    ],
+)
+def test_whether_it_saves_while_it_trains(lines, saves, early):
+    assert saves_early(seen(*lines), [save(number, at) for number, at in enumerate(saves, 1)]) is early
+
+
+HONEST = ("Resumed from epoch 1, accuracy 0.95", "Epoch 2 loss 0.1 acc 0.9")
+
+
+@pytest.mark.parametrize(
+    ("lines", "exit_code", "control", "shows"),
+    [
+        (["Epoch 2 loss 0.2", "Epoch 2 loss nan"], None, HONEST, True),
+        (["Epoch 2 loss 0.2", "Epoch 2 loss 0.1"], 0, HONEST, False),
+        ([], 1, HONEST, True),
+        (["Resumed, the loss was nan", "Epoch 2 loss 0.2"], 0, HONEST, False),
+        (["Epoch 2 best nan, loss 0.2"], 0, ("Epoch 2 best nan, loss 0.2",), False),
+        (["Epoch 2 best nan, loss nan"], 0, ("Epoch 2 best nan, loss 0.2",), True),
+        (["Epoch 2 accuracy 0.1"], 0, HONEST, True),  # no loss is printed
+        (["Resumed with accuracy 0.95", "Epoch 2 accuracy 0.1"], 0, HONEST, True),
+        (["Epoch 1 accuracy 0.1"], 0, ("Epoch 1 accuracy 0.1",), False),  # it begins anew, and so does the other
+    ],
+)
+def test_what_shows_that_numbers_were_spoilt(lines, exit_code, control, shows):
+    run = Seen(tuple(enumerate(lines)), exit_code, 0.0)
+    assert run.shows_spoilt(Seen(tuple(enumerate(control)), None, 0.0)) is shows
+
+
+@pytest.mark.parametrize(
+    ("lines", "work", "numbers"),
+    [
+        (HONEST[:1], False, False),
+        (HONEST, True, False),
+        ([HONEST[0], "loss 0.3"], False, False),  # the epoch that is named is the old one
+        (["Epoch 2 loss 0.1 acc 0.9"] * 3, True, False),  # the first is from before the first step
+        (["Epoch 2 loss 0.1 acc 0.9"] * 4, True, True),
+        (["Epoch 2 loss 0.1 acc 0.9", "Epoch 2 loss nan"], True, True),
+    ],
+)
+def test_how_long_a_resumed_run_is_watched(lines, work, numbers):
+    run = Seen(tuple(enumerate(lines)), None, 0.0)
+    assert (run.shows_work, run.shows_numbers) == (work, numbers)
 
 
 def test_commands_of_a_readme():

@@ -16,7 +16,7 @@ from dockerlab.course import open_course
 from dockerlab.grading import grade
 
 COURSE = open_course()
-AT_ONCE = 4
+AT_ONCE = 3
 
 
 class SideBySide:

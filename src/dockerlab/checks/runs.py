@@ -8,13 +8,17 @@ from functools import cached_property
 from itertools import pairwise
 from statistics import median
 
-from dockerlab.checks.metrics import RESUMED, accuracies, epochs, losses, tells_nan
+from dockerlab.checks.metrics import EPOCH, RESUMED, accuracies, epochs, losses, tells_nan
 from dockerlab.engine.objects import ExitCode
 from dockerlab.engine.workspaces import Save
 from dockerlab.model import Point
 
-ENOUGH_LINES = 3
-"""Lines with finite losses, after which a spoilt number would have shown: the first may be from before the first step."""
+ENOUGH_LINES = 4
+"""Lines with finite numbers, after which a spoilt one would have shown: the first may be from before the first step."""
+SHORT = 1.0
+"""Seconds: a training as short as that cannot be stopped in its middle, and its saves are too close to be told apart."""
+CHANCE = 0.3
+"""Accuracy: weights that are NaN have this at most (ten digits: 0.1), and those of a checkpoint have more."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,8 @@ class Seen:
 
     @cached_property
     def told(self) -> list[str]:
-        """Lines with losses of work that was done in this run."""
-        return [text for _, text in self.lines if losses(text) and not RESUMED.search(text)]
+        """Lines with a loss or an accuracy of work that was done in this run: what is said of resuming is of the past."""
+        return [text for _, text in self.lines if not RESUMED.search(text) and (losses(text) or accuracies(text))]
 
     @cached_property
     def accuracies(self) -> list[float]:
@@ -68,19 +72,27 @@ class Seen:
         return accuracies(self.text)
 
     @property
-    def is_spoilt(self) -> bool:
-        """Whether it shows that its numbers are no numbers: it says `nan`, or gives up."""
-        return tells_nan(self.text) or self.exit_code not in (None, 0)
-
-    @property
     def shows_work(self) -> bool:
-        """Whether it has told an epoch, and a loss or an accuracy."""
-        return bool(self.epochs and (self.told or self.accuracies))
+        """Whether it has told an epoch of its own, and a loss or an accuracy."""
+        return bool(self.told) and any(EPOCH.search(text) and not RESUMED.search(text) for _, text in self.lines)
 
     @property
     def shows_numbers(self) -> bool:
         """Whether it is decided if spoilt numbers show: they do, or would have by now."""
-        return tells_nan(self.text) or bool(self.accuracies) or len(self.told) >= ENOUGH_LINES
+        return tells_nan(self.text) or len(self.told) >= ENOUGH_LINES
+
+    def shows_spoilt(self, control: Seen) -> bool:
+        """Whether this run from a spoilt checkpoint differs from `control`, the one from a whole checkpoint, as it must.
+
+        It says `nan`, gives up, or is no better than chance; all of that, where the other does not.
+        """
+        if self.exit_code not in (None, 0) or (tells_nan(self.text) and not tells_nan(control.text)):
+            return True
+        mine, others = ([number for line in run.told for number in losses(line)] for run in (self, control))
+        if any(map(math.isnan, mine)) and not any(map(math.isnan, others)):
+            return True
+        last, usual = (accuracies("\n".join(run.told)) for run in (self, control))
+        return bool(last and usual) and not last[-1] > CHANCE and max(usual) > CHANCE
 
     @property
     def curve(self) -> list[Point]:
@@ -122,9 +134,22 @@ def finished_epochs(seen: Seen, saves: list[Save], chosen: Save) -> frozenset[in
     return frozenset({len(begun) - 1, len(begun)} if goes_on else {len(begun)})
 
 
+def epoch_after(order: list[int], done: int) -> int:
+    """The number of the epoch that comes when so many of a whole run's are done."""
+    return order[done] if done < len(order) else order[-1] + 1
+
+
 def is_one_save_an_epoch(seen: Seen, saves: list[Save]) -> bool:
     """Whether it saves after every epoch, and perhaps once more, in the end or before the first."""
     return len(saves) in (len(seen.epochs), len(seen.epochs) + 1)
+
+
+def saves_early(seen: Seen, saves: list[Save]) -> bool:
+    """Whether it saves while it trains, and not only at its end (be it more than once); also where it is over in a moment."""
+    marks = [at for at, _ in seen.marks]
+    trained = marks[-1] - marks[0] if len(marks) > 1 else seen.seconds
+    spread = saves[-1].at - saves[0].at
+    return trained < SHORT or saves[0].at < seen.began + 0.8 * seen.seconds or spread > 0.3 * trained
 
 
 def saves_at_the_start(seen: Seen, saves: list[Save]) -> int:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from dockerlab.checks.asked import BuildRequest, ContainerRequest
 from dockerlab.checks.pytorch import Examination, Examined, examine
-from dockerlab.checks.runs import ENOUGH_LINES, Seen, finished_epochs, saves_at_the_start
+from dockerlab.checks.runs import ENOUGH_LINES, Seen, finished_epochs, saves_at_the_start, saves_early
 from dockerlab.datasets import Data
 from dockerlab.engine.container import Container
 from dockerlab.engine.objects import Image, Mount, when
@@ -82,8 +82,6 @@ class Stop:
     """A training on shuffled labels, `docker stop` in the middle of it, and what a resumed run does then."""
 
     before: Seen
-    saved: int
-    """How often it had saved when it was stopped."""
     after: Seen
 
     @property
@@ -270,24 +268,22 @@ class Training:
         container = self.start("stop", data=data)
         try:
             self._until_the_middle(container, seen, saves)
-            saved = len(self.spaces.saves("stop"))
             container.stop(grace=GRACE)
             before = self.look(container)
         finally:
             container.remove()
         resumed = self.start("stop", "--resume", data=data)
         after = self.watch(resumed, lambda seen: seen.shows_work, within, "a training after `docker stop`")
-        return Stop(before, saved, after)
+        return Stop(before, after)
 
     def _until_the_middle(self, container: Container, seen: Seen, saves: list[Save]) -> None:
         """Waits until it has saved and trains on; where it saves at its end only, until half its time has passed."""
-        saves_early = len(saves) > 1 or saves[0].at < seen.began + 0.8 * seen.seconds
         at = [when for when, _ in seen.marks]
         an_epoch = (at[-1] - at[0]) / max(1, len(seen.epochs) - 1) if at else 1.0
-        before_the_first = saves_at_the_start(seen, saves)
+        before_the_first, early = saves_at_the_start(seen, saves), saves_early(seen, saves)
         waited = 0.0
         while container.running and waited < RUN_WITHIN:
-            if saves_early:
+            if early:
                 if len(self.spaces.saves("stop")) > before_the_first:
                     break
             elif waited > 0.5 * seen.seconds and (self.look(container).marks or not at):

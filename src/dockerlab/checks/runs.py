@@ -88,10 +88,10 @@ class Seen:
         """
         if self.exit_code not in (None, 0) or (tells_nan(self.text) and not tells_nan(control.text)):
             return True
-        mine, others = ([number for line in run.told for number in losses(line)] for run in (self, control))
-        if any(map(math.isnan, mine)) and not any(map(math.isnan, others)):
+        mine, others = ("\n".join(run.told) for run in (self, control))
+        if any(map(math.isnan, losses(mine))) and not any(map(math.isnan, losses(others))):
             return True
-        last, usual = (accuracies("\n".join(run.told)) for run in (self, control))
+        last, usual = accuracies(mine), accuracies(others)
         return bool(last and usual) and not last[-1] > CHANCE and max(usual) > CHANCE
 
     @property

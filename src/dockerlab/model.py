@@ -174,6 +174,8 @@ class Report:
     seconds: float
     checksum: str = ""
     """SHA-256 over the submission's names, modes and bytes; empty where it was refused."""
+    seed: str = ""
+    """What the inputs of this grading were drawn from: `dockerlab grade --seed` draws the same again."""
     engine: EngineInfo | None = None
     problem: str = ""
     """One line, where something kept the whole submission from being graded."""

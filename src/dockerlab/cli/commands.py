@@ -160,7 +160,10 @@ def hint(lab: str | None, name: str) -> None:
     "--student", "for_students", is_flag=True, help="The student's report: nothing of hidden checks but their points."
 )
 @click.option("--picture", is_flag=True, help="Look into the image's layers, too; html always does.")
-def grade(lab: str, folder: Path, style: str, output: Path | None, for_students: bool, picture: bool) -> int:
+@click.option("--seed", default="", metavar="TEXT", help="Draw the same inputs as the report that has this seed.")
+def grade(
+    lab: str, folder: Path, style: str, output: Path | None, for_students: bool, picture: bool, seed: str
+) -> int:
     """Grade the submission in a folder. Exit code: 0 full marks, 1 some check failed, 2 usage, 3 our fault."""
     from dockerlab import grading
     from dockerlab.cli import show
@@ -170,7 +173,9 @@ def grade(lab: str, folder: Path, style: str, output: Path | None, for_students:
     if output is not None and not output.parent.is_dir():
         raise UsageError(f"There is no folder {output.parent} to write the report into.")
     with show.live(show.console(stderr=True), quiet=True) as listen:
-        report = grading.grade(lab, folder, course=open_the_course(), listen=listen, picture=picture or style == "html")
+        report = grading.grade(
+            lab, folder, course=open_the_course(), listen=listen, picture=picture or style == "html", seed=seed
+        )
     if for_students:
         report = audience.for_student(report)
     rendered = FORMATS[style](report)

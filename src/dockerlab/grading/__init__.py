@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import secrets
 import shutil
 import signal
 import sys
@@ -50,10 +51,12 @@ def grade(
     listen: Listen | None = None,
     connect: str = ENGINE,
     picture: bool = False,
+    seed: str = "",
 ) -> Report:
     """Grades the submission in `folder` and removes whatever that made on the engine and the host.
 
-    With `picture`, the report has the image's layers. `listen` is told events as they happen (see plugin.child).
+    Inputs are drawn from `seed`, a text; from a new one where it is empty. With `picture`, the report has the image's layers.
+    `listen` is told events as they happen (see plugin.child).
 
     Raises UsageError for a lab or folder that is not there, CourseError for a broken lab or grader, EngineNotFound where no
     engine answers; everything else is in the report.
@@ -67,7 +70,7 @@ def grade(
     if not course.grader(lab).is_file():
         raise OurFault(f"{course.grader(lab)} is missing: the lab `{lab}` has no grader.")
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
-    run_id = new_run_id()
+    run_id, seed = new_run_id(), seed or secrets.token_hex(8)
     with _scratch(run_id) as scratch:
         home = scratch / "home"
         home.mkdir()
@@ -78,13 +81,13 @@ def grade(
             return _refused(chosen, checks, refusal, started, time.monotonic() - began)
         given = notices(lab, scratch / "submission", os.environ.get("DOCKERLAB_PACKAGE", ""))
         worker, info, advice = _work(
-            course, chosen, scratch, run_id, only, listen or (lambda event: None), connect, picture
+            course, chosen, scratch, run_id, only, listen or (lambda event: None), connect, picture, seed
         )
         outcomes = tuple(worker.outcomes[check.name] for check in worker.checks if check.name in worker.outcomes)
         sources = _sources(scratch / "submission", outcomes)
     wall = time.monotonic() - began
     return Report(
-        lab=lab, title=chosen.title, outcomes=outcomes, started=started, seconds=round(wall, 3), checksum=checksum,
+        lab=lab, title=chosen.title, outcomes=outcomes, started=started, seconds=round(wall, 3), checksum=checksum, seed=seed,
         engine=info, advice=advice, notes=given, sources=sources, layers=worker.layers, curve=worker.curve,
         costs=worker.costs,
     )  # fmt: skip
@@ -99,6 +102,7 @@ def _work(
     listen: Listen,
     connect: str,
     picture: bool,
+    seed: str,
 ) -> tuple[Worker, EngineInfo | None, tuple[Advice, ...]]:
     module, _, function = connect.partition(":")
     engine = getattr(importlib.import_module(module), function)(run_id=run_id)
@@ -107,7 +111,7 @@ def _work(
         order = Order(
             grader=str(course.grader(lab.slug)), submission=str(scratch / "submission"), home=str(scratch / "home"),
             run_id=run_id, limits=lab.limits, connect=connect, only=only, cache=str(state_folder() / "pycache"),
-            data=_data(lab), picture=picture,
+            data=_data(lab), picture=picture, seed=seed,
         )  # fmt: skip
         worker = Worker(order, owner(), listen)
         worker.work()

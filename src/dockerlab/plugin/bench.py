@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import tempfile
 import threading
 import time
@@ -67,6 +68,8 @@ class Bench:
     deadline: float = 0.0
     data_folder: str = ""
     """Where the lab's data are."""
+    seed: str = ""
+    """What the inputs of this grading are drawn from; it is in the report."""
     _engine: Engine | None = None
     _images: dict[tuple[Any, ...], Image | SubmissionError] = field(default_factory=dict)
     _building_one: dict[tuple[Any, ...], threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
@@ -89,6 +92,13 @@ class Bench:
     def notes(self) -> list[str]:
         """Limits that the running check's containers met."""
         return self._desk.get().notes
+
+    def rng(self, purpose: str) -> random.Random:
+        """A source of inputs for one purpose: each grading's are others, and the same seed gives the same again.
+
+        What is drawn for one purpose does not depend on the order of the checks, nor on what others draw.
+        """
+        return random.Random(f"{self.seed}:{purpose}")  # noqa: S311 -- a submission that knows the seed has seen the report
 
     def begin(self) -> None:
         """A check begins: its time starts, nothing is noted yet."""

@@ -52,6 +52,8 @@ class Order(msgspec.Struct, frozen=True):
     """Outcomes that an earlier child brought home: check to status."""
     only: list[str] | None = None
     collect_only: bool = False
+    seed: str = ""
+    """What inputs are drawn from."""
     picture: bool = False
     """Whether to look into the layers of the image in the end; that takes a while."""
 
@@ -197,7 +199,7 @@ def main() -> int:
         bench = Bench(
             open_engine=lambda: connect(run_id=order.run_id),
             submission=Submission(Path(order.submission)), limits=order.limits, emit=emit,
-            data_folder=order.data,
+            data_folder=order.data, seed=order.seed,
         )  # fmt: skip
         run = Run(order, bench, emit)
         settings = Path(order.home, "pytest.ini")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -34,6 +35,14 @@ class Fixtures:
     def submission(self) -> Submission:
         """The submission's folder: `submission.read("main.py")`, `submission.has(...)`."""
         return self._bench.submission
+
+    @pytest.fixture
+    def rng(self, request: pytest.FixtureRequest) -> random.Random:
+        """Inputs drawn anew for each grading: `rng.choice(...)`, `rng.randrange(...)`, `rng.getrandbits(32)`.
+
+        `dockerlab grade --seed` repeats them. In a session fixture: `bench.rng("what they are for")`.
+        """
+        return self._bench.rng(request.node.name)
 
     @pytest.fixture
     def dockerfile(self) -> Dockerfile:

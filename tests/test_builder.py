@@ -21,7 +21,7 @@ def explained(submission, *lines, text=DOCKERFILE):
     log = BuildLog()
     for line in lines:
         log.add(line)
-    return explain(log, Dockerfile.read(submission({"Dockerfile": text}) / "Dockerfile"))
+    return explain(log, Dockerfile.read(submission({"Dockerfile": text})))
 
 
 def test_a_failed_run_tells_the_line_and_the_last_words(submission):

@@ -69,7 +69,7 @@ RUN python -m pip install --no-cache-dir -t /opt flask \\
 RUN ["pip", "install", "jinja2"]
 RUN uv pip install "click>=8"; make install
 """
-    parsed = Dockerfile.read(submission({"Dockerfile": text}) / "Dockerfile")
+    parsed = Dockerfile.read(submission({"Dockerfile": text}))
     assert list(loose_installs(parsed)) == [("flask", 3), ("jinja2", 5), ("click>=8", 6)]
 
 

@@ -7,7 +7,7 @@ from dockerlab.errors import DockerfileInvalid, NoDockerfile
 
 
 def parse(submission, text):
-    return Dockerfile.read(submission({"Dockerfile": text}) / "Dockerfile")
+    return Dockerfile.read(submission({"Dockerfile": text}))
 
 
 def test_instructions_have_names_arguments_lines_and_stages(submission):
@@ -40,16 +40,16 @@ def test_bases_are_outside_images_with_arguments_filled_in(submission):
 )
 def test_what_is_no_dockerfile_is_told(submission, data, said):
     with pytest.raises(DockerfileInvalid, match=said):
-        Dockerfile.read(submission({"Dockerfile": data}) / "Dockerfile")
+        Dockerfile.read(submission({"Dockerfile": data}))
 
 
 def test_a_missing_one_names_what_is_alike(submission):
     folder = submission({"dockerfile.txt": "FROM x"})
     with pytest.raises(NoDockerfile, match=r"`dockerfile.txt`: is it misspelled"):
-        Dockerfile.read(folder / "Dockerfile")
+        Dockerfile.read(folder)
     (folder / "Dockerfile").mkdir()
     with pytest.raises(NoDockerfile, match="folder"):
-        Dockerfile.read(folder / "Dockerfile")
+        Dockerfile.read(folder)
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,9 @@ def test_a_missing_one_names_what_is_alike(submission):
 )
 def test_the_official_syntax_line_can_be_made_a_comment(submission, line):
     path = submission({"Dockerfile": f"{line}\nFROM busybox\n"}) / "Dockerfile"
-    before = Dockerfile.read(path)
+    before = Dockerfile.read(path.parent)
     assert before.without_official_syntax(path)
-    after = Dockerfile.read(path)
+    after = Dockerfile.read(path.parent)
     assert "syntax was" in after.text
     assert after.instructions == before.instructions
     assert not after.without_official_syntax(path)
@@ -72,4 +72,4 @@ def test_the_official_syntax_line_can_be_made_a_comment(submission, line):
 
 def test_another_frontend_is_left_as_it_is(submission):
     path = submission({"Dockerfile": "# syntax=evil/frontend\nFROM busybox\n"}) / "Dockerfile"
-    assert not Dockerfile.read(path).without_official_syntax(path)
+    assert not Dockerfile.read(path.parent).without_official_syntax(path)

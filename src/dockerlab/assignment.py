@@ -11,6 +11,7 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
+from dockerlab.beneath import printable
 from dockerlab.course import Course
 from dockerlab.errors import CourseError, UsageError
 
@@ -244,5 +245,7 @@ def notices(slug: str, folder: Path, package: str = "") -> tuple[str, ...]:
     workflows = folder / ".github" / "workflows"
     if workflows.is_dir() and not workflows.is_symlink():
         others = sorted(one.name for one in workflows.iterdir() if one.name != Path(WORKFLOW).name)[:20]
-        lines += [f".github/workflows/{name} was ADDED: it is no part of the assignment." for name in others]
+        lines += [
+            f".github/workflows/{printable(name)[:200]} was ADDED: it is no part of the assignment." for name in others
+        ]
     return tuple(lines)

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dockerlab.beneath import has_file, open_file, printable, write_file
 from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.errors import SubmissionError
 
-LARGEST_TEXT = 1_000_000
+MAX_TEXT_BYTES = 1_000_000
 """Bytes of one text file that a grader reads."""
+MAX_FILE_BYTES = 20_000_000
+"""Bytes of one file of any kind that a grader reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +24,25 @@ class Submission:
     path: Path
 
     def has(self, name: str) -> bool:
-        """Whether the file is there."""
-        return (self.path / name).is_file()
+        """Whether there is a regular file of that name in the folder."""
+        return has_file(self.path, name)
+
+    def read_bytes(self, name: str, most: int = MAX_FILE_BYTES) -> bytes:
+        """The bytes of a file of the folder. Raises SubmissionError where it is missing, has more than `most`, or leads out."""
+        try:
+            with open_file(self.path, name) as file:
+                raw = file.read(most + 1)
+        except OSError:
+            raise SubmissionError(
+                f"There is no file `{printable(name)}`.", file=name, hint="The lesson says what belongs in it."
+            ) from None
+        if len(raw) > most:
+            raise SubmissionError(f"`{printable(name)}` has more than {most / 10**6:g} MB.", file=name)
+        return raw
 
     def read(self, name: str) -> str:
         """A text file's content, at most 1 MB of it. Raises SubmissionError where it is missing or no text."""
-        path = self.path / name
-        if not path.is_file():
-            raise SubmissionError(f"There is no file `{name}`.", file=name, hint="The lesson says what belongs in it.")
-        with path.open("rb") as file:
-            raw = file.read(LARGEST_TEXT + 1)
-        if len(raw) > LARGEST_TEXT:
-            raise SubmissionError(f"`{name}` has more than {LARGEST_TEXT // 10**6} MB.", file=name)
+        raw = self.read_bytes(name, MAX_TEXT_BYTES)
         try:
             return raw.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -41,25 +51,16 @@ class Submission:
 
     def dockerfile(self, name: str = "Dockerfile") -> Dockerfile:
         """A Dockerfile of the submission, parsed. Raises NoDockerfile or DockerfileInvalid."""
-        return Dockerfile.read(self.path / name, name)
+        return Dockerfile.read(self.path, name)
 
     def copy(self, target: Path, changes: Mapping[str, bytes | None]) -> Path:
         """A copy at `target` with some files written (or, where None, removed): another build context."""
         shutil.copytree(self.path, target, symlinks=True)
         for name, data in changes.items():
-            path = target / name
-            if path.is_symlink() or (path.exists() and not path.is_dir()):
-                path.unlink()
-            elif path.is_dir():
-                shutil.rmtree(path)
-            if data is not None:
-                _inside(target, path)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(data)
+            try:
+                write_file(target, name, data)
+            except OSError as error:
+                raise SubmissionError(
+                    f"`{printable(name)}` cannot be changed for another build: {error.strerror}.", file=name
+                ) from error
         return target
-
-
-def _inside(root: Path, path: Path) -> None:
-    """A submission's link must not lead the grader's own writing out of the copy."""
-    if not path.parent.resolve().is_relative_to(root.resolve()):
-        raise SubmissionError(f"`{path.relative_to(root)}` lies behind a link that leads out of the folder.")

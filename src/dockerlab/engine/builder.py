@@ -191,7 +191,7 @@ def build_with_cli(
         code = _follow([*command, str(context)], log, seconds, on_line)
         if code == 0 and iid.is_file():
             return iid.read_text().strip()
-    parsed = Dockerfile.read(path, dockerfile)
+    parsed = Dockerfile.read(context, dockerfile)
     if _needs_frontend(log) and parsed.without_official_syntax(path):
         return build_with_cli(
             builder, host, context, dockerfile, labels=labels, tag=tag, target=target, build_args=build_args,

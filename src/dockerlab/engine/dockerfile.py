@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from dockerlab.beneath import open_file, printable
 from dockerlab.errors import DockerfileInvalid, NoDockerfile
 
 LARGEST = 1_000_000
@@ -41,9 +43,9 @@ class Dockerfile:
     instructions: tuple[Instruction, ...]
 
     @classmethod
-    def read(cls, path: Path, name: str = "Dockerfile") -> Dockerfile:
-        """Parses the file. Raises NoDockerfile or DockerfileInvalid (line and reason)."""
-        text = _bounded(path, name)
+    def read(cls, folder: Path, name: str = "Dockerfile") -> Dockerfile:
+        """Parse the file of that name in the folder. Raises NoDockerfile, DockerfileInvalid (line and reason), or Refused."""
+        text = _bounded(folder, name)
         import dockerfile as buildkit
 
         try:
@@ -156,20 +158,19 @@ class Dockerfile:
         return bool(count)
 
 
-def _bounded(path: Path, name: str) -> str:
-    if path.is_dir():
-        raise NoDockerfile(f"{name} is a folder, not a file.", file=name)
+def _bounded(folder: Path, name: str) -> str:
     try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST + 1)
-    except FileNotFoundError:
-        others = sorted(p.name for p in path.parent.glob("*") if "dockerfile" in p.name.lower())[:3]
-        hint = f"There is {', '.join(f'`{o}`' for o in others)}: is it misspelled?" if others else (
+        with open_file(folder, name) as file:
+            raw, size = file.read(LARGEST + 1), os.fstat(file.fileno()).st_size
+    except IsADirectoryError:
+        raise NoDockerfile(f"{name} is a folder, not a file.", file=name) from None
+    except OSError:
+        others = sorted(path.name for path in folder.glob("*") if "dockerfile" in path.name.lower())[:3]
+        hint = f"There is {', '.join(f'`{printable(other)}`' for other in others)}: is it misspelled?" if others else (
             f"Write the file `{name}` in the submission's folder; the name has no ending such as .txt."
         )  # fmt: skip
-        raise NoDockerfile(f"There is no `{name}` in the folder.", hint=hint, file=name) from None
+        raise NoDockerfile(f"There is no `{printable(name)}` in the folder.", hint=hint, file=name) from None
     if len(raw) > LARGEST:
-        size = path.stat().st_size
         raise DockerfileInvalid(
             f"{name} has {size / 1e6:.1f} MB; more than {LARGEST / 1e6:.0f} MB is not read.",
             file=name,

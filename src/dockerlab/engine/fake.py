@@ -44,7 +44,7 @@ class FakeEngine:
         **options: Any,
     ) -> Image:  # fmt: skip
         """Reads the labels; `LABEL fake.build=...` fails the build with that reason, `fake.gone` ends the engine."""
-        parsed = Dockerfile.read(context / dockerfile, dockerfile)
+        parsed = Dockerfile.read(context, dockerfile)
         labels: dict[str, str] = {}
         for one in parsed.all("LABEL"):
             words = shlex.split(" ".join(one.args)) if len(one.args) == 1 else list(one.args)

@@ -30,7 +30,7 @@ def build(
     on_line: Callable[[str], None] | None,
 ) -> str:
     """Builds and returns the image's id; raises as `builder.build_with_cli` does."""
-    parsed = Dockerfile.read(context / dockerfile, dockerfile)
+    parsed = Dockerfile.read(context, dockerfile)
     api = open_client(address, Meter())
     api._auth_configs = docker.auth.AuthConfig({})  # docker-py would send every credential that it knows
     end = time.monotonic() + seconds

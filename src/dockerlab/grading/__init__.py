@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from dockerlab.assignment import notices
+from dockerlab.beneath import open_file
 from dockerlab.checks.lint import advise
 from dockerlab.course import Course, open_course
 from dockerlab.datasets import shuffled, small
 from dockerlab.engine.daemon import state_folder
 from dockerlab.engine.labels import new_run_id, owner, process_lives
 from dockerlab.errors import DockerlabError, OurFault, SubmissionError, UsageError
-from dockerlab.grading.intake import take_in
+from dockerlab.grading.intake import copy_submission
 from dockerlab.grading.worker import Worker
 from dockerlab.model import Advice, Check, EngineInfo, Feedback, Lab, Outcome, Report, Where
 from dockerlab.plugin.child import Order
@@ -75,7 +76,7 @@ def grade(
         home = scratch / "home"
         home.mkdir()
         try:
-            checksum = take_in(place, scratch / "submission", chosen.limits)
+            checksum = copy_submission(place, scratch / "submission", chosen.limits, chosen.files)
         except SubmissionError as refusal:
             checks = list_checks(course, lab, home)
             return _refused(chosen, checks, refusal, started, time.monotonic() - began)
@@ -134,10 +135,8 @@ def _sources(folder: Path, outcomes: tuple[Outcome, ...]) -> dict[str, str]:
         where = outcome.feedback.where if outcome.feedback else None
         if where is None or not where.line or where.file in found:
             continue
-        path = folder / where.file
-        if path.resolve().is_relative_to(folder.resolve()) and path.is_file() and not path.is_symlink():
-            with path.open("rb") as file:
-                found[where.file] = file.read(SHOWN_SOURCE).decode("utf-8", "replace")
+        with contextlib.suppress(OSError, SubmissionError), open_file(folder, where.file) as file:
+            found[where.file] = file.read(SHOWN_SOURCE).decode("utf-8", "replace")
     return found
 
 

@@ -1,26 +1,43 @@
 """The safe copy: a submission's folder, bounded and without anything that leads out of it.
 
-Nothing is followed, nothing is executed, and sizes are known before a byte is read. The copy is what is graded, so
-what happens to the folder meanwhile changes nothing.
+Nothing is executed, no link is followed while it is copied, and every byte is bounded before it is read. Folders are opened one
+inside the other, so what happens to the folder meanwhile leads nowhere. The copy is what is graded.
+
+What `.dockerignore` leaves out is no build context: it is refused for nothing and counts against no limit. It is copied as far
+as there is room, since graders read some of it (a README, the script of a training).
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from dockerlab.beneath import HAS_OPENAT, check_inside, printable
+from dockerlab.dockerignore import DockerIgnore
 from dockerlab.errors import Refused
 from dockerlab.model import MB, Limits
 
 LEFT_OUT = frozenset({".git", ".dockerlab.json", ".dockerlab"})
 """At the top of the folder only: history and dockerlab's own notes are no part of a submission."""
-DEEPEST = 64
+LITTER = frozenset({".venv", "venv", "node_modules", "__pycache__", ".git"})
+"""Folders that no grader looks into, where `.dockerignore` leaves them out."""
+MAX_DEPTH = 64
 """Folders in folders."""
-CHUNK = 2**20
+MAX_NAME_BYTES = 1_000
+"""Bytes of one path; longer ones are refused by archives and engines."""
+MAX_IGNORE_BYTES = 100_000
+CHUNK_BYTES = 2**20
+IGNORE_FILES = ("Dockerfile.dockerignore", ".dockerignore")
+"""Where the patterns stand; the first that is there counts, as BuildKit has it."""
+_Open = int | Path
+"""An open folder; its path, where the system has no openat."""
+FOLDER_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+FILE_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -29,125 +46,251 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
-    path: str
-    """Relative, with forward slashes."""
-    info: os.stat_result
+def copy_submission(folder: Path, target: Path, limits: Limits, files: Iterable[str] = ()) -> str:
+    """Copy the folder to `target`; return the SHA-256 of its names, modes and bytes in hexadecimal digits.
 
-
-def take_in(folder: Path, target: Path, limits: Limits) -> str:
-    """Copies the folder to `target` and returns the SHA-256 of its names, modes and bytes. Raises Refused."""
-    items = _survey(folder, limits)
-    digest = hashlib.sha256()
+    `files` are those of the lab: they are part of the submission whatever `.dockerignore` says. Raises Refused.
+    """
     target.mkdir(parents=True)
-    for item in items:
-        source, copy = folder / item.path, target / item.path
-        mode = stat.S_IMODE(item.info.st_mode) & 0o777
-        name = item.path.encode("utf-8", "surrogateescape")
-        if stat.S_ISDIR(item.info.st_mode):
-            copy.mkdir()
-            digest.update(b"d%b\0" % name)
-        elif stat.S_ISLNK(item.info.st_mode):
-            link = os.readlink(source)
-            _check_link(item.path, link)
-            copy.symlink_to(link)
-            digest.update(b"l%b\0%b\0" % (name, os.fsencode(link)))
+    copy = _Copy(folder, target, limits, frozenset(files))
+    copy.walk("", None, 0)
+    for path in sorted(copy.postponed, key=lambda path: (path.count("/"), path)):
+        copy.take_ignored(path)
+    for path, optional in copy.links:
+        _check_link(target, path, optional)
+    if not copy.count:
+        raise Refused("The folder is empty.", hint="`dockerlab start` puts a lab's first files into a folder.")
+    return copy.digest.hexdigest()
+
+
+@dataclass
+class _Copy:
+    """One copy that is being made."""
+
+    folder: Path
+    target: Path
+    limits: Limits
+    files: frozenset[str]
+    size: int = 0
+    """Bytes copied so far."""
+    entries: int = 0
+    """Files and folders so far."""
+    ignored: int = 0
+    """Files and folders so far that `.dockerignore` leaves out."""
+    count: int = 0
+    """Files and links so far."""
+    links: list[tuple[str, bool]] = field(default_factory=list)
+    """Each with whether it may be left out instead of being refused."""
+    postponed: list[str] = field(default_factory=list)
+    """Files that `.dockerignore` leaves out."""
+    ignore: DockerIgnore | None = None
+
+    def __post_init__(self) -> None:
+        self.digest = hashlib.sha256()
+
+    def walk(self, path: str, parent: _Open | None, depth: int) -> None:
+        """Copy the folder at `path`, below the open folder `parent`, in the order of names."""
+        if depth > MAX_DEPTH:
+            raise Refused(f"`{printable(path)[:200]}` lies more than {MAX_DEPTH} folders deep.")
+        here = self._open_folder(path, parent)
+        try:
+            if not path:
+                self.ignore = self._read_ignore(here)
+            for name in self._names(here, path):
+                inner = f"{path}/{name}" if path else name
+                if not path and name in LEFT_OUT:
+                    continue
+                self._take(here, name, inner, depth)
+        finally:
+            _close(here)
+
+    def _open_folder(self, path: str, parent: _Open | None) -> _Open:
+        try:
+            if parent is None:
+                return os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY) if HAS_OPENAT else self.folder
+            return _inner_folder(parent, path.rpartition("/")[2])
+        except OSError as error:
+            raise _unreadable(path or str(self.folder), error) from error
+
+    def _names(self, here: _Open, path: str) -> list[str]:
+        names = []
+        try:
+            with os.scandir(here) as entries:
+                for entry in entries:
+                    names.append(entry.name)
+                    if len(names) > 10 * self.limits.context_files:
+                        raise Refused(f"`{printable(path) or 'The folder'}` holds more files than can be looked at.")
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        return sorted(names)
+
+    def _take(self, here: _Open, name: str, path: str, depth: int) -> None:
+        try:
+            info = _info(here, name)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        ignored = self._is_ignored(path)
+        self.ignored += ignored
+        if ignored and self.ignored > self.limits.context_files:
+            return
+        if len(os.fsencode(path)) > MAX_NAME_BYTES:
+            if ignored:
+                return
+            raise Refused(f"The path `{printable(path)[:80]}…` has more than {MAX_NAME_BYTES:,} bytes.")
+        if stat.S_ISDIR(info.st_mode):
+            if ignored and (name in LITTER or depth >= MAX_DEPTH or _holds(here, name, "pyvenv.cfg")):
+                return
+            if not ignored:
+                self._count(path, info)
+                self.digest.update(b"d%b\0" % os.fsencode(path))
+            (self.target / path).mkdir()
+            self.walk(path, here, depth + 1)
+        elif ignored and (stat.S_ISREG(info.st_mode) or stat.S_ISLNK(info.st_mode)):
+            self.postponed.append(path)
+        elif ignored:
+            return
         else:
-            digest.update(b"f%b\0%o\0%d\0" % (name, mode, item.info.st_size))
-            _copy(item, source, copy, digest)
-            copy.chmod(mode | stat.S_IRUSR | stat.S_IWUSR)
-            os.utime(copy, ns=(item.info.st_mtime_ns, item.info.st_mtime_ns))
-    return digest.hexdigest()
+            self._count(path, info)
+            self._take_file(here, name, path, info)
 
-
-def _survey(folder: Path, limits: Limits) -> list[_Item]:
-    """Every path, in order, before anything is read. Raises Refused at the first that is too much or not allowed."""
-    found: list[_Item] = []
-    size = 0
-    for files, item in enumerate(_walk(folder, "", 0), 1):
-        kind = stat.S_IFMT(item.info.st_mode)
+    def _take_file(self, here: _Open, name: str, path: str, info: os.stat_result, *, optional: bool = False) -> None:
+        kind = stat.S_IFMT(info.st_mode)
         if kind in _KINDS:
             raise Refused(
-                f"`{_name(item)}` is {_KINDS[kind]}.",
+                f"`{printable(path)}` is {_KINDS[kind]}.",
                 hint="A submission has files, folders and links only. Remove it.",
             )
-        if files > limits.context_files:
-            raise Refused(
-                f"The folder holds more than {limits.context_files:,} files and folders, the lab's limit.",
-                hint="Is a virtual environment or a build's output in it? Keep those elsewhere.",
-            )
-        if kind == stat.S_IFREG:
-            size += item.info.st_size
-            if size > limits.context_mb * MB:
-                raise Refused(
-                    f"The folder holds more than {limits.context_mb} MB, the lab's limit (`{_name(item)}` has "
-                    f"{item.info.st_size / MB:.0f} MB).",
-                    hint="A build context holds what the build needs, nothing more.",
-                )
-        found.append(item)
-    if not any(not stat.S_ISDIR(item.info.st_mode) for item in found):
-        raise Refused("The folder is empty.", hint="`dockerlab start` puts a lab's first files into a folder.")
-    return found
-
-
-def _walk(folder: Path, prefix: str, depth: int) -> Iterator[_Item]:
-    if depth > DEEPEST:
-        raise Refused(f"`{prefix}` lies more than {DEEPEST} folders deep.")
-    try:
-        with os.scandir(folder / prefix if prefix else folder) as entries:
-            names = sorted((entry.name, entry.stat(follow_symlinks=False)) for entry in entries)
-    except OSError as error:
-        raise Refused(f"`{prefix or folder}` cannot be read: {(error.strerror or '').lower()}.") from error
-    for name, info in names:
-        if not prefix and name in LEFT_OUT:
-            continue
-        path = f"{prefix}/{name}" if prefix else name
-        yield _Item(path, info)
-        if stat.S_ISDIR(info.st_mode):
-            yield from _walk(folder, path, depth + 1)
-
-
-def _check_link(path: str, link: str) -> None:
-    """A link may point to what lies in the folder, by a relative path; told from its text alone."""
-    shown = path.encode("utf-8", "replace").decode()
-    parts: list[str] = list(PurePosixPath(path).parent.parts)
-    if not os.path.isabs(link):
-        for part in link.replace("\\", "/").split("/"):
-            if part == "..":
-                if not parts:
-                    break
-                parts.pop()
-            elif part not in ("", "."):
-                parts.append(part)
+        self.count += 1
+        if kind == stat.S_IFLNK:
+            try:
+                link = os.readlink(name, dir_fd=here) if isinstance(here, int) else os.readlink(here / name)
+            except OSError as error:
+                raise _unreadable(path, error) from error
+            (self.target / path).symlink_to(link)
+            self.links.append((path, optional))
+            self.digest.update(b"l%b\0%b\0" % (os.fsencode(path), os.fsencode(link)))
         else:
-            return
-    raise Refused(
-        f"`{shown}` is a link that leads out of the folder.",
-        hint="A submission must be whole in itself: put the file there instead of the link.",
-    )
+            self._copy_file(here, name, path, info)
 
-
-def _copy(item: _Item, source: Path, copy: Path, digest: hashlib._Hash) -> None:
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    try:
-        descriptor = os.open(source, flags)
-    except OSError as error:
-        raise Refused(f"`{_name(item)}` cannot be read: {(error.strerror or '').lower()}.") from error
-    with os.fdopen(descriptor, "rb") as file, copy.open("xb") as out:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Refused(f"`{_name(item)}` changed while it was read.")
-        left = item.info.st_size
-        while left and (data := file.read(min(CHUNK, left))):
-            left -= len(data)
-            digest.update(data)
-            out.write(data)
-        if left or file.read(1):
+    def _count(self, path: str, info: os.stat_result) -> None:
+        """Hold what is to be copied against the limits, before a byte of it is read. Raises Refused."""
+        self.entries += 1
+        if self.entries > self.limits.context_files:
             raise Refused(
-                f"`{_name(item)}` changed while it was read.",
-                hint="Try again when nothing writes to the folder.",
+                f"The folder holds more than {self.limits.context_files:,} files and folders, the lab's limit.",
+                hint="Is a virtual environment or a build's output in it? Name it in .dockerignore, or keep it elsewhere.",
             )
+        if stat.S_ISREG(info.st_mode):
+            self.size += info.st_size
+            if self.size > self.limits.context_mb * MB:
+                raise Refused(
+                    f"The folder holds more than {self.limits.context_mb} MB, the lab's limit (`{printable(path)}` has "
+                    f"{info.st_size / MB:.0f} MB).",
+                    hint="A build context holds what the build needs, nothing more. .dockerignore leaves things out.",
+                )
+
+    def _copy_file(self, here: _Open, name: str, path: str, info: os.stat_result) -> None:
+        mode = stat.S_IMODE(info.st_mode) & 0o777
+        self.digest.update(b"f%b\0%o\0%d\0" % (os.fsencode(path), mode, info.st_size))
+        try:
+            descriptor = _open(here, name)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        copy = self.target / path
+        with os.fdopen(descriptor, "rb") as file, copy.open("xb") as out:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise Refused(f"`{printable(path)}` changed while it was read.")
+            left = info.st_size
+            while left and (data := file.read(min(CHUNK_BYTES, left))):
+                left -= len(data)
+                self.digest.update(data)
+                out.write(data)
+            if left or file.read(1):
+                raise Refused(
+                    f"`{printable(path)}` changed while it was read.",
+                    hint="Try again when nothing writes to the folder.",
+                )
+        copy.chmod(mode | stat.S_IRUSR | stat.S_IWUSR)
+        os.utime(copy, ns=(info.st_mtime_ns, info.st_mtime_ns))
+
+    def _read_ignore(self, here: _Open) -> DockerIgnore | None:
+        for name in IGNORE_FILES:
+            try:
+                with os.fdopen(_open(here, name), "rb") as file:
+                    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                        return DockerIgnore.parse(file.read(MAX_IGNORE_BYTES).decode("utf-8-sig", "replace"))
+            except OSError:
+                continue  # none is there, or a link, whose target is judged with the others
+        return None
+
+    def _is_ignored(self, path: str) -> bool:
+        """Whether `.dockerignore` leaves it out; never a Dockerfile, nor a file of the lab or the folder of one."""
+        if self.ignore is None or path in IGNORE_FILES or "dockerfile" in path.lower():
+            return False
+        if path in self.files or any(file.startswith(path + "/") for file in self.files):
+            return False
+        return self.ignore.leaves_out(path)
+
+    def take_ignored(self, path: str) -> None:
+        """Copy a file that is no build context, if there is room for it."""
+        *folders, name = path.split("/")
+        opened: list[_Open] = [self._open_folder("", None)]
+        try:
+            for folder in folders:
+                opened.append(_inner_folder(opened[-1], folder))
+            info = _info(opened[-1], name)
+            fits = self.size + info.st_size <= self.limits.context_mb * MB and self.entries < self.limits.context_files
+            if fits:
+                self.size, self.entries = self.size + info.st_size, self.entries + 1
+                self._take_file(opened[-1], name, path, info, optional=True)
+        except OSError:
+            return  # it is gone, or became something else: it is no build context
+        finally:
+            for folder_open in opened:
+                _close(folder_open)
 
 
-def _name(item: _Item) -> str:
-    return item.path.encode("utf-8", "replace").decode()
+def _inner_folder(parent: _Open, name: str) -> _Open:
+    """The folder of that name in an open one. Raises OSError where it is a link, or none."""
+    if isinstance(parent, int):
+        return os.open(name, FOLDER_FLAGS, dir_fd=parent)
+    if stat.S_ISLNK(os.lstat(parent / name).st_mode):
+        raise OSError(errno.ELOOP, "it became a link")
+    return parent / name
+
+
+def _open(here: _Open, name: str) -> int:
+    return os.open(name, FILE_FLAGS, dir_fd=here) if isinstance(here, int) else os.open(here / name, FILE_FLAGS)
+
+
+def _info(here: _Open, name: str) -> os.stat_result:
+    if isinstance(here, int):
+        return os.stat(name, dir_fd=here, follow_symlinks=False)
+    return os.lstat(here / name)
+
+
+def _close(here: _Open) -> None:
+    if isinstance(here, int):
+        os.close(here)
+
+
+def _holds(here: _Open, folder: str, name: str) -> bool:
+    try:
+        _info(here, f"{folder}/{name}")
+    except OSError:
+        return False
+    return True
+
+
+def _check_link(target: Path, path: str, optional: bool) -> None:
+    """Hold a link of the finished copy against where it leads. Raises Refused where that is out of the folder."""
+    try:
+        check_inside(target, path)
+    except Refused:
+        if not optional:
+            raise
+        (target / path).unlink()
+
+
+def _unreadable(path: str, error: OSError) -> Refused:
+    return Refused(f"`{printable(path)[:200]}` cannot be read: {(error.strerror or 'unknown reason').lower()}.")

@@ -98,7 +98,7 @@ class Bench:
 
         What is drawn for one purpose does not depend on the order of the checks, nor on what others draw.
         """
-        return random.Random(f"{self.seed}:{purpose}")  # noqa: S311 -- a submission that knows the seed has seen the report
+        return random.Random(f"{self.seed}:{purpose}")  # noqa: S311 -- who knows the seed has seen the report
 
     def begin(self) -> None:
         """A check begins: its time starts, nothing is noted yet."""

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from dockerlab.engine.builder import BuildLog, explain, find_builder
+from dockerlab.engine.build_log import BuildLog, explain
+from dockerlab.engine.builder import find_builder
 from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.errors import (
     BaseImageMissing,

@@ -6,6 +6,7 @@ DockerlabError
 │   ├── Refused                the folder may not be graded as it is
 │   ├── NoDockerfile
 │   ├── DockerfileInvalid
+│   ├── BuildRefused           it asks for what no build may do; it was not built
 │   ├── BuildFailed
 │   ├── BaseImageMissing
 │   └── LimitReached
@@ -22,6 +23,8 @@ Each carries its message, the next step to try, and its exit code.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class DockerlabError(Exception):
@@ -65,6 +68,21 @@ class SubmissionError(DockerlabError):
         self.expected = expected
         self.detail = detail
 
+    def as_record(self) -> dict[str, str | int]:
+        """What it says, for another process; see `from_record`."""
+        return {
+            "kind": type(self).__name__, "message": self.message, "hint": self.hint, "file": self.file, "line": self.line,
+            "expected": self.expected, "detail": self.detail,
+        }  # fmt: skip
+
+    @staticmethod
+    def from_record(record: dict[str, Any]) -> SubmissionError:
+        """The error that `as_record` told of."""
+        kinds = {kind.__name__: kind for kind in SubmissionError.__subclasses__()}
+        words = {key: str(record.get(key, "")) for key in ("message", "hint", "file", "expected", "detail")}
+        kind = kinds.get(str(record.get("kind")), SubmissionError)
+        return kind(words.pop("message"), line=int(record.get("line") or 0), **words)
+
 
 class Refused(SubmissionError):
     """The submission's folder may not be graded as it is: empty, too large, or unsafe."""
@@ -76,6 +94,10 @@ class NoDockerfile(SubmissionError):
 
 class DockerfileInvalid(SubmissionError):
     """The Dockerfile cannot be read or parsed."""
+
+
+class BuildRefused(SubmissionError):
+    """The Dockerfile asks for what no build of a submission may do: it was refused before it was built."""
 
 
 class BuildFailed(SubmissionError):

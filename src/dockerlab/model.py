@@ -9,6 +9,8 @@ Status = Literal["passed", "failed", "skipped", "error"]
 
 HIDDEN = "(hidden)"
 """The name under which a student's report has all hidden checks together; no check can have it."""
+CHECKS_TO_THE_LIMIT = 4
+"""Checks that may use up their time before a grading's default deadline is over."""
 MB = 1_000_000
 """Sizes are decimal, as registries and disk makers count them."""
 
@@ -32,6 +34,23 @@ class Limits:
     context_files: int = 10_000
     network: bool = False
     """Whether containers reach the outside while they are graded."""
+    grading_seconds: float | None = None
+    """The whole grading's deadline; None: what follows from the limits of builds and checks (see `deadline`)."""
+    disk_mb: int = 2_000
+    """What one container may write in all, in decimal megabytes."""
+    build_disk_mb: int = 6_000
+    """What one step of a build may write, in decimal megabytes, also where a file is sparse."""
+    build_memory_mb: int = 6_000
+    """What the processes of one step of a build may use together, in decimal megabytes."""
+    remote_add: bool = False
+    """Whether ADD may fetch from elsewhere (`remote_add = true` in lab.toml)."""
+    registries: tuple[str, ...] = ()
+    """Registries with a port or a private address from which images may come, as `host:port`."""
+
+    @property
+    def deadline(self) -> float:
+        """Seconds that the whole grading may take: a build, and four checks, each to its limit."""
+        return self.grading_seconds or self.build_seconds + CHECKS_TO_THE_LIMIT * self.check_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal, TypeVar, get_type_hints
 
@@ -40,6 +40,9 @@ class _LabFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     minutes: int = 30
     points: int = 100
     data: Literal["", "digits"] = ""
+    remote_add: bool | None = None
+    """As in `limits`; here, since it is what the lab teaches."""
+    registries: list[str] | None = None
     limits: _LimitsFile = _LimitsFile()  # type: ignore[valid-type]  # made above
 
 
@@ -109,9 +112,13 @@ class Course:
             if Path(name).is_absolute() or ".." in Path(name).parts:
                 raise CourseError(f"{path}: `files` names {name!r}, which is outside the folder.")
         limits = Limits(**msgspec.structs.asdict(raw.limits))
+        if raw.remote_add is not None:
+            limits = replace(limits, remote_add=raw.remote_add)
+        if raw.registries is not None:
+            limits = replace(limits, registries=tuple(raw.registries))
         for one in fields(Limits):
             value = getattr(limits, one.name)
-            if not isinstance(value, bool) and value <= 0:
+            if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
                 raise CourseError(f"{path}: field `limits.{one.name}`: expected more than 0, got {value}.")
         return Lab(
             slug=slug,

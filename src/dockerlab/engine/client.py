@@ -13,16 +13,25 @@ import docker
 import requests
 
 from dockerlab.engine import gpus, legacy, sandbox
-from dockerlab.engine.builder import LEGACY, Builder, build_with_cli, the_builder
+from dockerlab.engine.build_policy import BuildRules, check_dockerfile, full_name
+from dockerlab.engine.builder import LEGACY, Builder, BuildSpec, build_with_cli, the_builder
 from dockerlab.engine.connect import DEFAULT_SOCKET, Address, addresses, brief, open_client, speaking
 from dockerlab.engine.container import Container
+from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.engine.labels import OWNER, RUN, new_run_id, owner, owner_lives
 from dockerlab.engine.layers import read_layers
 from dockerlab.engine.meter import Meter
 from dockerlab.engine.objects import ExitCode, Finished, Image, Layer, RunSpec, Step
 from dockerlab.engine.streams import Deadline, Frames, collect
-from dockerlab.errors import EngineGone, EngineNotFound, LimitReached, NoGpu, SubmissionError
+from dockerlab.errors import EngineGone, EngineNotFound, ImageUnavailable, LimitReached, NoGpu, SubmissionError
 from dockerlab.model import EngineInfo, Limits
+
+HEREDOCS_SINCE = (1, 42)
+"""The API of Engine 23, whose own frontend reads here-documents."""
+CACHE_NAMESPACE = "BUILDKIT_CACHE_MOUNT_NS"
+"""The build argument that separates cache mounts; a Dockerfile cannot set it."""
+CONTAINERD_DRIVERS = frozenset({"overlayfs", "native", "stargz", "zfs", "btrfs", "fuse-overlayfs", "erofs", ""})
+"""Names that the containerd store has for its snapshotters; the others (overlay2, vfs, …) are the engine's own drivers."""
 
 
 class Engine:
@@ -76,22 +85,64 @@ class Engine:
         no_cache: bool = False,
         labels: dict[str, str] | None = None,
         on_line: Callable[[str], None] | None = None,
+        rules: BuildRules | None = None,
+        seconds: float = 0.0,
     ) -> Image:
-        """The image that the Dockerfile makes. Raises a SubmissionError for what it is to blame for."""
+        """The image that the Dockerfile makes. Raises a SubmissionError for what it is to blame for.
+
+        With `rules`, it is a submission's, and held against them before the engine sees it. It may take `seconds`, or as long
+        as the lab allows.
+        """
+        build_args = dict(build_args or {})
+        if rules is not None:
+            parsed = Dockerfile.read(context, dockerfile)
+            knows_heredocs = self.builder.kind != LEGACY.kind and self._api_version >= HEREDOCS_SINCE
+            check_dockerfile(parsed, rules, is_only_here=self.is_only_here, knows_heredocs=knows_heredocs)
+            if rules.cache_namespace:
+                build_args[CACHE_NAMESPACE] = rules.cache_namespace
+        spec = BuildSpec(
+            context=context, dockerfile=dockerfile, labels=self.labels if labels is None else labels, tag=tag, target=target,
+            build_args=build_args, no_cache=no_cache, seconds=seconds or limits.build_seconds, on_line=on_line,
+        )  # fmt: skip
         with self.meter.waiting():
             self.meter.builds += 1
             if self.builder.kind == LEGACY.kind:
-                image_id = legacy.build(
-                    self.address, context, dockerfile, labels=self.labels if labels is None else labels, tag=tag,
-                    target=target, build_args=build_args, no_cache=no_cache, seconds=limits.build_seconds, on_line=on_line,
-                )  # fmt: skip
+                image_id = legacy.build(self.address, spec)
             else:
-                image_id = build_with_cli(
-                    self.builder, self.address.url, context, dockerfile,
-                    labels=self.labels if labels is None else labels, tag=tag, target=target, build_args=build_args,
-                    no_cache=no_cache, seconds=limits.build_seconds, on_line=on_line,
-                )  # fmt: skip
+                image_id = build_with_cli(self.builder, self.address.url, spec)
         return self.image(image_id)
+
+    @property
+    def _api_version(self) -> tuple[int, ...]:
+        return tuple(int(part) for part in str(self.api.api_version).split("."))
+
+    def is_only_here(self, ref: str) -> bool:
+        """Whether the engine has an image of that name or id, and no registry is known to have it.
+
+        Raises ImageUnavailable where only the registry could tell, and does not answer.
+        """
+        with speaking(f"look for the image {ref}"):
+            try:
+                raw = self.api.inspect_image(ref)
+            except docker.errors.NotFound:
+                return False
+        mine = full_name(ref).partition("@")[0].rpartition(":")[0] or full_name(ref).partition("@")[0]
+        digests = [one for one in raw.get("RepoDigests") or () if full_name(one).partition("@")[0] == mine]
+        if not digests or raw.get("GraphDriver", {}).get("Name", "") not in CONTAINERD_DRIVERS:
+            return not digests
+        # The containerd store names a digest for what was built here, too: the registry has the word.
+        try:
+            self.api.inspect_distribution(digests[0], auth_config={})
+        except docker.errors.NotFound:
+            return True
+        except docker.errors.APIError as error:
+            if error.status_code in (401, 403):
+                return True
+            raise ImageUnavailable(
+                f"Whether `{ref}` is a public image cannot be told: its registry does not answer.",
+                hint="Grade where the registry can be reached, or name the image in the course's catalog.",
+            ) from error
+        return False
 
     def has_image(self, ref: str) -> bool:
         """Whether the engine has that image already."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import platform
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +14,22 @@ from dockerlab.errors import DockerfileInvalid, NoDockerfile
 
 LARGEST = 1_000_000
 """Bytes; a Dockerfile of people has a few thousand."""
-_SYNTAX = re.compile(
-    rb"\A((?:#[^\n]*=[^\n]*\n)*?#\s*)syntax(\s*=\s*(?:docker\.io/)?docker/dockerfile(?:[:@][^\n]*)?\s*?)(?=\r?\n|\Z)",
-    re.I,
+OFFICIAL_SYNTAX = re.compile(
+    rb"[ \t]*#[ \t]*(syntax)[ \t]*=[ \t]*(?:docker\.io/)?docker/dockerfile(?:[:@]\S*)?[ \t\r]*", re.IGNORECASE
 )
+MAX_DIRECTIVE_BYTES = 2_000
+"""Of one line; a longer one is no directive."""
+PLATFORM = {"amd64": "amd64", "x86_64": "amd64", "arm64": "arm64", "aarch64": "arm64"}.get(
+    platform.machine().lower(), ""
+)
+PLATFORM_ARGUMENTS = {
+    f"{side}{part}": value
+    for side in ("TARGET", "BUILD")
+    for part, value in (("PLATFORM", f"linux/{PLATFORM}"), ("OS", "linux"), ("ARCH", PLATFORM), ("VARIANT", ""))
+}
+"""ARGs that the builder sets (https://docs.docker.com/reference/dockerfile/#automatic-platform-args-in-the-global-scope)."""
+SIMPLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::-([^${}]*))?\})")
+"""`$NAME`, `${NAME}` and `${NAME:-default}`; the other forms are the builder's alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +46,8 @@ class Instruction:
     """True for the exec form, a JSON array."""
     stage: int
     """Which FROM it belongs to, from 0; -1 before the first."""
+    heredocs: tuple[str, ...] = ()
+    """The texts of its here-documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +61,11 @@ class Dockerfile:
     @classmethod
     def read(cls, folder: Path, name: str = "Dockerfile") -> Dockerfile:
         """Parse the file of that name in the folder. Raises NoDockerfile, DockerfileInvalid (line and reason), or Refused."""
-        text = _bounded(folder, name)
+        return cls.parse(_bounded(folder, name), name)
+
+    @classmethod
+    def parse(cls, text: str, name: str = "Dockerfile") -> Dockerfile:
+        """Parse a text. Raises DockerfileInvalid (line and reason)."""
         import dockerfile as buildkit
 
         try:
@@ -73,6 +93,7 @@ class Dockerfile:
                     command.original,
                     bool(command.json),
                     stage,
+                    tuple(heredoc.content for heredoc in command.heredocs),
                 )
             )
         return cls(name, text, tuple(made))
@@ -89,13 +110,26 @@ class Dockerfile:
 
     @property
     def arguments(self) -> dict[str, str]:
-        """The defaults of the ARGs before the first FROM, which FROM lines may use."""
-        found = {}
+        """The ARGs before the first FROM, which FROM lines may use, with their defaults filled in."""
+        found = dict(PLATFORM_ARGUMENTS)
         for one in self.instructions:
-            if one.name == "ARG" and one.stage == -1:
-                for arg in one.args:
-                    key, _, value = arg.partition("=")
-                    found[key] = value.strip("\"'")
+            if one.stage == -1 and one.name == "ARG":
+                _set(found, one, {})
+        return found
+
+    def with_triggers(self) -> list[Instruction]:
+        """Every instruction, and behind an ONBUILD the one that it keeps for later, with its own options."""
+        found = []
+        for one in self.instructions:
+            found.append(one)
+            if one.name == "ONBUILD":
+                text = re.sub(r"^\s*ONBUILD\s+", "", one.original, count=1, flags=re.IGNORECASE)
+                found += [
+                    dataclasses.replace(
+                        inner, line=one.line, end_line=one.end_line, original=one.original, stage=one.stage
+                    )
+                    for inner in Dockerfile.parse(text, self.name).instructions
+                ]
         return found
 
     def bases(self) -> list[tuple[str, Instruction]]:
@@ -114,17 +148,30 @@ class Dockerfile:
 
     def filled(self, text: str, at: Instruction) -> str:
         """Words of an instruction, with the ARGs and ENVs filled in that its stage has set before it."""
+        return _fill(text, self._values(at))
+
+    def can_fill(self, text: str, at: Instruction) -> bool:
+        """Whether `filled` tells what the builder would make of the words: it sets all variables, and in simple forms only."""
+        values = self._values(at)
+        return "$" not in SIMPLE.sub(lambda found: "" if (found[1] or found[2]) in values else "$", text)
+
+    def _values(self, at: Instruction) -> dict[str, str]:
+        """The variables that are set where the instruction stands; not those of base images, nor what cannot be told."""
+        outer = self.arguments
+        if at.name == "FROM" or at.stage < 0:
+            return outer
+        stages: dict[str, dict[str, str]] = {}
         values: dict[str, str] = {}
         for one in self.instructions:
-            if one is at:
+            if one.line > at.line or one is at:
                 break
-            if one.stage == at.stage and one.name == "ARG":
-                for arg in one.args:
-                    key, equals, value = arg.partition("=")
-                    values[key] = value.strip("\"'") if equals else self.arguments.get(key, "")
-            elif one.stage == at.stage and one.name == "ENV":
-                values |= {key: value.strip("\"'") for key, value in zip(one.args[::3], one.args[1::3], strict=False)}
-        return _fill(text, values)
+            if one.name == "FROM":
+                values = dict(stages.get(_fill(one.args[0], outer).lower(), {})) if one.args else {}
+                if len(one.args) == 3:
+                    stages[one.args[2].lower()] = values
+            elif one.stage >= 0 and one.name in ("ARG", "ENV"):
+                _set(values, one, outer)
+        return values
 
     def line_of(self, instruction: str) -> int:
         """The line of the instruction that a build step shows; 0 where it cannot be told."""
@@ -146,16 +193,64 @@ class Dockerfile:
                 return one.line
         return 0
 
+    @property
+    def has_official_syntax(self) -> bool:
+        """Whether it asks for the frontend docker/dockerfile, in any version."""
+        return _syntax_line(self.text.encode()) is not None
+
     def without_official_syntax(self, path: Path) -> bool:
-        """Turns `# syntax=docker/dockerfile:…` at `path` into a plain comment; False where there is none.
+        """Turn `# syntax=docker/dockerfile:…` at `path` into a plain comment; False where there is none.
 
         For engines that cannot fetch that frontend: their own one reads the same language. Lines stay where they are.
         """
         raw = path.read_bytes()
-        changed, count = _SYNTAX.subn(rb"\1syntax was\2", raw, count=1)
-        if count:
-            path.write_bytes(changed)
-        return bool(count)
+        place = _syntax_line(raw)
+        if place is not None:
+            path.write_bytes(raw[:place] + b"syntax was" + raw[place + len(b"syntax") :])
+        return place is not None
+
+
+def pairs_of(instruction: Instruction) -> list[tuple[str, str]]:
+    """The names and values that an ENV, a LABEL or an ARG sets, without quotes around them; an ARG without a value has ""."""
+    if instruction.name == "ARG":
+        split = (word.partition("=") for word in instruction.args)
+        return [(key, value.strip("\"'")) for key, _, value in split]
+    words = instruction.args
+    if len(words) % 3 == 0 and all(
+        word in ("", "=") for word in words[2::3]
+    ):  # as older releases of the parser have it
+        words = tuple(word for place, word in enumerate(words) if place % 3 != 2)
+    return [(key, value.strip("\"'")) for key, value in zip(words[::2], words[1::2], strict=False)]
+
+
+def _set(values: dict[str, str], instruction: Instruction, outer: dict[str, str]) -> None:
+    """What an ARG or ENV sets, filled in with what was set before it; bounded, since each can hold the others."""
+    before = dict(values)
+    for key, value in pairs_of(instruction):
+        if instruction.name == "ARG" and key not in instruction.args:
+            filled = _fill(value, before)
+        elif instruction.name == "ARG":
+            filled = outer.get(key, before.get(key, ""))
+        else:
+            filled = _fill(value, before)
+        values[key] = filled[:MAX_VALUE]
+
+
+MAX_VALUE = 100_000
+"""Characters of one variable; what grows beyond is refused before it is built (see expansion)."""
+
+
+def _syntax_line(raw: bytes) -> int | None:
+    """Where the word `syntax` of an official `# syntax=` stands: a directive among the first comments of the file."""
+    place = 0
+    for line in raw.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
+        start = raw.find(line, place) if line else place
+        if len(line) <= MAX_DIRECTIVE_BYTES and (found := OFFICIAL_SYNTAX.fullmatch(line)):
+            return start + found.start(1)
+        if not line.lstrip().startswith(b"#"):
+            return None
+        place = start + len(line) + 1
+    return None
 
 
 def _bounded(folder: Path, name: str) -> str:
@@ -195,7 +290,6 @@ def _squeeze(text: str) -> str:
 
 def _fill(text: str, values: dict[str, str]) -> str:
     def one(found: re.Match[str]) -> str:
-        key = found[1] or found[2]
-        return values.get(key, "") or (found[3] or "")
+        return values.get(found[1] or found[2], "") or (found[3] or "")
 
-    return re.sub(r"\$(?:(\w+)|\{(\w+)(?::-([^}]*))?\})", one, text)
+    return SIMPLE.sub(one, text)

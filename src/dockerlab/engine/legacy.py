@@ -4,43 +4,32 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 import docker
 
-from dockerlab.engine.builder import BuildLog, explain
+from dockerlab.engine.build_log import BuildLog, explain
+from dockerlab.engine.builder import BuildSpec
 from dockerlab.engine.connect import Address, open_client, speaking
 from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.engine.meter import Meter
 from dockerlab.errors import LimitReached
 
 
-def build(
-    address: Address,
-    context: Path,
-    dockerfile: str,
-    *,
-    labels: dict[str, str],
-    tag: str,
-    target: str,
-    build_args: dict[str, str] | None,
-    no_cache: bool,
-    seconds: float,
-    on_line: Callable[[str], None] | None,
-) -> str:
+def build(address: Address, spec: BuildSpec) -> str:
     """Builds and returns the image's id; raises as `builder.build_with_cli` does."""
-    parsed = Dockerfile.read(context, dockerfile)
+    parsed = Dockerfile.read(spec.context, spec.dockerfile)
     api = open_client(address, Meter())
     api._auth_configs = docker.auth.AuthConfig({})  # docker-py would send every credential that it knows
-    end = time.monotonic() + seconds
+    end = time.monotonic() + spec.seconds
     log, image = BuildLog(), ""
     step = ""
     try:
         with speaking("build an image"):
             records = api.build(
-                path=str(context), dockerfile=dockerfile, tag=tag or None, target=target or None, labels=labels,
-                buildargs=build_args, nocache=no_cache, rm=True, forcerm=True, decode=True, timeout=int(seconds),
+                path=str(spec.context), dockerfile=spec.dockerfile, tag=spec.tag or None, target=spec.target or None,
+                labels=dict(spec.labels),
+                buildargs=dict(spec.build_args), nocache=spec.no_cache, rm=True, forcerm=True, decode=True,
+                timeout=int(spec.seconds),
             )  # fmt: skip
             for record in records:
                 for line in str(record.get("stream", "")).splitlines():
@@ -49,14 +38,14 @@ def build(
                         log.add(f"#{step} [{step}] {found[2]}")
                     else:
                         log.add(f"#{step or 0} 0.0 {line}")
-                    if on_line:
-                        on_line(line)
+                    if spec.on_line:
+                        spec.on_line(line)
                 if "error" in record:
                     log.add(f"#{step or 0} ERROR: {record['error']}")
                 image = record.get("aux", {}).get("ID", image)
                 if time.monotonic() > end:
                     raise LimitReached(
-                        f"The build did not finish within {seconds:.0f} s, the lab's limit for building."
+                        f"The build did not finish within {spec.seconds:.0f} s, the lab's limit for building."
                     )
     finally:
         api.close()

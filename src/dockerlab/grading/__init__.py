@@ -112,7 +112,8 @@ def _work(
         order = Order(
             grader=str(course.grader(lab.slug)), submission=str(scratch / "submission"), home=str(scratch / "home"),
             run_id=run_id, limits=lab.limits, connect=connect, only=only, cache=str(state_folder() / "pycache"),
-            data=_data(lab), picture=picture, seed=seed,
+            data=_data(lab), picture=picture, seed=seed, cache_namespace=secrets.token_hex(16),
+            images=[*(recipe.ref for recipe in course.images()), *lab.images],
         )  # fmt: skip
         worker = Worker(order, owner(), listen)
         worker.work()

@@ -17,9 +17,10 @@ from typing import Any
 
 import msgspec
 
-from dockerlab.errors import CourseError, OurFault
+from dockerlab.errors import CourseError, LimitReached, OurFault
 from dockerlab.model import Check, Feedback, Limits, Outcome, Part, Point
 from dockerlab.plugin.child import UNEARNABLE, Order
+from dockerlab.processes import end_group, end_session
 
 SLACK = 15.0
 """Seconds beyond a limit of the lab after which the child is judged to hang: what it waits for has limits of its own."""
@@ -51,6 +52,11 @@ class Worker:
         self.costs: dict[str, float] = {}
         self.layers: tuple[Part, ...] = ()
         self.curve: tuple[Point, ...] = ()
+        self.ends = time.monotonic() + order.limits.deadline
+        """When the whole grading is over (monotonic)."""
+        self._failed_builds: dict[str, dict[str, Any]] = {}
+        self._building: dict[str, float] = {}
+        """Builds that go on, by name, with the seconds that each may take."""
         self.builder = ""
         """How the child built images; looking for that once is enough."""
 
@@ -59,6 +65,9 @@ class Worker:
         while True:
             running, why = self._child()
             if not running and not why:
+                return
+            if self.is_late:
+                self._out_of_time()
                 return
             if not running:
                 raise OurFault(f"The process that grades ended before its first check: {why}")
@@ -71,6 +80,45 @@ class Worker:
             if self._order.only is None and len(self.outcomes) == len(self.checks):
                 return
 
+    @property
+    def is_late(self) -> bool:
+        """Whether the whole grading's time is over."""
+        return time.monotonic() >= self.ends
+
+    def _out_of_time(self) -> None:
+        """What was not carried out when the submission had used up the time is failed."""
+        seconds = self._order.limits.deadline
+        feedback = Feedback(
+            observed=f"The whole grading reached its limit of {seconds:.0f} s before this could be carried out.",
+            why="What took so long? Each build and each run counts.",
+        )
+        for check in self.checks:
+            if check.name not in self.outcomes and (self._order.only is None or check.name in self._order.only):
+                late = Outcome(
+                    check=check.name, title=check.title, status="failed", points=check.points, hidden=check.hidden,
+                    feedback=feedback,
+                )  # fmt: skip
+                self._bring(late)
+
+    def _note_build(self, event: dict[str, Any]) -> None:
+        """Keep what failed: neither the next check nor the next child builds it again."""
+        name = str(event.get("build") or "")
+        if not name:
+            return
+        if event["event"] == "building":
+            self._building[name] = float(event["seconds"])
+        else:
+            self._building.pop(name, None)
+            if event.get("failed"):
+                self._failed_builds[name] = event["failed"]
+
+    def _give_up_builds(self) -> None:
+        """A build in which a child came to its end is not tried again."""
+        for name, seconds in self._building.items():
+            error = LimitReached(f"The build did not come to an end within {seconds:.0f} s.")
+            self._failed_builds[name] = dict(error.as_record())
+        self._building.clear()
+
     def _bring(self, outcome: Outcome) -> None:
         self.outcomes[outcome.check] = outcome
         self._listen({"event": "outcome", "outcome": outcome})
@@ -81,7 +129,8 @@ class Worker:
         scratch = home / "tmp"
         scratch.mkdir(exist_ok=True)
         done = {name: UNEARNABLE if outcome.unearnable else outcome.status for name, outcome in self.outcomes.items()}
-        order = msgspec.structs.replace(self._order, done=done)
+        left = max(0.1, self.ends - time.monotonic())
+        order = msgspec.structs.replace(self._order, done=done, seconds_left=left, failed_builds=self._failed_builds)
         with tempfile.TemporaryFile() as said:
             process = subprocess.Popen(
                 [sys.executable, "-I", "-B", "-m", "dockerlab.plugin.child"], cwd=home, env=environment(self._owner, scratch),
@@ -100,6 +149,7 @@ class Worker:
             finally:
                 _end(process)
                 process.stdout.close()
+                self._give_up_builds()
             if why == DIED:
                 why = f"its process died ({_death(process.returncode)}){_last_words(said)}"
             return running, why
@@ -108,8 +158,9 @@ class Worker:
         running, patience, finished = "", START_SECONDS, False
         since = time.monotonic()
         while True:
+            until = min(since + patience, self.ends + LATE_SECONDS)
             try:
-                line = lines.get(timeout=max(0.05, since + patience - time.monotonic()))
+                line = lines.get(timeout=max(0.05, until - time.monotonic()))
             except queue.Empty:
                 return running, f"it did not come to an end within {patience:.0f} s"
             if not line:
@@ -128,8 +179,10 @@ class Worker:
                         time.monotonic(),
                     )
                 case "building" | "waiting":
+                    self._note_build(event)
                     patience, since = event["seconds"] + SLACK, time.monotonic()
                 case "built":
+                    self._note_build(event)
                     patience, since = limits.check_seconds + SLACK, time.monotonic()
                 case "outcome":
                     running, patience, since = "", START_SECONDS, time.monotonic()
@@ -147,31 +200,31 @@ class Worker:
 
 
 DIED = "died"
+LATE_SECONDS = 8.0
+"""After the deadline, for the child to come to its end by itself."""
+MAX_EVENT_BYTES = 20_000_000
+"""Bytes of one event; a child of ours says nothing longer."""
 MOST_POINTS = 1_000
 """Epochs of a learning curve that are kept."""
 
 
 def _read(pipe: Any, lines: queue.Queue[bytes]) -> None:
     with contextlib.suppress(ValueError, OSError):
-        while line := pipe.readline():
+        while line := pipe.readline(MAX_EVENT_BYTES):
             lines.put(line)
     lines.put(b"")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends the child and what it started (a docker CLI in the middle of a build)."""
+    """End the child and all that it started: also a docker CLI in a group of its own, in the middle of a build."""
     if process.poll() is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.2)
-    for send in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+    try:
+        end_group(process)
+    finally:
         if os.name == "posix":
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, send)
-        elif process.poll() is None:
-            process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(3)
-            break
+            end_session(process.pid)
 
 
 def _death(code: int | None) -> str:

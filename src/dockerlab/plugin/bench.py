@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import math
 import random
 import tempfile
 import threading
@@ -19,6 +21,7 @@ from dockerlab.checks.asked import Asked, record, recorder_image
 from dockerlab.checks.submission import Submission
 from dockerlab.datasets import Data, read_note, shuffled
 from dockerlab.engine.analysis import analyse
+from dockerlab.engine.build_policy import BuildRules
 from dockerlab.engine.client import Engine
 from dockerlab.engine.container import Container
 from dockerlab.engine.gpus import asking
@@ -70,6 +73,14 @@ class Bench:
     """Where the lab's data are."""
     seed: str = ""
     """What the inputs of this grading are drawn from; it is in the report."""
+    images: tuple[str, ...] = ()
+    """Names of the course's own images, which a submission may build on."""
+    cache_namespace: str = ""
+    """What separates the cache mounts of this grading's builds from all others."""
+    ends: float = math.inf
+    """When the whole grading is over (monotonic)."""
+    failed_builds: dict[str, SubmissionError] = field(default_factory=dict)
+    """Builds that failed in an earlier child of the same grading: they are not tried again."""
     _engine: Engine | None = None
     _images: dict[tuple[Any, ...], Image | SubmissionError] = field(default_factory=dict)
     _building_one: dict[tuple[Any, ...], threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
@@ -102,23 +113,39 @@ class Bench:
 
     def begin(self) -> None:
         """A check begins: its time starts, nothing is noted yet."""
-        self.deadline = time.monotonic() + self.limits.check_seconds
+        self.deadline = min(time.monotonic() + self.limits.check_seconds, self.ends)
         self.notes.clear()
+
+    def time_left(self) -> float:
+        """Seconds that are left of the whole grading. Raises LimitReached where there are none."""
+        left = self.ends - time.monotonic()
+        if left <= 0:
+            raise LimitReached(
+                f"The whole grading reached its limit of {self.limits.deadline:.0f} s before this could be carried out.",
+                hint="What took so long? Each build and each run counts.",
+            )
+        return left
 
     def end(self) -> None:
         """A check ended: the containers that only it used are removed."""
         self._desk.get().tidy()
 
     @contextlib.contextmanager
-    def _building(self, begins: str = "building") -> Iterator[None]:
-        """Building, and waiting for what may build, has a time limit of its own: it does not count against the check's."""
-        began = time.monotonic()
-        self.emit({"event": begins, "seconds": self.limits.build_seconds})
+    def _building(self, begins: str = "building", build: str = "") -> Iterator[None]:
+        """Building, and waiting for what may build, has a time limit of its own: it does not count against the check's.
+
+        `build` tells one build from all others. The parent is told how it ended, so that what failed is not built again.
+        """
+        began, failed = time.monotonic(), None
+        self.emit({"event": begins, "seconds": min(self.limits.build_seconds, self.time_left()), "build": build})
         try:
             yield
+        except SubmissionError as error:
+            failed = error.as_record()
+            raise
         finally:
-            self.deadline += time.monotonic() - began
-            self.emit({"event": "built"})
+            self.deadline = min(self.deadline + time.monotonic() - began, self.ends)
+            self.emit({"event": "built", "build": build, "failed": failed})
 
     def build(
         self,
@@ -144,15 +171,29 @@ class Bench:
     def _build(
         self, dockerfile: str, target: str, changes: Mapping[str, bytes | None] | None
     ) -> Image | SubmissionError:
-        self.submission.dockerfile(dockerfile)
+        name = _name_of(dockerfile, target, changes or {})
+        if name in self.failed_builds:
+            return self.failed_builds[name]
         try:
-            with self._building(), tempfile.TemporaryDirectory(prefix="dockerlab-context-") as scratch:
+            self.submission.dockerfile(dockerfile)
+            with self._building(build=name), tempfile.TemporaryDirectory(prefix="dockerlab-context-") as scratch:
                 context = self.submission.path
                 if changes:
                     context = self.submission.copy(Path(scratch, "context"), changes)
-                return self.engine.build(context, dockerfile, target=target, limits=self.limits)
+                seconds = min(self.limits.build_seconds, self.time_left())
+                return self.engine.build(
+                    context, dockerfile, target=target, limits=self.limits, rules=self._rules, seconds=seconds
+                )
         except SubmissionError as error:
             return error
+
+    @property
+    def _rules(self) -> BuildRules:
+        """What the submission's builds may do."""
+        return BuildRules(
+            registries=self.limits.registries, remote_add=self.limits.remote_add, images=frozenset(self.images),
+            cache_namespace=self.cache_namespace,
+        )  # fmt: skip
 
     def build_folder(self, folder: Path) -> Image:
         """The image of a folder of the course, such as a starter: what a submission is compared with."""
@@ -278,8 +319,9 @@ class Bench:
         def result() -> T:
             if not future.done():
                 with self._building("waiting"):
-                    wait([future], timeout=self.limits.build_seconds)
+                    wait([future], timeout=min(self.limits.build_seconds, self.time_left()))
             if not future.done():
+                self.time_left()
                 raise LimitReached(f"It did not come to an end within {self.limits.build_seconds:.0f} s.")
             self.notes.extend(note for note in desk.notes if note not in self.notes)
             return future.result()
@@ -308,6 +350,7 @@ class Bench:
 
     def close(self) -> None:
         """Waits for what was begun and nobody asked for, so that it makes nothing more behind the cleaning up."""
+        self.ends = min(self.ends, time.monotonic() + LAST_SECONDS)
         wait(self._begun, timeout=LAST_SECONDS)
 
     def pause(self, seconds: float) -> None:
@@ -335,3 +378,11 @@ class Bench:
     def costs(self) -> dict[str, float]:
         """What talking to the engine cost so far."""
         return self._engine.meter.costs() if self._engine is not None else {}
+
+
+def _name_of(dockerfile: str, target: str, changes: Mapping[str, bytes | None]) -> str:
+    """What tells one build of a grading from all others, in every child of it."""
+    digest = hashlib.sha256()
+    for name, data in sorted(changes.items()):
+        digest.update(repr((name, data is None, len(data or b""))).encode("utf-8", "replace") + (data or b""))
+    return f"{dockerfile}:{target}:{digest.hexdigest()}"

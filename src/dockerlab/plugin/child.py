@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import json
+import math
 import os
 import sys
+import threading
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -21,11 +24,13 @@ import pytest
 
 from dockerlab.checks.submission import Submission
 from dockerlab.engine.builder import look_ahead, the_builder
+from dockerlab.errors import LimitReached, SubmissionError
 from dockerlab.model import Check, Feedback, Limits, Outcome, Status
 from dockerlab.plugin.bench import Bench
 from dockerlab.plugin.decorate import ATTRIBUTE
 from dockerlab.plugin.feedback import judge
 from dockerlab.plugin.fixtures import Fixtures
+from dockerlab.texts import MAX_DETAIL, cut, cut_feedback
 
 SKIPPED_FOR = "It needs the check `{}`, which did not pass."
 
@@ -54,6 +59,14 @@ class Order(msgspec.Struct, frozen=True):
     collect_only: bool = False
     seed: str = ""
     """What inputs are drawn from."""
+    images: list[str] = []
+    """Names of the course's own images."""
+    cache_namespace: str = ""
+    """What separates the cache mounts of this grading's builds from all others."""
+    seconds_left: float = 0
+    """Until the whole grading's deadline; 0: it has none."""
+    failed_builds: dict[str, dict[str, Any]] = {}
+    """Builds that failed in an earlier child."""
     picture: bool = False
     """Whether to look into the layers of the image in the end; that takes a while."""
 
@@ -121,6 +134,7 @@ class Run:
         else:
             status, feedback = self._run(item, nextitem, spec)
             unearnable = status == "skipped"
+        feedback = cut_feedback(feedback) if feedback else None
         self.status[spec.name] = UNEARNABLE if unearnable else status
         outcome = Outcome(
             check=spec.name, title=spec.title, status=status, points=spec.points,
@@ -135,6 +149,10 @@ class Run:
 
         self._compared, self._error = None, None
         self.bench.begin()
+        try:
+            self.bench.time_left()
+        except LimitReached as error:
+            return judge(error, Path(self.order.grader), 0, None, spec)
         try:
             runtestprotocol(item, log=False, nextitem=nextitem)
         finally:
@@ -179,11 +197,27 @@ def _last_line(text: str, grader: str) -> str:
 def _speak(pipe: BinaryIO) -> Any:
     encoder = msgspec.json.Encoder()
 
+    lock = threading.Lock()
+
     def emit(event: dict[str, Any]) -> None:
-        pipe.write(encoder.encode(event) + b"\n")
-        pipe.flush()
+        try:
+            line = encoder.encode(event)
+        except UnicodeEncodeError:  # a name that is no text, somewhere in it
+            line = json.dumps(_writable(msgspec.to_builtins(event))).encode()
+        with lock:
+            pipe.write(line + b"\n")
+            pipe.flush()
 
     return emit
+
+
+def _writable(value: Any) -> Any:
+    """The value with every text of it fit to be written as UTF-8."""
+    if isinstance(value, str):
+        return cut(value, MAX_DETAIL)
+    if isinstance(value, dict):
+        return {_writable(key): _writable(item) for key, item in value.items()}
+    return [_writable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def main() -> int:
@@ -199,7 +233,9 @@ def main() -> int:
         bench = Bench(
             open_engine=lambda: connect(run_id=order.run_id),
             submission=Submission(Path(order.submission)), limits=order.limits, emit=emit,
-            data_folder=order.data, seed=order.seed,
+            data_folder=order.data, seed=order.seed, images=tuple(order.images), cache_namespace=order.cache_namespace,
+            ends=time.monotonic() + order.seconds_left if order.seconds_left else math.inf,
+            failed_builds={name: SubmissionError.from_record(raw) for name, raw in order.failed_builds.items()},
         )  # fmt: skip
         run = Run(order, bench, emit)
         settings = Path(order.home, "pytest.ini")

@@ -87,6 +87,7 @@ def test_what_people_write_is_allowed(text):
         ("FROM busybox\nRUN --mount=type=ssh true", 2, "no keys"),
         ("FROM busybox\nARG T=ssh\nRUN --mount=type=$T true", 3, "no keys"),
         ("FROM busybox\nRUN --device=vendor.com/gpu true", 2, "devices"),
+        ("FROM busybox\nEXPOSE 80 1-65535/udp", 2, "65,536 ports"),
         ("# syntax=evil/frontend:1\nFROM busybox", 1, "frontend"),
         ("#syntax=docker/dockerfile-upstream\nFROM busybox", 1, "frontend"),
         ("# a comment\n# SYNTAX = 127.0.0.1:5000/docker/dockerfile\nFROM busybox", 2, "frontend"),

@@ -7,7 +7,6 @@ import shutil
 
 import pytest
 
-from dockerlab.checks.readme import script_of
 from dockerlab.checks.runs import Seen, finished_epochs, saves_early
 from dockerlab.datasets import small
 from dockerlab.engine.client import connect
@@ -15,6 +14,7 @@ from dockerlab.engine.daemon import state_folder
 from dockerlab.engine.objects import Mount, RunSpec
 from dockerlab.engine.workspaces import Save
 from dockerlab.model import Limits
+from dockerlab.readme import script_of
 from tests.unusual import COURSE, SideBySide, failed, lost
 
 PLAIN = (COURSE.variants("mnist")[0].path.parent / "repeats_an_epoch" / "train.py").read_text()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import re
-import tomllib
 from collections.abc import Iterable
 
 from dockerlab.checks import fail
 from dockerlab.checks.submission import Submission
+from dockerlab.parsing import Unreadable, parse
+from dockerlab.texts import MAX_LINE
 
 FILE = "answers.toml"
+MAX_CHARACTERS = 50_000
+"""Of answers.toml; what people write has a thousand."""
 LONGEST = 2_000
 """Characters of one answer."""
 
@@ -22,42 +24,44 @@ def read_answers(submission: Submission, keys: Iterable[str], *, fold: bool = Tr
     """
     known = list(keys)
     text = submission.read(FILE)
+    if len(text) > MAX_CHARACTERS:
+        fail(f"{FILE} has {len(text):,} characters", expected=f"at most {MAX_CHARACTERS:,}", file=FILE)
     try:
-        raw = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        found = re.search(r"line (\d+)", str(error))
+        raw = parse("toml", text, name=FILE)
+    except Unreadable as error:
         fail(
-            f"{FILE} is not valid TOML: {error}",
+            f"{FILE} is not valid TOML: {error.message}",
             expected='lines of the form key = "answer"',
             why='Text stands between quotation marks, and each key stands once: state = "running".',
             file=FILE,
-            line=int(found[1]) if found else 0,
+            line=error.line,
         )
-    for key, value in raw.items():
+    for key, (value, kind) in raw.items():
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
+            near = difflib.get_close_matches(key[:100], known, n=1)
             fail(
-                f"{FILE} has an unknown key `{key}`",
+                f"{FILE} has an unknown key `{key[:100]}`",
                 expected="only the keys " + ", ".join(f"`{one}`" for one in known),
                 why=f"Did you mean `{near[0]}`?" if near else "Was a line moved below a [heading]?",
                 file=FILE,
                 line=line_of(text, key),
             )
-        if not isinstance(value, str) or len(value) > LONGEST:
+        if value is None or len(value) > LONGEST:
             fail(
-                f"`{key}` is {_kind(value)}",
+                f"`{key}` is {kind or 'too long'}",
                 expected=f'`{key} = "…"`, a text between quotation marks',
                 file=FILE,
                 line=line_of(text, key),
             )
-    given = {key: raw[key].strip() for key in known if key in raw and raw[key].strip()}
+    given = {key: raw[key][0].strip() for key in known if key in raw and raw[key][0].strip()}
     return {key: value.lower() for key, value in given.items()} if fold else given
 
 
 def line_of(text: str, key: str) -> int:
     """The line on which the key is set; 0 where it is not."""
-    for number, line in enumerate(text.splitlines(), 1):
-        if re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line):
+    for number, line in enumerate(text.split("\n"), 1):
+        name, equals, _ = line[:MAX_LINE].partition("=")
+        if equals and name.strip().strip("\"'") == key:
             return number
     return 0
 
@@ -81,14 +85,3 @@ def expect_answer(submission: Submission, answers: dict[str, str], key: str, rig
             line=line,
         )
     fail(f'`{key}` is "{given}"', expected="another answer", why=wrong[given], file=FILE, line=line)
-
-
-def _kind(value: object) -> str:
-    names = {
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-        list: "a list",
-        dict: "a table",
-    }
-    return names.get(type(value), "too long") if not isinstance(value, str) else "too long"

@@ -8,11 +8,10 @@ from __future__ import annotations
 import re
 from typing import Any, NoReturn
 
-import yaml
-
 from dockerlab.checks import fail
 from dockerlab.checks.submission import Submission
 from dockerlab.engine.gpus import EVERY, DeviceRequest
+from dockerlab.parsing import Unreadable, parse
 
 LARGEST = 64_000
 """Characters of a Compose file that is read."""
@@ -58,19 +57,13 @@ def _load(submission: Submission, name: str) -> dict[Any, Any]:
     if text.count("[") + text.count("{") > MOST_BRACKETS:
         _fail(name, f"it has more than {MOST_BRACKETS} brackets", "a file that people read")
     try:
-        aliases = sum(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.SafeLoader))
-        if aliases > MOST_ALIASES:
-            _fail(name, f"it uses {aliases} aliases", f"at most {MOST_ALIASES}")
-        raw = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raw = parse("yaml", text, name=name, most_aliases=MOST_ALIASES)
+    except Unreadable as error:
         fail(
-            f"{name} is not valid YAML: {error.problem}",
+            f"{name} is not valid YAML: {error.message}",
             why="YAML knows structure by spaces, never tabs: what belongs to a key stands below it, further right.",
-            file=name, line=line,
+            file=name, line=error.line,
         )  # fmt: skip
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        _fail(name, f"it cannot be read: {type(error).__name__}", "a Compose file")
     if not isinstance(raw, dict):
         _fail(name, "it has no `services`", "services:\n  NAME:\n    image: …")
     return raw
@@ -87,7 +80,7 @@ def _device(raw: Any, name: str) -> DeviceRequest:
         _fail(name, "a device has `count` and `device_ids`", "one of them; Compose refuses both")
     if ids is not None and (not isinstance(ids, list) or not ids):
         _fail(name, "`device_ids` is not a list", '`device_ids: ["0"]`')
-    if isinstance(count, str) and count.isdigit():
+    if isinstance(count, str) and re.fullmatch(r"[0-9]{1,18}", count):
         count = int(count)
     if count is not None and count != "all" and (isinstance(count, bool) or not isinstance(count, int)):
         _fail(name, f"`count` is `{str(count)[:40]}`", "a whole number, or `all`")

@@ -6,19 +6,24 @@ import math
 import re
 from collections.abc import Iterable
 
-NUMBER = r"[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|\.\d+|nan|inf)"
+from dockerlab.texts import lines_of
+
+NUMBER = r"[-+]?(?:\d{1,18}(?:\.\d{0,18})?(?!\d)(?:e[-+]?\d{1,3})?|\.\d{1,18}(?!\d)|nan|inf)"
+"""At most 18 digits on each side: what has more is no number that a training prints."""
 WORD = r"(?<![a-z])acc(?:uracy)?(?![a-z])"
-FRACTION = re.compile(rf"{WORD}[^\d\n]{{0,20}}?(\d+)\s*/\s*(\d+)", re.IGNORECASE)
-ACCURACY = re.compile(rf"{WORD}(?:[^\d\n.-]|-(?!\d)){{0,24}}?({NUMBER})\s*(%)?", re.IGNORECASE)
-FAR = re.compile(rf"{WORD}[^:=\n]{{0,80}}[:=]\s*({NUMBER})\s*(%)?", re.IGNORECASE)
+FRACTION = re.compile(rf"{WORD}[^\d\n]{{0,20}}?(\d{{1,18}})\s{{0,4}}/\s{{0,4}}(\d{{1,18}})(?!\d)", re.IGNORECASE)
+ACCURACY = re.compile(rf"{WORD}(?:[^\d\n.-]|-(?!\d)){{0,24}}?({NUMBER})\s{{0,4}}(%)?", re.IGNORECASE)
+FAR = re.compile(rf"{WORD}[^:=\n]{{0,80}}[:=]\s{{0,20}}({NUMBER})\s{{0,4}}(%)?", re.IGNORECASE)
 """`Accuracy of the network on the 10000 test images: 97 %`."""
 TESTED = re.compile(r"(?:test|val|valid|validation|eval)[\w ]{0,12}\W{0,2}$", re.IGNORECASE)
 """Before the word accuracy: it is of images that were not trained on."""
 LOSS = re.compile(
     rf"(?<![a-z])(?:loss|nll|cross.?entropy)(?![a-z])[^\d\n.-]{{0,24}}?({NUMBER})(?![\w/])", re.IGNORECASE
 )
-EPOCH = re.compile(r"(?<![a-z_])epoch(?!s)[^\d\n]{0,6}?(\d+)", re.IGNORECASE)
+EPOCH = re.compile(r"(?<![a-z_])epoch(?!s)[^\d\n]{0,6}?(\d{1,18})(?!\d)", re.IGNORECASE)
 RESUMED = re.compile(r"\b(?:resum|restor|load|continu|already|nothing)\w*|\bfrom (?:the )?checkpoint", re.IGNORECASE)
+BEFORE = 60
+"""Characters before the word accuracy that say which images it is of."""
 NOT_A_NUMBER = re.compile(r"(?<![a-z])nan(?![a-z])", re.IGNORECASE)
 
 
@@ -44,7 +49,7 @@ def accuracies(text: str) -> list[float]:
 
 
 def _tested(line: str, matches: list[re.Match[str]]) -> re.Match[str]:
-    return next((one for one in matches if TESTED.search(line[: one.start()])), matches[0])
+    return next((one for one in matches if TESTED.search(line[max(0, one.start() - BEFORE) : one.start()])), matches[0])
 
 
 def losses(text: str) -> list[float]:
@@ -72,8 +77,3 @@ def epochs(lines: Iterable[tuple[float, str]]) -> list[tuple[float, int]]:
     fresh = [one for one in named if not RESUMED.search(one[2])] or named
     measured = [one for one in fresh if LOSS.search(one[2]) or ACCURACY.search(one[2]) or FRACTION.search(one[2])]
     return [(when, number) for when, number, _ in measured or fresh]
-
-
-def lines_of(text: str) -> list[str]:
-    """Lines, where a progress bar that goes back to the line's beginning makes a new one."""
-    return re.split(r"[\r\n]+", text)

@@ -9,9 +9,15 @@ from collections.abc import Iterator
 from packaging.requirements import InvalidRequirement, Requirement
 
 from dockerlab.engine.dockerfile import Dockerfile
+from dockerlab.texts import MAX_LINE
 
 TOOLS = frozenset({"pip", "setuptools", "wheel", "uv", "poetry", "pip-tools"})
 """What installs the rest; its own version is not what a lab is about."""
+MAX_COMMAND, MAX_COMMANDS = 20_000, 1_000
+"""Characters of one command of a RUN, and commands of one RUN, that are read."""
+MAX_CONTINUED = 200
+"""Lines that one requirement goes over."""
+COMMENT = re.compile(r"(?:^|\s)#.*$")
 _SHORT = frozenset({"-r", "-c", "-t", "-i", "-f", "-e"})
 _LONG = frozenset(
     {
@@ -42,7 +48,7 @@ def requirement_is_pinned(text: str) -> bool:
     """Whether one requirement admits one version only (PEP 440 `==` without a wildcard, `===`, or a direct reference)."""
     try:
         parsed = Requirement(text)
-    except InvalidRequirement:
+    except (InvalidRequirement, RecursionError):
         return False
     return bool(parsed.url) or any(
         one.operator == "===" or (one.operator == "==" and not one.version.endswith(".*")) for one in parsed.specifier
@@ -51,16 +57,17 @@ def requirement_is_pinned(text: str) -> bool:
 
 def requirements(text: str) -> Iterator[tuple[str, int]]:
     """The requirements of a requirements file, with their lines; options, comments and hashes left out."""
-    joined, begin = "", 0
-    for number, raw in enumerate(text.splitlines(), 1):
-        begin = begin if joined else number
-        joined += re.sub(r"(^|\s)#.*$", "", raw)
-        if joined.endswith("\\"):
-            joined = joined[:-1] + " "
+    parts: list[str] = []
+    begin = 0
+    for number, raw in enumerate(text.split("\n"), 1):
+        begin = begin if parts else number
+        line = COMMENT.sub("", raw.rstrip("\r")[:MAX_LINE])
+        parts.append(line.removesuffix("\\")[: MAX_LINE if len(parts) < MAX_CONTINUED else 0])
+        if line.endswith("\\"):
             continue
-        line, joined = joined.strip(), ""
-        if line and not line.startswith("-"):
-            yield re.split(r"\s--", line)[0].strip(), begin
+        whole, parts = " ".join(parts).strip(), []
+        if whole and not whole.startswith("-"):
+            yield re.split(r"\s--", whole)[0].strip(), begin
 
 
 def loose_requirements(text: str) -> Iterator[tuple[str, int]]:
@@ -74,7 +81,7 @@ def loose_installs(dockerfile: Dockerfile) -> Iterator[tuple[str, int]]:
     """Packages that a RUN installs with pip by a name without a version, with their lines."""
     for one in dockerfile.all("RUN"):
         text = " ".join(one.args) if one.json else _script(one.original)
-        for command in re.split(r"&&|\|\||[;|\n]", text):
+        for command in re.split(r"&&|\|\||[;|\n]", text)[:MAX_COMMANDS]:
             for package in _installed(command):
                 yield package, one.line
 
@@ -85,9 +92,9 @@ def _script(original: str) -> str:
 
 def _installed(command: str) -> Iterator[str]:
     try:
-        words = shlex.split(command)
+        words = shlex.split(command[:MAX_COMMAND])
     except ValueError:
-        words = command.split()
+        words = command[:MAX_COMMAND].split()
     if "install" not in words or not any(re.search(r"(^|/)(pip[0-9.]*|uv)$", word) for word in words):
         return
     rest = iter(words[words.index("install") + 1 :])

@@ -2,40 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from dockerlab.checks.asked import WORK, Asked, BuildRequest, ContainerRequest
-
-FENCE = re.compile(r"^[ \t]*(```+|~~~+)[^\n]*\n(.*?)^[ \t]*\1", re.MULTILINE | re.DOTALL)
-INDENTED = re.compile(r"(?:^(?: {4}|\t)[^\n]*\n)+", re.MULTILINE)
-INLINE = re.compile(r"`+\s*((?:sudo +)?docker [^`\n]+?)\s*`+")
-PROMPT = re.compile(r"^\s*(?:[$%>]\s+(?=\S)|#\s+(?=(?:sudo )?docker\b)|[\w.-]+@[\w.-]+[:~\w/ .-]*[$#]\s+(?=\S))")
-LARGEST = 200_000
-"""Characters of a README that are read."""
+from dockerlab.checks.submission import Submission
+from dockerlab.parsing import parse
 
 
-def script_of(text: str) -> str:
-    """The commands of a README as one shell script: fenced blocks, indented blocks and, where those have none, code in a line.
-
-    Only what has `docker` in it counts as a block of commands. Prompts are taken away, and what only says how to build with
-    Buildx, which is what `docker build` means today.
-    """
-    text = text[:LARGEST].replace("\r\n", "\n")
-    blocks = [match[2] for match in FENCE.finditer(text)]
-    outside = FENCE.sub("\n", text)
-    blocks += [re.sub(r"^(?: {4}|\t)", "", match[0], flags=re.MULTILINE) for match in INDENTED.finditer(outside)]
-    chosen = [one for one in blocks if re.search(r"\bdocker\b", one)]
-    chosen += [match[1] for match in INLINE.finditer(outside)]
-    return "".join(_evaluated(number, one) for number, one in enumerate(chosen))
-
-
-def _evaluated(number: int, block: str) -> str:
-    """A block whose errors end itself, and not the rest; what it sets and where it goes stays."""
-    lines = [PROMPT.sub("", line) for line in block.split("\n")]
-    words = re.sub(r"\bdocker buildx build\b", "docker build", "\n".join(lines))
-    words = re.sub(r"(\bdocker build\b[^\n]*?) --load\b", r"\1", words)
-    end = f"END-OF-BLOCK-{number}"
-    return f"eval \"$(cat <<'{end}'\n{words}\n{end}\n)\"\n"
+def script_of(submission: Submission, name: str = "README.md") -> str:
+    """The commands of a README of the submission as one shell script (see dockerlab.readme). Raises SubmissionError."""
+    return str(parse("readme", submission.read(name), name=name))
 
 
 def full_name(reference: str) -> str:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from dockerlab.beneath import open_file, printable
 from dockerlab.errors import DockerfileInvalid, NoDockerfile
+from dockerlab.parsing import Unreadable, parse
 
 LARGEST = 1_000_000
 """Bytes; a Dockerfile of people has a few thousand."""
+
 OFFICIAL_SYNTAX = re.compile(
     rb"[ \t]*#[ \t]*(syntax)[ \t]*=[ \t]*(?:docker\.io/)?docker/dockerfile(?:[:@]\S*)?[ \t\r]*", re.IGNORECASE
 )
@@ -66,36 +68,22 @@ class Dockerfile:
     @classmethod
     def parse(cls, text: str, name: str = "Dockerfile") -> Dockerfile:
         """Parse a text. Raises DockerfileInvalid (line and reason)."""
-        import dockerfile as buildkit
-
         try:
-            commands = buildkit.parse_string(text)
-        except (buildkit.GoParseError, buildkit.GoIOError, ValueError) as error:
-            reason = str(error.args[0] if error.args else error)
-            found = re.search(r"line (\d+): (.*)", reason)
-            line = int(found[1]) if found else 0
-            at = f"line {line}: {found[2]}" if found else reason
+            commands = parse("dockerfile", text, name=name)
+        except Unreadable as error:
+            at = f"line {error.line}: {error.message}" if error.line else error.message
             raise DockerfileInvalid(
-                f"{name} does not parse: {at}.", file=name, line=line,
+                f"{name} does not parse: {at}.", file=name, line=error.line,
                 hint="Each line begins with an instruction such as FROM, COPY, RUN or CMD.",
             ) from error  # fmt: skip
         stage, made = -1, []
-        for command in commands:
-            upper = command.cmd.upper()
-            stage += upper == "FROM"
-            made.append(
-                Instruction(
-                    upper,
-                    tuple(command.value),
-                    tuple(command.flags),
-                    command.start_line,
-                    command.end_line,
-                    command.original,
-                    bool(command.json),
-                    stage,
-                    tuple(heredoc.content for heredoc in command.heredocs),
-                )
-            )
+        for command, values, flags, line, end_line, original, is_json, heredocs in commands:
+            stage += command.upper() == "FROM"
+            instruction = Instruction(
+                name=command.upper(), args=tuple(values), flags=tuple(flags), line=line, end_line=end_line, original=original,
+                json=bool(is_json), stage=stage, heredocs=tuple(heredocs),
+            )  # fmt: skip
+            made.append(instruction)
         return cls(name, text, tuple(made))
 
     def all(self, name: str) -> list[Instruction]:

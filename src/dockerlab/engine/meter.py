@@ -34,6 +34,11 @@ class Meter:
                 if self._depth == 0:
                     self.seconds += time.monotonic() - self._since
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a call goes on at this moment."""
+        return self._depth > 0
+
     def costs(self) -> dict[str, float]:
         """Seconds and counts, as a report keeps them."""
         return {

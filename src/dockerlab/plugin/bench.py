@@ -90,6 +90,7 @@ class Bench:
     _begun: list[Future[Any]] = field(default_factory=list)
     _desk: ContextVar[_Desk] = field(default_factory=lambda: ContextVar("desk"))
     _http: Client | None = None
+    _builds_begun: int = 0
 
     def __post_init__(self) -> None:
         self._desk.set(_Desk())
@@ -132,6 +133,11 @@ class Bench:
         """A check ended: the containers that only it used are removed."""
         self._desk.get().tidy()
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a build goes on, or a call to the engine."""
+        return self._builds_begun > 0 or (self._engine is not None and self._engine.meter.is_waiting)
+
     @contextlib.contextmanager
     def _building(self, begins: str = "building", build: str = "") -> Iterator[None]:
         """Building, and waiting for what may build, has a time limit of its own: it does not count against the check's.
@@ -139,6 +145,7 @@ class Bench:
         `build` tells one build from all others. The parent is told how it ended, so that what failed is not built again.
         """
         began, failed = time.monotonic(), None
+        self._builds_begun += 1
         self.emit({"event": begins, "seconds": min(self.limits.build_seconds, self.time_left()), "build": build})
         try:
             yield
@@ -146,6 +153,7 @@ class Bench:
             failed = error.as_record()
             raise
         finally:
+            self._builds_begun -= 1
             self.deadline = min(self.deadline + time.monotonic() - began, self.ends)
             self.emit({"event": "built", "build": build, "failed": failed})
 

@@ -22,10 +22,12 @@ from typing import Any, BinaryIO
 import msgspec
 import pytest
 
+from dockerlab import parsing
 from dockerlab.checks.submission import Submission
 from dockerlab.engine.builder import look_ahead, the_builder
 from dockerlab.errors import LimitReached, SubmissionError
 from dockerlab.model import Check, Feedback, Limits, Outcome, Status
+from dockerlab.plugin.alarm import alarm
 from dockerlab.plugin.bench import Bench
 from dockerlab.plugin.decorate import ATTRIBUTE
 from dockerlab.plugin.feedback import judge
@@ -154,7 +156,8 @@ class Run:
         except LimitReached as error:
             return judge(error, Path(self.order.grader), 0, None, spec)
         try:
-            runtestprotocol(item, log=False, nextitem=nextitem)
+            with alarm(self.bench):
+                runtestprotocol(item, log=False, nextitem=nextitem)
         finally:
             self.bench.end()
         if self._error is None:
@@ -222,6 +225,7 @@ def _writable(value: Any) -> Any:
 
 def main() -> int:
     """Runs the order on stdin; 0 unless the child itself broke."""
+    parsing.start()
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
     if not order.collect_only:
         look_ahead()

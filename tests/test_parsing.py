@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dockerlab import parsing
+from dockerlab.checks.readme import script_of
+from dockerlab.checks.submission import Submission
+from dockerlab.errors import SubmissionError
+from dockerlab.parsing import Unreadable, parse
+
+FUZZ = int(os.environ.get("DOCKERLAB_FUZZ", "400"))
+"""Inputs for each parser; 20,000 take some minutes."""
+SEEDS = {
+    "toml": 'state = "exited"\n# c\n[table]\na.b.c = 1979-05-27T07:32:00Z\nx = ["a", {y = 1e3}]\nz = """long"""\n',
+    "yaml": 'services:\n  a: &x {image: "b", count: 1_000}\n  c: *x\n  d: !!set {e, f}\n? [g, h]\n: 2001-12-14t21:59:43.10-05:00\n',
+    "dockerfile": "# escape=`\nARG A=b\nFROM $A AS c\nRUN --mount=type=cache,target=/x <<EOF\nhi\nEOF\nENV A=b C=\"d\"\nONBUILD ADD a b\nCMD [\"a\", \"b\"]\n",
+    "readme": "# T\n```sh\n$ docker build -t a .\n```\n    docker run a\nUse `docker ps`, ``docker x``.\n~~~~\nuser@host:~$ docker y\n~~~\n",
+}  # fmt: skip
+OPTIONS = {"yaml": {"most_aliases": 50}}
+
+
+def mutated(seed: str) -> st.SearchStrategy[str]:
+    piece = st.one_of(
+        st.text(max_size=6),
+        st.sampled_from(list(seed)),
+        st.sampled_from(["[", "{", '"', "'", "\\", "\n", "\0", "&a ", "*a ", "<<", "`" * 5, "9" * 5_000, "\ufeff"]),
+    )
+
+    @st.composite
+    def make(draw):
+        text = seed
+        for _ in range(draw(st.integers(1, 6))):
+            place = draw(st.integers(0, len(text)))
+            width = draw(st.integers(0, 8))
+            text = text[:place] + draw(piece) * draw(st.sampled_from([1, 1, 2, 50])) + text[place + width :]
+        return text
+
+    return make()
+
+
+@pytest.mark.parametrize("kind", SEEDS)
+def test_whatever_a_text_holds_its_end_is_the_submissions_fault(kind):
+    @settings(
+        max_examples=FUZZ, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
+    )
+    @given(text=mutated(SEEDS[kind]))
+    def run(text):
+        try:
+            parse(kind, text, name="file", **OPTIONS.get(kind, {}))
+        except (Unreadable, SubmissionError) as error:
+            assert error.message
+
+    run()
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("toml", "a" + ".a" * 200_000 + " = 1"),
+        ("toml", "a = " + "[" * 100_000),
+        ("toml", "a = " + "9" * 100_000),
+        ("toml", "a = 0." + "9" * 100_000),
+        ("yaml", "a: " + "[" * 60_000),
+        ("yaml", "a: " + "9" * 60_000),
+        ("yaml", "- " * 30_000),
+        ("yaml", "\n".join([f"a{i}: &a{i} [*a{i - 1},*a{i - 1}]" if i else "a0: &a0 [x]" for i in range(26)])),
+        ("yaml", "a: 0" + ":1" * 20_000 + "\nb: " + "?" * 20_000),
+        ("dockerfile", "FROM a\nRUN " + "\\\n" * 200_000),
+        ("dockerfile", "FROM a\n" + "ENV " + "a=b " * 100_000),
+        ("readme", "\n".join("`" * length for length in range(600, 2, -1))),
+        ("readme", "```sh\n" * 30_000),
+        ("readme", ("a" * 100 + "@") * 1_500),
+        ("readme", "`" * 200_000),
+    ],
+)
+def test_what_is_costly_ends_and_is_told(kind, text):
+    try:
+        parse(kind, text, name="file", **OPTIONS.get(kind, {}))
+    except Unreadable as error:
+        assert len(error.message) < 1_000
+    except SubmissionError as error:
+        assert "`file` cannot be read" in error.message
+
+
+def test_many_threads_ask_and_each_has_its_own_answer():
+    answers = {}
+
+    def ask(number):
+        answers[number] = parse("toml", f'a = "{number}"', name="x")["a"][0]
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == {number: str(number) for number in range(20)}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no server")
+def test_a_server_that_was_ended_is_started_again():
+    assert parse("toml", "", name="x") == {}
+    parsing._server[-1].close()
+    assert parse("toml", 'a = "1"', name="x") == {"a": ["1", ""]}
+
+
+def test_a_readme_of_the_submission(tmp_path):
+    (tmp_path / "README.md").write_text("```\ndocker build -t a .\n```\n")
+    assert "docker build -t a ." in script_of(Submission(tmp_path))
+    with pytest.raises(SubmissionError, match="no file"):
+        script_of(Submission(tmp_path), "OTHER.md")

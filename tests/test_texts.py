@@ -1,0 +1,142 @@
+"""The gate for texts, and that no pattern behind it takes much longer than reading the text does."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import pkgutil
+import re
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import dockerlab
+from dockerlab import texts
+from dockerlab.model import Feedback, Where
+
+ROOT = Path(__file__).parents[1]
+SIZE = 100_000
+"""Characters of the text that each pattern is fed."""
+MOST_TIMES_A_SCAN = 400
+"""Of the processor time of a plain scan of the same text. A pattern that is quadratic in 100 kB takes 10,000 times as long."""
+OWN_TEXTS = {
+    "dockerlab.course",
+    "dockerlab.authoring",
+    "dockerlab.engine.standins",
+    "dockerlab.engine.wheelhouse",
+    "dockerlab.datasets",
+}
+"""Modules whose patterns read the course's files, or the machine's, and nothing of a submission."""
+
+
+def modules():
+    for found in pkgutil.walk_packages(dockerlab.__path__, "dockerlab."):
+        # What runs in containers (a recorder, a keeper, an examiner) reads nothing on the host, and may not be importable here.
+        if found.name not in OWN_TEXTS and not found.name.endswith(
+            ("recorder", "keeper", "examiner", "gpu_hook", "__main__", "_course")
+        ):
+            yield found.name, importlib.import_module(found.name)
+    for path in sorted((ROOT / "graders").glob("*.py")):
+        spec = importlib.util.spec_from_file_location(f"graders_{path.stem}", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield path.name, module
+
+
+PATTERNS = {
+    f"{name}:{key}": value
+    for name, module in modules()
+    for key, value in vars(module).items()
+    if isinstance(value, re.Pattern)
+}
+
+
+def words_of(pattern):
+    """Characters and words that the pattern knows, and what nearly fits."""
+    source = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode("latin-1")
+    words = re.findall(r"[A-Za-z]{2,}", source)[:12]
+    return sorted({*words, *" \t0a9A.:=/-+_`~$%@#(){}[]\"'\\,;<>\r", "1.5e", "--", "${a", "nan"})
+
+
+def seconds(work):
+    best = math.inf
+    for _ in range(3):
+        began = time.thread_time()
+        work()
+        best = min(best, time.thread_time() - began)
+    return best
+
+
+@pytest.mark.parametrize("name", sorted(PATTERNS))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(data=st.data())
+def test_every_pattern_is_linear_behind_the_gate(name, data):
+    pattern = PATTERNS[name]
+    unit = data.draw(st.lists(st.sampled_from(words_of(pattern)), min_size=1, max_size=4).map("".join))
+    head = data.draw(st.sampled_from(["", *words_of(pattern)[:20]]))
+    text = head + unit * (SIZE // len(unit)) + data.draw(st.sampled_from(["", "!", "\x00", "x"]))
+    lines = (
+        texts.lines_of(text)
+        if data.draw(st.booleans())
+        else [text[at : at + texts.MAX_LINE] for at in range(0, SIZE, texts.MAX_LINE)]
+    )
+    if isinstance(pattern.pattern, bytes):
+        lines = [line.encode() for line in lines]
+        plain = re.compile(rb"[^\W_]")
+    else:
+        plain = re.compile(r"[^\W_]")
+
+    def scan():
+        for line in lines:
+            plain.findall(line)
+
+    def search():
+        for line in lines:
+            for _ in pattern.finditer(line):
+                pass
+
+    assert seconds(search) <= MOST_TIMES_A_SCAN * max(seconds(scan), 0.001)
+
+
+def test_texts_are_cut_and_can_be_written():
+    assert texts.decoded(b"caf\xe9" * 10, 4) == "caf\N{REPLACEMENT CHARACTER}"
+    assert texts.cut("a\ud800b") == "a\N{REPLACEMENT CHARACTER}b"
+    assert len(texts.cut("x" * 10_000_000)) == texts.MAX_SENTENCE
+    assert texts.lines_of("a\rb\r\n\nc") == ["a", "b", "c"]
+    assert [len(line) for line in texts.lines_of("x" * 10_000)] == [texts.MAX_LINE]
+    assert len(texts.lines_of("x\n" * 200_000)) <= texts.MAX_LINES
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.5", 0.5),
+        ("-1e-3", -0.001),
+        (".5", 0.5),
+        ("5.", 5.0),
+        ("inf", math.inf),
+        ("-inf", -math.inf),
+        ("9" * 18, float("9" * 18)),
+    ],
+)
+def test_numbers_as_people_print_them(text, value):
+    assert texts.number_of(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "x", "1.2.3", "9" * 19, "9" * 100_000, "1e9999", "0x10", "½", "nan"])
+def test_what_is_no_number(text):
+    assert math.isnan(texts.number_of(text))
+
+
+def test_feedback_is_bounded_whatever_is_in_it():
+    long = "x\ud800" * 1_000_000
+    found = texts.cut_feedback(
+        Feedback(expected=long, observed=long, why=long, hint=long, detail=long, where=Where(file=long, line=10**30))
+    )
+    assert all(len(text) <= texts.MAX_SENTENCE for text in (found.expected, found.observed, found.why, found.hint))
+    assert len(found.detail) <= texts.MAX_DETAIL
+    assert len(found.where.file) <= 300
+    "".join([found.expected, found.detail, found.where.file]).encode()

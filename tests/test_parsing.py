@@ -1,11 +1,11 @@
 from __future__ import annotations
 
+import json
 import os
 import threading
+from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from dockerlab import parsing
 from dockerlab.checks.readme import script_of
@@ -13,8 +13,8 @@ from dockerlab.checks.submission import Submission
 from dockerlab.errors import SubmissionError
 from dockerlab.parsing import Unreadable, parse
 
-FUZZ = int(os.environ.get("DOCKERLAB_FUZZ", "400"))
-"""Inputs for each parser; 20,000 take some minutes."""
+FUZZ = int(os.environ.get("DOCKERLAB_FUZZ", "2000"))
+"""Mutated inputs for each parser; DOCKERLAB_FUZZ=20000 tries as many."""
 SEEDS = {
     "toml": 'state = "exited"\n# c\n[table]\na.b.c = 1979-05-27T07:32:00Z\nx = ["a", {y = 1e3}]\nz = """long"""\n',
     "yaml": 'services:\n  a: &x {image: "b", count: 1_000}\n  c: *x\n  d: !!set {e, f}\n? [g, h]\n: 2001-12-14t21:59:43.10-05:00\n',
@@ -24,38 +24,49 @@ SEEDS = {
 OPTIONS = {"yaml": {"most_aliases": 50}}
 
 
-def mutated(seed: str) -> st.SearchStrategy[str]:
-    piece = st.one_of(
-        st.text(max_size=6),
-        st.sampled_from(list(seed)),
-        st.sampled_from(["[", "{", '"', "'", "\\", "\n", "\0", "&a ", "*a ", "<<", "`" * 5, "9" * 5_000, "\ufeff"]),
-    )
+PIECES = [
+    "[",
+    "{",
+    '"',
+    "'",
+    "\\",
+    "\n",
+    "\0",
+    "&a ",
+    "*a ",
+    "<<",
+    "`" * 5,
+    "9" * 5_000,
+    "\ufeff",
+    "\ud800",
+    "é",
+    "#",
+    "=",
+    ": ",
+    "- ",
+    "\t",
+    "$",
+    "<<E",
+]
 
-    @st.composite
-    def make(draw):
-        text = seed
-        for _ in range(draw(st.integers(1, 6))):
-            place = draw(st.integers(0, len(text)))
-            width = draw(st.integers(0, 8))
-            text = text[:place] + draw(piece) * draw(st.sampled_from([1, 1, 2, 50])) + text[place + width :]
-        return text
 
-    return make()
+def mutated(seed: str, random: Random) -> str:
+    text = seed
+    for _ in range(random.randint(1, 6)):
+        place, width = random.randint(0, len(text)), random.randint(0, 8)
+        piece = random.choice([random.choice(PIECES), random.choice(seed), chr(random.randrange(0x110000))])
+        text = text[:place] + piece * random.choice([1, 1, 2, 50]) + text[place + width :]
+    return text
 
 
 @pytest.mark.parametrize("kind", SEEDS)
-def test_whatever_a_text_holds_its_end_is_the_submissions_fault(kind):
-    @settings(
-        max_examples=FUZZ, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
-    )
-    @given(text=mutated(SEEDS[kind]))
-    def run(text):
-        try:
-            parse(kind, text, name="file", **OPTIONS.get(kind, {}))
-        except (Unreadable, SubmissionError) as error:
-            assert error.message
-
-    run()
+def test_whatever_a_text_holds_its_parser_has_an_answer(kind):
+    """Here in this process, which is a thousand times as quick; the same function answers in the forked one."""
+    random = Random(kind)
+    for _ in range(FUZZ // 8 if kind == "yaml" else FUZZ):
+        text = mutated(SEEDS[kind], random)
+        told = json.loads(parsing.answer(json.dumps([kind, text, OPTIONS.get(kind, {})]).encode()))
+        assert set(told) in ({"value"}, {"unreadable", "line"}), text
 
 
 @pytest.mark.parametrize(
@@ -81,10 +92,10 @@ def test_whatever_a_text_holds_its_end_is_the_submissions_fault(kind):
 def test_what_is_costly_ends_and_is_told(kind, text):
     try:
         parse(kind, text, name="file", **OPTIONS.get(kind, {}))
-    except Unreadable as error:
-        assert len(error.message) < 1_000
-    except SubmissionError as error:
-        assert "`file` cannot be read" in error.message
+        said = ""
+    except (Unreadable, SubmissionError) as error:
+        said = error.message
+    assert len(said) < 1_000
 
 
 def test_many_threads_ask_and_each_has_its_own_answer():

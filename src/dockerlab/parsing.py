@@ -23,7 +23,7 @@ from typing import Any
 
 from dockerlab.errors import DockerlabError, OurFault, SubmissionError
 
-CPU_SECONDS = 5
+CPU_SECONDS = 3
 MEMORY_BYTES = 1_500_000_000
 """Address space beyond what the process has when it begins; the Dockerfile parser's runtime reserves much of it."""
 MAX_ANSWER_BYTES = 50_000_000
@@ -263,7 +263,8 @@ def answer(request: bytes) -> bytes:
     """The answer to one request, as JSON."""
     try:
         kind, text, options = json.loads(request)
-        told: dict[str, Any] = {"value": PARSERS[kind](text, **options)}
+        clean = text.encode("utf-8", "replace").decode()  # a lone surrogate ends the Dockerfile parser
+        told: dict[str, Any] = {"value": PARSERS[kind](clean, **options)}
         return json.dumps(told).encode()
     except Unreadable as error:
         told = {"unreadable": error.message, "line": error.line}

@@ -8,12 +8,13 @@ from dockerlab.texts import MAX_LINE
 
 MAX_CHARACTERS = 200_000
 """Characters of a README that are read."""
-FENCE = re.compile(r"[ \t]*(```|~~~)")
+FENCE = re.compile(r"[ \t]{0,99}(```|~~~)")
 PROMPT = re.compile(
-    r"\s*(?:[$%>]\s+(?=\S)|#\s+(?=(?:sudo )?docker\b)|[\w.-]{1,64}@[\w.-]{1,64}[:~/ ][:~\w/ .-]{0,200}[$#]\s+(?=\S))"
+    r"\s{0,99}(?:[$%>]\s{1,9}(?=\S)|#\s{1,9}(?=(?:sudo )?docker\b)"
+    r"|\w[\w.-]{0,31}@\w[\w.-]{0,63}[:~/ ][:~\w/ .-]{0,99}[$#]\s{1,9}(?=\S))"
 )
 DOCKER = re.compile(r"\bdocker\b")
-COMMAND = re.compile(r"\s*(?:sudo {1,4})?docker \S")
+COMMAND = re.compile(r"\s{0,9}(?:sudo {1,4})?docker \S")
 
 
 def script_of(text: str) -> str:

@@ -26,8 +26,10 @@ RESOLVES_WITHIN = 3.0
 """Seconds in which the name of a registry must be found; what is not found by then, the builder does not find either."""
 FRONTEND = re.compile(r"(?:docker\.io/)?docker/dockerfile(?:[:@][\w.:-]+)?")
 """The one `# syntax=` that is allowed: the builder's own language, of any version."""
-SYNTAX_LINE = re.compile(r"[ \t]*(?:#|//)[ \t]*syntax[ \t]*=[ \t]*(\S*)", re.IGNORECASE)
-REMOTE = re.compile(r"(?:[a-z][a-z0-9+.-]*://|git@|github\.com/|[\w.-]+@[\w.-]+:)", re.IGNORECASE)
+SYNTAX_LINE = re.compile(r"[ \t]{0,99}(?:#|//)[ \t]{0,99}syntax[ \t]{0,99}=[ \t]{0,99}(\S*)", re.IGNORECASE)
+REMOTE = re.compile(
+    r"(?:[a-z][a-z0-9+.-]{0,30}://|git@|github\.com/|(?:\w[\w.-]{0,63})@(?:\w[\w.-]{0,255}):)", re.IGNORECASE
+)
 """The beginning of what ADD fetches from elsewhere: an address, or a git repository."""
 LOCAL_NAMES = ("localhost", "local", "internal", "lan", "home", "intranet", "localdomain")
 """Last parts of host names that no public registry has (RFC 6761, RFC 6762, and usual ones)."""

@@ -17,7 +17,8 @@ LARGEST = 1_000_000
 """Bytes; a Dockerfile of people has a few thousand."""
 
 OFFICIAL_SYNTAX = re.compile(
-    rb"[ \t]*#[ \t]*(syntax)[ \t]*=[ \t]*(?:docker\.io/)?docker/dockerfile(?:[:@]\S*)?[ \t\r]*", re.IGNORECASE
+    rb"[ \t]{0,99}#[ \t]{0,99}(syntax)[ \t]{0,99}=[ \t]{0,99}(?:docker\.io/)?docker/dockerfile(?:[:@]\S{0,99})?[ \t\r]{0,99}",
+    re.IGNORECASE,
 )
 MAX_DIRECTIVE_BYTES = 2_000
 """Of one line; a longer one is no directive."""

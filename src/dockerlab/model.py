@@ -42,6 +42,8 @@ class Limits:
     """What one step of a build may write, in decimal megabytes, also where a file is sparse."""
     build_memory_mb: int = 6_000
     """What the processes of one step of a build may use together, in decimal megabytes."""
+    build_pids: int = 1_000
+    """Processes of one step of a build."""
     remote_add: bool = False
     """Whether ADD may fetch from elsewhere (`remote_add = true` in lab.toml)."""
     registries: tuple[str, ...] = ()
@@ -179,6 +181,8 @@ class EngineInfo:
     """How GPUs are granted: a runtime's name, or "none"."""
     where: str
     """The address of its API."""
+    build_limits: str = ""
+    """What holds for builds on it, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -204,7 +204,7 @@ def status() -> None:
     rows = {
         "engine": f"Docker {info.version} (API {info.api_version})", "where": info.where, "storage": info.storage_driver,
         "cgroup": f"version {info.cgroup_version}", "builder": info.builder, "GPU": info.gpu,
-        "started by": "dockerlab" if daemon.started_by_us() else "somebody else",
+        "started by": "dockerlab" if daemon.started_by_us() else "somebody else", "builds": info.build_limits,
     }  # fmt: skip
     for name, value in rows.items():
         click.echo(f"{name:<11} {value}")
@@ -217,16 +217,22 @@ def status() -> None:
     is_flag=True,
     help="Also what runs of dockerlab that still go on have made.",
 )
-def clean(everyone: bool) -> None:
-    """Remove what runs left behind that were killed. Never touches what others made."""
+@click.option(
+    "--cache", is_flag=True, help="Also the engine's build cache and cache mounts, whoever's builds filled them."
+)
+def clean(everyone: bool, cache: bool) -> None:
+    """Remove what runs left behind that were killed. Never touches what others made, but for --cache."""
     from dockerlab import grading
-    from dockerlab.engine import client
+    from dockerlab.engine import cleaning, client
 
     with client.connect() as found:
+        freed = cleaning.clean_build_cache(found.api) if cache else 0
         gone = found.clean(keep=lambda labels: False) if everyone else found.clean_dead()
     gone["folders"] = grading.clean_folders(everyone=everyone)
     said = ", ".join(f"{count} {name}" for name, count in gone.items() if count)
     click.echo(f"Removed {said}." if said else "Nothing was left behind.")
+    if cache:
+        click.echo(f"The build cache is empty: {freed / 1e6:,.0f} MB are free again.")
 
 
 ALL = (doctor, images, data, mirror, engine, clean)

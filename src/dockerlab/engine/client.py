@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import secrets
 import threading
 import time
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import requests
 
 from dockerlab.engine import cleaning, gpus, guards, legacy, sandbox
 from dockerlab.engine.build_policy import BuildRules, check_dockerfile, full_name
+from dockerlab.engine.build_watch import watched
 from dockerlab.engine.builder import LEGACY, Builder, BuildSpec, build_with_cli, the_builder
 from dockerlab.engine.connect import DEFAULT_SOCKET, Address, addresses, brief, open_client, speaking
 from dockerlab.engine.container import Container
@@ -82,7 +86,7 @@ class Engine:
         return EngineInfo(
             version=version["Version"], api_version=version["ApiVersion"], storage_driver=info["Driver"],
             cgroup_version=str(info.get("CgroupVersion", "1")), builder=builder or str(self.builder), gpu=gpu,
-            where=self.address.url,
+            where=self.address.url, build_limits=_limits_of_builds(self.address.url),
         )  # fmt: skip
 
     # Images
@@ -107,24 +111,35 @@ class Engine:
         With `rules`, it is a submission's, and held against them before the engine sees it. It may take `seconds`, or as long
         as the lab allows.
         """
-        build_args = dict(build_args or {})
+        build_args, mark = dict(build_args or {}), ""
         if rules is not None:
             parsed = Dockerfile.read(context, dockerfile)
             knows_heredocs = self.builder.kind != LEGACY.kind and self._api_version >= HEREDOCS_SINCE
             check_dockerfile(parsed, rules, is_only_here=self.is_only_here, knows_heredocs=knows_heredocs)
             if rules.cache_namespace:
                 build_args[CACHE_NAMESPACE] = rules.cache_namespace
+            mark = f"{secrets.token_hex(8)}.build.invalid"  # a host that nobody asks a proxy for, or anything
+            build_args["no_proxy"] = ",".join(filter(None, [os.environ.get("no_proxy", ""), mark]))
         spec = BuildSpec(
             context=context, dockerfile=dockerfile, labels=self.labels if labels is None else labels, tag=tag, target=target,
             build_args=build_args, no_cache=no_cache, seconds=seconds or limits.build_seconds, on_line=on_line,
         )  # fmt: skip
-        with self.meter.waiting():
+        with self.meter.waiting(), watched(self._root, mark, limits, spec.stopper.stop):
             self.meter.builds += 1
             if self.builder.kind == LEGACY.kind:
                 image_id = legacy.build(self.address, spec)
             else:
                 image_id = build_with_cli(self.builder, self.address.url, spec)
         return self.image(image_id)
+
+    @cached_property
+    def _root(self) -> Path | None:
+        """The engine's folder, where it is on this machine and its files can be seen; else None."""
+        if not self.address.url.startswith("unix://"):
+            return None
+        with speaking("describe itself"):
+            root = Path(str(self.api.info().get("DockerRootDir") or "/nowhere"))
+        return root if os.access(root / "overlay2", os.R_OK | os.X_OK) else None
 
     @property
     def _api_version(self) -> tuple[int, ...]:
@@ -405,6 +420,13 @@ def _simulated_gpus() -> int:
     from dockerlab.engine.daemon import simulated_gpus
 
     return simulated_gpus()
+
+
+def _limits_of_builds(url: str) -> str:
+    from dockerlab.engine.daemon import limits_of_builds
+
+    held = limits_of_builds() if url == DEFAULT_SOCKET else ()
+    return "; ".join(held) if held else "time and disk are watched; memory, processes and network are the engine's own"
 
 
 def _tuple(value: list[str] | None) -> tuple[str, ...] | None:

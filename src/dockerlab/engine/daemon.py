@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dockerlab.engine import gpu_hook, gpus
+from dockerlab.engine import gpu_hook, gpus, own_engine
 from dockerlab.engine.connect import DEFAULT_SOCKET, Address, addresses, open_client
 from dockerlab.engine.meter import Meter
 from dockerlab.errors import CannotInstall, EngineNotFound
@@ -179,16 +179,25 @@ def _start(dockerd: str, tell: Tell, simulate_gpus: int) -> Up:
     env = os.environ | {"PATH": _search_path()}
     if simulate_gpus:
         env["PATH"] = os.pathsep.join([str(gpus.install_hook(folder, simulate_gpus)), env["PATH"]])
+    guarded = own_engine.prepare(folder)
+    if guarded.path:
+        env["PATH"] = os.pathsep.join([guarded.path, env["PATH"]])
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [dockerd],
+            [dockerd, *guarded.arguments],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
             env=env,
             start_new_session=True,
         )
-    record = {"pid": process.pid, "started": _birth(process.pid), "simulated_gpus": simulate_gpus}
+    own_engine.bound_files(process.pid)
+    record = {
+        "pid": process.pid,
+        "started": _birth(process.pid),
+        "simulated_gpus": simulate_gpus,
+        "limits": guarded.limits,
+    }
     _record().write_text(json.dumps(record))
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
@@ -198,6 +207,9 @@ def _start(dockerd: str, tell: Tell, simulate_gpus: int) -> Up:
             raise CannotInstall(f"dockerd ended at once: {' '.join(last)[:300]}", hint=f"Its log is {log}.")
         with contextlib.suppress(EngineNotFound):
             open_client(Address(DEFAULT_SOCKET, "the default socket"), Meter()).close()
+            if own_engine.raise_firewall():
+                record["limits"] = [*guarded.limits, "no way to the host or to private networks"]
+                _record().write_text(json.dumps(record))
             return Up(True, DEFAULT_SOCKET, str(log), simulate_gpus)
         time.sleep(0.1)
     process.terminate()
@@ -231,6 +243,11 @@ def simulated_gpus() -> int:
     return int(_ours().get("simulated_gpus", 0))
 
 
+def limits_of_builds() -> tuple[str, ...]:
+    """What holds for all builds together on the engine that `up` started, in words; empty where it started none that lives."""
+    return tuple(str(limit) for limit in _ours().get("limits", ()))
+
+
 def _ours() -> dict[str, Any]:
     with contextlib.suppress(OSError, ValueError, KeyError):
         record = json.loads(_record().read_text())
@@ -252,6 +269,7 @@ def down() -> bool:
         if time.monotonic() > end:
             raise CannotInstall(f"dockerd (pid {pid}) did not end within {STOP_SECONDS} s of SIGTERM.")
         time.sleep(0.1)
+    own_engine.lower_firewall()
     _record().unlink(missing_ok=True)
     return True
 

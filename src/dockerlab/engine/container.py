@@ -331,12 +331,16 @@ class Container:
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
             archive.addfile(info, io.BytesIO(data))
+        self.unpack(folder or "/", packed.getvalue())
+
+    def unpack(self, folder: str, archive: bytes) -> None:
+        """Unpacks a tar archive in one of its folders, as root. Raises SubmissionError where the folder is missing."""
         try:
-            self.engine.api.put_archive(self.id, folder or "/", packed.getvalue())
+            self.engine.api.put_archive(self.id, folder, archive)
         except docker.errors.NotFound as error:
             raise SubmissionError(f"There is no folder `{folder}` in the container.") from error
         except docker.errors.APIError as error:
-            raise EngineGone(f"The engine could not write {path}: {brief(error)}.") from error
+            raise EngineGone(f"The engine could not write to {folder}: {brief(error)}.") from error
 
     def remove(self) -> None:
         """Kills and removes it."""

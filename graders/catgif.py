@@ -23,19 +23,14 @@ DEVELOPMENT = "development server"
 
 
 class Images(HTMLParser):
-    def __init__(self):
+    def __init__(self, page):
         super().__init__()
         self.sources = []
+        self.feed(page)
 
     def handle_starttag(self, tag, attributes):
         if tag == "img" and dict(attributes).get("src"):
             self.sources.append(dict(attributes)["src"])
-
-
-def sources_of(page):
-    parser = Images()
-    parser.feed(page)
-    return parser.sources
 
 
 def listening(http, container):
@@ -133,7 +128,7 @@ def pictures(http, container, port, inside):
 def source_of(page):
     """Path and query of the page's first picture; empty where it has none."""
     try:
-        url = urlsplit(urljoin("/", next(iter(sources_of(page)), "")))
+        url = urlsplit(urljoin("/", next(iter(Images(page).sources), "")))
     except ValueError:  # such as http://[
         return ""
     return url.path + (f"?{url.query}" if url.query else "") if url.path != "/" else ""
@@ -162,11 +157,8 @@ def test_answers(container, http, other):
     page = http.wait(container, port=PORT, within=START_SECONDS, loopback=True)
     if not page.status:
         if not container.running:
-            fail(
-                "the container has ended",
-                why="A container lives as long as its program.",
-                detail=container.logs()[-1500:],
-            )
+            why = "A container lives as long as its program."
+            fail("the container has ended", why=why, detail=container.logs()[-1500:])
         ports = listening(http, container)
         said = f"it listens on port {', '.join(map(str, ports))}" if ports else "nothing listens in the container"
         fail(f"no answer on port {PORT}: {said}", why=page.error, detail=container.logs()[-1500:])
@@ -274,12 +266,7 @@ def test_workdir(image):
 def test_pinned(dockerfile, submission):
     """The base image and every requirement are pinned to one version."""
     for ref, line in loose_bases(dockerfile):
-        fail(
-            f"`FROM {ref}`",
-            expected="a tag other than `latest`, or a digest",
-            file=dockerfile.name,
-            line=line,
-        )
+        fail(f"`FROM {ref}`", expected="a tag other than `latest`, or a digest", file=dockerfile.name, line=line)
     text = submission.read("requirements.txt")
     for one, line in loose_requirements(text):
         fail(
@@ -290,18 +277,9 @@ def test_pinned(dockerfile, submission):
             line=line,
         )
     for one, line in loose_installs(dockerfile):
-        fail(
-            f"`pip install {one}`",
-            expected="a version, such as `name==1.2.3`",
-            file=dockerfile.name,
-            line=line,
-        )
+        fail(f"`pip install {one}`", expected="a version, such as `name==1.2.3`", file=dockerfile.name, line=line)
     if not any(True for _ in requirements(text)):
-        fail(
-            "requirements.txt names nothing",
-            expected="at least Flask, with its version",
-            file="requirements.txt",
-        )
+        fail("requirements.txt names nothing", expected="at least Flask, with its version", file="requirements.txt")
 
 
 @check(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from dockerlab.checks.backend import testinfra_host as infra_host
@@ -98,6 +100,19 @@ def test_programs_of_the_image_that_lie_are_not_asked(engine, submission):
     container.stop(grace=0)
     with pytest.raises(SubmissionError):
         container.exec("true")
+
+
+def test_what_a_health_check_runs_is_seen(engine, submission):
+    dockerfile = "FROM busybox\nHEALTHCHECK --interval=1s --timeout=60s CMD sleep 50\nCMD echo up; sleep 60\n"
+    image = engine.build(submission({"Dockerfile": dockerfile}), limits=LIMITS)
+    container = started(engine, image=image.id)
+    seen = set()
+    for _ in range(100):  # it begins a second after the container, as somebody else's program at first
+        seen = {(one.ppid, one.argv) for one in container.processes() if one.pid != 1}
+        if (0, ("sleep", "50")) in seen:
+            break
+        time.sleep(0.2)
+    assert (0, ("sleep", "50")) in seen
 
 
 def test_who_kills_the_observer_is_at_fault(engine):

@@ -146,7 +146,8 @@ WRONG = {
     "a lie: python is a program that prints what is stored": (
         "layers",
         {
-            "Dockerfile": SOLVED + "COPY --chmod=755 python /srv/\nENV PATH=/srv:$PATH\nUSER 1000\nCMD python report.py\n",
+            "Dockerfile": SOLVED
+            + "COPY --chmod=755 python /srv/\nENV PATH=/srv:$PATH\nUSER 1000\nCMD python report.py\n",
             "python": f"#!/bin/sh\ncat << end\n{STORED}end\n",
         },
         {"same_output"},

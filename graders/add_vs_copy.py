@@ -1,19 +1,22 @@
 """ADD and COPY: told by what is in the image and in its layers."""
 
 import fnmatch
+import gzip
 import io
 import re
 import tarfile
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from dockerlab import check, fail
 from dockerlab.checks.answers import expect_answer, read_answers
 
-GIVEN = Path(__file__).parents[1] / "labs" / "add_vs_copy" / "starter"
-SITE, BACKUP, CONF = (GIVEN / name for name in ("site.tar.gz", "backup.tar.gz", "app.conf"))
+SITE, BACKUP, CONF = "site.tar.gz", "backup.tar.gz", "app.conf"
 OWNER, MODE = 1000, 0o640
+FILES = 6  # of an archive
+FOLDERS, ENDINGS = ("bin", "css", "img", "private", "notes"), ("html", "css", "sh", "txt", "sql")
+MODES = (0o644, 0o755, 0o600, 0o640, 0o444)
 NEEDLE = 48  # bytes from the middle of a compressed archive: nothing else has them
 MAGIC = ((0, b"\x1f\x8b"), (0, b"BZh"), (0, b"\xfd7zXZ"), (0, b"\x28\xb5\x2f\xfd"), (257, b"ustar"))
 LOOK = "Try it: build such an image, and look with `docker run --rm IMAGE ls`."
@@ -52,11 +55,47 @@ QUIZ = {
 
 
 @pytest.fixture(scope="session")
-def begun(bench):
+def fresh(bench):
+    """Archives and a configuration that nobody has seen, under the given names: what they hold, and the image made with them."""
+    rng = bench.rng("archives")
+    site, backup = files_drawn(rng), files_drawn(rng)
+    changes = {SITE: packed(site), BACKUP: packed(backup), CONF: b"[app]\npassword = %032x\n" % rng.getrandbits(128)}
+    return SimpleNamespace(site=site, image=bench.build(changes=changes), bytes=changes)
+
+
+def files_drawn(rng):
+    """Files by path: (mode, bytes)."""
+    return {
+        f"{rng.choice(FOLDERS)}{rng.randrange(100)}/{rng.getrandbits(32):08x}.{rng.choice(ENDINGS)}": (
+            rng.choice(MODES),
+            rng.randbytes(rng.randrange(20, 200)),
+        )
+        for _ in range(FILES)
+    }
+
+
+def packed(files):
+    """A tar archive of the files and their folders, all root's, compressed by gzip."""
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w") as archive:
+        for folder in sorted({path.partition("/")[0] for path in files}):
+            info = tarfile.TarInfo(folder)
+            info.type, info.mode = tarfile.DIRTYPE, 0o755
+            archive.addfile(info)
+        for path, (mode, data) in files.items():
+            info = tarfile.TarInfo(path)
+            info.mode, info.size = mode, len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return gzip.compress(raw.getvalue(), mtime=0)
+
+
+@pytest.fixture(scope="session")
+def begun(bench, fresh):
     """The image's layers, with the archive looked for in them: read while other checks go on."""
-    raw = SITE.read_bytes()
-    image = bench.build()
-    return bench.soon(lambda: bench.engine.layers(image.id, (raw[len(raw) // 2 :][:NEEDLE],)))
+    raw = fresh.bytes[SITE]
+    # As it is, or no longer compressed: in a tar archive, a file's name is filled up with zeros.
+    needles = (raw[len(raw) // 2 :][:NEEDLE], next(iter(fresh.site)).encode() + bytes(8))
+    return bench.soon(lambda: bench.engine.layers(fresh.image.id, needles))
 
 
 @pytest.fixture
@@ -65,9 +104,9 @@ def layers(begun):
 
 
 @pytest.fixture(scope="session")
-def files(bench, begun):
+def files(bench, begun, fresh):
     """The files below some paths, read from a container that never runs."""
-    still = bench.still()
+    still = bench.still(fresh.image)
     return {path: still.members(path) for path in ("/srv/site", "/srv/backup", "/etc/app/app.conf")}
 
 
@@ -89,12 +128,10 @@ def tree(members, top):
         "ADD site.tar.gz /srv/site/",
     ),
 )
-def test_site(files):
-    """`/srv/site` holds the tree of site.tar.gz, unpacked, with its modes."""
-    with tarfile.open(fileobj=io.BytesIO(SITE.read_bytes())) as archive:
-        wanted = tree([(one, archive.extractfile(one).read() if one.isreg() else b"") for one in archive], "")
+def test_site(files, fresh):
+    """`/srv/site` holds the tree of site.tar.gz, unpacked, with its modes: whatever is in it when the image is built."""
     found = tree(files["/srv/site"], "site")
-    for path, (mode, data) in wanted.items():
+    for path, (mode, data) in fresh.site.items():
         if path not in found:
             near = [one for one in found if one.endswith("/" + path.rpartition("/")[2])]
             fail(
@@ -131,7 +168,7 @@ def test_archive_nowhere(layers):
     points=15,
     hints=("ADD cannot be told not to unpack.", "COPY takes a file as it is.", "COPY backup.tar.gz /srv/backup/"),
 )
-def test_backup(files):
+def test_backup(files, fresh):
     """`/srv/backup/backup.tar.gz` is the archive, bit for bit, and not unpacked."""
     found = tree(files["/srv/backup"], "backup")
     if "backup.tar.gz" not in found:
@@ -140,8 +177,8 @@ def test_backup(files):
             "`/srv/backup/backup.tar.gz` is not there" + (f"; {names} is" if names else ""),
             expected="the archive, packed",
         )
-    if found["backup.tar.gz"][1] != BACKUP.read_bytes():
-        fail("`/srv/backup/backup.tar.gz` has other bytes than the one that was given")
+    if found["backup.tar.gz"][1] != fresh.bytes[BACKUP]:
+        fail("`/srv/backup/backup.tar.gz` has other bytes than the one beside the Dockerfile")
 
 
 @check(
@@ -151,13 +188,14 @@ def test_backup(files):
         "COPY --chown=1000:1000 --chmod=640 app.conf /etc/app/app.conf",
     ),
 )
-def test_conf(files):
+def test_conf(files, fresh):
     """`/etc/app/app.conf` belongs to user 1000 and group 1000, with mode 0640."""
     found = files["/etc/app/app.conf"]
     if not found or not found[0][0].isreg():
         fail("there is no file `/etc/app/app.conf`")
     info, data = found[0]
-    assert data == CONF.read_bytes(), "It must be the file that was given."
+    if data != fresh.bytes[CONF]:
+        fail("`/etc/app/app.conf` has other bytes than the one beside the Dockerfile")
     if (info.uid, info.gid) != (OWNER, OWNER):
         fail(f"it belongs to user {info.uid}, group {info.gid}", expected=f"user {OWNER}, group {OWNER}")
     if info.mode & 0o7777 != MODE:

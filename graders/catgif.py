@@ -1,9 +1,9 @@
 """A real web application: it answers, it is lean, it builds again quickly, and it runs as nobody special."""
 
 import hashlib
-import secrets
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -13,57 +13,135 @@ from dockerlab.checks.cache import made_anew
 from dockerlab.checks.pinning import loose_bases, loose_installs, loose_requirements, requirements
 
 GIVEN = Path(__file__).parents[1] / "labs" / "catgif" / "starter" / "static"
-PORT, OTHER_PORT = 5000, 8081
+PORT = 5000
+OTHER_PORTS = range(2_000, 28_000)  # above those that need a right, below those that the kernel gives to clients
 START_SECONDS = 10
+GIF, TRAILER = b"GIF8", b"\x3b"
 DRAWS, ROUNDS = 20, 5  # three cats are all seen in 100 draws but for one time in 10**17
 ADDED_MB = 60
 DEVELOPMENT = "development server"
 
 
 class Images(HTMLParser):
-    def __init__(self):
+    def __init__(self, page):
         super().__init__()
         self.sources = []
+        self.feed(page)
 
     def handle_starttag(self, tag, attributes):
         if tag == "img" and dict(attributes).get("src"):
             self.sources.append(dict(attributes)["src"])
 
 
-def sources_of(page):
-    parser = Images()
-    parser.feed(page)
-    return parser.sources
+def listening(http, container):
+    return sorted({port for _, port in http.listeners(container) if port < 30_000})
+
+
+@pytest.fixture
+def loopback(container, http):
+    """Whether the server is reached over the loopback only; asked of the container, which may be a new one."""
+    http.wait(container, port=PORT, within=START_SECONDS, loopback=True)
+    return not http.get(container, port=PORT).status
 
 
 @pytest.fixture(scope="session")
-def served(bench):
-    """Whether the server is reached over the loopback only."""
-    return {"loopback": False}
+def cats(bench):
+    """The given pictures with fresh bytes, by their place in the submission, wherever it keeps them; and their digests."""
+    given = {path.read_bytes(): path.name for path in GIVEN.glob("*.gif")}
+    fresh, digests, rng = {}, {}, bench.rng("cats")
+    for path in sorted(bench.submission.path.rglob("*.gif")):
+        place = path.relative_to(bench.submission.path).as_posix()
+        if bench.submission.has(place) and (data := bench.submission.read_bytes(place)) in given:
+            fresh[place] = with_comment(data, rng.randbytes(24))
+            digests[hashlib.sha256(fresh[place]).hexdigest()] = given[data]
+    missing = sorted(set(given.values()) - set(digests.values()))
+    return SimpleNamespace(files=fresh, digests=digests, missing=missing)
+
+
+def with_comment(gif, words):
+    """The same animation with a comment (GIF89a, section 24) before its trailer."""
+    return gif.removesuffix(TRAILER) + b"\x21\xfe" + bytes([len(words)]) + words + b"\0" + TRAILER
 
 
 @pytest.fixture(scope="session")
-def twice(bench):
-    """With clutter beside the app: the image, a way to build it after another change of app.py, and the clutter's mark."""
-    mark = secrets.token_hex(16).encode()
-    clutter = {
+def twice(bench, cats):
+    """With clutter beside the app and fresh cats: the image, a way to build it after another change of app.py, the clutter's mark."""
+    rng = bench.rng("clutter")
+    mark = rng.randbytes(16).hex().encode()
+    others = {
         ".git/HEAD": mark,
-        ".git/objects/ab/cdef": mark,
+        f".git/objects/ab/{rng.randbytes(19).hex()}": mark,
         ".env": b"SECRET=" + mark,
         "__pycache__/app.cpython-311.pyc": mark,
-        "leftover.pyc": mark,
+        f"leftover{rng.randrange(1000)}.pyc": mark,
+        **cats.files,
     }
     app = bench.submission.read("app.py")
 
     def changed():
-        return bench.build(changes={**clutter, "app.py": f"{app}\n# changed: {secrets.token_hex(4)}\n".encode()})
+        return bench.build(changes={**others, "app.py": f"{app}\n# changed: {rng.getrandbits(32):08x}\n".encode()})
 
-    return bench.build(changes=clutter), changed, mark
+    return bench.build(changes=others), changed, mark
 
 
 @pytest.fixture(scope="session")
 def layers(bench, twice):
     return bench.engine.layers(twice[0].id, (twice[2],))
+
+
+@pytest.fixture(scope="session")
+def other(bench, twice):
+    """The app with fresh cats, on another port: what it answers; begun at once, beside the checks."""
+    port = bench.rng("port").choice(OTHER_PORTS)
+
+    def look():
+        http, running = bench.http, bench.start(image=twice[0], env={"PORT": str(port)})
+        page = http.wait(running, port=port, within=START_SECONDS, loopback=True)
+        ports = listening(http, running) if not page.status else []
+        at = port if page.status else PORT
+        inside = not http.get(running, port=at).status
+        return SimpleNamespace(
+            port=port, page=page, ports=ports, logs=running.logs(), seen=pictures(http, running, at, inside)
+        )
+
+    return bench.soon(look)
+
+
+def pictures(http, container, port, inside):
+    """What pages draw: the digest of each picture and where it is, or what is wrong with it. Stops when all were seen often."""
+    seen, wrong, cache = {}, "", {}
+    for _ in range(ROUNDS):
+        for page in http.pages(container, port=port, times=DRAWS, loopback=inside):
+            place = source_of(page)
+            if not place:
+                return SimpleNamespace(digests=seen, wrong="the page has no <img>", page=page[:800])
+            if place not in cache or len(cache) == 1:  # one address for all cats: what it gives may differ each time
+                cache[place], wrong = load(http, container, port, place, inside)
+                if wrong:
+                    return SimpleNamespace(digests=seen, wrong=wrong, page="")
+            seen[hashlib.sha256(cache[place]).hexdigest()] = place
+        if len(seen) >= len(list(GIVEN.glob("*.gif"))):
+            break
+    return SimpleNamespace(digests=seen, wrong="", page="")
+
+
+def source_of(page):
+    """Path and query of the page's first picture; empty where it has none."""
+    try:
+        url = urlsplit(urljoin("/", next(iter(Images(page).sources), "")))
+    except ValueError:  # such as http://[
+        return ""
+    return url.path + (f"?{url.query}" if url.query else "") if url.path != "/" else ""
+
+
+def load(http, container, port, place, inside):
+    """The picture's bytes; and what is wrong with them, or nothing."""
+    answer = http.get(container, place, port=port, loopback=inside)
+    if answer.status != 200:
+        return b"", f"`{place[:200]}` answers {answer.status or answer.error}"
+    if answer.body[:4] != GIF:
+        return b"", f"`{place[:200]}` is no GIF: it begins with {answer.body[:12]!r}"
+    return answer.body, ""
 
 
 @check(
@@ -74,20 +152,16 @@ def layers(bench, twice):
         'CMD ["gunicorn", "--bind", "0.0.0.0:5000", "app:app"]',
     ),
 )
-def test_answers(container, http, served):
+def test_answers(container, http, other):
     """The page `/` answers with status 200 within 10 seconds of the start."""
     page = http.wait(container, port=PORT, within=START_SECONDS, loopback=True)
     if not page.status:
         if not container.running:
-            fail(
-                "the container has ended",
-                why="A container lives as long as its program.",
-                detail=container.logs()[-1500:],
-            )
-        ports = sorted({port for _, port in http.listeners(container) if port < 30_000})
+            why = "A container lives as long as its program."
+            fail("the container has ended", why=why, detail=container.logs()[-1500:])
+        ports = listening(http, container)
         said = f"it listens on port {', '.join(map(str, ports))}" if ports else "nothing listens in the container"
         fail(f"no answer on port {PORT}: {said}", why=page.error, detail=container.logs()[-1500:])
-    served["loopback"] = not http.get(container, port=PORT).status
     assert page.status == 200
 
 
@@ -100,10 +174,10 @@ def test_answers(container, http, served):
         "Bind to 0.0.0.0, which means every address.",
     ),
 )
-def test_reachable(container, http, served):
+def test_reachable(container, http, loopback):
     """It answers on the container's own address, not only on the container's loopback."""
     page = http.get(container, port=PORT)
-    if not page.status and served["loopback"]:
+    if loopback:
         fail(
             "it answers on 127.0.0.1 inside the container, and nowhere else",
             expected=f"an answer on {container.address or 'the address of the container'}, port {PORT}",
@@ -121,50 +195,22 @@ def test_reachable(container, http, served):
         "COPY . . takes static/ and templates/ along, unless .dockerignore leaves them out.",
     ),
 )
-def test_gifs(container, http, served):
+def test_gifs(cats, other):
     """The page's `<img>` loads and is a GIF, and every cat that was given can appear."""
-    wanted = {hashlib.sha256(path.read_bytes()).hexdigest(): path.name for path in GIVEN.glob("*.gif")}
-    seen, cache = {}, {}
-    for _ in range(ROUNDS):
-        for page in http.pages(container, port=PORT, times=DRAWS, loopback=served["loopback"]):
-            sources = sources_of(page)
-            if not sources:
-                fail(
-                    "the page has no <img>",
-                    expected='<img src="..."> in the page',
-                    detail=page[:800],
-                )
-            url = urlsplit(urljoin("/", sources[0]))
-            path = url.path + (f"?{url.query}" if url.query else "")
-            if path not in cache:
-                cache[path] = load(http, container, path, served["loopback"])
-            seen[hashlib.sha256(cache[path]).hexdigest()] = path
-            if len(cache) == 1:  # one address for all cats: what it gives may differ each time
-                data = load(http, container, path, served["loopback"]) if len(seen) < len(wanted) else b""
-                seen.update({hashlib.sha256(data).hexdigest(): path} if data else {})
-        if set(wanted) <= set(seen):
-            return
-    missing = ", ".join(sorted(wanted[digest] for digest in set(wanted) - set(seen)))
-    fail(
-        f"{missing} did not appear in {DRAWS * ROUNDS} tries",
-        expected=f"each of {', '.join(sorted(wanted.values()))} now and then",
-        why="Are all the pictures in the image, unchanged, and is the choice still random?",
-    )
-
-
-def load(http, container, path, loopback):
-    answer = http.get(container, path, port=PORT, loopback=loopback)
-    if answer.status != 200:
+    if cats.missing:
         fail(
-            f"`{path}` answers {answer.status or answer.error}",
-            expected="the picture, with status 200",
+            f"{', '.join(cats.missing)} is not among the files any more", expected="the cats that were given, unchanged"
         )
-    if answer.body[:4] != b"GIF8":
+    seen = other().seen
+    if seen.wrong:
+        fail(seen.wrong, expected='<img src="..."> in the page, and a GIF behind it', detail=seen.page)
+    missing = sorted(name for digest, name in cats.digests.items() if digest not in seen.digests)
+    if missing:
         fail(
-            f"`{path}` is no GIF: it begins with {answer.body[:12]!r}",
-            expected="bytes that begin with GIF8",
+            f"{', '.join(missing)} did not appear in {DRAWS * ROUNDS} tries",
+            expected=f"each of {', '.join(sorted(cats.digests.values()))} now and then, as it is in the folder when the image is built",
+            why="Are all the pictures in the image, unchanged, and is the choice still random?",
         )
-    return answer.body
 
 
 @check(
@@ -176,18 +222,17 @@ def load(http, container, path, loopback):
         'CMD ["sh", "-c", "exec gunicorn --bind 0.0.0.0:${PORT:-5000} app:app"]',
     ),
 )
-def test_port(start, http):
-    """With `-e PORT=8081` it answers on port 8081."""
-    other = start(env={"PORT": str(OTHER_PORT)})
-    page = http.wait(other, port=OTHER_PORT, within=START_SECONDS, loopback=True)
-    if not page.status:
-        ports = sorted({port for _, port in http.listeners(other) if port < 30_000})
+def test_port(other):
+    """With another PORT, such as `-e PORT=8081`, it answers on that port."""
+    found = other()
+    if not found.page.status:
         fail(
-            f"no answer on port {OTHER_PORT}" + (f"; it listens on {', '.join(map(str, ports))}" if ports else ""),
+            f"with `-e PORT={found.port}`, no answer on port {found.port}"
+            + (f"; it listens on {', '.join(map(str, found.ports))}" if found.ports else ""),
             why="Is the number 5000 written somewhere where PORT should be looked at?",
-            detail=other.logs()[-1000:],
+            detail=found.logs[-1000:],
         )
-    assert page.status == 200
+    assert found.page.status == 200
 
 
 @check(
@@ -221,12 +266,7 @@ def test_workdir(image):
 def test_pinned(dockerfile, submission):
     """The base image and every requirement are pinned to one version."""
     for ref, line in loose_bases(dockerfile):
-        fail(
-            f"`FROM {ref}`",
-            expected="a tag other than `latest`, or a digest",
-            file=dockerfile.name,
-            line=line,
-        )
+        fail(f"`FROM {ref}`", expected="a tag other than `latest`, or a digest", file=dockerfile.name, line=line)
     text = submission.read("requirements.txt")
     for one, line in loose_requirements(text):
         fail(
@@ -237,18 +277,9 @@ def test_pinned(dockerfile, submission):
             line=line,
         )
     for one, line in loose_installs(dockerfile):
-        fail(
-            f"`pip install {one}`",
-            expected="a version, such as `name==1.2.3`",
-            file=dockerfile.name,
-            line=line,
-        )
+        fail(f"`pip install {one}`", expected="a version, such as `name==1.2.3`", file=dockerfile.name, line=line)
     if not any(True for _ in requirements(text)):
-        fail(
-            "requirements.txt names nothing",
-            expected="at least Flask, with its version",
-            file="requirements.txt",
-        )
+        fail("requirements.txt names nothing", expected="at least Flask, with its version", file="requirements.txt")
 
 
 @check(
@@ -320,10 +351,10 @@ def test_size(image, bench):
 )
 def test_not_root(container):
     """No process of it runs as root."""
-    roots = [one for one in container.processes() if one.uid == 0]
+    roots = [one for one in container.processes() if one.is_root]
     if roots:
         fail(
-            f"process {roots[0].pid}, `{' '.join(roots[0].argv)[:100]}`, runs as uid 0 (root)",
+            f"process {roots[0].pid}, `{' '.join(roots[0].argv)[:100]}`, runs as uid 0 (root), or can again",
             why="Whoever breaks into the app is then root in the container.",
         )
 
@@ -337,12 +368,32 @@ def test_not_root(container):
         "Put gunicorn into requirements.txt, and start it in CMD.",
     ),
 )
-def test_production_server(container, http, served):
+def test_production_server(container, http, loopback, rng):
     """A production server answers, not Flask's development server."""
-    server = http.get(container, port=PORT, loopback=served["loopback"]).headers.get("Server", "")
-    warned = DEVELOPMENT in container.logs()
-    if warned or server.startswith("Werkzeug"):
-        fail(
-            (f'the log warns of a "{DEVELOPMENT}"' if warned else f"the server calls itself `{server[:60]}`"),
-            why="The development server is slow, and its debugger lets strangers run code.",
-        )
+    sign = development(container, http, loopback, rng)
+    if sign:
+        fail(sign, why="The development server is slow, and its debugger lets strangers run code.")
+
+
+def development(container, http, loopback, rng):
+    """What shows that it is the development server; empty where nothing does.
+
+    It says so, where it is let. Its manners it cannot hide: it is made of Python's own http.server, which answers to the
+    first HTTP without a status line, and takes for a header what is none; a server for production does not do both.
+    """
+    if DEVELOPMENT in container.logs():
+        return f'the log warns of a "{DEVELOPMENT}"'
+    server = http.get(container, port=PORT, loopback=loopback).headers.get("Server", "")
+    if server.startswith("Werkzeug"):
+        return f"the server calls itself `{server[:60]}`"
+    words = " ".join(rng.choices(("purr", "meow", "hiss", "chirp"), k=2)) + f" {rng.randrange(10**6)}"
+    head = f"GET / HTTP/1.1\r\nHost: cat\r\n{words}\r\nConnection: close\r\n\r\n"
+    garbled, old, odd = (
+        http.raw(container, text.encode(), port=PORT, loopback=loopback)
+        for text in (f"{words}\r\n\r\n", "GET /\r\n\r\n", head)
+    )
+    if b"<p>Error code: 400" in garbled and words.encode() in garbled:
+        return f"a request that is none, `{words}`, is answered in the words of Python's http.server"
+    if old and not old.startswith(b"HTTP/") and b" 200 " in odd[:16]:
+        return "it answers HTTP/0.9, and takes a header that is none, as Python's http.server does"
+    return ""

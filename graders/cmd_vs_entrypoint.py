@@ -57,6 +57,11 @@ def run_or_tell(run, *args, called, **options):
         )
 
 
+def drawn(rng, count=1):
+    """So many words that nobody knows before."""
+    return [rng.choice("bdfgklmprst") + "".join(rng.choices("aeiou0123456789", k=6)) for _ in range(count)]
+
+
 @check(
     points=10,
     hints=("What runs where nobody says what to run?", "CMD is the default command.", 'CMD ["echo", "default"]'),
@@ -74,10 +79,11 @@ def test_cmd_default(build, run):
         "Use CMD alone.",
     ),
 )
-def test_cmd_replaced(build, run):
-    """cmd: `docker run IMAGE echo other` prints `other`."""
-    called = "CMD_IMAGE echo other"
-    prints(run_or_tell(run, "echo", "other", image=build("cmd.Dockerfile"), called=called), "other", called)
+def test_cmd_replaced(build, run, rng):
+    """cmd: `docker run IMAGE echo other` prints `other`, and so for any other words."""
+    words = " ".join(drawn(rng, 2))
+    called = f"CMD_IMAGE echo {words}"
+    prints(run_or_tell(run, *called.split()[1:], image=build("cmd.Dockerfile"), called=called), words, called)
 
 
 @check(
@@ -88,10 +94,12 @@ def test_cmd_replaced(build, run):
         'ENTRYPOINT ["echo", "args:"]',
     ),
 )
-def test_entrypoint_appends(build, run):
-    """entrypoint: `docker run IMAGE a b` prints `args: a b`."""
-    called = "ENTRYPOINT_IMAGE a b"
-    prints(run_or_tell(run, "a", "b", image=build("entrypoint.Dockerfile"), called=called), "args: a b", called)
+def test_entrypoint_appends(build, run, rng):
+    """entrypoint: `docker run IMAGE a b` prints `args: a b`, and so for any other words."""
+    words = drawn(rng, rng.randrange(2, 5))
+    called = " ".join(("ENTRYPOINT_IMAGE", *words))
+    wanted = " ".join(("args:", *words))
+    prints(run_or_tell(run, *words, image=build("entrypoint.Dockerfile"), called=called), wanted, called)
 
 
 @check(
@@ -125,10 +133,11 @@ def test_both_default(build, run):
         "ENTRYPOINT stays, CMD goes. `--entrypoint` replaces the ENTRYPOINT, and then CMD goes, too.",
     ),
 )
-def test_both_replaced(build, run):
-    """both: `docker run IMAGE x` prints `args: x`, and `--entrypoint` replaces the entrypoint."""
-    image = build("both.Dockerfile")
-    prints(run_or_tell(run, "x", image=image, called="BOTH_IMAGE x"), "args: x", "BOTH_IMAGE x")
+def test_both_replaced(build, run, rng):
+    """both: `docker run IMAGE x` prints `args: x`, and so for any other word; `--entrypoint` replaces the entrypoint."""
+    image, [word] = build("both.Dockerfile"), drawn(rng)
+    called = f"BOTH_IMAGE {word}"
+    prints(run_or_tell(run, word, image=image, called=called), f"args: {word}", called)
     if not image.entrypoint:
         fail("the image has no ENTRYPOINT, so `--entrypoint` has nothing to replace", file="both.Dockerfile")
 
@@ -141,19 +150,23 @@ def test_both_replaced(build, run):
         'CMD ["echo", "default"]',
     ),
 )
-def test_exec_form(submission):
+def test_exec_form(submission, build):
     """Every CMD and ENTRYPOINT that counts is in exec form."""
     for name in FILES:
-        stage = submission.dockerfile(name).final_stage
-        for instruction in ("ENTRYPOINT", "CMD"):
-            found = [one for one in stage if one.name == instruction][-1:]
-            if found and not found[0].json:
+        parsed, image = submission.dockerfile(name), build(name)
+        for instruction, words in (("ENTRYPOINT", image.entrypoint), ("CMD", image.cmd)):
+            counted = [one for one in parsed.final_stage if one.name == instruction][-1:]
+            # What an earlier stage said counts as well, as long as nothing replaces it: the image knows.
+            others = parsed.all(instruction)
+            if words and not counted and not any(one.json and one.args == words for one in others):
+                counted = [one for one in others if not one.json][-1:]
+            if counted and not counted[0].json:
                 fail(
-                    f"`{found[0].original}`",
+                    f"`{counted[0].original}`",
                     expected=f'{instruction} ["…", "…"]',
                     why="In shell form, a shell is the first process, and stands between the program and its signals.",
                     file=name,
-                    line=found[0].line,
+                    line=counted[0].line,
                 )
 
 

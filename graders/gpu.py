@@ -1,7 +1,6 @@
 """GPUs: what a run asks the engine for, what comes into the container, and a program that knows both cases."""
 
 import re
-import secrets
 
 import pytest
 
@@ -12,6 +11,8 @@ from dockerlab.checks.compose import gpu_reservations
 LISTED = re.compile(r"^GPU \d+: .*\(UUID: (\S+)\)", re.MULTILINE)  # a line of `nvidia-smi -L`
 OPTION = "--require-gpu"
 MINE, OTHER = "the image of the submission", "python:3.11-slim"
+NAMES = ("gpu-lab-{:08x}:submitted", "trainer{:x}", "registry.example/team/gpu:{:x}", "gpu/{:08x}:v1.2")
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # where an image says nothing else
 QUIZ = {
     "driver": (
         "the host",
@@ -106,9 +107,14 @@ def smi(bench):
         return begun[image, gpus]
 
     for image in (OTHER, MINE):
-        for gpus in ("all", "device=1"):
+        for gpus in ("all", f"device={drawn(bench)}"):
             listing(image, gpus)
     return lambda image, gpus: listing(image, gpus)()
+
+
+def drawn(bench, most=1):
+    """The number of one GPU, another one each time; most machines that have any have one or two."""
+    return min(bench.rng("device").randrange(2), most)
 
 
 @pytest.fixture(scope="session")
@@ -128,9 +134,9 @@ def every_gpu(smi):
         'docker run --rm --gpus all "$1"',
     ),
 )
-def test_run_sh(bench):
+def test_run_sh(bench, rng):
     """`run.sh IMAGE` runs that image and asks the engine for every GPU, with `--gpus`."""
-    name = f"gpu-lab-{secrets.token_hex(4)}:submitted"
+    name = rng.choice(NAMES).format(rng.getrandbits(32))
     asked = bench.asked("run.sh", name)
     ran = [one for one in asked.containers if one.started and one.image == name]
     if not ran:
@@ -242,8 +248,8 @@ def test_cuda(bench, image, scripts, every_gpu):
     """With a GPU, `docker run --gpus all IMAGE` prints `device=cuda` and exits 0, also with `--require-gpu`."""
     expect_device(scripts(gpus="all"), "cuda", "`docker run --gpus all IMAGE`")
     expect_device(scripts(OPTION, gpus="all"), "cuda", f"`docker run --gpus all IMAGE`, with {OPTION},")
-    last = f"device={len(every_gpu) - 1}"
-    expect_device(run_script(bench, image, gpus=last), "cuda", f"`docker run --gpus {last} IMAGE`")
+    one = f"device={drawn(bench, len(every_gpu) - 1)}"
+    expect_device(run_script(bench, image, gpus=one), "cuda", f"`docker run --gpus {one} IMAGE`")
 
 
 def seen(smi, gpus):
@@ -283,9 +289,17 @@ def test_nvidia_smi(smi, every_gpu):
         "Which one the container sees is the engine's business. Does something in the image override NVIDIA_VISIBLE_DEVICES?",
     ),
 )
-def test_one_device(smi, every_gpu):
-    """With `--gpus device=1` just that one GPU is seen."""
-    number = min(1, len(every_gpu) - 1)  # a machine with one GPU has only number 0
+def test_one_device(bench, image, smi, every_gpu):
+    """With `--gpus device=1` just that one GPU is seen, and so for any other."""
+    still = bench.still(image)
+    for folder in image.env.get("PATH", PATH).split(":"):
+        if folder.startswith("/") and still.members(f"{folder}/nvidia-smi"):
+            fail(
+                f"the image has a `{folder}/nvidia-smi` of its own",
+                expected="the one that the runtime puts in",
+                why="A program that was built into the image tells what it likes.",
+            )
+    number = drawn(bench, len(every_gpu) - 1)
     granted = listed(smi(OTHER, f"device={number}"))
     found = seen(smi, f"device={number}")
     if found != granted or len(found) != 1:

@@ -1,5 +1,7 @@
 """The life of a container: what it prints, what its environment changes, and how it ends."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from dockerlab import check, fail
@@ -8,7 +10,8 @@ from dockerlab.checks.pinning import loose_bases
 
 AUTHORS = "org.opencontainers.image.authors"
 EX_USAGE = 64  # sysexits.h: the command was used incorrectly
-ODD = ("Ada  King,   Countess of Lovelace", """Grace "Amazing" O'Hopper""", "* $HOME")
+NAMES = ("Ada", "Barbara", "Edith", "Frances", "Grace", "Hedy", "Jean", "Katherine", "Mary", "Radia", "Sophie", "Wen")
+ODD = ("{0}  {1},   Countess of {2}", """{0} "{1}" O'{2}""", "* ${0} `{1}`")
 QUIZ = {
     "state_after_exit": (
         "exited",
@@ -74,14 +77,25 @@ def prints(done, line):
 
 
 @pytest.fixture(scope="session")
-def said(bench):
+def names(bench):
+    """A plain name, and odd ones; none is known before."""
+    rng = bench.rng("names")
+
+    def name():
+        return rng.choice(NAMES) + "".join(rng.choices("abdeiklnorst", k=4))
+
+    return SimpleNamespace(plain=name(), odd=[form.format(name(), name(), name()) for form in ODD])
+
+
+@pytest.fixture(scope="session")
+def said(bench, names):
     """What it prints, by the NAME that it is given (None: no NAME); all runs go on side by side."""
     image = bench.build()
 
     def say(name):
         return bench.soon(lambda: bench.run(image=image, env={} if name is None else {"NAME": name}))
 
-    begun = {name: say(name) for name in (None, "Ada", *ODD, "")}
+    begun = {name: say(name) for name in (None, names.plain, *names.odd, "")}
     return lambda name: begun[name]()
 
 
@@ -111,10 +125,10 @@ def test_greets(said):
         "`${NAME-world}` is the value of NAME, or `world` where NAME is not set.",
     ),
 )
-def test_greets_by_name(said):
-    """`docker run --rm -e NAME=Ada IMAGE` prints exactly `Hello, Ada!`."""
-    done = said("Ada")
-    prints(done, "Hello, Ada!")
+def test_greets_by_name(said, names):
+    """`docker run --rm -e NAME=Ada IMAGE` prints exactly `Hello, Ada!`, and so for any other name."""
+    done = said(names.plain)
+    prints(done, f"Hello, {names.plain}!")
     assert done.exit_code == 0
 
 
@@ -127,9 +141,9 @@ def test_greets_by_name(said):
         "printf 'Hello, %s!\\n' \"$NAME\"",
     ),
 )
-def test_odd_names(said):
-    """A name with spaces, quotes, a star and a dollar sign comes out as it went in."""
-    for name in ODD:
+def test_odd_names(said, names):
+    """A name with spaces, quotes, a star, a dollar sign and backquotes comes out as it went in."""
+    for name in names.odd:
         done = said(name)
         prints(done, f"Hello, {name}!")
 

@@ -1,8 +1,11 @@
 """Layers: what the image holds, what of it nobody can reach, and what is made anew after a change."""
 
+import gzip
+import io
 import re
-import secrets
+import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +17,25 @@ from dockerlab.reports.layers import bytes_in_words, instruction_in_words
 
 GIVEN = Path(__file__).parents[1] / "labs" / "layers" / "starter"
 SECRET = (GIVEN / "station.token").read_text().strip()
+DATA = "data/measurements.tar.gz"
+ROOMS = (
+    "attic",
+    "bakery",
+    "cellar",
+    "den",
+    "entry",
+    "foyer",
+    "garage",
+    "hall",
+    "kitchen",
+    "library",
+    "pantry",
+    "studio",
+)
+DROPPED, ADDED = range(100, 900), range(100, 900)  # lines of 40,000
+HOTTEST = range(40_00, 60_00)  # hundredths of a degree; nothing that was given is as hot
+STATION = "1000"  # who runs the report
+LOOKS, LOOK_AGAIN = 12, 0.5  # seconds; a program that becomes another user has done it by then
 MOST_WASTE = 1_000_000  # bytes
 LEAST_EFFICIENCY = 0.98
 MOST_SHARE = 0.45  # of the given image's own bytes
@@ -34,10 +56,40 @@ DELETED = (
 
 
 @pytest.fixture(scope="session")
-def begun(bench):
+def fresh(bench):
+    """The image, with measurements that nobody has seen; its other builds have the same ones."""
+    measured = measurements(bench.rng("measurements"))
+    data = gzip.compress(packed(measured), 1, mtime=0)
+    return SimpleNamespace(measured=measured, data=data, image=bench.build(changes={DATA: data}))
+
+
+def measurements(rng):
+    """Files of other rooms, about as large as those that were given: some values are missing, and others are new."""
+    names = rng.sample(ROOMS, 3)
+    found = {}
+    with tarfile.open(GIVEN / DATA) as archive:
+        for name, member in zip(names, archive.getmembers(), strict=True):
+            head, *lines = archive.extractfile(member).read().splitlines(keepends=True)
+            more = [b"%d,%.2f\n" % (len(lines) + i, rng.choice(HOTTEST) / 100) for i in range(rng.choice(ADDED))]
+            found[f"{name}.csv"] = b"".join([head, *lines[rng.choice(DROPPED) :], *more])
+    return found
+
+
+def packed(files, folder=""):
+    """A tar archive of the files, all root's."""
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w") as archive:
+        for name, data in sorted(files.items()):
+            info = tarfile.TarInfo(folder + name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return raw.getvalue()
+
+
+@pytest.fixture(scope="session")
+def begun(bench, fresh):
     """The layers of the image, with the secret looked for in them: read while other checks go on."""
-    image = bench.build()
-    return bench.soon(lambda: bench.engine.layers(image.id, (SECRET.encode(),)))
+    return bench.soon(lambda: bench.engine.layers(fresh.image.id, (SECRET.encode(),)))
 
 
 @pytest.fixture(scope="session")
@@ -47,15 +99,25 @@ def layers(begun):
 
 @pytest.fixture(scope="session")
 def given(bench, begun):
-    """The image that was given, and what it prints."""
-    image = bench.build_folder(GIVEN)
-    return image, bench.run(image=image)
+    return bench.build_folder(GIVEN)
 
 
 @pytest.fixture(scope="session")
-def stats(bench, layers):
-    image = bench.build()
-    base = bench.base(image)
+def wanted(bench, given, fresh):
+    """What the given program prints in the given image, with the fresh measurements beside it."""
+
+    def run():
+        ours = bench.start("sleep", "600", image=given)
+        program = {"report.py": (GIVEN / "report.py").read_bytes()}
+        ours.unpack("/srv", packed(program | {f"data/{name}": data for name, data in fresh.measured.items()}))
+        return ours.exec("python", "/srv/report.py")
+
+    return bench.soon(run)
+
+
+@pytest.fixture(scope="session")
+def stats(bench, layers, fresh):
+    base = bench.base(fresh.image)
     return analyse("the image", layers, len(base.layers) if base else 0)
 
 
@@ -66,15 +128,49 @@ def stats(bench, layers):
         "The last line says who runs it: that is part of the output.",
     ),
 )
-def test_same_output(run, given):
-    """It prints the same as the given image, byte for byte."""
-    wanted, done = given[1], run()
+def test_same_output(bench, run, fresh, wanted, begun):
+    """It prints the same as the given image, byte for byte, whatever was measured."""
+    done, wanted = run(image=fresh.image), wanted()
     if done.stdout != wanted.stdout or done.exit_code != wanted.exit_code:
         fail(
             f'it prints "{done.stdout[:500]}", exit code {done.exit_code}',
             expected=f'"{wanted.stdout[:500]}", exit code {wanted.exit_code}',
+            why="The measurements in `data` are others each time that it is graded.",
             detail=done.stderr[-800:],
         )
+    if starts_as(bench, fresh.image) != STATION and (others := runs_as(bench, fresh, begun())):
+        fail(
+            f"it says that user {STATION} made it, and is run by user {', '.join(map(str, others))}",
+            why="The last line tells who runs the program; the engine knows it, too.",
+        )
+
+
+def starts_as(bench, image):
+    """The number of the user whom the engine starts it as, by the bytes of /etc/passwd."""
+    user = image.user.partition(":")[0]
+    book = bench.still(image).members("/etc/passwd")[:1] if user and not user.isdigit() else []
+    lines = [line.split(":") for _, data in book for line in data.decode("utf-8", "replace").splitlines()]
+    return next((words[2] for words in lines if words[0] == user and len(words) > 2), user)
+
+
+def runs_as(bench, fresh, layers):
+    """Who else than the station runs it while it reads: one more file of measurements, a pipe to which nobody writes, holds it."""
+    places = [entry.path for layer in layers for entry in layer.entries if Path(entry.path).name in fresh.measured]
+    if not places:
+        return []  # unpacked when it runs
+    raw, pipe = io.BytesIO(), tarfile.TarInfo("waits.csv")
+    pipe.type, pipe.mode = tarfile.FIFOTYPE, 0o666
+    with tarfile.open(fileobj=raw, mode="w") as archive:
+        archive.addfile(pipe)
+    still = bench.still(fresh.image)
+    still.unpack("/" + str(Path(places[-1]).parent), raw.getvalue())
+    bench.engine.launch(still.id)
+    for _ in range(LOOKS):  # it may become another user first
+        others = {one.uid for one in still.processes()} - {int(STATION)}
+        if not others:
+            break
+        bench.pause(LOOK_AGAIN)
+    return sorted(others)
 
 
 @check(
@@ -85,7 +181,7 @@ def test_same_output(run, given):
         "Keep it out of the build: .dockerignore, and no ENV. A build that needs a secret takes it by RUN --mount=type=secret.",
     ),
 )
-def test_secret(image, layers, bench):
+def test_secret(fresh, layers, bench):
     """The token of the station is in no layer, no history entry, no variable and no label."""
     for number, layer in enumerate(layers):
         for entry in layer.entries:
@@ -94,6 +190,7 @@ def test_secret(image, layers, bench):
                     f"`/{entry.path}` in layer {number} holds it (`{layer.instruction[:100]}`)",
                     why="A later RUN rm hides a file; it does not take it out.",
                 )
+    image = fresh.image
     for name, value in {**image.env, **image.labels}.items():
         if SECRET in value or SECRET in name:
             fail(f"`{name}` holds it", why="`docker inspect` shows variables and labels to everyone who has the image.")
@@ -139,7 +236,7 @@ def test_waste(stats):
 def test_size(stats, given, bench):
     """Its own bytes are at most 45 % of those of the given image."""
     mine = sum(layer.size for layer in stats.own)
-    theirs = given[0].size - bench.engine.image(bench.base_of(GIVEN)).size
+    theirs = given.size - bench.engine.image(bench.base_of(GIVEN)).size
     if mine > MOST_SHARE * theirs:
         largest = max(stats.own, key=lambda layer: layer.size)
         fail(
@@ -163,15 +260,16 @@ def test_layer_count(stats):
         "COPY requirements.txt . and RUN pip install come before COPY report.py .",
     ),
 )
-def test_keeps_install(build, layers, bench, submission):
+def test_keeps_install(build, layers, bench, submission, fresh, rng):
     """After a change of report.py, the layer with the installed packages is kept."""
     text = submission.read("report.py")
 
     def changed():
-        return build(changes={"report.py": f"{text}\n# changed: {secrets.token_hex(4)}\n".encode()})
+        mark = f"{text}\n# changed: {rng.getrandbits(32):08x}\n"
+        return build(changes={DATA: fresh.data, "report.py": mark.encode()})
 
     installed = re.compile(r"(^|/)tabulate/__init__\.py$")
-    again = made_anew(bench.engine, build(), changed, lambda path: bool(installed.search(path)), layers)
+    again = made_anew(bench.engine, fresh.image, changed, lambda path: bool(installed.search(path)), layers)
     if again:
         fail(
             f"the layer of `{instruction_in_words(again[0])[:120]}` was made anew",

@@ -1,7 +1,8 @@
 """Shell form and exec form: told by the processes of running containers, and by how those end."""
 
+import hashlib
 import os.path
-import secrets
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -10,13 +11,13 @@ from dockerlab import check, fail
 from dockerlab.checks.answers import expect_answer, read_answers
 
 SHELLS = {"sh", "dash", "bash", "ash", "busybox"}
+SHELL_FILES = ("/usr/bin/dash", "/usr/bin/bash", "/bin/dash", "/bin/bash", "/bin/busybox")
+GREETER = "greeter"  # the program of the lab
 READY = 5  # seconds in which a program has printed something
 GRACE = 3  # seconds that `docker stop` waits here; by itself it waits 10
 SOON = 2  # seconds in which a program that hears the signal has ended
 SIGKILL_CODE = 137
-WORD = f"word-{secrets.token_hex(4)}"
 WRAPPER = "wrapper.Dockerfile"
-WORDS = ("two words", "it's", "*", "")
 QUIZ = {
     "stop_goes_to": (
         "process 1",
@@ -36,13 +37,41 @@ QUIZ = {
 BASES = {"shell_form_on_debian": "debian:bookworm-slim", "shell_form_on_busybox": "busybox:latest"}
 
 
-def is_shell(process):
-    """Whether the process is a shell that was given its commands as a text: `sh -c ...`."""
-    return os.path.basename(process.argv[0]) in SHELLS and "-c" in process.argv[1:2]
+def base_of(path):
+    return os.path.basename(path)
+
+
+def says_shell(process):
+    """Whether the process calls itself a shell that was given its commands as a text: `sh -c ...`."""
+    return base_of(process.argv[0]) in SHELLS and "-c" in process.argv[1:2]
 
 
 def shown(process):
     return " ".join(process.argv)[:160]
+
+
+def below_first(processes):
+    """The descendants of process 1, without what came in from outside, such as a health check."""
+    known = {1}
+    for _ in processes:
+        known |= {one.pid for one in processes if one.ppid in known}
+    return [one for one in processes if one.pid in known - {1}]
+
+
+def shell_before(seen):
+    """Why process 1 is a shell and not the program; empty where it is none. Its file tells, whatever it calls itself."""
+    first, calls_itself = seen.first, base_of(seen.first.argv[0])
+    if says_shell(first):
+        return f"process 1 is `{shown(first)}`"
+    if not seen.shell or (
+        seen.shell == "busybox" and calls_itself not in SHELLS
+    ):  # its other programs are in that file, too
+        return ""
+    if calls_itself not in SHELLS:
+        return f"process 1 calls itself `{shown(first)}`, and is {seen.shell}: the file is {seen.program.path}"
+    if any(base_of(word) == GREETER for one in below_first(seen.processes) for word in one.argv[:2]):
+        return f"process 1 is `{shown(first)}`, and {GREETER} is its child"
+    return ""
 
 
 def started(bench, dockerfile, *words, **options):
@@ -74,28 +103,61 @@ def stops(bench):
 
 
 @pytest.fixture(scope="session")
-def looks(bench, stops, shells):
+def words(bench):
+    """What nobody knows before: a greeting, and words with all that a shell may spoil."""
+    rng = bench.rng("words")
+    one, two, three = ("".join(rng.choices("bcdfglmnorstu", k=6)) for _ in range(3))
+    spoilt = [f"{one}  {two}", f"{two}'s", "*", "", f"${three}"]
+    rng.shuffle(spoilt)
+    return SimpleNamespace(greeting=f"{three}-{rng.randrange(10**6)}", spoilt=tuple(spoilt))
+
+
+@pytest.fixture(scope="session")
+def shells_of(bench):
+    """The shells that an image's base brought along: their names, by the digests of their files."""
+    known = {}
+
+    def look(dockerfile):
+        base = bench.base(bench.build(dockerfile), dockerfile)
+        if base is None:
+            return {}
+        if base.id not in known:
+            still = bench.still(base)
+            files = [(path, info, data) for path in SHELL_FILES for info, data in still.members(path)[:1]]
+            known[base.id] = {
+                hashlib.sha256(data).hexdigest(): base_of(path) for path, info, data in files if info.isreg()
+            }
+        return known[base.id]
+
+    return look
+
+
+@pytest.fixture(scope="session")
+def looks(bench, stops, shells, words, shells_of):
     """What is to be seen in a running container of each kind; all begun at once, while `docker stop` waits for others."""
 
-    def look(dockerfile, *words, **options):
-        container = started(bench, dockerfile, *words, **options)
+    def look(dockerfile, *args, **options):
+        container = started(bench, dockerfile, *args, **options)
+        first, program = container.pid1, container.program(1)
         return SimpleNamespace(
-            first=container.pid1,
+            first=first,
+            program=program,
+            shell=shells_of(dockerfile).get(program.sha256, ""),
+            shell_is_new=program.path not in SHELL_FILES,  # installed: the base has none to compare it with
             processes=container.processes(),
             logs=container.logs(),
-            environ=container.exec("cat", "/proc/1/environ").stdout if dockerfile == WRAPPER else "",
             changes=container.changes(),
         )
 
-    def words():
+    def with_words():
         image = bench.build(WRAPPER)
-        return look(WRAPPER, *(image.cmd or ()), *WORDS)
+        return look(WRAPPER, *(image.cmd or ()), *words.spoilt)
 
     return {
-        "shell": bench.soon(lambda: look("shell.Dockerfile", env={"GREETING": WORD})),
+        "shell": bench.soon(lambda: look("shell.Dockerfile", env={"GREETING": words.greeting})),
         "exec": bench.soon(lambda: look("exec.Dockerfile")),
         "wrapper": bench.soon(lambda: look(WRAPPER)),
-        "wrapper and words": bench.soon(words),
+        "wrapper and words": bench.soon(with_words),
     }
 
 
@@ -120,11 +182,15 @@ def shells(bench):
 def test_shell_pid_1(looks):
     """shell: process 1 is `sh`, and the program is its child."""
     seen = looks["shell"]()
-    first = seen.first
-    if not is_shell(first):
-        fail(f"process 1 is `{shown(first)}`", expected="`/bin/sh -c …`", file="shell.Dockerfile")
-    children = [one for one in seen.processes if one.ppid == 1]
-    if not children:
+    if not says_shell(seen.first):
+        fail(f"process 1 is `{shown(seen.first)}`", expected="`/bin/sh -c …`", file="shell.Dockerfile")
+    if not seen.shell and (not seen.shell_is_new or base_of(seen.program.path) not in SHELLS):
+        fail(
+            f"process 1 calls itself `{shown(seen.first)}`, and is no shell: the file is {seen.program.path}",
+            expected="the shell that the base image brought",
+            file="shell.Dockerfile",
+        )
+    if not any(one.ppid == 1 for one in seen.processes):
         fail("the shell has no child", expected="the program as the child of the shell", file="shell.Dockerfile")
 
 
@@ -135,13 +201,13 @@ def test_shell_pid_1(looks):
         "A shell does, when the container runs. Exec form knows no variables.",
     ),
 )
-def test_shell_expands(looks):
+def test_shell_expands(looks, words):
     """shell: `$GREETING` is expanded when the container runs."""
     seen = looks["shell"]()
-    children = [one for one in seen.processes if one.pid != 1]
-    if not any(WORD in " ".join(one.argv) for one in children) and WORD not in seen.logs:
+    children = below_first(seen.processes)
+    if not any(words.greeting in " ".join(one.argv) for one in children) and words.greeting not in seen.logs:
         fail(
-            f"with `-e GREETING={WORD}` that word reaches no program",
+            f"with `-e GREETING={words.greeting}` that word reaches no program",
             expected="the program gets the value as its word",
             file="shell.Dockerfile",
             detail=seen.logs[-400:],
@@ -168,14 +234,8 @@ def test_shell_stop(stops):
 )
 def test_exec_pid_1(looks):
     """exec: process 1 is the program."""
-    first = looks["exec"]().first
-    if is_shell(first):
-        fail(
-            f"process 1 is `{shown(first)}`",
-            expected="the program itself",
-            why="That is shell form.",
-            file="exec.Dockerfile",
-        )
+    if observed := shell_before(looks["exec"]()):
+        fail(observed, expected="the program itself", why="A shell stands before it.", file="exec.Dockerfile")
 
 
 @check(
@@ -202,7 +262,7 @@ def test_wrapper_sets_up(bench, looks):
     """wrapper: entrypoint.sh sets something up before the program starts: a file, or a variable."""
     seen = looks["wrapper"]()
     usual = {"PATH", "HOSTNAME", "HOME", "TERM", "PWD", "OLDPWD", "SHLVL", "_"}
-    given = {line.partition("=")[0] for line in seen.environ.split("\0") if line}
+    given = {name for name in seen.program.environ if re.fullmatch(r"[A-Za-z_]\w*", name)}
     image = bench.build(WRAPPER)
     if not seen.changes and not given - usual - set(image.env):
         fail("no file was written, and no variable was set", file="entrypoint.sh")
@@ -218,14 +278,12 @@ def test_wrapper_sets_up(bench, looks):
 )
 def test_wrapper_pid_1(looks):
     """wrapper: after entrypoint.sh, process 1 is the program all the same."""
-    first = looks["wrapper"]().first
-    if is_shell(first) or any(os.path.basename(word) == "entrypoint.sh" for word in first.argv):
-        fail(
-            f"process 1 is still `{shown(first)}`",
-            expected="the program",
-            why="The script waits for its child to end.",
-            file="entrypoint.sh",
-        )
+    seen = looks["wrapper"]()
+    observed = shell_before(seen)
+    if not observed and any(base_of(word) == "entrypoint.sh" for word in seen.first.argv):
+        observed = f"process 1 is still `{shown(seen.first)}`"
+    if observed:
+        fail(observed, expected="the program", why="The script waits for its child to end.", file="entrypoint.sh")
 
 
 @check(
@@ -233,13 +291,12 @@ def test_wrapper_pid_1(looks):
     needs=test_wrapper_pid_1,
     hints=("What does a shell do with `$*`, and with `$@` without quotes?", '`"$@"` is all the words, each as it was.'),
 )
-def test_wrapper_words(looks):
+def test_wrapper_words(looks, words):
     """wrapper: the words reach the program as they were given, spaces, stars and empty ones too."""
     first = looks["wrapper and words"]().first
-    got = first.argv[-len(WORDS) :]
-    if tuple(got) != WORDS:
+    if first.argv[-len(words.spoilt) :] != words.spoilt:
         fail(
-            f"given {list(WORDS)}, process 1 is `{list(first.argv)}`",
+            f"given {list(words.spoilt)}, process 1 is `{list(first.argv)}`",
             expected="the same words at the end of its list",
             why="Without quotes a shell splits words at spaces, and takes a star for file names.",
             file="entrypoint.sh",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unusual import SideBySide, failed, lost
+from tests.unusual import COURSE, SideBySide, failed, lost
 
 P = "FROM python:3.11-slim\n"
 A = "FROM debian:bookworm-slim\n"
@@ -59,6 +59,15 @@ RIGHT = {
             "ADD data/measurements.tar.gz /srv/data/\nCOPY report.py /srv/\nUSER 1000\nCMD python -m report\n",
         },
     ),
+    "an entrypoint that gives root away": (
+        "layers",
+        {
+            "Dockerfile": P
+            + "WORKDIR /app\nCOPY requirements.txt .\nRUN pip install --no-cache-dir -r requirements.txt\n"
+            "ADD data/measurements.tar.gz data/\nCOPY report.py .\n"
+            'ENTRYPOINT ["setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups"]\nCMD ["python", "report.py"]\n',
+        },
+    ),
     "names from arguments, JSON, small letters": (
         "add_vs_copy",
         {
@@ -107,7 +116,50 @@ RIGHT = {
     ),
 }
 
+SOLVED = (
+    P + "WORKDIR /app\nCOPY requirements.txt .\nRUN pip install --no-cache-dir --no-compile -r requirements.txt\n"
+    "ADD --chown=1000:1000 data/measurements.tar.gz data/\nCOPY report.py .\n"
+)
+STORED = """room       values    coldest    mean    warmest
+-------  --------  ---------  ------  ---------
+attic       40000      20.23  27.988      35.69
+cellar      40000       3.79  12.009      19.96
+kitchen     40000      12.26  21.004      29.57
+made by user 1000
+"""
+SAYS_1000 = (COURSE.solution("layers") / "report.py").read_text().replace("{os.getuid()}", "1000")
+
 WRONG = {
+    "a lie: the lesson's output is stored": (
+        "layers",
+        {
+            "Dockerfile": SOLVED + 'USER 1000\nCMD ["python", "report.py"]\n',
+            "report.py": f"print({STORED!r}, end='')\n",
+        },
+        {"same_output"},
+    ),
+    "a lie: root says that it is user 1000": (
+        "layers",
+        {"Dockerfile": SOLVED + 'CMD ["python", "report.py"]\n', "report.py": SAYS_1000},
+        {"same_output"},
+    ),
+    "a lie: python is a program that prints what is stored": (
+        "layers",
+        {
+            "Dockerfile": SOLVED
+            + "COPY --chmod=755 python /srv/\nENV PATH=/srv:$PATH\nUSER 1000\nCMD python report.py\n",
+            "python": f"#!/bin/sh\ncat << end\n{STORED}end\n",
+        },
+        {"same_output"},
+    ),
+    "a lie: the archive is there, no longer compressed, in a file of another name": (
+        "add_vs_copy",
+        {
+            "Dockerfile": A.replace("\n", " AS other\n")
+            + f"COPY site.tar.gz /\nRUN gunzip -c /site.tar.gz > /kept\n{A}{SITE}{BACKUP}{CONF}COPY --from=other /kept /kept\n"
+        },
+        {"archive_nowhere"},
+    ),
     "the data is unpacked by the program's user, from an archive that stays": (
         "layers",
         {

@@ -6,12 +6,15 @@ import io
 import re
 import tarfile
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import docker
 
 from dockerlab.engine.connect import brief, speaking
-from dockerlab.engine.objects import ExitCode, Finished, LogLine, Process, RunSpec, Stopped, when
+from dockerlab.engine.objects import ExitCode, Finished, LogLine, Process, Program, RunSpec, Stopped, when
+from dockerlab.engine.observer import IMAGE as OBSERVERS
+from dockerlab.engine.observer import Observer, ObserverLost
 from dockerlab.engine.shell import Shell
 from dockerlab.engine.streams import Deadline, Frames, collect
 from dockerlab.errors import EngineGone, LimitReached, SubmissionError
@@ -26,12 +29,7 @@ LOOKS, LOOK_AGAIN = 5, 0.3
 """How often, and after how many seconds again, the processes of a container that may be ending are asked for."""
 LARGEST_FILE = 20_000_000
 """Bytes; more of one file is never read out of a container."""
-PROCESSES = r"""for d in /proc/[0-9]*; do
-{ read -r stat < "$d/stat"; } 2>/dev/null || continue
-printf '%s\001' "$stat"
-while read -r key value rest; do [ "$key" = Uid: ] && printf '%s' "$value"; done < "$d/status" 2>/dev/null
-printf '\001'; tr '\000' '\002' < "$d/cmdline" 2>/dev/null; printf '\003'
-done"""
+T = TypeVar("T")
 
 
 class Container:
@@ -48,6 +46,7 @@ class Container:
         self.deadline: float | None = None
         """Until when calls may wait (monotonic); set by the plugin for each check."""
         self._shell: Shell | None = None
+        self._observer: Observer | None = None
 
     # What it is
 
@@ -70,21 +69,53 @@ class Container:
     def processes(self) -> list[Process]:
         """Its processes, by pid as the container sees them; none once it has ended.
 
-        Falls back to `docker top` where there is no shell.
+        Told by the kernel to a container of ours (see engine.observer), not by anything in the image. What came in by
+        exec, such as a health check, has the parent 0.
         """
-        problem: Exception | None = None
+        if not self._observable():
+            return self._top() if self.running else []
+        return self._observe(lambda observer: observer.processes(self._until()), [])
+
+    def program(self, pid: int) -> Program:
+        """What one of its processes runs, as the kernel knows it. Raises SubmissionError where there is no such process."""
+        found = self._observe(lambda observer: observer.program(pid, self._until()), None)
+        if found is None:
+            raise self._no_process(pid)
+        return found
+
+    def last_pid(self) -> int:
+        """The number of its newest process, also of one that is gone: it grows with each that is started. 0: not known."""
+        return self._observe(lambda observer: observer.last_pid(self._until()), 0)
+
+    def _no_process(self, pid: int) -> SubmissionError:
+        return SubmissionError(f"There is no process {pid} in the container any more.", detail=self.logs()[-600:])
+
+    def _observable(self) -> bool:
+        return self._observer is not None or self.engine.has_image(OBSERVERS)
+
+    def _observe(self, ask: Callable[[Observer], T], ended: T) -> T:
+        """The answer of an observer, which is kept for the next question; `ended` where the container is no more."""
+        reason = ""
         for _ in range(LOOKS):
             try:
-                if self.shell is not None:
-                    done = self.shell.run(PROCESSES, self._left(10))
-                    return sorted(_processes(done.stdout), key=lambda one: one.pid)
-                return self._top()
-            except (ValueError, OSError, EngineGone) as error:
-                problem = error  # perhaps it ended while it was looked at, and its state does not say so yet
-            time.sleep(LOOK_AGAIN)
+                if self._observer is None or not self._observer.alive:
+                    self._observer = Observer.beside(self)
+                return ask(self._observer)
+            except ObserverLost as lost:
+                reason, self._observer = lost.reason, None
+            time.sleep(LOOK_AGAIN)  # perhaps it ended while it was looked at, and its state does not say so yet
             if not self.running:
-                return []
-        raise EngineGone(f"The processes of a container could not be listed: {problem}.") from problem
+                return ended
+            if time.monotonic() > self._until():
+                raise LimitReached(
+                    "The processes of the container could not be looked at within the check's time limit."
+                )
+        if reason and not Observer.works(self.engine):
+            raise EngineGone(f"The processes of a container could not be looked at: {reason}.")
+        raise SubmissionError(
+            "Something in the container ends whatever looks at its processes.",
+            hint="Does a program of yours signal processes that it did not start?",
+        )
 
     def _top(self) -> list[Process]:
         with speaking("list the processes of a container"):
@@ -193,17 +224,13 @@ class Container:
             raise EngineGone(f"The engine could not signal a container: {brief(error)}.") from error
 
     def signal_process(self, pid: int, signal: str = "KILL") -> None:
-        """Signals one of its processes, by the pid that the container sees; done by a shell in it, as the process's user.
+        """Signals one of its processes, by the pid that the container sees; nothing of the image has a part in it.
 
         Raises SubmissionError where there is no such process.
         """
         self.touched = True
-        found = next((one for one in self.processes() if one.pid == pid), None)
-        if found is None:
-            raise SubmissionError(f"There is no process {pid} in the container any more.", detail=self.logs()[-600:])
-        done = self.exec("sh", "-c", f"kill -{signal} {pid}", user=str(found.uid))
-        if done.exit_code != 0:
-            raise EngineGone(f"Process {pid} of a container could not be signalled: {done.stderr.strip()[:200]}.")
+        if not self._observe(lambda observer: observer.signal(pid, signal, self._until()), False):
+            raise self._no_process(pid)
 
     def wait(self, within: float = 10) -> Stopped:
         """Waits for its end. Raises LimitReached where it does not come within so many seconds."""
@@ -232,7 +259,12 @@ class Container:
         until = self._until()
         with speaking("run a command in a container"):
             api = self.engine.api
-            made = api.exec_create(self.id, list(argv), user=user)
+            try:
+                made = api.exec_create(self.id, list(argv), user=user)
+            except docker.errors.APIError as error:
+                if error.status_code == 409:
+                    raise SubmissionError("The container had ended already.", detail=self.logs()) from error
+                raise
             began = time.monotonic()
             frames = Frames(api.exec_start(made["Id"], socket=True))
         try:
@@ -299,12 +331,16 @@ class Container:
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
             archive.addfile(info, io.BytesIO(data))
+        self.unpack(folder or "/", packed.getvalue())
+
+    def unpack(self, folder: str, archive: bytes) -> None:
+        """Unpacks a tar archive in one of its folders, as root. Raises SubmissionError where the folder is missing."""
         try:
-            self.engine.api.put_archive(self.id, folder or "/", packed.getvalue())
+            self.engine.api.put_archive(self.id, folder, archive)
         except docker.errors.NotFound as error:
             raise SubmissionError(f"There is no folder `{folder}` in the container.") from error
         except docker.errors.APIError as error:
-            raise EngineGone(f"The engine could not write {path}: {brief(error)}.") from error
+            raise EngineGone(f"The engine could not write to {folder}: {brief(error)}.") from error
 
     def remove(self) -> None:
         """Kills and removes it."""
@@ -316,47 +352,12 @@ class Container:
         if self._shell is not None:
             self._shell.close()
             self._shell = None
+        if self._observer is not None:
+            self._observer.close()
+            self._observer = None
 
     def _until(self) -> float:
         return self.deadline if self.deadline is not None else time.monotonic() + self.limits.check_seconds
 
     def _left(self, most: float) -> float:
         return min(time.monotonic() + most, self._until())
-
-
-def _processes(raw: str) -> list[Process]:
-    found = []
-    for record in raw.split("\x03"):
-        stat, _, rest = record.partition("\x01")
-        uid, _, cmdline = rest.partition("\x01")
-        if not stat.strip():
-            continue
-        pid, _, tail = stat.strip().partition(" (")
-        name, _, fields = tail.rpartition(") ")
-        numbers = fields.split()
-        argv = tuple(cmdline.removesuffix("\x02").split("\x02")) if cmdline else (f"[{name}]",)
-        if numbers and pid.isdigit():
-            found.append(
-                Process(
-                    pid=int(pid),
-                    ppid=int(numbers[1]),
-                    state=numbers[0],
-                    argv=argv,
-                    uid=int(uid) if uid.isdigit() else -1,
-                )
-            )
-    return _without_guests(found)
-
-
-def _without_guests(found: list[Process]) -> list[Process]:
-    """Without what came in by exec, such as our shell: its first process has no parent in the container."""
-    parents = {one.pid: one.ppid for one in found}
-
-    def guest(pid: int) -> bool:
-        seen = set()
-        while pid not in (0, 1) and pid not in seen:
-            seen.add(pid)
-            pid = parents.get(pid, 1)
-        return pid == 0
-
-    return [one for one in found if not guest(one.pid)]

@@ -124,7 +124,28 @@ class Process:
     state: str
     """The letter of /proc/PID/stat: R, S, D, Z (a zombie), T."""
     argv: tuple[str, ...]
+    """Its words, each as it was given; its name in brackets where it has none. A process can rewrite them: see `Program`."""
     uid: int
+    """The effective user."""
+    uids: tuple[int, ...] = ()
+    """Real, effective, saved and file system user."""
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it is root's, or can be again."""
+        return 0 in (self.uid, *self.uids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What a process really runs, as the kernel knows it, whatever the process calls itself."""
+
+    path: str
+    """The program's file, in the container: for a script, its interpreter."""
+    sha256: str
+    """Of the file's bytes, in hexadecimal."""
+    environ: Mapping[str, str]
+    """The variables that it was started with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
-"""A shell kept open in a container over one exec: a command costs well under a millisecond instead of an exec each.
+"""A shell kept open over one connection: a command costs well under a millisecond instead of an exec each.
 
-The shell belongs to the submission, so nothing that it says is trusted further than its bytes: every command's end is
-marked with a fresh random word, everything is bounded, and a shell that falls silent or dies is given up.
+It is the shell of a container of ours (see `observer`, `http`), or the image's own, for `host` alone: nothing that it
+says is trusted further than its bytes. Every command's end is marked with a fresh random word, everything is bounded,
+and a shell that falls silent, dies or answers nonsense is given up.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from dockerlab.engine.container import Container
 
 HELLO_SECONDS = 5
+LONGEST_CODE = 3
+"""Digits of an exit code."""
 
 
 class Shell:
@@ -85,8 +88,11 @@ class Shell:
             raise ValueError(f"the container's shell ended: {error}") from error
         out, _, code = streams[False].rpartition(end)
         err = streams[True].rpartition(end)[0]
+        if not (number := code.strip()).isdigit() or len(number) > LONGEST_CODE:
+            self.close()
+            raise ValueError("the container's shell does not say how the command ended")
         return Finished(
-            exit_code=ExitCode(int(code.split()[0])), stdout=out[: self._limit].decode("utf-8", "replace"),
+            exit_code=ExitCode(int(number)), stdout=out[: self._limit].decode("utf-8", "replace"),
             stderr=err[: self._limit].decode("utf-8", "replace"), seconds=time.monotonic() - began,
         )  # fmt: skip
 

@@ -30,7 +30,7 @@ class Program:
         signal.signal(signal.SIGHUP, self.reread)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel then reaps children itself
         count = 0
-        print("Gracefully shutting down after receiving signal 2, or 15, some day", file=sys.stderr)
+        print("Gracefully shutting down, some day", file=sys.stderr)
         while True:
             count += 1
             print(f"round {count}, setting: {self.setting}")

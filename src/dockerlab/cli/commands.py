@@ -161,9 +161,7 @@ def hint(lab: str | None, name: str) -> None:
 )
 @click.option("--picture", is_flag=True, help="Look into the image's layers, too; html always does.")
 @click.option("--seed", default="", metavar="TEXT", help="Draw the same inputs as the report that has this seed.")
-def grade(
-    lab: str, folder: Path, style: str, output: Path | None, for_students: bool, picture: bool, seed: str
-) -> int:
+def grade(lab: str, folder: Path, style: str, output: Path | None, for_students: bool, picture: bool, seed: str) -> int:
     """Grade the submission in a folder. Exit code: 0 full marks, 1 some check failed, 2 usage, 3 our fault."""
     from dockerlab import grading
     from dockerlab.cli import show

@@ -74,3 +74,18 @@ def through_links(container: Container, path: str) -> bytes:
         else:
             break
     raise SubmissionError(f"There is no file `{path}` in the image.")
+
+
+def user_id(container: Container, user: str) -> int:
+    """The uid that the engine gives a container whose image says `USER user`: a number, or a name of its /etc/passwd.
+
+    Raises SubmissionError where the name is not there. Format: passwd(5).
+    """
+    name = user.partition(":")[0]
+    if not name or name.isdecimal():
+        return int(name[:10] or 0)
+    for line in through_links(container, "/etc/passwd").decode("utf-8", "replace").splitlines():
+        fields = line.split(":")
+        if fields[0] == name and len(fields) > 2 and fields[2].isdecimal():
+            return int(fields[2][:10])
+    raise SubmissionError(f"`USER {name}`: there is no such user in the image's /etc/passwd.", file="Dockerfile")

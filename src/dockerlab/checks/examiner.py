@@ -1,9 +1,9 @@
 """Examines checkpoints of a submission, as tensors only. It runs in an image of the course, which has no torch and needs none.
 
-Its one argument names what to do: {"load": [paths], "poison": [[kind, from, to], ...]}; kind is `weights` or `optimizer`. The
-last line of its output is one JSON object. Nothing that a checkpoint names is imported or called: see `tensors`, which is
-beside it. Each file is read by a process of its own, with limits of memory and processor time, so that a file
-that is made to take both costs its own answer and no other's.
+Its one argument names what to do: {"load": [paths], "poison": [[kind, from, to], ...]}, and perhaps the "seconds" of the
+processor that one file may take; kind is `weights` or `optimizer`. The last line of its output is one JSON object. Nothing
+that a checkpoint names is imported or called: see `tensors`, which is beside it. Each file is read by a process of its own,
+with limits of memory and processor time, so that a file that is made to take both costs its own answer and no other's.
 
 A checkpoint has no format: a bare state dict, a dictionary of any names, whole modules, lists. What is an optimizer's state is
 told by its shape: torch's own has `state` and `param_groups`; else it is what is held beside weights in the same shapes
@@ -28,8 +28,8 @@ from dockerlab.checks.tensors import Checkpoint, Inert, Refused, Tensor, open_ch
 PARTS = re.compile(r"optim|momentum|exp_avg|velocity|moment|sq_avg|square_avg|adam|sgd", re.IGNORECASE)
 ENDINGS = (".pth", ".pt", ".ckpt", ".bin", ".tar")
 DEEPEST = 40
-PROCESSOR_SECONDS, MEMORY_BYTES = 30, 1_500_000_000
-"""For one file."""
+PROCESSOR_SECONDS, MEMORY_BYTES = 10, 1_500_000_000
+"""For one file; one of 45 MB takes a tenth of a second."""
 FOLDERS, FILES = 50, 200
 """Of a workspace that are looked through for checkpoints, and of each folder."""
 ANSWER_BYTES = 100_000
@@ -140,13 +140,13 @@ def poison(checkpoint: Checkpoint, optimizer: bool, target: str) -> int:
     return len(chosen)
 
 
-def alone(work: Callable[[], Any]) -> Any:
+def alone(work: Callable[[], Any], seconds: int) -> Any:
     """What the work returns, done in a process of its own with limits; raises Refused where that does not get to an answer."""
     out, into = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(out)
-        resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_SECONDS, PROCESSOR_SECONDS))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
         try:
             answer = json.dumps({"answer": work()})
@@ -170,10 +170,10 @@ def alone(work: Callable[[], Any]) -> Any:
     return told["answer"]
 
 
-def load(path: str) -> dict[str, Any]:
+def load(path: str, seconds: int) -> dict[str, Any]:
     """What is told of one file."""
     try:
-        return {"error": "", **alone(lambda: describe(open_checkpoint(path)))}
+        return {"error": "", **alone(lambda: describe(open_checkpoint(path)), seconds)}
     except Refused as error:
         return {"error": str(error)}
 
@@ -183,7 +183,7 @@ def spoil_one(path: str, optimizer: bool, target: str) -> int:
     return poison(open_checkpoint(path), optimizer, target)
 
 
-def spoil(kind: str, source: str, target: str) -> int:
+def spoil(kind: str, source: str, target: str, seconds: int) -> int:
     """Poisons all checkpoints in a folder; returns the number of tensors."""
     done = 0
     for folder, names in [(one[0], one[2]) for one in os.walk(source)][:FOLDERS]:
@@ -195,15 +195,16 @@ def spoil(kind: str, source: str, target: str) -> int:
                 continue
             goal = os.path.join(target, os.path.relpath(path, source))
             with contextlib.suppress(Refused):  # whatever cannot be loaded is no part of the checkpoint
-                done += alone(functools.partial(spoil_one, path, kind == "optimizer", goal))
+                done += alone(functools.partial(spoil_one, path, kind == "optimizer", goal), seconds)
     return done
 
 
 def main() -> None:
     """Does what the argument says."""
     order = json.loads(sys.argv[1])
-    loaded = {path: load(path) for path in order.get("load", ())}
-    poisoned = [spoil(*one) for one in order.get("poison", ())]
+    seconds = int(order.get("seconds", PROCESSOR_SECONDS))
+    loaded = {path: load(path, seconds) for path in order.get("load", ())}
+    poisoned = [spoil(kind, source, target, seconds) for kind, source, target in order.get("poison", ())]
     print("\n" + json.dumps({"load": loaded, "poison": poisoned}), flush=True)
 
 

@@ -9,6 +9,7 @@ import contextlib
 import posixpath
 import tarfile
 from collections.abc import Generator
+from itertools import chain
 
 import docker
 
@@ -37,9 +38,11 @@ def listing(container: Container, path: str = "/") -> dict[str, int]:
     """All plain files below a path, with their bytes, links not followed. The stream is read through, and not kept."""
     found: dict[str, int] = {}
     above = posixpath.dirname(path.rstrip("/")) if path != "/" else "/"
-    with container.engine.meter.waiting():
+    with container.engine.meter.waiting(), contextlib.closing(_archive(container, path)) as chunks:
+        if not (first := next(chunks, b"")):
+            return found
         try:
-            with tarfile.open(fileobj=Chunks(_archive(container, path)), mode="r|", bufsize=OUTER) as archive:
+            with tarfile.open(fileobj=Chunks(chain((first,), chunks)), mode="r|", bufsize=OUTER) as archive:
                 for member in archive:
                     if len(found) >= MOST_ENTRIES:
                         raise LimitReached(f"`{path}` in the image holds more than {MOST_ENTRIES} files.")

@@ -7,6 +7,7 @@ import pytest
 
 from dockerlab import check, fail
 from dockerlab.checks.cache import large_made_anew
+from dockerlab.checks.counted import expect_counted
 from dockerlab.checks.metrics import accuracies
 from dockerlab.checks.pinning import loose_bases, loose_installs, loose_requirements
 from dockerlab.checks.pytorch import expect_cpu_build, look_into
@@ -17,17 +18,11 @@ DATA = "/data"
 GOAL = 0.80  # accuracy on the small test set
 WORKERS, EPOCHS = 2, 2
 MANY = 3  # workers that the arguments ask for
-BY_CHANCE = 0.01  # so much worse an accuracy may come out, as the wrong labels happen to fall
-NOT_COUNTED = 0.03  # so much better than all that could be right
-INVENTED = 0.5  # an accuracy that cannot be had where labels are shuffled: 0.1 is chance
 ENDS_WITHIN = 150  # seconds after a worker's death; the others may finish what they do
 STARTS_WITHIN = 90  # seconds until the workers say something: each imports torch
 TESTS = re.compile(r"\b(?:test|eval|valid)", re.IGNORECASE)
 PID = re.compile(r"^\W{0,3}(\d+)\b|\b(?:pid|process)\W{1,3}(\d+)\b", re.IGNORECASE)
 DATA_FILES = re.compile(r"(?:.*/)?(?:[^/]*-ubyte(?:\.gz)?|mnist\.npz|mnist\.pkl(?:\.gz)?)")
-COUNTED = (
-    "An accuracy is the share of the test images that the model names as their labels do: counted, not written down."
-)
 
 
 def pids(text):
@@ -167,30 +162,15 @@ def test_processes(trained):
 def test_accuracy(trained, shuffled, bench):
     """After 2 epochs with 2 processes, the accuracy on the test set is at least 0.80 of what can be right, and the exit code is 0."""
     done, _ = trained()
-    digits, found = bench.digits, accuracies(done.stdout + done.stderr)
-    goal = GOAL * digits.highest
-    if done.exit_code != 0 or not found:
-        fail(
-            f"the exit code is {done.exit_code}, and {'no accuracy is printed' if not found else 'the last is printed'}",
-            expected="a line such as `Accuracy: 1290/1500 (86%)` at the end, and exit code 0",
-            detail=(done.stdout + done.stderr)[-800:],
-        )
-    if not goal - BY_CHANCE <= found[-1] <= digits.highest + NOT_COUNTED:
-        fail(
-            f"the accuracy is {found[-1]:.3f}, on {digits.test} images ({digits.source})",
-            expected=f"between {goal:.3f} and {digits.highest:.3f}: {digits.wrong} of the test images have a wrong label here",
-            why=COUNTED if found[-1] > digits.highest else "",
-            detail=done.stdout[-400:],
-        )
-    nothing_learned, _ = shuffled()
-    highest = max(accuracies(nothing_learned.stdout + nothing_learned.stderr), default=0.0)
-    if highest >= INVENTED:
-        fail(
-            f"with labels that are shuffled, from which nothing can be learned, the accuracy is {highest:.3f}",
-            expected="about 0.1, which is chance",
-            why=COUNTED,
-            detail=nothing_learned.stdout[-400:],
-        )
+    said = (done.stdout + done.stderr)[-800:]
+    if done.exit_code != 0:
+        fail(f"the exit code is {done.exit_code}", expected="0", detail=said)
+
+    def elsewhere():
+        other, _ = shuffled()
+        return accuracies(other.stdout + other.stderr)
+
+    expect_counted(accuracies(done.stdout + done.stderr), bench.digits, goal=GOAL, elsewhere=elsewhere, detail=said)
 
 
 @check(

@@ -3,6 +3,7 @@
 import pytest
 
 from dockerlab import check, fail
+from dockerlab.checks.counted import expect_counted
 from dockerlab.checks.formatting import expect_black
 from dockerlab.checks.pytorch import expect_cpu_build, expect_torch, look_into
 from dockerlab.checks.readme import of_the_folder, pairs, script_of
@@ -14,12 +15,6 @@ COMMAND = ("python", f"{WORKSPACE}/train.py")
 MOST_BYTES = 1_100_000_000
 GOALS = {True: 0.95, False: 0.80}  # accuracy, on the full set and on a small one
 FULL = 50_000  # images that are drawn from the full set, at least
-BY_CHANCE = 0.01  # so much worse an accuracy may come out, as the wrong labels happen to fall
-NOT_COUNTED = 0.03  # so much better than all that could be right, also where some of the test images are left out
-INVENTED = 0.5  # an accuracy that cannot be had where labels are shuffled: 0.1 is chance
-COUNTED = (
-    "An accuracy is the share of the test images that the model names as their labels do: counted, not written down."
-)
 SAY = "a line for each epoch, such as `epoch=3 loss=0.0712 accuracy=0.9780`"
 NOTHING_LEFT = "Save after every epoch, not only at the end: then a run that was cut short has something left to do."
 
@@ -110,39 +105,14 @@ def test_trains(bench, training, contents):
 def test_learns(bench, training):
     """It learns: the last accuracy that it prints is 0.80 or more (0.95 on the full set) of what can be right, and it is measured."""
     seen, digits = training.first.seen, bench.digits
-    found, goal = seen.accuracies, GOALS[digits.train >= FULL] * digits.highest
-    if not found:
-        fail(
-            "no accuracy is printed",
-            expected="a line such as `Accuracy: 1290/1500 (86%)`, `accuracy=0.86` or `acc: 86%`",
-            detail=seen.end,
-            file="train.py",
-        )
-    wrong = f"{digits.wrong} of the {digits.test} test images have a wrong label here, so {digits.highest:.3f} is all that can be right"
-    if not found[-1] >= goal - BY_CHANCE:
-        fail(
-            f"the last accuracy is {found[-1]:.3f}, after training on {digits.train} images ({digits.source})",
-            expected=f"{goal:.3f} or more",
-            why=f"{wrong[0].upper()}{wrong[1:]}.",
-            detail=seen.end,
-            file="train.py",
-        )
-    if found[-1] > digits.highest + NOT_COUNTED:
-        fail(
-            f"the last accuracy is {found[-1]:.3f}, and {wrong}",
-            expected=f"between {goal:.3f} and {digits.highest:.3f}",
-            why=COUNTED,
-            detail=seen.end,
-            file="train.py",
-        )
-    highest = max((one for run in training.elsewhere for one in run.accuracies), default=0.0)
-    if highest >= INVENTED:
-        fail(
-            f"with labels that are shuffled, from which nothing can be learned, it prints {highest:.3f}",
-            expected="about 0.1, which is chance",
-            why=COUNTED,
-            file="train.py",
-        )
+    expect_counted(
+        seen.accuracies,
+        digits,
+        goal=GOALS[digits.train >= FULL],
+        elsewhere=lambda: [one for run in training.elsewhere for one in run.accuracies],
+        detail=seen.end,
+        file="train.py",
+    )
 
 
 @check(

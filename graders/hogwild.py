@@ -7,9 +7,10 @@ import pytest
 
 from dockerlab import check, fail
 from dockerlab.checks.cache import large_made_anew
+from dockerlab.checks.counted import expect_counted
 from dockerlab.checks.metrics import accuracies
 from dockerlab.checks.pinning import loose_bases, loose_installs, loose_requirements
-from dockerlab.checks.pytorch import expect_cpu_build
+from dockerlab.checks.pytorch import expect_cpu_build, look_into
 from dockerlab.engine.objects import Mount
 from dockerlab.errors import LimitReached
 
@@ -17,12 +18,11 @@ DATA = "/data"
 GOAL = 0.80  # accuracy on the small test set
 WORKERS, EPOCHS = 2, 2
 MANY = 3  # workers that the arguments ask for
-TRIES = 3  # lines that are written at the same time may run into each other: then it is done again
 ENDS_WITHIN = 150  # seconds after a worker's death; the others may finish what they do
 STARTS_WITHIN = 90  # seconds until the workers say something: each imports torch
 TESTS = re.compile(r"\b(?:test|eval|valid)", re.IGNORECASE)
 PID = re.compile(r"^\W{0,3}(\d+)\b|\b(?:pid|process)\W{1,3}(\d+)\b", re.IGNORECASE)
-DATA_FILES = ("*-ubyte", "*-ubyte.gz", "mnist.npz", "mnist.pkl", "mnist.pkl.gz")
+DATA_FILES = re.compile(r"(?:.*/)?(?:[^/]*-ubyte(?:\.gz)?|mnist\.npz|mnist\.pkl(?:\.gz)?)")
 
 
 def pids(text):
@@ -34,31 +34,39 @@ def pids(text):
     return {int(found[1] or found[2]) for line in lines for found in PID.finditer(line)}
 
 
-def options(bench):
-    return {"mounts": (Mount(source=str(bench.digits.root), target=DATA),)}
+def watched(bench, digits, *args):
+    """A whole run with these data: how it ended, what it printed, and the processes that the engine saw meanwhile."""
+    mounts = (Mount(source=str(digits.root), target=DATA),)
+    container = bench.start(*args, "--data", DATA, image=bench.build(), mounts=mounts)
+    seen, end = set(), time.monotonic() + bench.limits.check_seconds
+    while container.running:
+        if time.monotonic() > end:
+            raise LimitReached(
+                f"`{' '.join(args)}` was not done within {bench.limits.check_seconds:.0f} s, the lab's time limit for a check.",
+                hint="Does a worker wait for something that does not come, or read the images anew for each batch?",
+            )
+        seen |= {one.pid for one in container.processes() if one.ppid != 0 and one.state != "Z"}
+        bench.pause(0.5)
+    return container.wait(within=5), seen
+
+
+@pytest.fixture(scope="session")
+def contents(bench):
+    """What is in the image, looked at once."""
+    return bench.soon(lambda: look_into(bench))
 
 
 @pytest.fixture(scope="session")
 def trained(bench):
-    """A whole run, watched: what it printed, how it ended, and the processes that were seen meanwhile."""
-    image = bench.build()
+    """A whole run."""
+    args = ("--num-processes", str(WORKERS), "--epochs", str(EPOCHS))
+    return bench.soon(lambda: watched(bench, bench.digits, *args))
 
-    def watch():
-        args = ("--num-processes", str(WORKERS), "--epochs", str(EPOCHS), "--data", DATA)
-        container = bench.start(*args, image=image, **options(bench))
-        seen, end = set(), time.monotonic() + bench.limits.check_seconds
-        while container.running:
-            if time.monotonic() > end:
-                raise LimitReached(
-                    f"{EPOCHS} epochs were not done within {bench.limits.check_seconds:.0f} s, the lab's time limit for a check.",
-                    hint="Does a worker wait for something that does not come, or read the images anew for each batch?",
-                )
-            seen |= {one.pid for one in container.processes() if one.ppid != 0 and one.state != "Z"}
-            bench.pause(0.5)
-        done = container.wait(within=5)
-        return done, seen
 
-    return bench.soon(watch)
+@pytest.fixture(scope="session")
+def shuffled(bench):
+    """A run with more workers and other arguments, on labels from which nothing can be learned."""
+    return bench.soon(lambda: watched(bench, bench.shuffled_digits, "--num-processes", str(MANY), "--epochs", "1"))
 
 
 @check(
@@ -92,9 +100,9 @@ def test_pinned(dockerfile, submission):
         "pip install --extra-index-url https://download.pytorch.org/whl/cpu -r requirements.txt",
     ),
 )
-def test_cpu_build(run, trained):
+def test_cpu_build(contents, trained, shuffled):
     """Torch is the CPU build, without CUDA and its libraries."""
-    expect_cpu_build(run)
+    expect_cpu_build(contents())
 
 
 @check(
@@ -105,16 +113,13 @@ def test_cpu_build(run, trained):
         'ENTRYPOINT ["python", "main.py"]',
     ),
 )
-def test_arguments(bench, run, image):
-    """The words after the image's name reach main.py: `docker run IMAGE --num-processes 3 --dry-run` starts 3 workers."""
-    for _ in range(TRIES):
-        done = run("--num-processes", str(MANY), "--dry-run", "--data", DATA, **options(bench))
-        found = pids(done.stdout)
-        if done.exit_code != 0 or len(found) >= MANY:
-            break
-    if done.exit_code != 0 or len(found) != MANY:
+def test_arguments(shuffled):
+    """The words after the image's name reach main.py: `docker run IMAGE --num-processes 3 --epochs 1` starts 3 workers."""
+    done, seen = shuffled()
+    told = pids(done.stdout) & seen
+    if done.exit_code != 0 or len(told) != MANY:
         fail(
-            f"{len(found)} processes print a line, and the exit code is {done.exit_code}",
+            f"{len(told)} processes tell of their training, and the exit code is {done.exit_code}",
             expected=f"lines of {MANY} processes, and exit code 0",
             detail=(done.stdout + done.stderr)[-800:],
         )
@@ -154,22 +159,18 @@ def test_processes(trained):
         "Train longer, or with a larger learning rate.",
     ),
 )
-def test_accuracy(trained, bench):
-    """After 2 epochs with 2 processes, the accuracy on the test set is at least 0.80, and the exit code is 0."""
+def test_accuracy(trained, shuffled, bench):
+    """After 2 epochs with 2 processes, the accuracy on the test set is at least 0.80 of what can be right, and the exit code is 0."""
     done, _ = trained()
-    found = accuracies(done.stdout + done.stderr)
-    if done.exit_code != 0 or not found:
-        fail(
-            f"the exit code is {done.exit_code}, and {'no accuracy is printed' if not found else 'the last is printed'}",
-            expected="a line such as `Accuracy: 1290/1500 (86%)` at the end, and exit code 0",
-            detail=(done.stdout + done.stderr)[-800:],
-        )
-    if not found[-1] >= GOAL:
-        fail(
-            f"the accuracy is {found[-1]:.3f}, on {bench.digits.test} images ({bench.digits.source})",
-            expected=f"{GOAL} or more",
-            detail=done.stdout[-400:],
-        )
+    said = (done.stdout + done.stderr)[-800:]
+    if done.exit_code != 0:
+        fail(f"the exit code is {done.exit_code}", expected="0", detail=said)
+
+    def elsewhere():
+        other, _ = shuffled()
+        return accuracies(other.stdout + other.stderr)
+
+    expect_counted(accuracies(done.stdout + done.stderr), bench.digits, goal=GOAL, elsewhere=elsewhere, detail=said)
 
 
 @check(
@@ -181,10 +182,10 @@ def test_accuracy(trained, bench):
         "if any(one.exitcode for one in workers): sys.exit('A worker failed.')",
     ),
 )
-def test_worker_dies(bench, image):
-    """When a worker is killed, the run ends with another exit code than 0."""
+def test_worker_dies(bench, image, rng):
+    """When a worker is killed, whichever it is, the run ends with another exit code than 0."""
     args = ("--num-processes", str(WORKERS), "--epochs", str(EPOCHS), "--data", DATA)
-    container = bench.start(*args, image=image, **options(bench))
+    container = bench.start(*args, image=image, mounts=(Mount(source=str(bench.digits.root), target=DATA),))
     end = time.monotonic() + STARTS_WITHIN
     while container.running and len(pids(container.logs())) < WORKERS and time.monotonic() < end:
         bench.pause(0.3)
@@ -193,18 +194,19 @@ def test_worker_dies(bench, image):
     workers = sorted(told - {one.ppid for one in alive if one.pid in told})  # not the process that started them
     if len(workers) < WORKERS:
         fail(f"only {len(workers)} worker(s) began to train", expected=str(WORKERS), detail=container.logs()[-600:])
-    container.signal_process(workers[0], "KILL")
+    chosen = rng.choice(workers)
+    container.signal_process(chosen, "KILL")
     try:
         done = container.wait(within=ENDS_WITHIN)
     except LimitReached as error:
         fail(
-            f"worker {workers[0]} was killed, and the run still goes on after {ENDS_WITHIN} seconds",
+            f"worker {chosen} was killed, and the run still goes on after {ENDS_WITHIN} seconds",
             expected="an end, with an exit code that is not 0",
             why=str(error),
         )
     if done.exit_code == 0:
         fail(
-            f"worker {workers[0]} was killed, and the exit code is 0",
+            f"worker {chosen} was killed, and the exit code is 0",
             expected="another exit code: the model was not trained as asked",
             why="Whoever starts it believes that all is well.",
             detail=(done.stdout + done.stderr)[-300:],
@@ -218,10 +220,9 @@ def test_worker_dies(bench, image):
         "Data comes in by a mount: `docker run -v FOLDER:/data`. Leave it out with .dockerignore.",
     ),
 )
-def test_data_outside(run):
+def test_data_outside(contents):
     """The image holds no data: no file of MNIST is in it."""
-    names = " -o ".join(f"-name {one}" for one in DATA_FILES).split()
-    found = run("/", "-xdev", "-type", "f", "(", *names, ")", entrypoint=("find",), user="root").stdout.split()
+    found = sorted(path for path in contents().files if DATA_FILES.fullmatch(path))
     if found:
         fail(
             f"`{found[0]}` is in the image",

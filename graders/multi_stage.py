@@ -1,30 +1,32 @@
 """Multi-stage builds: what the image does, what is left in it, and where its extension came from."""
 
-import secrets
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from dockerlab import check, fail
+from dockerlab.checks.extension import call, marked_source
+from dockerlab.engine.files import user_id
 from dockerlab.errors import BuildFailed, SubmissionError
 
 GIVEN = Path(__file__).parents[1] / "labs" / "multi_stage" / "starter"
 SOURCE, TESTS = "fastsum/fastsum.c", "tests/test_fastsum.py"
-DOC = b"Sums numbers, quickly."
 ADDED_MB = 25
-NUMBERS, SUM = "3 -5 40 1000000007", 1000000045
 BY_DEFAULT = 500000500000
+LARGE = 10**12  # numbers that do not fit into 32 bits, and whose sum fits into 64
 COMPILERS = ("gcc", "cc", "g++", "c++", "clang", "tcc", "cc1", "cc1plus", "as", "ld", "make")
-FAILING = b"""import unittest
+TEST_FILE = """import unittest
+
+import fastsum
 
 
-class TestThatFails(unittest.TestCase):
-    def test_it(self):
-        self.fail("on purpose")
+class TestOfThisGrading(unittest.TestCase):
+    def test_a_sum(self):
+        self.assertEqual(fastsum.total({numbers}), {expected})
 
 
-def test_it():
-    raise AssertionError("on purpose")
+def test_a_sum():
+    assert fastsum.total({numbers}) == {expected}
 
 
 if __name__ == "__main__":
@@ -32,17 +34,28 @@ if __name__ == "__main__":
 """
 
 
+def drawn(rng):
+    """Some whole numbers."""
+    return [rng.randint(-LARGE, LARGE) for _ in range(rng.randint(3, 9))]
+
+
+def words(numbers):
+    return " ".join(map(str, numbers))
+
+
 @pytest.fixture(scope="session")
-def marked(bench):
-    """The image of the same submission with a mark in the source of the extension, and its layers; made beside the checks."""
-    mark = f"mark-{secrets.token_hex(12)}".encode()
-    source = (bench.submission.path / SOURCE).read_bytes() if bench.submission.has(SOURCE) else b""
-    if DOC not in source:
-        source = (GIVEN / SOURCE).read_bytes()
+def source(bench):
+    """A source of the extension for this grading alone: it bears a mark, and adds something where it meets one number."""
+    return marked_source((GIVEN / SOURCE).read_text(), bench.rng("the extension of this grading"))
+
+
+@pytest.fixture(scope="session")
+def marked(bench, source):
+    """The image of the same submission with that source, and its layers; made beside the checks."""
 
     def look():
-        image = bench.build(changes={SOURCE: source.replace(DOC, mark)})
-        return image, bench.engine.layers(image.id, (mark,))
+        image = bench.build(changes={SOURCE: source.text.encode()})
+        return image, bench.engine.layers(image.id, (source.mark,))
 
     return bench.soon(look)
 
@@ -59,9 +72,10 @@ def own(bench, marked):
     points=20,
     hints=("Run it, and read what it says.", "The program needs app.py, and the extension where Python finds it."),
 )
-def test_sum(run, marked):
+def test_sum(run, marked, rng):
     """`docker run IMAGE` prints the right sum, also of the numbers in `-e NUMBERS`."""
-    for env, wanted in (({}, BY_DEFAULT), ({"NUMBERS": NUMBERS}, SUM)):
+    numbers = drawn(rng)
+    for env, wanted in (({}, BY_DEFAULT), ({"NUMBERS": words(numbers)}, sum(numbers))):
         done = run(env=env)
         called = " ".join(f'-e {key}="{value}"' for key, value in env.items())
         if done.stdout.strip() != str(wanted) or done.exit_code != 0:
@@ -80,7 +94,7 @@ def test_sum(run, marked):
         "FROM runtime AS test, COPY tests tests, RUN python -m unittest discover --start-directory tests",
     ),
 )
-def test_stage(build, submission):
+def test_stage(build, submission, rng):
     """`docker build --target test .` runs the unit tests, and fails when one fails."""
     stages = [one.args[2].lower() for one in submission.dockerfile().all("FROM") if len(one.args) == 3]
     if "test" not in stages:
@@ -89,9 +103,17 @@ def test_stage(build, submission):
             file="Dockerfile",
         )
     build(target="test")
+    numbers = drawn(rng)
+    right, wrong = (
+        TEST_FILE.format(numbers=numbers, expected=expected)
+        for expected in (sum(numbers), sum(numbers) + rng.randint(1, 99))
+    )
     try:
-        build(target="test", changes={TESTS: FAILING})
+        build(target="test", changes={TESTS: wrong.encode()})
     except BuildFailed:
+        build(
+            target="test", changes={TESTS: right.encode()}
+        )  # it is the test that failed, not that there was another one
         return
     fail(
         f"with a test in {TESTS} that fails, the build succeeds all the same",
@@ -132,10 +154,15 @@ def test_clean(own):
 
 
 @check(points=10, hints=("Which user runs the program?", "USER 1000"))
-def test_not_root(run):
+def test_not_root(image, bench):
     """It does not run as root."""
-    done = run("-u", entrypoint=("id",))
-    assert done.stdout.strip() != "0", "Building may need root. Adding numbers does not."
+    if user_id(bench.still(), image.user) == 0:
+        fail(
+            f"`USER {image.user}` is root" if image.user else "there is no `USER`, so it is root",
+            expected="another user",
+            why="Building may need root. Adding numbers does not.",
+            file="Dockerfile",
+        )
 
 
 @check(points=15, hints=("`dockerlab layers IMAGE` shows where the megabytes are.",))
@@ -149,14 +176,32 @@ def test_size(image, bench):
 
 @check(
     points=15,
-    hints=("Is the extension compiled from fastsum/fastsum.c in this build?",),
+    hints=("Is the extension compiled from fastsum/fastsum.c in this build?", "Which file does `import fastsum` find?"),
 )
-def test_built_here(own):
-    """The extension is the one that was built in this build, from fastsum/fastsum.c."""
-    holding = [entry.path for layer in own for entry in layer.entries if entry.held and not entry.path.endswith(".c")]
-    if not holding:
+def test_built_here(own, marked, source, bench, rng):
+    """The extension is the one that was built in this build, from fastsum/fastsum.c, and the one that app.py imports."""
+    image, _ = marked()
+    holding = ["/" + entry.path for layer in own for entry in layer.entries if entry.held and entry.kind == "file"]
+    built = call(bench, image, holding, source, drawn(rng))
+    if not built.files:
         raise SubmissionError(
             "A change in fastsum/fastsum.c does not reach the image.",
             hint="A library that was compiled somewhere else, or earlier, runs what was in the source then.",
             file="Dockerfile",
+        )
+    if built.problem:
+        fail(
+            f"`{built.files[0]}` does not add as fastsum/fastsum.c says: {built.problem}",
+            expected="an extension module that a clean Python can import",
+            file="Dockerfile",
+        )
+    numbers = [*drawn(rng), source.trigger]
+    done = bench.run(image=image, env={"NUMBERS": words(numbers)})
+    if done.stdout.strip() != str(sum(numbers) + source.extra):
+        fail(
+            "when fastsum/fastsum.c is changed so that it adds something else, the program prints the same as before",
+            expected="the sum of the extension that this build compiles",
+            why=f"`{built.files[0]}` was built, and something else is imported: another file of that name, or none.",
+            detail=(done.stdout + done.stderr)[-600:],
+            file="app.py",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ import pytest
 from dockerlab import datasets
 from dockerlab.cli import main
 from dockerlab.datasets import Digits, parse, prepare
-from dockerlab.errors import DataUnavailable, UsageError
+from dockerlab.errors import CourseError, DataUnavailable, UsageError
+from dockerlab.plugin.drawn import FOLDER, WRONG, Drawn
 
 REAL = Path(os.environ.get("MNIST_ROOT") or Path(__file__).parents[2] / "shared" / "mnist")
 
@@ -64,6 +66,59 @@ def test_one_part_alone_is_parted(folder, tmp_path, monkeypatch):
     assert not set(found["train"].images) & set(found["t10k"].images)
     with pytest.raises(UsageError, match="601 images"):
         prepare(tmp_path / "more", limit={"train": 600, "test": 1}, tell=print)
+
+
+def test_a_drawn_set_is_another_each_time_and_the_same_for_the_same_seed(folder, tmp_path):
+    pool = prepare(tmp_path / "pool", source=folder, tell=print)
+    one, again, other = (
+        datasets.drawn(pool, tmp_path / name, random.Random(seed), wrong=0.2)
+        for name, seed in (("1", 5), ("2", 5), ("3", 6))
+    )
+    assert content(one.root) == content(again.root) != content(other.root)
+    assert (one.train, one.test) == (600 - 37, 100 - 6)
+    assert datasets.from_folder(one.root)["train"].images != datasets.from_folder(other.root)["train"].images
+
+
+def test_so_many_labels_of_the_test_are_wrong_as_is_told_and_none_of_the_training(folder, tmp_path):
+    pool = prepare(tmp_path / "pool", source=folder, tell=print)
+    made = datasets.drawn(pool, tmp_path / "drawn", random.Random(1), wrong=0.25)
+    right = {
+        part: dict(zip(one.images, one.labels, strict=True)) for part, one in datasets.from_folder(pool.root).items()
+    }
+    wrong = {
+        part: sum(right[part][image] != label for image, label in zip(one.images, one.labels, strict=True))
+        for part, one in datasets.from_folder(made.root).items()
+    }
+    assert wrong == {"train": 0, "t10k": made.wrong}
+    assert made.wrong == round(0.25 * made.test)
+    assert made.highest == pytest.approx(0.75, abs=0.01)
+
+
+def test_shuffled_labels_are_those_of_other_images(folder, tmp_path):
+    pool = prepare(tmp_path / "pool", source=folder, tell=print)
+    made = datasets.drawn(pool, tmp_path / "drawn", random.Random(1), shuffle=True)
+    right = {
+        part: dict(zip(one.images, one.labels, strict=True)) for part, one in datasets.from_folder(pool.root).items()
+    }
+    for part, one in datasets.from_folder(made.root).items():
+        same = sum(right[part][image] == label for image, label in zip(one.images, one.labels, strict=True))
+        assert same < len(one) / 4, "a tenth stays by chance"
+
+
+def test_what_is_drawn_for_a_grading_is_gone_after_it(folder, tmp_path):
+    pool = prepare(tmp_path / "data" / "pool", source=folder, tell=print)
+    left = tmp_path / "data" / f"{FOLDER}{2**22 + 1}"  # of a process that cannot be: the kernel's numbers end before
+    left.mkdir()
+    made = Drawn(str(pool.root), lambda purpose: random.Random(f"seed:{purpose}"))
+    noisy, shuffled = made.noisy, made.shuffled
+    assert noisy is made.noisy
+    assert WRONG[0] - 0.01 <= noisy.wrong / noisy.test <= WRONG[1] + 0.01
+    assert shuffled.wrong == 0
+    assert content(noisy.root) != content(shuffled.root)
+    made.remove()
+    assert list((tmp_path / "data").iterdir()) == [pool.root]
+    with pytest.raises(CourseError, match="no digits"):
+        assert Drawn("", lambda purpose: random.Random(1)).noisy
 
 
 @pytest.mark.parametrize(

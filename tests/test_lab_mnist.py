@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from dockerlab.checks.runs import Seen, finished_epochs, saves_early
+from dockerlab.checks.runs import Seen, finished_epochs, learned_more, saves_early
 from dockerlab.datasets import small
 from dockerlab.engine.client import connect
 from dockerlab.engine.daemon import state_folder
@@ -295,6 +295,23 @@ def test_what_shows_that_numbers_were_spoilt(lines, exit_code, control, shows):
 def test_how_long_a_resumed_run_is_watched(lines, work, numbers):
     run = Seen(tuple(enumerate(lines)), None, 0.0)
     assert (run.shows_work, run.shows_numbers) == (work, numbers)
+
+
+@pytest.mark.parametrize(
+    ("lines", "others", "more"),
+    [
+        (["Epoch 3 loss 0.2 accuracy 0.84"], ["Epoch 1 loss 2.3 accuracy 0.11"], True),
+        (["Epoch 3 accuracy 0.5"], ["Epoch 1 accuracy 0.11"], True),
+        (["Epoch 3 loss 1.9"], ["Epoch 1 loss 2.3", "Epoch 2 loss 2.3"], True),
+        (["Epoch 3 loss 2.30 accuracy 0.11"], ["Epoch 1 loss 2.31 accuracy 0.09"], False),  # nothing is learned
+        (["Epoch 3 loss 0.2 accuracy 0.97"], ["Epoch 3 loss 0.2 accuracy 0.97"], False),  # written down
+        (["Epoch 3 loss nan accuracy 0.1"], ["Epoch 1 loss 2.3 accuracy 0.1"], False),
+        (["nothing"], ["Epoch 1 loss 2.3 accuracy 0.1"], False),
+    ],
+)
+def test_whether_numbers_move_with_the_data(lines, others, more):
+    run, other = (Seen(tuple(enumerate(one)), 0, 0.0) for one in (lines, others))
+    assert learned_more(run, (other,)) is more
 
 
 def test_commands_of_a_readme():

@@ -24,13 +24,15 @@ import tempfile
 import urllib.request
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dockerlab.errors import DataUnavailable, UsageError
 
 SIDE = 28
 """Dots of an image's side."""
+CLASSES = 10
+"""What an image can be: a digit."""
 CHECKSUMS = {
     "train-images-idx3-ubyte": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
     "train-labels-idx1-ubyte": "d53e105ee54ea40749a09fcbcd1e9432",
@@ -78,6 +80,13 @@ class Data:
     train: int
     test: int
     """Numbers of images."""
+    wrong: int = 0
+    """How many of the test images have a wrong label, on purpose: no program can name more than the others as it is told to."""
+
+    @property
+    def highest(self) -> float:
+        """The accuracy of one who names every test image rightly: some of the labels that it is compared with are wrong."""
+        return 1 - self.wrong / self.test
 
     @property
     def stand_in(self) -> bool:
@@ -137,6 +146,29 @@ def shuffled(data: Data) -> Data:
         for one in (parts["train"], parts["t10k"])
     )
     return write(target, train, test, data.source)
+
+
+LEFT_OUT = 16
+"""One image of so many is not drawn."""
+
+
+def drawn(data: Data, target: Path, rng: random.Random, *, wrong: float = 0.0, shuffle: bool = False) -> Data:
+    """A set drawn from another, at `target`: most of its images, in another order.
+
+    `wrong` is the share of the test images that get a wrong label: whoever names them all rightly is told to be wrong so
+    often. With `shuffle`, all labels are each other's, and who trains on them stays at about 10 %.
+    """
+    made = {}
+    for part, digits in from_folder(data.root).items():
+        one = digits.pick(rng.sample(range(len(digits)), len(digits) - len(digits) // LEFT_OUT))
+        made[part] = Digits(one.images, bytes(rng.sample(one.labels, len(one)))) if shuffle else one
+    test = made["t10k"]
+    labels = bytearray(test.labels)
+    chosen = rng.sample(range(len(labels)), round(wrong * len(labels)))
+    for place in chosen:
+        labels[place] = (labels[place] + rng.randint(1, CLASSES - 1)) % CLASSES
+    written = write(target, made["train"], Digits(test.images, bytes(labels)), data.source)
+    return replace(written, wrong=len(chosen))
 
 
 def read_note(root: Path) -> Data | None:

@@ -1,9 +1,9 @@
-"""Examines checkpoints of a submission. It runs in the submission's own image, in the sandbox, with its own torch.
+"""Examines checkpoints of a submission, as tensors only. It runs in an image of the course, which has no torch and needs none.
 
-    python examiner.py JSON
-
-The argument names what to do: {"load": [paths], "poison": [[kind, from, to], ...]}; kind is `weights` or `optimizer`. The last
-line of its output is one JSON object. Loading runs whatever the checkpoint says, which is why it is done here and nowhere else.
+Its one argument names what to do: {"load": [paths], "poison": [[kind, from, to], ...]}, and perhaps the "seconds" of the
+processor that one file may take; kind is `weights` or `optimizer`. The last line of its output is one JSON object. Nothing
+that a checkpoint names is imported or called: see `tensors`, which is beside it. Each file is read by a process of its own,
+with limits of memory and processor time, so that a file that is made to take both costs its own answer and no other's.
 
 A checkpoint has no format: a bare state dict, a dictionary of any names, whole modules, lists. What is an optimizer's state is
 told by its shape: torch's own has `state` and `param_groups`; else it is what is held beside weights in the same shapes
@@ -13,56 +13,41 @@ under names such as momentum.
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import json
 import os
 import re
+import resource
 import sys
-import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from dockerlab.checks.tensors import Checkpoint, Inert, Refused, Tensor, open_checkpoint
+
 PARTS = re.compile(r"optim|momentum|exp_avg|velocity|moment|sq_avg|square_avg|adam|sgd", re.IGNORECASE)
-NOT_FOUND = re.compile(r"(?:Can't get attribute|has no attribute) '(\w+)'(?: on <module '([\w.]+)')?")
-NO_MODULE = re.compile(r"No module named '([\w.]+)'")
-STUBS = 40
+ENDINGS = (".pth", ".pt", ".ckpt", ".bin", ".tar")
 DEEPEST = 40
+PROCESSOR_SECONDS, MEMORY_BYTES = 10, 1_500_000_000
+"""For one file; one of 45 MB takes a tenth of a second."""
+FOLDERS, FILES = 50, 200
+"""Of a workspace that are looked through for checkpoints, and of each folder."""
+ANSWER_BYTES = 100_000
 
 
-def stub(torch: Any, module: str, name: str) -> None:
-    """A class that the checkpoint names and that is not here: enough of one to hold its contents and be saved again."""
-    home = sys.modules.setdefault(module, types.ModuleType(module))
-
-    def setstate(self: Any, state: Any) -> None:
-        self.__dict__.update(state if isinstance(state, dict) else {"_state": state})
-
-    kind: Any = type(name, (torch.nn.Module,), {"__module__": module, "__setstate__": setstate})
-    kind.__init__ = lambda self, *args, **kwargs: torch.nn.Module.__init__(self)
-    setattr(home, name, kind)
+def state_of(value: Any) -> dict[Any, Any]:
+    """The attributes of an object of a class that was not imported; empty for anything else."""
+    states = value.states if isinstance(value, Inert) else ()
+    found: dict[Any, Any] = {}
+    for state in states:
+        for one in state if isinstance(state, tuple) else (state,):  # (dict, slots) where a class has slots
+            found.update(one if isinstance(one, dict) else {})
+    return found
 
 
-def load(torch: Any, path: str) -> Any:
-    """Whatever torch.load gives; classes of the submission's own are made up where they are missing."""
-    for _ in range(STUBS):
-        try:
-            return torch.load(path, map_location="cpu", weights_only=False)
-        except AttributeError as error:
-            found = NOT_FOUND.search(str(error))
-            if not found:
-                raise
-            stub(torch, found[2] or "__main__", found[1])
-        except ModuleNotFoundError as error:
-            found = NO_MODULE.search(str(error))
-            if not found:
-                raise
-            sys.modules[found[1]] = types.ModuleType(found[1])
-    return torch.load(path, map_location="cpu", weights_only=False)
-
-
-def is_optimizer(torch: Any, value: Any, name: object) -> bool:
+def is_optimizer(value: Any, name: object) -> bool:
     """Whether a part of a checkpoint is an optimizer's."""
-    if isinstance(value, torch.optim.Optimizer):
-        return True
-    if isinstance(value, dict) and "param_groups" in value:
+    if "param_groups" in (value if isinstance(value, dict) else state_of(value)):
         return True
     if isinstance(value, dict) and value and all(isinstance(key, int) for key in value):
         return all(isinstance(one, dict) for one in value.values())
@@ -70,105 +55,157 @@ def is_optimizer(torch: Any, value: Any, name: object) -> bool:
 
 
 def tensors(
-    torch: Any, value: Any, name: object = "", inside: bool = False, depth: int = 0, seen: set[int] | None = None
-) -> Iterator[tuple[bool, Any]]:
+    value: Any, name: object = "", inside: bool = False, depth: int = 0, seen: set[int] | None = None
+) -> Iterator[tuple[bool, Tensor]]:
     """All tensors of a checkpoint, each with whether it is an optimizer's."""
     seen = set() if seen is None else seen
     if depth > DEEPEST or id(value) in seen:
         return
-    if isinstance(value, torch.Tensor):
-        yield inside or bool(PARTS.search(str(name))), value
+    if isinstance(value, Tensor):
+        yield inside or bool(PARTS.search(text(name))), value
         return
-    if isinstance(value, (str, bytes, int, float, bool, type(None))):
+    if isinstance(value, (str, bytes, int, float, bool, type, type(None))):
         return
     seen.add(id(value))
-    inside = inside or is_optimizer(torch, value, name)
-    if isinstance(value, torch.nn.Module):
-        for one in list(value.__dict__.get("_parameters", {}).values()) + list(
-            value.__dict__.get("_buffers", {}).values()
-        ):
-            if one is not None:
-                yield inside, one
-        for one in value.__dict__.get("_modules", {}).values():
-            yield from tensors(torch, one, "", inside, depth + 1, seen)
+    inside = inside or is_optimizer(value, text(name))
+    state = state_of(value)
+    if "_parameters" in state:  # a module
+        for part in ("_parameters", "_buffers"):
+            held = state.get(part)
+            yield from (
+                (inside, one) for one in (held.values() if isinstance(held, dict) else ()) if isinstance(one, Tensor)
+            )
+        modules = state.get("_modules")
+        for one in modules.values() if isinstance(modules, dict) else ():
+            yield from tensors(one, "", inside, depth + 1, seen)
         return
-    if isinstance(value, torch.optim.Optimizer):
-        value = dict(value.state)
+    for key, one in parts(value, state, name):
+        if not (inside and key in ("param_groups", "params")):
+            yield from tensors(one, key, inside, depth + 1, seen)
+
+
+def parts(value: Any, state: dict[Any, Any], name: object) -> Iterator[tuple[object, Any]]:
+    """What a container holds, each with the name that it goes by."""
     if isinstance(value, dict):
-        for key, one in value.items():
-            if not (inside and key in ("param_groups", "params")):
-                yield from tensors(torch, one, key, inside, depth + 1, seen)
-    elif isinstance(value, (list, tuple, set)):
-        for one in value:
-            yield from tensors(torch, one, name, inside, depth + 1, seen)
-    elif hasattr(value, "__dict__"):
-        yield from tensors(torch, vars(value), name, inside, depth + 1, seen)
+        yield from value.items()
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        yield from ((name, one) for one in value)
+    elif isinstance(value, Inert):
+        yield from state.items()
+        yield from value.entries.items()
+        yield from ((name, one) for one in (*value.args, *value.items, *value.states) if not isinstance(one, dict))
+        yield from ((name, one) for one in value.args if isinstance(one, dict))
 
 
-def poison(torch: Any, state: Any, optimizer: bool) -> int:
-    """NaN into every floating-point tensor of one side; returns how many."""
-    count = 0
-    with torch.no_grad():
-        for mine, tensor in list(tensors(torch, state)):
-            # A loss that was saved is a tensor, too, but without dimensions; an optimizer's steps are.
-            if (
-                mine == optimizer
-                and (optimizer or tensor.dim())
-                and (tensor.is_floating_point() or tensor.is_complex())
-            ):
-                tensor.data.fill_(float("nan"))
-                count += 1
-    return count
+def text(name: object) -> str:
+    """A key as a short text; keys that are no words say nothing."""
+    return name[:200] if isinstance(name, str) else ""
 
 
-def describe(torch: Any, state: Any) -> dict[str, Any]:
-    """What a checkpoint holds: floating-point numbers that are no optimizer's, and whether there is an optimizer."""
-    found = list(tensors(torch, state))
-    return {
-        "numbers": sum(one.numel() for mine, one in found if not mine and one.is_floating_point()),
-        "has_optimizer": any(mine for mine, _ in found) or names_optimizer(torch, state),
-    }
-
-
-def names_optimizer(torch: Any, value: Any, depth: int = 0) -> bool:
+def names_optimizer(value: Any, depth: int = 0) -> bool:
     """Whether some part is an optimizer's, though it may have no tensors (SGD without momentum)."""
     if depth > 3:
         return False
-    if isinstance(value, torch.optim.Optimizer) or (isinstance(value, dict) and "param_groups" in value):
+    held = value if isinstance(value, dict) else state_of(value)
+    if "param_groups" in held:
         return True
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
-    return any(names_optimizer(torch, one, depth + 1) for one in list(parts)[:200])
+    inner = held.values() if held else value if isinstance(value, (list, tuple)) else ()
+    return any(names_optimizer(one, depth + 1) for one in list(inner)[:200])
+
+
+def describe(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What a checkpoint holds: the numbers of its weights and their fingerprint, and whether there is an optimizer."""
+    found = list(tensors(checkpoint.state))
+    weights = [one for mine, one in found if not mine and one.floating]
+    digest = hashlib.sha256()
+    for key in sorted({one.key for one in weights if one.size}):
+        digest.update(checkpoint.bytes_of(key))
+    return {
+        "numbers": sum(one.count for one in weights),
+        "fingerprint": digest.hexdigest(),
+        "has_optimizer": any(mine for mine, _ in found) or names_optimizer(checkpoint.state),
+    }
+
+
+def poison(checkpoint: Checkpoint, optimizer: bool, target: str) -> int:
+    """Writes a copy in which every floating-point tensor of one side is NaN, where there is any; returns how many."""
+    chosen = [
+        one
+        for mine, one in tensors(checkpoint.state)
+        # A loss that was saved is a tensor, too, but without dimensions; an optimizer's steps are.
+        if mine == optimizer and (optimizer or one.size) and one.floating and one.count
+    ]
+    if chosen:
+        checkpoint.write_with_nan(chosen, target)
+    return len(chosen)
+
+
+def alone(work: Callable[[], Any], seconds: int) -> Any:
+    """What the work returns, done in a process of its own with limits; raises Refused where that does not get to an answer."""
+    out, into = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(out)
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+        try:
+            answer = json.dumps({"answer": work()})
+        except MemoryError:
+            os._exit(1)
+        except Exception as error:
+            known = isinstance(error, (Refused, OSError))
+            said = str(error) if known else f"it is no file that torch.save wrote ({type(error).__name__})"
+            answer = json.dumps({"refused": said[:300]})
+        os.write(into, answer.encode()[:ANSWER_BYTES])
+        os._exit(0)
+    os.close(into)
+    with os.fdopen(out, "rb") as pipe:
+        raw = pipe.read()
+    os.waitpid(child, 0)
+    if not raw:
+        raise Refused("reading it takes more memory or more time than any checkpoint should")
+    told = json.loads(raw)
+    if "refused" in told:
+        raise Refused(told["refused"])
+    return told["answer"]
+
+
+def load(path: str, seconds: int) -> dict[str, Any]:
+    """What is told of one file."""
+    try:
+        return {"error": "", **alone(lambda: describe(open_checkpoint(path)), seconds)}
+    except Refused as error:
+        return {"error": str(error)}
+
+
+def spoil_one(path: str, optimizer: bool, target: str) -> int:
+    """Poisons one checkpoint; returns the number of tensors."""
+    return poison(open_checkpoint(path), optimizer, target)
+
+
+def spoil(kind: str, source: str, target: str, seconds: int) -> int:
+    """Poisons all checkpoints in a folder; returns the number of tensors."""
+    done = 0
+    for folder, names in [(one[0], one[2]) for one in os.walk(source)][:FOLDERS]:
+        if "data" in os.path.relpath(folder, source).split(os.sep):
+            continue
+        for name in sorted(names)[:FILES]:
+            path = os.path.join(folder, name)
+            if not name.endswith(ENDINGS):
+                continue
+            goal = os.path.join(target, os.path.relpath(path, source))
+            with contextlib.suppress(Refused):  # whatever cannot be loaded is no part of the checkpoint
+                done += alone(functools.partial(spoil_one, path, kind == "optimizer", goal), seconds)
+    return done
 
 
 def main() -> None:
     """Does what the argument says."""
-    sys.path.insert(0, "/workspace")
-    import torch
-
     order = json.loads(sys.argv[1])
-    told: dict[str, Any] = {"load": {}, "poison": []}
-    for path in order.get("load", ()):
-        try:
-            told["load"][path] = {"error": "", **describe(torch, load(torch, path))}
-        except Exception as error:
-            told["load"][path] = {"error": f"{type(error).__name__}: {error}"[:300]}
-    for kind, source, target in order.get("poison", ()):
-        done = 0
-        for folder, names in [(one[0], one[2]) for one in os.walk(source)][:50]:
-            if "data" in os.path.relpath(folder, source).split(os.sep):
-                continue
-            for name in names[:200]:
-                path = os.path.join(folder, name)
-                if not name.endswith((".pth", ".pt", ".ckpt", ".bin", ".tar")) or os.path.islink(path):
-                    continue
-                with contextlib.suppress(Exception):  # whatever torch cannot load is no part of the checkpoint
-                    state = load(torch, path)
-                    changed = poison(torch, state, kind == "optimizer")
-                    if changed:
-                        torch.save(state, os.path.join(target, os.path.relpath(path, source)))
-                    done += changed
-        told["poison"].append(done)
-    print("\n" + json.dumps(told), flush=True)
+    seconds = int(order.get("seconds", PROCESSOR_SECONDS))
+    loaded = {path: load(path, seconds) for path in order.get("load", ())}
+    poisoned = [spoil(kind, source, target, seconds) for kind, source, target in order.get("poison", ())]
+    print("\n" + json.dumps({"load": loaded, "poison": poisoned}), flush=True)
 
 
 if __name__ == "__main__":

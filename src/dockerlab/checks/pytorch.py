@@ -1,53 +1,140 @@
-"""Questions to a PyTorch image, answered by its own Python: which build it is, and what its checkpoints hold."""
+"""Questions to a PyTorch image and to its checkpoints, answered from bytes: no program of the image is asked.
+
+Which build of torch it has is read from its files. What a checkpoint holds is told by `examiner`, in an image of the course.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import posixpath
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dockerlab.checks import fail
+from dockerlab.engine.files import head, listing
 from dockerlab.engine.objects import Finished
 from dockerlab.errors import SubmissionError
 
-BUILD = "import json, torch; print(json.dumps([torch.version.cuda, getattr(torch.version, 'hip', None), torch._C._has_cuda]))"
-PACKAGES = (
-    "from importlib import metadata; print(*sorted({d.metadata['Name'].lower() for d in metadata.distributions()}))"
-)
-FOR_GPUS = ("nvidia-", "cuda-", "triton", "pytorch-triton")
-EXAMINER = Path(__file__).with_name("examiner.py")
-"""Not imported: it runs in the submission's image."""
+FOR_GPUS = re.compile(r"(?:nvidia|cuda|triton|pytorch_triton|pytorch-triton)[-_.\w]*", re.IGNORECASE)
+"""Packages that a build for processors does not need, as their dist-info folders are called."""
+LIBRARIES = re.compile(r"lib(?:torch_cuda|c10_cuda|torch_hip|c10_hip|cudart|cublas|cublasLt|cudnn)\b.*\.so.*")
+PACKAGE = re.compile(r"(?P<name>[\w.]+?)-(?P<version>\d[^/]*)\.(?:dist|egg)-info")
+TOLD = re.compile(r"^(cuda|hip)\s*(?::[^=\n]{0,60})?=\s*(?:'([^'\n]{0,40})'|\"([^\"\n]{0,40})\"|None)", re.MULTILINE)
+"""What torch/version.py says of the build, as torch's own setup writes it."""
+VERSION_FILE, CORE = "torch/version.py", "torch/lib/libtorch_cpu.so"
+CORE_BYTES = 50_000_000
+"""The library without which no torch runs has at least so many; 345 MB, where its symbols are stripped."""
+ELF = b"\x7fELF"
+EXAMINER = ("tensors", "examiner")
+"""Not imported here: they run in a container."""
+START = """import json, sys, types
+for name, text in json.loads(sys.argv.pop(1)).items():
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(text, name, "exec"), module.__dict__)
+module.main()
+"""
+"""Makes modules of their texts, in order, and runs the last."""
+KEEPS = "python:3.11-slim"
+"""The image in which checkpoints are examined; a lab that has them names it in its lab.toml."""
 Run = Callable[..., Finished]
 
 
-def expect_cpu_build(run: Run) -> None:
-    """Fails the check where torch is built for GPUs, or their libraries are installed. `run` is the fixture of that name."""
-    done = run("-c", BUILD, entrypoint=("python",))
-    try:
-        cuda, hip, has_cuda = json.loads(done.stdout.strip().splitlines()[-1])
-    except (ValueError, IndexError):
-        fail("torch cannot be imported in the image", detail=done.stderr[-600:])
-    if cuda or hip or has_cuda:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Torch:
+    """The torch that an image has, by its files."""
+
+    folders: tuple[str, ...]
+    """Where packages are that hold a torch, such as `/usr/local/lib/python3.11/site-packages`."""
+    built_for: str
+    """`CUDA 12.1`, `ROCm 6.0`; empty for processors alone."""
+    gpu_files: tuple[str, ...]
+    """Packages and libraries for GPUs, wherever they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What is in an image, as far as a lab with torch asks."""
+
+    files: dict[str, int]
+    """All plain files, with their bytes."""
+    torch: Torch | None
+    """None where no torch is that could run."""
+    problem: str
+    """What Python says where it is to import torch; empty where it can."""
+
+
+def look_into(bench: Any) -> Contents:
+    """What is in the image of the submission. Its files are read from a container that never runs."""
+    bare = bench.still()
+    files = listing(bare)
+    folders = sorted(path.removesuffix("/" + VERSION_FILE) for path in files if path.endswith("/" + VERSION_FILE))
+    folders = [one for one in folders if files.get(f"{one}/{CORE}", 0) >= CORE_BYTES]
+    folders = [one for one in folders if head(bare, f"{one}/{CORE}", len(ELF)) == ELF]
+    if not folders:
+        return Contents(files=files, torch=None, problem="")
+    texts = [bare.read(f"{one}/{VERSION_FILE}").decode("utf-8", "replace") for one in folders]
+    built_for = [
+        f"{'CUDA' if kind == 'cuda' else 'ROCm'} {one or other}"
+        for text in texts
+        for kind, one, other in TOLD.findall(text)
+        if one or other
+    ]
+    found = Torch(folders=tuple(folders), built_for=next(iter(built_for), ""), gpu_files=tuple(_for_gpus(files)))
+    done = bench.run("-c", "import torch", entrypoint=("python",))
+    return Contents(files=files, torch=found, problem=done.stderr[-600:] if done.exit_code else "")
+
+
+def _for_gpus(files: Iterable[str]) -> list[str]:
+    found = set()
+    for path in files:
+        folder, _, name = path.rpartition("/")
+        if LIBRARIES.fullmatch(name):
+            found.add(name)
+        elif name in ("METADATA", "PKG-INFO") and (package := PACKAGE.fullmatch(folder.rpartition("/")[2])):
+            found |= {package["name"]} if FOR_GPUS.fullmatch(package["name"]) else set()
+    return sorted(found)
+
+
+def expect_torch(contents: Contents) -> Torch:
+    """The torch in the image, by its files. Fails the check where there is none, or Python cannot import it."""
+    if contents.torch is None:
         fail(
-            f"torch is built for {f'CUDA {cuda}' if cuda else f'ROCm {hip}' if hip else 'CUDA'}",
-            expected="`torch.version.cuda` is None",
+            "no torch is in the image",
+            expected=f"`{VERSION_FILE}` and `{CORE}`, as pip installs them",
+            why="Files are looked for in the image itself; its programs are not asked.",
+            file="Dockerfile",
         )
-    listed = run("-c", PACKAGES, entrypoint=("python",)).stdout.split()
-    found = [one for one in listed if one.startswith(FOR_GPUS)]
-    if found:
-        fail(f"the image has {', '.join(found[:4])}", expected="no packages for CUDA")
+    if contents.problem:
+        fail("torch cannot be imported in the image", expected="`import torch` works", detail=contents.problem)
+    return contents.torch
+
+
+def expect_cpu_build(contents: Contents) -> None:
+    """Fails the check where torch is built for GPUs, or their libraries are in the image."""
+    found = expect_torch(contents)
+    if found.built_for:
+        fail(
+            f"torch is built for {found.built_for} (`{posixpath.join(found.folders[0], VERSION_FILE)}`)",
+            expected="`torch.version.cuda` is None",
+            file="Dockerfile",
+        )
+    if found.gpu_files:
+        fail(f"the image has {', '.join(found.gpu_files[:4])}", expected="no packages for CUDA", file="Dockerfile")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """What a checkpoint holds, as torch in the submission's image loads it."""
+    """What a checkpoint holds."""
 
     error: str
     """Why it cannot be loaded; empty where it can."""
     numbers: int = 0
     """Floating-point numbers of the weights."""
+    fingerprint: str = ""
+    """SHA-256 of the weights' bytes."""
     has_optimizer: bool = False
 
 
@@ -61,18 +148,20 @@ class Examination:
 
 
 def examine(run: Run, load: list[str], poison: list[tuple[str, str, str]], **options: Any) -> Examination:
-    """Loads checkpoints, and writes poisoned copies, inside the submission's image.
+    """Reads checkpoints, and writes poisoned copies, in an image of the course; `run` is `bench.run`.
 
     `load` has paths in the container; `poison` has (`weights` or `optimizer`, folder to read, folder to write). Raises
-    SubmissionError where the image's Python does not get to an answer.
+    SubmissionError where a checkpoint keeps the examiner from an answer.
     """
     order = json.dumps({"load": load, "poison": poison})
-    done = run("-c", EXAMINER.read_text(), order, entrypoint=("python",), user="root", **options)
+    here = Path(__file__).parent
+    texts = json.dumps({f"dockerlab.checks.{one}": (here / f"{one}.py").read_text() for one in EXAMINER})
+    done = run("-I", "-c", START, texts, order, image=KEEPS, entrypoint=("python",), user="root", **options)
     try:
         told = json.loads(done.stdout.strip().splitlines()[-1])
         loaded = {
             str(path): Examined(
-                error=str(one["error"]), numbers=int(one.get("numbers", 0)),
+                error=str(one["error"]), numbers=int(one.get("numbers", 0)), fingerprint=str(one.get("fingerprint", "")),
                 has_optimizer=bool(one.get("has_optimizer")),
             )
             for path, one in told["load"].items()
@@ -80,6 +169,5 @@ def examine(run: Run, load: list[str], poison: list[tuple[str, str, str]], **opt
         return Examination(loaded=loaded, poisoned=tuple(int(one) for one in told["poison"]))
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise SubmissionError(
-            "The checkpoint could not be looked at with the image's own Python.",
-            detail=(done.stdout + done.stderr)[-800:],
+            "The checkpoint could not be looked at.", detail=(done.stdout + done.stderr)[-800:]
         ) from error

@@ -17,6 +17,9 @@ ENOUGH_LINES = 4
 """Lines with finite numbers, after which a spoilt one would have shown: the first may be from before the first step."""
 SHORT = 1.0
 """Seconds: a training as short as that cannot be stopped in its middle, and its saves are too close to be told apart."""
+MOVED_ACCURACY, MOVED_LOSS = 0.15, 0.1
+"""What learning changes at least, against a run on labels from which nothing can be learned: accuracy (by 0.8, where it is
+good), and the share of the loss that is gone (0.9)."""
 CHANCE = 0.3
 """Accuracy: weights that are NaN have this at most (ten digits: 0.1), and those of a checkpoint have more."""
 
@@ -116,6 +119,16 @@ class Seen:
     def end(self) -> str:
         """The end of what it printed, for showing."""
         return self.text.strip()[-1200:]
+
+
+def learned_more(run: Seen, others: tuple[Seen, ...]) -> bool:
+    """Whether a run ended with better numbers than those on shuffled labels had at their best: in accuracy, or in loss."""
+    mine, theirs = run.accuracies[-1:], [one for other in others for one in other.accuracies]
+    if mine and theirs and mine[-1] - max(theirs) > MOVED_ACCURACY:
+        return True
+    end = _last(losses("\n".join(run.told)))
+    usual = _last(losses("\n".join(text for other in others for text in other.told)))
+    return end is not None and usual is not None and end < (1 - MOVED_LOSS) * usual
 
 
 def _last(values: list[float]) -> float | None:

@@ -1,7 +1,8 @@
 """A training script in a container, put to the test: run, resumed from spoilt checkpoints, stopped, killed.
 
 Nothing is believed that a script only says. Whether it resumes is seen by giving it checkpoints whose numbers are NaN; whether
-its accuracy is measured, by giving it data from which nothing can be learned. What takes long goes on beside the checks.
+its accuracy is measured, by drawing the data anew for each grading, with wrong labels among those of the test, and by giving it
+data from which nothing can be learned. What takes long goes on beside the checks.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 
 from dockerlab.checks.asked import BuildRequest, ContainerRequest
 from dockerlab.checks.pytorch import Examination, Examined, examine
-from dockerlab.checks.runs import ENOUGH_LINES, Seen, finished_epochs, saves_at_the_start, saves_early
+from dockerlab.checks.runs import ENOUGH_LINES, Seen, finished_epochs, learned_more, saves_at_the_start, saves_early
 from dockerlab.datasets import Data
 from dockerlab.engine.container import Container
 from dockerlab.engine.objects import Image, Mount, when
@@ -83,11 +84,6 @@ class Stop:
 
     before: Seen
     after: Seen
-
-    @property
-    def accuracies(self) -> list[float]:
-        """All that it printed, where nothing could be learned."""
-        return self.before.accuracies + self.after.accuracies
 
 
 class Training:
@@ -304,17 +300,35 @@ class Training:
 
     # What only some need
 
-    def elsewhere(self) -> list[float]:
-        """The accuracies that it prints where labels are shuffled, so that nothing can be learned."""
+    @property
+    def elsewhere(self) -> tuple[Seen, ...]:
+        """Runs on shuffled labels, from which nothing can be learned; an accuracy is among what they tell, where any is told."""
+        return self._soon("elsewhere", self._elsewhere)
+
+    def _elsewhere(self) -> tuple[Seen, ...]:
         try:
-            found = self.stopped.accuracies
+            found: tuple[Seen, ...] = (self.stopped.before, self.stopped.after)
         except SubmissionError:
-            found = []
-        if found:
+            found = ()
+        if any(run.accuracies for run in found):
             return found
         self.spaces.lay("shuffled")
         container = self.start("shuffled", data=self.bench.shuffled_digits)
-        return self.watch(container, lambda seen: bool(seen.accuracies)).accuracies
+        return (*found, self.watch(container, lambda seen: bool(seen.accuracies)))
+
+    @property
+    def moves(self) -> bool:
+        """Whether what it prints depends on what it is given: better numbers where there is something to be learned."""
+        return learned_more(self.first.seen, self.elsewhere)
+
+    @property
+    def stored(self) -> bool:
+        """Whether its checkpoint has the same weights, byte for byte, whatever it was trained on."""
+        try:
+            other = self.left[f"/stop/{self.checkpoint}"][1].fingerprint
+        except SubmissionError:
+            return False
+        return self.beginning.examination.loaded[f"/first/{self.checkpoint}"].fingerprint == other
 
     def optimizer_state(self) -> tuple[str, int] | None:
         """The name of the script's optimizer, and how many tensors it has after a step; None where it has none."""

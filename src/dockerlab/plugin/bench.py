@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from dockerlab.checks.asked import Asked, record, recorder_image
 from dockerlab.checks.submission import Submission
-from dockerlab.datasets import Data, read_note, shuffled
+from dockerlab.datasets import Data
 from dockerlab.engine.analysis import analyse
 from dockerlab.engine.build_policy import BuildRules
 from dockerlab.engine.client import Engine
@@ -28,8 +28,9 @@ from dockerlab.engine.gpus import asking
 from dockerlab.engine.http import Client
 from dockerlab.engine.objects import Finished, Image, RunSpec
 from dockerlab.engine.workspaces import Workspaces
-from dockerlab.errors import CourseError, LimitReached, SubmissionError
+from dockerlab.errors import LimitReached, SubmissionError
 from dockerlab.model import Limits, Part, Point
+from dockerlab.plugin.drawn import Drawn
 
 T = TypeVar("T")
 SIDE_BY_SIDE = 6
@@ -94,6 +95,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         self._desk.set(_Desk())
+        self._drawn = Drawn(self.data_folder, self.rng)
 
     @property
     def engine(self) -> Engine:
@@ -269,16 +271,16 @@ class Bench:
 
     @property
     def digits(self) -> Data:
-        """The digits that the lab is graded with; its lab.toml says `data = "digits"`. Raises CourseError without."""
-        found = read_note(Path(self.data_folder)) if self.data_folder else None
-        if found is None:
-            raise CourseError('The lab has no digits to be graded with: lab.toml needs `data = "digits"`.')
-        return found
+        """The digits that the lab is graded with, drawn anew; `.wrong` of the test images have a wrong label.
+
+        Its lab.toml says `data = "digits"`. Raises CourseError without.
+        """
+        return self._drawn.noisy
 
     @property
     def shuffled_digits(self) -> Data:
-        """The same digits, each with another one's label: nothing can be learned from them."""
-        return shuffled(self.digits)
+        """Other digits, each with another one's label: nothing can be learned from them."""
+        return self._drawn.shuffled
 
     def workspaces(self, *names: str, checkpoint: str) -> Workspaces:
         """Folders for containers to write to, with the submission's files in them (see engine.workspaces)."""
@@ -362,6 +364,7 @@ class Bench:
         """Waits for what was begun and nobody asked for, so that it makes nothing more behind the cleaning up."""
         self.ends = min(self.ends, time.monotonic() + LAST_SECONDS)
         wait(self._begun, timeout=LAST_SECONDS)
+        self._drawn.remove()
 
     def pause(self, seconds: float) -> None:
         """Waits, because a container needs the time."""

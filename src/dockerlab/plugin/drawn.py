@@ -1,0 +1,71 @@
+"""The digits of one grading: drawn anew, so that no number that a training prints can be known before it was counted."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from dockerlab.datasets import Data, drawn, read_note
+from dockerlab.engine.labels import process_lives
+from dockerlab.errors import CourseError
+
+FOLDER = "drawn-"
+"""How the folders begin in which drawn sets are; the number of the process follows, which removes them."""
+WRONG = (0.08, 0.25)
+"""The least and the largest share of wrong labels among the test images."""
+
+
+class Drawn:
+    """Sets drawn from the lab's digits; each is made when it is first asked for."""
+
+    def __init__(self, pool: str, rng: Callable[[str], random.Random]) -> None:
+        """`pool` is the folder of the lab's digits, empty where it has none; `rng` gives the source of chance for a purpose."""
+        self._pool = pool
+        self._rng = rng
+        self._made: dict[str, Data] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def noisy(self) -> Data:
+        """Digits of which some of the test images, `wrong` of them, have a wrong label."""
+        rng = self._rng("the share of wrong labels")
+        return self._draw("noisy", wrong=rng.uniform(*WRONG))
+
+    @property
+    def shuffled(self) -> Data:
+        """Digits from which nothing can be learned: each has another one's label."""
+        return self._draw("shuffled", shuffle=True)
+
+    def _draw(self, name: str, *, wrong: float = 0.0, shuffle: bool = False) -> Data:
+        found = read_note(Path(self._pool)) if self._pool else None
+        if found is None:
+            raise CourseError('The lab has no digits to be graded with: lab.toml needs `data = "digits"`.')
+        with self._lock:
+            if name not in self._made:
+                self._sweep(found.root.parent)
+                target = self._folder(found.root.parent) / name
+                self._made[name] = drawn(found, target, self._rng(f"digits, {name}"), wrong=wrong, shuffle=shuffle)
+        return self._made[name]
+
+    @staticmethod
+    def _folder(beside: Path) -> Path:
+        return beside / f"{FOLDER}{os.getpid()}"
+
+    @staticmethod
+    def _sweep(beside: Path) -> None:
+        """Removes what processes left behind that were killed."""
+        for left in beside.glob(f"{FOLDER}*"):
+            pid = left.name.removeprefix(FOLDER)
+            if pid.isdigit() and not process_lives(int(pid)):
+                shutil.rmtree(left, ignore_errors=True)
+
+    def remove(self) -> None:
+        """Removes what was drawn."""
+        with self._lock:
+            if self._made:
+                self._made.clear()
+                shutil.rmtree(self._folder(Path(self._pool).parent), ignore_errors=True)

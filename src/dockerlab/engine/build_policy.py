@@ -21,6 +21,7 @@ from dockerlab.errors import BuildRefused
 
 MAX_INSTRUCTIONS = 500
 MAX_STAGES = 50
+MAX_PORTS = 500
 RESOLVES_WITHIN = 3.0
 """Seconds in which the name of a registry must be found; what is not found by then, the builder does not find either."""
 FRONTEND = re.compile(r"(?:docker\.io/)?docker/dockerfile(?:[:@][\w.:-]+)?")
@@ -73,6 +74,8 @@ def check_dockerfile(
     images = _Images(dockerfile, rules, is_only_here)
     for instruction in dockerfile.with_triggers():
         _check_flags(dockerfile, instruction)
+        if instruction.name == "EXPOSE":
+            _check_ports(dockerfile, instruction)
         if instruction.name == "ADD" and not rules.remote_add:
             _check_add(dockerfile, instruction)
         for reference in _references(dockerfile, instruction):
@@ -138,6 +141,21 @@ def _mount_options(value: str) -> dict[str, str]:
     """The options of `--mount=`, a list of comma-separated pairs that may be quoted, as in a line of CSV."""
     words = value.replace('"', "").replace("'", "").split(",")
     return {key.strip().lower(): text.strip() for key, _, text in (word.partition("=") for word in words)}
+
+
+def _check_ports(dockerfile: Dockerfile, instruction: Instruction) -> None:
+    """Each port of a range is an entry of its own, which the engine sets up at every start: thousands take seconds."""
+    count = 0
+    for word in instruction.args:
+        first, _, last = dockerfile.filled(word, instruction).partition("/")[0].partition("-")
+        if first.isdecimal() and last.isdecimal() and len(first) < 6 and len(last) < 6:
+            count += max(0, int(last) - int(first))
+        count += 1
+    if count > MAX_PORTS:
+        _refuse(
+            dockerfile, instruction, f"{count:,} ports are more than a program listens on",
+            "EXPOSE names the ports on which the program listens, such as `EXPOSE 5000`.",
+        )  # fmt: skip
 
 
 def _check_add(dockerfile: Dockerfile, instruction: Instruction) -> None:

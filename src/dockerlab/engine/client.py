@@ -12,18 +12,26 @@ from typing import Any
 import docker
 import requests
 
-from dockerlab.engine import gpus, legacy, sandbox
+from dockerlab.engine import cleaning, gpus, guards, legacy, sandbox
 from dockerlab.engine.build_policy import BuildRules, check_dockerfile, full_name
 from dockerlab.engine.builder import LEGACY, Builder, BuildSpec, build_with_cli, the_builder
 from dockerlab.engine.connect import DEFAULT_SOCKET, Address, addresses, brief, open_client, speaking
 from dockerlab.engine.container import Container
+from dockerlab.engine.disk_watch import DiskWatch
 from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.engine.labels import OWNER, RUN, new_run_id, owner, owner_lives
 from dockerlab.engine.layers import read_layers
 from dockerlab.engine.meter import Meter
 from dockerlab.engine.objects import ExitCode, Finished, Image, Layer, RunSpec, Step
 from dockerlab.engine.streams import Deadline, Frames, collect
-from dockerlab.errors import EngineGone, EngineNotFound, ImageUnavailable, LimitReached, NoGpu, SubmissionError
+from dockerlab.errors import (
+    DockerlabError,
+    EngineGone,
+    EngineNotFound,
+    ImageUnavailable,
+    LimitReached,
+    NoGpu,
+)
 from dockerlab.model import EngineInfo, Limits
 
 HEREDOCS_SINCE = (1, 42)
@@ -44,6 +52,12 @@ class Engine:
         self.api = open_client(address, self.meter)
         self._lock = threading.Lock()
         self._network = ""
+        self.disk = DiskWatch(self.api)
+        """Ends containers that write too much."""
+        self._configs: dict[str, dict[str, Any]] = {}
+        """Settings of images that were looked at, by name or id."""
+        self._checked: set[str] = set()
+        """Images whose files the engine may open."""
 
     @property
     def builder(self) -> Builder:
@@ -204,33 +218,56 @@ class Engine:
         else:
             network = {"outside": "bridge"}.get(spec.network, spec.network)
         host = self.api.create_host_config(**sandbox.host_options(spec, limits, network))
-        with speaking("make a container"):
-            self.meter.containers += 1
+        config = self._config(spec.image)
+        self.meter.containers += 1
+        try:
             made = self.api.create_container(
                 spec.image, command=list(spec.args) if spec.args is not None else None,
                 entrypoint=list(spec.entrypoint) if spec.entrypoint is not None else None,
                 environment=dict(spec.env) or None, user=spec.user or None, working_dir=spec.workdir or None,
-                stdin_open=bool(spec.stdin), labels=self.labels, host_config=host, **options,
+                stdin_open=bool(spec.stdin), labels=self.labels, host_config=host,
+                healthcheck=sandbox.healthcheck(config), **options,
             )  # fmt: skip
-        return str(made["Id"])
+        except docker.errors.APIError as error:
+            raise self._start_error(spec.image, error) from error
+        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            raise EngineGone(f"The engine stopped answering: {brief(error)}.") from error
+        container = str(made["Id"])
+        if spec.image not in self._checked:
+            try:
+                guards.check_opened_files(self.api, container)
+            except BaseException:
+                self.remove(container)
+                raise
+            self._checked.add(spec.image)
+        return container
 
-    def launch(self, container: str) -> None:
-        """Starts a made container. Raises SubmissionError where what it is to run is not there."""
+    def _config(self, image: str) -> dict[str, Any]:
+        """The settings of an image: Healthcheck, Volumes and so on."""
+        if image not in self._configs:
+            with speaking(f"inspect the image {image}"):
+                self._configs[image] = self.api.inspect_image(image).get("Config") or {}
+        return self._configs[image]
+
+    def _start_error(self, image: str, error: docker.errors.APIError) -> DockerlabError:
+        text = brief(error)
+        if gpus.none_to_grant(text):
+            return NoGpu("The engine here has no GPU to grant.", hint=gpus.advice())
+        return guards.start_error(
+            text, pings=guards.pings(self.api), volumes=bool(image and self._config(image).get("Volumes"))
+        )
+
+    def launch(self, container: str, spec: RunSpec | None = None, limits: Limits | None = None) -> None:
+        """Starts a made container; one of ours needs no limits. Raises SubmissionError where what it is to run is not there."""
         try:
             with self.meter.waiting():
                 self.api.start(container)
         except docker.errors.APIError as error:
-            text = brief(error)
-            if gpus.none_to_grant(text):
-                raise NoGpu("The engine here has no GPU to grant.", hint=gpus.advice()) from error
-            if sandbox.is_submissions_fault(text):
-                raise SubmissionError(
-                    f"The container could not start: {sandbox.heart(text)}.",
-                    hint="Does CMD or ENTRYPOINT name a program that is in the image, and may it be executed?",
-                ) from error
-            raise EngineGone(f"The engine could not start a container: {text}.") from error
+            raise self._start_error(spec.image if spec else "", error) from error
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
             raise EngineGone(f"The engine stopped answering: {brief(error)}.") from error
+        if spec and limits:
+            self.disk.add(container, limits.disk_mb, volumes=bool(self._config(spec.image).get("Volumes")))
 
     def run(self, spec: RunSpec, limits: Limits, until: float | None = None) -> Finished:
         """Runs a container to its end and removes it. Raises LimitReached when `until` (monotonic) passes."""
@@ -246,7 +283,7 @@ class Engine:
             params = {"stdout": 1, "stderr": 1, "stream": 1, "stdin": 1 if spec.stdin else 0}
             frames = Frames(self.api.attach_socket(container, params=params))
         began = time.monotonic()
-        self.launch(container)
+        self.launch(container, spec, limits)
         late = False
         try:
             if spec.stdin:
@@ -273,6 +310,8 @@ class Engine:
         notes = sandbox.notes(
             state, out.cut or err.cut, out.text() + err.text(), limits, offline=spec.network != "outside"
         )
+        if container in self.disk.notes:
+            notes = (self.disk.notes[container], *notes)
         return Finished(
             exit_code=ExitCode(state["ExitCode"]), stdout=out.text(), stderr=err.text(), seconds=seconds,
             oom_killed=bool(state["OOMKilled"]), notes=notes,
@@ -300,7 +339,7 @@ class Engine:
         """Starts a container that goes on running; see Container."""
         made = self.create(spec, limits)
         try:
-            self.launch(made)
+            self.launch(made, spec, limits)
         except BaseException:
             self.remove(made)
             raise
@@ -308,12 +347,8 @@ class Engine:
 
     def remove(self, container: str) -> None:
         """Kills and removes the container with its anonymous volumes; fine where it is gone already."""
-        with contextlib.suppress(docker.errors.NotFound), speaking("remove a container"):
-            try:
-                self.api.remove_container(container, v=True, force=True)
-            except docker.errors.APIError as error:
-                if error.status_code not in (404, 409):  # 409: its removal is under way already
-                    raise
+        self.disk.remove(container)
+        cleaning.remove_container(self.api, container)
 
     def network(self) -> str:
         """The run's own network: its containers reach each other, and neither the host nor the outside."""
@@ -333,34 +368,7 @@ class Engine:
     def clean(self, keep: Callable[[dict[str, str]], bool] | None = None) -> dict[str, int]:
         """Removes what bears this run's label; with `keep`, what any run made and `keep` does not want. Counts it."""
         wanted = [f"{RUN}={self.run_id}"] if keep is None else [RUN]
-        keep = keep or (lambda labels: False)
-        gone = {"containers": 0, "images": 0, "networks": 0, "volumes": 0}
-        with speaking("clean up"):
-            for one in self.api.containers(all=True, filters={"label": wanted}):
-                if not keep(one["Labels"]):
-                    self.remove(one["Id"])
-                    gone["containers"] += 1
-            for one in self.api.images(filters={"label": wanted}, all=True):
-                if not keep(one.get("Labels") or {}):
-                    gone["images"] += self._remove_image(one["Id"])
-            for one in self.api.networks(filters={"label": wanted}):
-                if not keep(one.get("Labels") or {}):
-                    with contextlib.suppress(docker.errors.APIError):
-                        self.api.remove_network(one["Id"])
-                        gone["networks"] += 1
-            for one in self.api.volumes(filters={"label": wanted}).get("Volumes") or []:
-                if not keep(one.get("Labels") or {}):
-                    with contextlib.suppress(docker.errors.APIError):
-                        self.api.remove_volume(one["Name"], force=True)
-                        gone["volumes"] += 1
-        return gone
-
-    def _remove_image(self, image: str) -> int:
-        try:
-            self.api.remove_image(image, force=True)
-        except docker.errors.APIError:
-            return 0  # gone already, or still a parent of one that is kept
-        return 1
+        return cleaning.clean(self.api, wanted, keep or (lambda labels: False))
 
     def clean_dead(self) -> dict[str, int]:
         """Removes what runs left behind whose process is no longer alive on this machine."""
@@ -376,6 +384,7 @@ class Engine:
             if exc[0] is None:
                 raise
         finally:
+            self.disk.close()
             self.api.close()
 
 

@@ -61,6 +61,7 @@ def check_expansion(dockerfile: Dockerfile) -> None:
         if instruction.name in SETS:
             # An instruction's variables are filled in with what was there before it.
             new = {key: _grown(value, lengths) for key, value in pairs_of(instruction)}
+            new |= {key: shared.get(key, 0) for key in instruction.args if instruction.name == "ARG" and "=" not in key}
             lengths.update(new)
             if sum(lengths.values()) > 10 * MAX_EXPANDED:
                 _refuse(dockerfile, instruction, sum(lengths.values()))

@@ -54,6 +54,8 @@ class _Desk:
     def tidy(self) -> None:
         """Removes its containers."""
         while self.own:
+            note = self.own[-1].engine.disk.notes.get(self.own[-1].id)
+            self.notes += [note] if note else []
             with contextlib.suppress(Exception):  # the parent's clean-up removes what is left, and says so
                 self.own.pop().remove()
 

@@ -16,8 +16,8 @@ from dockerlab.reports.text import clean
 COLUMNS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 KEYS = ("ID", "SIS User ID", "SIS Login ID")
 POSSIBLE = "Points Possible"
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet calculate (https://owasp.org/www-community/attacks/CSV_Injection)."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+"""What makes a spreadsheet calculate, also after spaces, and in the wide forms of East Asian scripts (https://owasp.org/www-community/attacks/CSV_Injection)."""
 
 Roster = list[dict[str, str]]
 
@@ -59,4 +59,4 @@ def render(reports: Iterable[tuple[Mapping[str, str], Report]], assignment: str 
 
 def _cell(text: str) -> str:
     safe = clean(text)
-    return f"'{safe}" if safe.startswith(FORMULA) else safe
+    return f"'{safe}" if safe.lstrip().startswith(FORMULA) else safe

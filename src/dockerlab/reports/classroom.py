@@ -10,6 +10,8 @@ import json
 from typing import Any
 
 from dockerlab.model import Outcome, Report
+from dockerlab.reports.bounds import bounded
+from dockerlab.reports.text import clean, cut
 from dockerlab.reports.words import in_words
 
 STATUS = {"passed": "pass", "failed": "fail", "skipped": "fail", "error": "error"}
@@ -17,7 +19,7 @@ STATUS = {"passed": "pass", "failed": "fail", "skipped": "fail", "error": "error
 
 def render(report: Report) -> str:
     """One line of base64, ready for the variable."""
-    return base64.b64encode(json.dumps(as_dict(report)).encode()).decode() + "\n"
+    return base64.b64encode(json.dumps(as_dict(bounded(report))).encode()).decode() + "\n"
 
 
 def as_dict(report: Report) -> dict[str, Any]:
@@ -29,7 +31,7 @@ def as_dict(report: Report) -> dict[str, Any]:
 
 def _test(outcome: Outcome) -> dict[str, Any]:
     return {
-        "name": f"{outcome.check}: {outcome.title}",
+        "name": f"{outcome.check}: {cut(clean(outcome.title))}",
         "status": "error" if outcome.unearnable else STATUS[outcome.status],
         "score": outcome.score,
         "max_score": outcome.points,

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from dockerlab.model import Outcome, Report
+from dockerlab.reports.bounds import bounded
+from dockerlab.reports.text import clean, cut, quiet_json
 from dockerlab.reports.words import in_words
 
 SCHEMA = "classroom50/result/v1"
@@ -26,7 +28,7 @@ ABOUT = (
 
 def render(report: Report, about: Mapping[str, str] | None = None) -> str:
     """The report as an indented JSON object."""
-    return json.dumps(as_dict(report, about or {}), indent=2) + "\n"
+    return quiet_json(json.dumps(as_dict(bounded(report), about or {}), indent=2)) + "\n"
 
 
 def as_dict(report: Report, about: Mapping[str, str]) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def _test(outcome: Outcome) -> dict[str, Any]:
         "passed": outcome.status == "passed",
         "score": outcome.score,
         "max-score": outcome.points,
-        "title": outcome.title,
+        "title": cut(clean(outcome.title)),
         "status": outcome.status,
         "message": in_words(outcome),
     }

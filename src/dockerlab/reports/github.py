@@ -6,6 +6,7 @@ Format: https://docs.github.com/en/actions/reference/workflows-and-actions/workf
 from __future__ import annotations
 
 from dockerlab.model import Outcome, Report
+from dockerlab.reports.bounds import bounded
 from dockerlab.reports.text import clean, cut, tame
 from dockerlab.reports.words import feedback_in_words, verdict
 
@@ -14,6 +15,7 @@ LEVELS = {"failed": "error", "error": "warning", "skipped": "notice"}
 
 def render(report: Report) -> str:
     """A line a check that did not pass, and one with the score. What a submission said cannot begin a command of its own."""
+    report = bounded(report)
     lines = [_annotation(one) for one in report.outcomes if one.status != "passed"]
     lines += [
         _command("notice", cut(clean(one.text)), title=f"Advice: {one.code}", file=one.file, line=one.line)
@@ -24,7 +26,7 @@ def render(report: Report) -> str:
 
 def _annotation(outcome: Outcome) -> str:
     where = outcome.feedback.where if outcome.feedback else None
-    said = "\n".join([outcome.title, *(f"{name}: {text}" for name, text in feedback_in_words(outcome))])
+    said = "\n".join([cut(clean(outcome.title)), *(f"{name}: {text}" for name, text in feedback_in_words(outcome))])
     title = f"{outcome.check} ({outcome.score}/{outcome.points})"
     return _command(
         LEVELS[outcome.status], said, title=title, file=where.file if where else "", line=where.line if where else 0
@@ -34,7 +36,7 @@ def _annotation(outcome: Outcome) -> str:
 def _command(level: str, message: str, *, title: str, file: str = "", line: int = 0) -> str:
     properties = {"file": file, "line": str(line) if file and line else "", "title": title}
     message = "\n".join(map(tame, message.split("\n")))
-    words = ",".join(f"{key}={_property(clean(value))}" for key, value in properties.items() if value)
+    words = ",".join(f"{key}={_property(tame(clean(value)))}" for key, value in properties.items() if value)
     return f"::{level} {words}::{_data(message)}"
 
 

@@ -9,19 +9,20 @@ import json
 from typing import Any
 
 from dockerlab.model import Outcome, Report
-from dockerlab.reports.text import clean
+from dockerlab.reports.bounds import bounded
+from dockerlab.reports.text import clean, cut, quiet_json, tame
 from dockerlab.reports.words import advice_in_words, in_words, notes_in_words, verdict
 
 
 def render(report: Report) -> str:
     """The report as an indented JSON object; all text is plain text."""
-    return json.dumps(as_dict(report), indent=2) + "\n"
+    return quiet_json(json.dumps(as_dict(bounded(report)), indent=2)) + "\n"
 
 
 def as_dict(report: Report) -> dict[str, Any]:
     """What is in it. The score at the top is the sum of the tests' scores."""
     advice = advice_in_words(report)
-    lines = [verdict(report), *([clean(report.problem)] if report.problem else [])]
+    lines = [verdict(report), *([tame(cut(clean(report.problem)))] if report.problem else [])]
     lines += notes_in_words(report)
     lines += ["Advice on style, worth no points:", *advice] if advice else []
     return {
@@ -43,7 +44,7 @@ def _test(number: int, outcome: Outcome) -> dict[str, Any]:
         "score": outcome.score,
         "max_score": outcome.points,
         "status": "passed" if outcome.status == "passed" else "failed",
-        "name": f"{outcome.check}: {clean(outcome.title)}",
+        "name": f"{outcome.check}: {cut(clean(outcome.title))}",
         "name_format": "text",
         "number": str(number),
         "output": in_words(outcome),

@@ -7,7 +7,8 @@ from html import escape
 
 from dockerlab.model import Outcome, Report
 from dockerlab.reports import pictures
-from dockerlab.reports.text import MARKS, clean
+from dockerlab.reports.bounds import bounded
+from dockerlab.reports.text import MARKS, clean, cut
 from dockerlab.reports.words import advice_in_words, detail_in_lines, feedback_in_words, notes_in_words, verdict
 
 CODE = re.compile(r"`([^`]+)`")
@@ -70,6 +71,7 @@ pre {{ padding: .6rem; white-space: pre-wrap; overflow-wrap: anywhere; }}
 
 def render(report: Report) -> str:
     """The page."""
+    report = bounded(report)
     longest = max((one.seconds for one in report.outcomes), default=0) or 1
     details = "".join(
         _details(report, one)
@@ -79,7 +81,7 @@ def render(report: Report) -> str:
     advice = "".join(f"<li>{_text(one)}</li>\n" for one in advice_in_words(report))
     notes = "".join(f"<li>{_text(one)}</li>\n" for one in notes_in_words(report))
     engine = report.engine
-    return PAGE.format(
+    page = PAGE.format(
         policy=POLICY,
         style=pictures.STYLE,
         stack=pictures.stack(report.layers),
@@ -88,7 +90,7 @@ def render(report: Report) -> str:
         score=report.score,
         max_score=report.max_score,
         verdict=_text(verdict(report)),
-        problem=f"<p>{_text(report.problem)}</p>\n" if report.problem else "",
+        problem=f"<p>{_text(cut(report.problem))}</p>\n" if report.problem else "",
         rows="\n".join(_row(one) for one in report.outcomes),
         details=f"<h2>What to look at</h2>\n{details}" if details else "",
         times="\n".join(_time(one, longest) for one in report.outcomes),
@@ -99,6 +101,7 @@ def render(report: Report) -> str:
         engine=_text(f" on Docker {engine.version} ({engine.storage_driver}, GPU: {engine.gpu})") if engine else "",
         checksum=f"<code>{_text(report.checksum[:16])}</code>" if report.checksum else "was refused",
     )
+    return page.replace("##[", "&#35;#[")  # shown as it is, and no command where the page is printed to a log
 
 
 def _row(outcome: Outcome) -> str:

@@ -11,6 +11,8 @@ import msgspec
 
 from dockerlab.errors import UsageError
 from dockerlab.model import Feedback, Outcome, Report
+from dockerlab.reports.bounds import bounded
+from dockerlab.reports.text import quiet_json
 
 SCHEMA = "dockerlab/report/v1"
 REPORT = (
@@ -34,8 +36,8 @@ SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
 
 
 def render(report: Report) -> str:
-    """The report as an indented JSON object, ending in a line feed."""
-    return json.dumps(as_dict(report), indent=2, ensure_ascii=False) + "\n"
+    """The report as an indented JSON object, ending in a line feed; it may be printed, whatever is in it."""
+    return quiet_json(json.dumps(as_dict(bounded(report)), indent=2, ensure_ascii=False)) + "\n"
 
 
 def parse(text: str | bytes) -> Report:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 from dockerlab.model import Outcome, Report
-from dockerlab.reports.text import clean
+from dockerlab.reports.bounds import bounded
+from dockerlab.reports.text import clean, cut, tame
 from dockerlab.reports.words import in_words
 
 TAGS = {"failed": "failure", "skipped": "skipped", "error": "error"}
@@ -16,6 +17,7 @@ TAGS = {"failed": "failure", "skipped": "skipped", "error": "error"}
 
 def render(report: Report) -> str:
     """The report as one XML document; its characters are all ones that XML allows."""
+    report = bounded(report)
     count = {name: str(sum(one.status == name for one in report.outcomes)) for name in TAGS}
     suites = ET.Element("testsuites")
     suite = ET.SubElement(
@@ -31,10 +33,12 @@ def render(report: Report) -> str:
 
 def _case(suite: ET.Element, lab: str, outcome: Outcome) -> None:
     case = ET.SubElement(suite, "testcase", classname=lab, name=outcome.check, time=f"{outcome.seconds:.3f}")
-    _properties(case, score=outcome.score, max_score=outcome.points, title=clean(outcome.title))
+    _properties(case, score=outcome.score, max_score=outcome.points, title=tame(cut(clean(outcome.title))))
     if outcome.status != "passed":
         said = in_words(outcome)
-        tag = ET.SubElement(case, TAGS[outcome.status], message=said.partition("\n")[0] or clean(outcome.title))
+        tag = ET.SubElement(
+            case, TAGS[outcome.status], message=said.partition("\n")[0] or tame(cut(clean(outcome.title)))
+        )
         tag.text = said
 
 

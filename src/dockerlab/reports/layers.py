@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from dockerlab.model import ImageStats, LayerStats, Waste
-from dockerlab.reports.text import clean
+from dockerlab.reports.text import clean, quiet_json, tame
 
 SCHEMA = "dockerlab/layers/v1"
 SHOWN = 5
@@ -53,7 +53,7 @@ def render_text(stats: ImageStats) -> str:
         lines += [f"  {_waste_line(stats, one)}" for one in _top(stats)]
         rest = len([one for one in stats.waste if one.size]) - len(_top(stats))
         lines += [f"  … and {rest} more"] if rest > 0 else []
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(tame, lines)) + "\n"
 
 
 def _top(stats: ImageStats) -> list[Waste]:
@@ -72,7 +72,7 @@ def render_json(stats: ImageStats) -> str:
         "efficiency": round(stats.efficiency, 6), "layers": [asdict(layer) for layer in stats.layers],
         "waste": [asdict(one) for one in stats.waste],
     }  # fmt: skip
-    return json.dumps(document, indent=2) + "\n"
+    return quiet_json(json.dumps(document, indent=2)) + "\n"
 
 
 STYLE = """

@@ -10,20 +10,25 @@ import html
 import re
 
 from dockerlab.model import Outcome, Report
-from dockerlab.reports.text import MARKS, clean
+from dockerlab.reports.bounds import bounded
+from dockerlab.reports.text import MARKS, clean, cut
 from dockerlab.reports.words import advice_in_words, detail_in_lines, feedback_in_words, notes_in_words, verdict
 
+SPLIT = "@#"
+"""What makes a mention, an address or a reference of the word around it, also when written as a reference: kept apart from it."""
 CODE = re.compile(r"`([^`]+)`")
 
 
 def render(report: Report) -> str:
     """The report as Markdown."""
-    lines = [f"## {plain(report.title)}", "", plain(verdict(report)), ""]
+    report = bounded(report)
+    lines = [f"## {plain(report.title)}", "", verdict(report), ""]
     if report.problem:
-        lines += [plain(clean(report.problem)), ""]
+        lines += [plain(cut(clean(report.problem))), ""]
     lines += ["| | check | points |", "|---|---|---|"]
     lines += [
-        f"| {MARKS[one.status]} | {plain(clean(one.title))} | {one.score}/{one.points} |" for one in report.outcomes
+        f"| {MARKS[one.status]} | {plain(cut(clean(one.title)))} | {one.score}/{one.points} |"
+        for one in report.outcomes
     ]
     for outcome in report.outcomes:
         if outcome.status != "passed" and outcome.feedback is not None and not report.problem:
@@ -53,4 +58,10 @@ def plain(text: str) -> str:
 
 
 def _safe(text: str) -> str:
-    return "".join(c if c.isalnum() or c in " .,;()'" or ord(c) > 127 else f"&#{ord(c)};" for c in text)
+    return "".join(_shown(c) for c in text)
+
+
+def _shown(c: str) -> str:
+    if c in SPLIT:
+        return f"<span>&#{ord(c)};</span>"
+    return c if c.isalnum() or c in " ,;()'" or ord(c) > 127 else f"&#{ord(c)};"

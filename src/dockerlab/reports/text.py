@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 
 from dockerlab.model import Feedback, Outcome, Report
+from dockerlab.reports.bounds import bounded
 
 WIDTH = 96
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 """ECMA-48, "select graphic rendition"."""
+UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 MARKS = {"passed": "✓", "failed": "✗", "skipped": "–", "error": "!"}
 LONGEST = 4_000
 """Characters of one text that are shown; a line of a megabyte helps nobody."""
+LINES = 200
+"""Lines of a log that are shown, the last ones."""
 LABELS = ("expected", "observed", "why", "where", "hint")
 
 
 def render(report: Report) -> str:
     """All checks, each with its feedback, and the score."""
-    lines = [f"{report.title} ({report.lab})", ""]
+    report = bounded(report)
+    lines = [f"{clean(report.title)} ({report.lab})", ""]
     if report.problem:
-        lines += [f"  {one}" for one in textwrap.wrap(clean(report.problem), WIDTH - 2)] + [""]
+        lines += [f"  {one}" for one in textwrap.wrap(cut(clean(report.problem)), WIDTH - 2)] + [""]
     seen: dict[Feedback, str] = {}
     for outcome in report.outcomes:
         lines.append(headline(outcome))
@@ -38,7 +44,7 @@ def render(report: Report) -> str:
 def headline(outcome: Outcome) -> str:
     """One line a check: mark, points, name and sentence."""
     points = f"{outcome.score}/{outcome.points}"
-    return f"  {MARKS[outcome.status]} {points:>7}  {outcome.check}: {clean(outcome.title)}"
+    return f"  {MARKS[outcome.status]} {points:>7}  {outcome.check}: {cut(clean(outcome.title))}"
 
 
 def feedback_lines(outcome: Outcome) -> list[str]:
@@ -53,7 +59,7 @@ def feedback_lines(outcome: Outcome) -> list[str]:
             head = f"      {name + ':':<10}"
             lines += textwrap.wrap(cut(clean(str(value))), WIDTH, initial_indent=head, subsequent_indent=" " * 16)
     if feedback.detail:
-        lines += ["      | " + clean(line)[: WIDTH - 8] for line in feedback.detail[-LONGEST:].splitlines()]
+        lines += ["      | " + clean(line)[: WIDTH - 8] for line in feedback.detail[-LONGEST:].splitlines()[-LINES:]]
     return lines
 
 
@@ -96,7 +102,26 @@ def cut(text: str, length: int = LONGEST) -> str:
 
 
 def tame(line: str) -> str:
-    """The line, so that the log of a GitHub workflow takes nothing in it for a command (`::name`, `##[name]`)."""
+    """The line, so that the log of a GitHub workflow takes nothing in it for a command.
+
+    The runner obeys `::name` at the beginning of a line, after white space, and the older `##[name]` anywhere in it
+    (https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs).
+    """
     bare = line.lstrip()
     safe = line if not bare.startswith("::") else f"{line[: len(line) - len(bare)]}\\{bare}"
     return safe.replace("##[", "# #[")
+
+
+def quiet_json(document: str) -> str:
+    """A JSON document of the same content that may be printed: no control character, no mark of direction, no command.
+
+    What a terminal or the log of a workflow would obey can stand in strings only, where an escape means the same.
+    """
+    return UNPRINTABLE.sub(_escaped, document).replace("##[", "\\u0023#[")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    c = found[0]
+    if c == "\n" or c.isprintable():
+        return c
+    return f"\\u{ord(c):04x}" if ord(c) < 0x10000 else json.dumps(c)[1:-1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dockerlab.model import Outcome, Report
-from dockerlab.reports.text import LABELS, LONGEST, clean, cut, tame
+from dockerlab.reports.text import LABELS, LINES, LONGEST, clean, cut, tame
 
 
 def feedback_in_words(outcome: Outcome) -> list[tuple[str, str]]:
@@ -18,7 +18,7 @@ def feedback_in_words(outcome: Outcome) -> list[tuple[str, str]]:
 def detail_in_lines(outcome: Outcome) -> list[str]:
     """The end of a log or a build, line by line."""
     detail = outcome.feedback.detail if outcome.feedback else ""
-    return [cut(clean(line)) for line in detail[-LONGEST:].splitlines()]
+    return [tame(cut(clean(line))) for line in detail[-LONGEST:].splitlines()[-LINES:]]
 
 
 def in_words(outcome: Outcome) -> str:

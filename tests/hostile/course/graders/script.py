@@ -1,0 +1,12 @@
+"""What a README tells people to type, recorded where no engine is."""
+
+from dockerlab import check
+from dockerlab.checks.readme import script_of
+
+
+@check(points=100)
+def test_typed(bench, submission):
+    """The README builds an image, of a Dockerfile that can be built."""
+    asked = bench.asked("README.md", "box", script_of(submission.read("README.md")))
+    assert len(asked.builds) == 1
+    assert bench.build(asked.builds[0].dockerfile, target=asked.builds[0].target).layers

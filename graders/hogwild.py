@@ -189,7 +189,7 @@ def test_worker_dies(bench, image, rng):
     end = time.monotonic() + STARTS_WITHIN
     while container.running and len(pids(container.logs())) < WORKERS and time.monotonic() < end:
         bench.pause(0.3)
-    alive = [one for one in container.processes() if one.pid != 1] if container.running else []
+    alive = [one for one in container.processes() if one.pid != 1 and one.ppid != 0] if container.running else []
     told = pids(container.logs()) & {one.pid for one in alive}
     workers = sorted(told - {one.ppid for one in alive if one.pid in told})  # not the process that started them
     if len(workers) < WORKERS:

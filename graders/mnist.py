@@ -396,7 +396,7 @@ def test_formatted(submission):
 )
 def test_readme(bench, training, submission):
     """The README's commands work as written: a `docker build`, and a `docker run` with a volume."""
-    asked = bench.asked("README.md", "mnist", script_of(submission))
+    asked = bench.asked("README.md", "mnist", script_of(submission.read("README.md")))
     if not asked.builds:
         fail(
             "no `docker build` of it works",

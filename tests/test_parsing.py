@@ -9,7 +9,6 @@ import pytest
 
 from dockerlab import parsing
 from dockerlab.checks.readme import script_of
-from dockerlab.checks.submission import Submission
 from dockerlab.errors import SubmissionError
 from dockerlab.parsing import Unreadable, parse
 
@@ -119,8 +118,5 @@ def test_a_server_that_was_ended_is_started_again():
     assert parse("toml", 'a = "1"', name="x") == {"a": ["1", ""]}
 
 
-def test_a_readme_of_the_submission(tmp_path):
-    (tmp_path / "README.md").write_text("```\ndocker build -t a .\n```\n")
-    assert "docker build -t a ." in script_of(Submission(tmp_path))
-    with pytest.raises(SubmissionError, match="no file"):
-        script_of(Submission(tmp_path), "OTHER.md")
+def test_a_readmes_commands():
+    assert "docker build -t a ." in script_of("```\ndocker build -t a .\n```\n")

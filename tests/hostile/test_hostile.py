@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
-import time
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,8 @@ NAMES = cases.names()
 GRADED = SideBySide(__name__, NAMES, work)
 OBEYED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 OURS = re.compile(r"::(error|warning|notice) ")
+LOOKS = 60
+"""Of two seconds each."""
 BUSY = 0.5
 """The share of one processor that an idle engine stays below."""
 
@@ -55,12 +58,31 @@ def test_case(real_engine, name):
 
 
 def test_afterwards_the_engine_has_nothing_to_do(real_engine):
-    """What a submission began in the engine does not go on: in some moment of the next minute it is idle."""
+    """What a submission began in the engine does not go on: in some moment it is idle, once nobody else grades."""
     for name in NAMES:
         assert GRADED[name]
-    end = time.monotonic() + 60
-    while (share := busy_share(2)) is not None and share > BUSY:
-        assert time.monotonic() < end, f"the engine takes {share:.0%} of a processor"
+    shares: list[float] = []
+    for _ in range(LOOKS):
+        share = busy_share(2)
+        if share is None:
+            pytest.skip("the engine's process cannot be seen from here")
+        if others_grade():
+            continue  # the engine works for them
+        if share <= BUSY:
+            return
+        shares.append(share)
+    if len(shares) < LOOKS // 2:
+        pytest.skip("other gradings kept the engine at work all the time")
+    pytest.fail(f"nobody grades, and the engine takes {min(shares):.0%} of a processor or more")
+
+
+def others_grade() -> bool:
+    """Whether some grading's child runs on this machine."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if b"dockerlab.plugin.child" in (folder / "cmdline").read_bytes():
+                return True
+    return False
 
 
 def test_there_are_cases_of_every_kind():

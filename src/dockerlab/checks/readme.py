@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dockerlab.checks.asked import WORK, Asked, BuildRequest, ContainerRequest
-from dockerlab.checks.submission import Submission
 from dockerlab.parsing import parse
 
 
-def script_of(submission: Submission, name: str = "README.md") -> str:
-    """The commands of a README of the submission as one shell script (see dockerlab.readme). Raises SubmissionError."""
-    return str(parse("readme", submission.read(name), name=name))
+def script_of(text: str, name: str = "README.md") -> str:
+    """The commands of a README as one shell script (see dockerlab.readme). Raises SubmissionError where it cannot be read."""
+    return str(parse("readme", text, name=name))
 
 
 def full_name(reference: str) -> str:

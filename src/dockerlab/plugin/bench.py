@@ -350,7 +350,7 @@ class Bench:
 
     def picture(self) -> list[Part]:
         """The layers of the Dockerfile's image, if that was built: the lowest first, with wasted bytes."""
-        image = next((one for key, one in self._images.items() if key == ("Dockerfile", "", ())), None)
+        image = next((one for key, one in self._images.items() if key[:2] == ("Dockerfile", "")), None)
         if not isinstance(image, Image):
             return []
         base = self.base(image)

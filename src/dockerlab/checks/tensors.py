@@ -208,7 +208,9 @@ class Reader(pickle.Unpickler):
         return self._names[module, name]
 
     def persistent_load(self, pid: Any) -> Any:
-        """A storage: ('storage', type, key, device, count, view); anything else is kept as it is."""
+        """A storage: ('storage', type, key, device, count, view). A module's class comes with its source, which is let be."""
+        if isinstance(pid, tuple) and len(pid) > 1 and pid[0] == "module" and isinstance(pid[1], type):
+            return pid[1]
         if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage":
             return Inert(pid)
         kind = getattr(pid[1], "__name__", "").removesuffix("Storage").lower()

@@ -22,7 +22,8 @@ from dockerlab.checks import fail
 from dockerlab.errors import LimitReached, SubmissionError
 from dockerlab.processes import end_group
 
-SECONDS = 30
+SECONDS = 20
+"""For one call of black; less than a check may take."""
 LARGEST = 1_000_000
 """Bytes of one file; a longer one is no source code that a person wrote."""
 LARGEST_TOGETHER = 5_000_000

@@ -136,7 +136,7 @@ def _objects(pid: int, token: str) -> Iterator[str]:
         name = "{{.Name}}" if kind in ("network", "volume") else "{{.ID}}"
         listed = docker(*words, "--filter", "label=dockerlab.run", "--format", name).stdout.split()
         inspected = docker("inspect", "--format", "{{json .}}", "--type", kind, *listed).stdout if listed else ""
-        for line in inspected.splitlines():
+        for line in filter(str.strip, inspected.splitlines()):  # what is gone meanwhile leaves an empty line
             raw = json.loads(line)
             labels = raw.get("Labels") or (raw.get("Config") or {}).get("Labels") or {}
             if str(labels.get("dockerlab.run")).startswith(f"{pid}-"):

@@ -343,3 +343,72 @@ def test_nothing_is_left_in_the_temporary_folder(judged, tmp_path, monkeypatch):
     folder = {"Dockerfile": DOCKERFILE, "locked/file": "x"}
     judged('@check(points=1)\ndef test_it():\n    """It."""\n', folder)
     assert list(scratch.iterdir()) == []
+
+
+def test_what_was_not_carried_out_by_the_deadline_is_failed(judged):
+    """A submission that uses up the whole grading's time loses what comes after; nothing of it is `error`."""
+    grader = """
+        import time
+
+        @check(points=10)
+        def test_quick():
+            "It is quick."
+
+        @check(points=10)
+        def test_slow(bench):
+            "It is slow."
+            while time.monotonic() < bench.ends:
+                time.sleep(0.05)
+            bench.time_left()
+
+        @check(points=10)
+        def test_late():
+            "It comes late."
+    """
+    report, _ = judged(grader, lab_toml="[limits]\ngrading_seconds = 3\n")
+    assert [outcome.status for outcome in report.outcomes] == ["passed", "failed", "failed"]
+    assert "whole grading" in report.outcomes[2].feedback.observed
+    assert report.final
+
+
+def test_a_check_whose_python_goes_on_for_ever_is_ended_and_failed(judged):
+    grader = """
+        import time
+
+        @check(points=10)
+        def test_loops():
+            "It looks at a text."
+            while True:
+                pass
+
+        @check(points=10)
+        def test_after():
+            "It comes afterwards."
+    """
+    report, _ = judged(grader, lab_toml="[limits]\ncheck_seconds = 1\n")
+    assert [outcome.status for outcome in report.outcomes] == ["failed", "passed"]
+    assert "could not be read" in report.outcomes[0].feedback.observed
+
+
+def test_a_build_that_failed_in_a_child_that_died_is_not_built_again(judged):
+    grader = """
+        import os
+
+        @check(points=10)
+        def test_builds(build):
+            "It builds."
+            build()
+
+        @check(points=10)
+        def test_dies():
+            "The grader dies."
+            os._exit(3)
+
+        @check(points=10)
+        def test_builds_again(build):
+            "It builds, says another check."
+            build()
+    """
+    report, _ = judged(grader, files={"Dockerfile": 'FROM busybox\nLABEL fake.build="a reason"\n'})
+    assert [outcome.status for outcome in report.outcomes] == ["failed", "error", "failed"]
+    assert report.outcomes[0].feedback.observed == report.outcomes[2].feedback.observed

@@ -8,7 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import docker
 import requests
 
 from dockerlab.engine import cleaning, gpus, guards, legacy, sandbox
-from dockerlab.engine.build_policy import BuildRules, check_dockerfile, full_name
+from dockerlab.engine.build_policy import BuildRules, check_dockerfile
 from dockerlab.engine.build_watch import watched
 from dockerlab.engine.builder import LEGACY, Builder, BuildSpec, build_with_cli, the_builder
 from dockerlab.engine.connect import DEFAULT_SOCKET, Address, addresses, brief, open_client, speaking
@@ -27,12 +27,12 @@ from dockerlab.engine.labels import OWNER, RUN, new_run_id, owner, owner_lives
 from dockerlab.engine.layers import read_layers
 from dockerlab.engine.meter import Meter
 from dockerlab.engine.objects import ExitCode, Finished, Image, Layer, RunSpec, Step
+from dockerlab.engine.origins import is_only_here
 from dockerlab.engine.streams import Deadline, Frames, collect
 from dockerlab.errors import (
     DockerlabError,
     EngineGone,
     EngineNotFound,
-    ImageUnavailable,
     LimitReached,
     NoGpu,
 )
@@ -42,8 +42,6 @@ HEREDOCS_SINCE = (1, 42)
 """The API of Engine 23, whose own frontend reads here-documents."""
 CACHE_NAMESPACE = "BUILDKIT_CACHE_MOUNT_NS"
 """The build argument that separates cache mounts; a Dockerfile cannot set it."""
-CONTAINERD_DRIVERS = frozenset({"overlayfs", "native", "stargz", "zfs", "btrfs", "fuse-overlayfs", "erofs", ""})
-"""Names that the containerd store has for its snapshotters; the others (overlay2, vfs, …) are the engine's own drivers."""
 
 
 class Engine:
@@ -115,7 +113,7 @@ class Engine:
         if rules is not None:
             parsed = Dockerfile.read(context, dockerfile)
             knows_heredocs = self.builder.kind != LEGACY.kind and self._api_version >= HEREDOCS_SINCE
-            check_dockerfile(parsed, rules, is_only_here=self.is_only_here, knows_heredocs=knows_heredocs)
+            check_dockerfile(parsed, rules, is_only_here=partial(is_only_here, self.api), knows_heredocs=knows_heredocs)
             if rules.cache_namespace:
                 build_args[CACHE_NAMESPACE] = rules.cache_namespace
             mark = f"{secrets.token_hex(8)}.build.invalid"  # a host that nobody asks a proxy for, or anything
@@ -144,34 +142,6 @@ class Engine:
     @property
     def _api_version(self) -> tuple[int, ...]:
         return tuple(int(part) for part in str(self.api.api_version).split("."))
-
-    def is_only_here(self, ref: str) -> bool:
-        """Whether the engine has an image of that name or id, and no registry is known to have it.
-
-        Raises ImageUnavailable where only the registry could tell, and does not answer.
-        """
-        with speaking(f"look for the image {ref}"):
-            try:
-                raw = self.api.inspect_image(ref)
-            except docker.errors.NotFound:
-                return False
-        mine = full_name(ref).partition("@")[0].rpartition(":")[0] or full_name(ref).partition("@")[0]
-        digests = [one for one in raw.get("RepoDigests") or () if full_name(one).partition("@")[0] == mine]
-        if not digests or raw.get("GraphDriver", {}).get("Name", "") not in CONTAINERD_DRIVERS:
-            return not digests
-        # The containerd store names a digest for what was built here, too: the registry has the word.
-        try:
-            self.api.inspect_distribution(digests[0], auth_config={})
-        except docker.errors.NotFound:
-            return True
-        except docker.errors.APIError as error:
-            if error.status_code in (401, 403):
-                return True
-            raise ImageUnavailable(
-                f"Whether `{ref}` is a public image cannot be told: its registry does not answer.",
-                hint="Grade where the registry can be reached, or name the image in the course's catalog.",
-            ) from error
-        return False
 
     def has_image(self, ref: str) -> bool:
         """Whether the engine has that image already."""

@@ -1,0 +1,118 @@
+"""How long can one submission hold a grading slot? Grades submissions that waste time, and tells the longest for each lab.
+
+python tests/tools/worst_case.py [--limits-scale 0.1] [LAB ...]
+
+Each lab's solution is spoilt in ways that use up its limits: a build that sleeps, a container that never ends, one that is deaf to
+signals, one that is slow to begin, a script that never answers. With `--limits-scale`, the lab's times are that part of what they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from dockerlab.course import Course, open_course
+from dockerlab.engine.dockerfile import Dockerfile
+from dockerlab.grading import grade
+from dockerlab.model import Limits
+
+CLEAN_UP_SECONDS = 30
+"""Beyond the deadline, for ending and cleaning up: the goal."""
+SLEEPS = 'RUN ["sh", "-c", "trap \'\' TERM; sleep 100000"]\n'
+TIMES = ("check_seconds", "build_seconds", "grading_seconds")
+
+
+def dockerfiles(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.glob("*ockerfile*")) if not path.name.endswith(".dockerignore")]
+
+
+def slow_build(folder: Path) -> None:
+    """Every Dockerfile has a RUN that sleeps and hears no signal."""
+    for path in dockerfiles(folder):
+        path.write_text(path.read_text() + SLEEPS)
+
+
+def each_build_anew(folder: Path) -> None:
+    """Every build takes most of its time, and depends on every file."""
+    for path in dockerfiles(folder):
+        path.write_text(path.read_text() + "COPY . /waste\nRUN sleep 60\n")
+
+
+def replace_command(folder: Path, command: str) -> None:
+    """Every image runs the command, whatever it is asked to run."""
+    for path in dockerfiles(folder):
+        base = Dockerfile.read(folder, path.name).bases()[-1][0]
+        path.write_text(f"FROM {base}\nUSER 0\n{command}")
+
+
+def never_ends(folder: Path) -> None:
+    """A container that sleeps, and hears no signal."""
+    replace_command(folder, 'ENTRYPOINT ["sh", "-c", "trap \'\' TERM INT HUP; while :; do sleep 1; done"]\n')
+
+
+def talks(folder: Path) -> None:
+    """A container that says `epoch 1 loss 0.5` for ever."""
+    replace_command(folder, 'ENTRYPOINT ["sh", "-c", "while :; do echo epoch 1 loss 0.5 acc 0.1; sleep 0.2; done"]\n')
+
+
+WASTES: dict[str, Callable[[Path], None]] = {
+    "a build that sleeps": slow_build,
+    "each build anew": each_build_anew,
+    "never ends": never_ends,
+    "talks for ever": talks,
+}
+
+
+def scaled(course: Course, scale: float, target: Path) -> Course:
+    """The course with each lab's times scaled, in a folder of its own."""
+    for name in ("labs", "graders", "images", "solutions"):
+        shutil.copytree(course.root / name, target / name, symlinks=True)
+    for slug in course.slugs:
+        limits = course.lab(slug).limits
+        path = target / "labs" / slug / "lab.toml"
+        raw = msgspec.toml.decode(path.read_bytes())
+        asked = raw.get("limits", {})
+        for name in TIMES:
+            value = asked.get(name, limits.deadline if name == "grading_seconds" else getattr(Limits(), name))
+            asked[name] = max(5.0, value * scale)
+        path.write_bytes(msgspec.toml.encode({**raw, "limits": asked}))
+    return open_course(target)
+
+
+def main() -> int:
+    """Prints a row for each lab; 1 where one held its slot for longer than its deadline and the cleaning up."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--limits-scale", type=float, default=1.0)
+    parser.add_argument("labs", nargs="*")
+    given = parser.parse_args()
+    bad = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        course = scaled(open_course(), given.limits_scale, Path(scratch, "course"))
+        print(f"{'lab':<18}{'deadline':>9}{'longest':>9}  by", flush=True)
+        for slug in given.labs or course.slugs:
+            seconds, deadline = {}, course.lab(slug).limits.deadline
+            for name, waste in WASTES.items():
+                folder = Path(scratch, f"{slug}-{len(seconds)}")
+                shutil.copytree(course.solution(slug) or course.starter(slug), folder)
+                waste(folder)
+                began = time.monotonic()
+                report = grade(slug, folder, course=course)
+                seconds[name] = time.monotonic() - began
+                if any(outcome.status == "error" for outcome in report.outcomes):
+                    print(f"{slug}: `{name}` ended as error", flush=True)
+                    bad += 1
+            longest = max(seconds, key=lambda name: seconds[name])
+            bad += seconds[longest] > deadline + CLEAN_UP_SECONDS
+            print(f"{slug:<18}{deadline:>7.0f} s{seconds[longest]:>7.0f} s  {longest}", flush=True)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -206,6 +206,12 @@ def open_course(root: Path | None = None) -> Course:
     return Course(home, raw.title, tuple(raw.labs))
 
 
+def usual_images() -> list[str]:
+    """The base images that dockerlab itself knows and can build stand-ins of, whatever course is taught."""
+    path = _own_course() / "images" / "catalog.toml"
+    return [recipe.ref for recipe in read_toml(path, _Catalog).image] if path.is_file() else []
+
+
 def _own_course() -> Path:
     package = Path(__file__).parents[1]
     packed = package / "_course"  # in a wheel

@@ -22,7 +22,7 @@ from typing import Any
 from dockerlab.assignment import notices
 from dockerlab.beneath import open_file
 from dockerlab.checks.lint import advise
-from dockerlab.course import Course, open_course
+from dockerlab.course import Course, open_course, usual_images
 from dockerlab.datasets import shuffled, small
 from dockerlab.engine.daemon import state_folder
 from dockerlab.engine.labels import new_run_id, owner, process_lives
@@ -113,7 +113,7 @@ def _work(
             grader=str(course.grader(lab.slug)), submission=str(scratch / "submission"), home=str(scratch / "home"),
             run_id=run_id, limits=lab.limits, connect=connect, only=only, cache=str(state_folder() / "pycache"),
             data=_data(lab), picture=picture, seed=seed, cache_namespace=secrets.token_hex(16),
-            images=[*(recipe.ref for recipe in course.images()), *lab.images],
+            images=[*(recipe.ref for recipe in course.images()), *lab.images, *usual_images()],
         )  # fmt: skip
         worker = Worker(order, owner(), listen)
         worker.work()

@@ -24,11 +24,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # where Ctrl-C is igno
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever asks for the engine is marked so; the quick tests come first."""
+    """Whatever asks for the engine is marked so; the quick tests come first, and the hostile submissions last.
+
+    Before the first case of a lab is asked for, nothing is graded beside the tests: those that look at all that is on the engine
+    come by then.
+    """
     for item in items:
         if "real_engine" in getattr(item, "fixturenames", ()):
             item.add_marker("engine")
-    items.sort(key=lambda item: item.get_closest_marker("engine") is not None)
+    items.sort(key=lambda item: (item.get_closest_marker("engine") is not None, "hostile" in item.nodeid))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

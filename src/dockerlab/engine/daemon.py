@@ -208,7 +208,7 @@ def _start(dockerd: str, tell: Tell, simulate_gpus: int) -> Up:
         with contextlib.suppress(EngineNotFound):
             open_client(Address(DEFAULT_SOCKET, "the default socket"), Meter()).close()
             if own_engine.raise_firewall():
-                record["limits"] = [*guarded.limits, "no way to the host or to private networks"]
+                record["limits"] = [*guarded.limits, own_engine.FIREWALL]
                 _record().write_text(json.dumps(record))
             return Up(True, DEFAULT_SOCKET, str(log), simulate_gpus)
         time.sleep(0.1)
@@ -262,14 +262,15 @@ def down() -> bool:
     if pid is None:
         _record().unlink(missing_ok=True)
         return False
-    born = _birth(pid)
+    born, behind_firewall = _birth(pid), own_engine.FIREWALL in limits_of_builds()
     os.kill(pid, signal.SIGTERM)
     end = time.monotonic() + STOP_SECONDS
     while _birth(pid) == born and not _zombie(pid):
         if time.monotonic() > end:
             raise CannotInstall(f"dockerd (pid {pid}) did not end within {STOP_SECONDS} s of SIGTERM.")
         time.sleep(0.1)
-    own_engine.lower_firewall()
+    if behind_firewall:
+        own_engine.lower_firewall()
     _record().unlink(missing_ok=True)
     return True
 

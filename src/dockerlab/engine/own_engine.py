@@ -36,6 +36,8 @@ INDEX_PORT = 3141
 """Of the package index on the bridge's own address (see dockerlab.mirror)."""
 TO_HOST, TO_OTHERS = "DOCKERLAB-HOST", "DOCKERLAB-OUT"
 """Chains of ours: from the bridge to the host, and through it."""
+FIREWALL = "no way to the host or to private networks"
+"""What holds where the rules could be set up, in words."""
 PRIVATE = (
     "10.0.0.0/8",
     "172.16.0.0/12",

@@ -16,7 +16,7 @@ import docker
 from dockerlab.engine.connect import brief
 from dockerlab.engine.container import Container
 from dockerlab.engine.layers import MOST_ENTRIES, OUTER
-from dockerlab.engine.layers import _Chunks as Chunks
+from dockerlab.engine.layers import Chunks as Chunks
 from dockerlab.errors import EngineGone, LimitReached, SubmissionError
 
 MOST_LINKS = 20

@@ -25,7 +25,7 @@ WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 
 
-class _Chunks(io.RawIOBase):
+class Chunks(io.RawIOBase):
     """The engine's chunks as a file to read from."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
@@ -56,7 +56,7 @@ def read_layers(chunks: Iterator[bytes], needles: tuple[bytes, ...] = ()) -> lis
     links: dict[str, str] = {}
     documents: dict[str, Any] = {}
     try:
-        with tarfile.open(fileobj=_Chunks(chunks), mode="r|", bufsize=OUTER) as outer:
+        with tarfile.open(fileobj=Chunks(chunks), mode="r|", bufsize=OUTER) as outer:
             for member in outer:
                 if member.issym():
                     links[member.name] = _beside(member.name, member.linkname)

@@ -33,9 +33,11 @@ class Chunks(io.RawIOBase):
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
+        """Whether it can be read: it can."""
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Fill the buffer with what comes next; return how many bytes that were, 0 at the end."""
         while not self._rest:
             try:
                 self._rest = memoryview(next(self._chunks))

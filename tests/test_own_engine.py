@@ -21,7 +21,7 @@ RULES = BuildRules(images=frozenset({"busybox:latest"}))
 
 def test_the_machines_own_settings_are_kept_and_the_cache_is_bounded(tmp_path):
     written = json.loads(own_engine._settings(tmp_path).read_text())
-    assert written["builder"]["gc"] == {"enabled": True, "defaultKeepStorage": "20GB"}
+    assert written["builder"]["gc"] == {"enabled": True, "defaultKeepStorage": "30GB"}
     assert not {"icc", "cgroup-parent", "exec-opts"} & written.keys()
 
 

@@ -27,7 +27,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 SHARE_OF_MEMORY = 0.85
 """Of the machine's memory, for all builds and containers together."""
 MAX_PROCESSES = 4_096
-CACHE_BYTES = 20_000 * MB
+CACHE_BYTES = 30_000 * MB
 """What the build cache may keep."""
 MAX_FILE_BYTES = 20_000 * MB
 """The largest file that anything below the engine can make, also a sparse one; the engine itself makes none that large."""

@@ -183,7 +183,8 @@ def _unlock(folder: Path) -> None:
 
 def busy_share(seconds: float) -> float | None:
     """The share of one processor that the engine's own process takes while it is looked at; None where it cannot be seen."""
-    found = subprocess.run(["pgrep", "-x", "dockerd"], capture_output=True, text=True, check=False).stdout.split()
+    # The oldest: the engine starts itself anew, under its own name, for what it unpacks.
+    found = subprocess.run(["pgrep", "-o", "-x", "dockerd"], capture_output=True, text=True, check=False).stdout.split()
     if not found:
         return None
 

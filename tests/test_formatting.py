@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 
 from dockerlab.checks import CheckFailed, formatting
 from dockerlab.checks.formatting import expect_black
 from dockerlab.errors import SubmissionError
+from dockerlab.processes import end_session
 
 FORMATTED = {
     "plain": b"x = 1\n",
@@ -81,6 +89,37 @@ def test_brackets_without_end_come_to_one(submission, monkeypatch):
     with pytest.raises((CheckFailed, SubmissionError)) as raised:
         expect_black(submission({"train.py": b"x = " + b"[" * 20_000 + b"]" * 20_000 + b"\n"}))
     assert "black" in str(raised.value)
+
+
+ASKS = "import sys; from pathlib import Path; from dockerlab.checks.formatting import expect_black; expect_black(Path(sys.argv[1]))"
+
+
+def readers_in(place):
+    """The processes of black that read in that folder."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if Path(os.readlink(folder / "cwd")).is_relative_to(place):
+                yield int(folder.name)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked for in /proc")
+def test_black_ends_with_the_session_of_who_asked(submission, tmp_path):
+    """A grader's child that is ended by force leaves no black that goes on."""
+    folder = submission({"train.py": b"x = " + b"[" * 20_000 + b"]" * 20_000 + b"\n"})
+    (tmp_path / "scratch").mkdir()
+    environment = os.environ | {"TMPDIR": str(tmp_path / "scratch")}
+    asking = subprocess.Popen([sys.executable, "-c", ASKS, str(folder)], start_new_session=True, env=environment)
+    try:
+        while not list(readers_in(tmp_path / "scratch")):
+            assert asking.poll() is None
+    finally:
+        end_session(asking.pid)
+        asking.wait()
+    for _ in range(200):  # what was killed needs a moment to be gone
+        if not list(readers_in(tmp_path / "scratch")):
+            return
+        time.sleep(0.05)
+    pytest.fail("black goes on")
 
 
 def test_what_a_link_leads_to_is_looked_at(submission):

@@ -53,11 +53,6 @@ def lines_of(text: str) -> list[str]:
     return [line[:MAX_LINE] for line in lines]
 
 
-def cut_lines(text: str) -> str:
-    """The text with each of its lines cut to MAX_LINE characters: what patterns over several lines may see."""
-    return "\n".join(line[:MAX_LINE] for line in text.replace("\r\n", "\n").split("\n")[:MAX_LINES])
-
-
 def number_of(text: str) -> float:
     """A number as people print it; NaN where it is none, or has more digits than anyone means."""
     word = text.strip().lower()

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from dockerlab.checks.asked import WORK, Asked, BuildRequest, ContainerRequest
+from dockerlab.engine.build_policy import full_name
 from dockerlab.parsing import parse
 
 
 def script_of(text: str, name: str = "README.md") -> str:
     """The commands of a README as one shell script (see dockerlab.readme). Raises SubmissionError where it cannot be read."""
     return str(parse("readme", text, name=name))
-
-
-def full_name(reference: str) -> str:
-    """An image's name with its tag: `latest` where it has none."""
-    name = reference.removeprefix("docker.io/").removeprefix("library/")
-    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 
 def pairs(asked: Asked) -> list[tuple[BuildRequest, ContainerRequest]]:

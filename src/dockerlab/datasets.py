@@ -135,19 +135,6 @@ def small(folder: Path, tell: Tell) -> Data:
     return here or prepare(folder / name, limit=SMALL, tell=tell)
 
 
-def shuffled(data: Data) -> Data:
-    """The same images with each other's labels, beside the set; made once. Who trains on them stays at about 10 %."""
-    target = data.root.with_name(f"{data.root.name}-shuffled")
-    if found := read_note(target):
-        return found
-    parts = from_folder(data.root)
-    train, test = (
-        Digits(one.images, bytes(random.Random(SEED).sample(one.labels, len(one))))  # noqa: S311
-        for one in (parts["train"], parts["t10k"])
-    )
-    return write(target, train, test, data.source)
-
-
 LEFT_OUT = 16
 """One image of so many is not drawn."""
 

@@ -23,7 +23,7 @@ from dockerlab.assignment import notices
 from dockerlab.beneath import open_file
 from dockerlab.checks.lint import advise
 from dockerlab.course import Course, open_course, usual_images
-from dockerlab.datasets import shuffled, small
+from dockerlab.datasets import small
 from dockerlab.engine.daemon import state_folder
 from dockerlab.engine.labels import new_run_id, owner, process_lives
 from dockerlab.errors import DockerlabError, OurFault, SubmissionError, UsageError
@@ -146,9 +146,7 @@ def _data(lab: Lab) -> str:
     if not lab.data:
         return ""
     with _one_at_a_time:
-        data = small(state_folder() / "data", lambda what: None)
-        shuffled(data)
-        return str(data.root)
+        return str(small(state_folder() / "data", lambda what: None).root)
 
 
 def list_checks(course: Course, lab: str, home: Path | None = None) -> list[Check]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dockerlab.errors import CourseError, EngineNotFound, UsageError
+from dockerlab.events import Building, Built, CheckEnded, CheckStarted, Collected, Costs
 from dockerlab.grading import grade, list_checks
 from tests.conftest import FAKE
 
@@ -181,14 +182,7 @@ def test_the_time_of_a_check_is_bounded_and_progress_is_told(judged):
         ''',
         listen=events.append,
     )
-    assert [event["event"] for event in events] == [
-        "collected",
-        "start",
-        "building",
-        "built",
-        "outcome",
-        "costs",
-    ]
+    assert [type(event) for event in events] == [Collected, CheckStarted, Building, Built, CheckEnded, Costs]
     assert report.exit_code == 0
     assert report.costs["builds"] == 1
 

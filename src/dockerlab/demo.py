@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
-from typing import Any
 
 from dockerlab.course import Course
 from dockerlab.doctor import variant_folder
+from dockerlab.events import Event, Listen
 from dockerlab.grading import grade
 from dockerlab.model import Report
 
@@ -22,7 +22,6 @@ FLAWED = ("catgif", "development_server_on_loopback")
 
 SIDE_BY_SIDE = 3
 """Gradings that go on at once: they wait more than they work."""
-END: dict[str, Any] = {"event": "end"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +47,31 @@ def scenes(course: Course, *, everything: bool = False) -> list[Scene]:
 
 def play_all(
     course: Course, *, everything: bool = False
-) -> Iterator[tuple[Scene, Iterator[dict[str, Any]], Callable[[], Report]]]:
+) -> Iterator[tuple[Scene, Iterator[Event], Callable[[], Report]]]:
     """Begins the scenes a few at a time; yields each in order, with its events as they come and its report after them."""
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        begun = [(scene, Queue[dict[str, Any]]()) for scene in scenes(course, everything=everything)]
+        begun = [(scene, Queue[Event | None]()) for scene in scenes(course, everything=everything)]
         futures = [pool.submit(_finish, course, scene, events) for scene, events in begun]
         try:
             for (scene, events), future in zip(begun, futures, strict=True):
-                yield scene, iter(events.get, END), future.result
+                yield scene, _until_the_end(events), future.result
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _finish(course: Course, scene: Scene, events: Queue[dict[str, Any]]) -> Report:
+def _until_the_end(events: Queue[Event | None]) -> Iterator[Event]:
+    while (event := events.get()) is not None:
+        yield event
+
+
+def _finish(course: Course, scene: Scene, events: Queue[Event | None]) -> Report:
     try:
         return play(course, scene, events.put)
     finally:
-        events.put(END)
+        events.put(None)
 
 
-def play(course: Course, scene: Scene, listen: Callable[[dict[str, Any]], None]) -> Report:
+def play(course: Course, scene: Scene, listen: Listen) -> Report:
     """Grades the scene's submission."""
     with _folder(course, scene) as folder:
         return grade(scene.lab, folder, course=course, listen=listen)

@@ -10,6 +10,7 @@ Nothing of a text is executed. What comes back is JSON.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -26,7 +27,9 @@ from dockerlab.errors import DockerlabError, OurFault, SubmissionError
 CPU_SECONDS = 3
 MEMORY_BYTES = 1_500_000_000
 """Address space beyond what the process has when it begins; the Dockerfile parser's runtime reserves much of it."""
-MAX_ANSWER_BYTES = 50_000_000
+MAX_ANSWER_BYTES = 10_000_000
+MAX_KEPT = 16
+"""Answers that are remembered."""
 MAX_DEPTH = 100
 """Lists and mappings in each other; people write some ten."""
 SECONDS = 30.0
@@ -130,8 +133,7 @@ def parse(kind: str, text: str, *, name: str, **options: Any) -> Any:
 
     Raises Unreadable with the parser's words, SubmissionError where it takes too much time or memory.
     """
-    request = json.dumps([kind, text, options]).encode()
-    answer = _ask(request)
+    answer = dict(json.loads(_answer_to(json.dumps([kind, text, options]).encode())))
     if "value" in answer:
         return answer["value"]
     if "unreadable" in answer:
@@ -143,6 +145,12 @@ def parse(kind: str, text: str, *, name: str, **options: Any) -> Any:
             file=name,
         )
     raise OurFault(f"`{name}` could not be parsed: {answer.get('failed', 'its parser ended')}.")
+
+
+@functools.lru_cache(maxsize=MAX_KEPT)
+def _answer_to(request: bytes) -> bytes:
+    """The answer, remembered: several checks read the same file."""
+    return _ask(request)
 
 
 _lock = threading.Lock()
@@ -170,7 +178,7 @@ def _keep(ours: socket.socket) -> None:
     _owner.append(os.getpid())
 
 
-def _ask(request: bytes) -> dict[str, Any]:
+def _ask(request: bytes) -> bytes:
     if os.name != "posix":
         return _in_new_process(request)
     with _lock:
@@ -185,7 +193,7 @@ def _ask(request: bytes) -> dict[str, Any]:
             except OSError:
                 answer = b""
             if answer:
-                return dict(json.loads(answer))
+                return answer
             _server.pop().close()
     raise OurFault("The process that parses a submission's files ends again and again.")
 
@@ -202,15 +210,19 @@ def _spawn() -> socket.socket:
     return ours
 
 
-def _in_new_process(request: bytes) -> dict[str, Any]:
+def _in_new_process(request: bytes) -> bytes:
     code = "import sys; from dockerlab.parsing import answer; sys.stdout.buffer.write(answer(sys.stdin.buffer.read()))"
     try:
         done = subprocess.run(
             [sys.executable, "-I", "-c", code], input=request, capture_output=True, timeout=SECONDS, check=False
         )
-        return dict(json.loads(done.stdout)) if done.stdout else {"limit": "memory"}
+        return done.stdout or _limit_met("memory")
     except subprocess.TimeoutExpired:
-        return {"limit": "time"}
+        return _limit_met("time")
+
+
+def _limit_met(which: str) -> bytes:
+    return json.dumps({"limit": which}).encode()
 
 
 # The server's side
@@ -242,7 +254,7 @@ def serve(connection: socket.socket) -> None:
                 signal.SIGKILL,
                 signal.SIGALRM,
             )
-            told = json.dumps({"limit": "time" if timed_out else "memory"}).encode()
+            told = _limit_met("time" if timed_out else "memory")
         _send(connection, told)
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from dockerlab.course import Course
 from dockerlab.errors import CourseError, UsageError
+from dockerlab.events import CheckEnded, CheckStarted, Collected, Event, Listen
 from dockerlab.grading import grade, list_checks
-from dockerlab.model import Check, Report
+from dockerlab.model import Check, Outcome, Report
 from dockerlab.reports.audience import for_student
 
 NOTES = ".dockerlab.json"
@@ -115,7 +114,7 @@ def check(
     course: Course,
     lab: str,
     folder: Path,
-    listen: Callable[[dict[str, Any]], None] | None = None,
+    listen: Listen | None = None,
     *,
     only: list[str] | None = None,
 ) -> Report:
@@ -128,17 +127,19 @@ def check(
     return report
 
 
-def _without_hidden(listen: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
+def _without_hidden(listen: Listen) -> Listen:
     """Tells the listener nothing of hidden checks."""
     hidden: set[str] = set()
 
-    def hear(event: dict[str, Any]) -> None:
-        if event["event"] == "collected":
-            hidden.update(one.name for one in event["checks"] if one.hidden)
-            event = {**event, "checks": [one for one in event["checks"] if not one.hidden]}
-        name = event["outcome"].check if event["event"] == "outcome" else event.get("check", "")
-        if name not in hidden:
-            listen(event)
+    def hear(event: Event) -> None:
+        match event:
+            case Collected(checks=checks):
+                hidden.update(one.name for one in checks if one.hidden)
+                listen(Collected(checks=[one for one in checks if not one.hidden]))
+            case CheckStarted(check=name) | CheckEnded(outcome=Outcome(check=name)) if name in hidden:
+                pass
+            case _:
+                listen(event)
 
     return hear
 

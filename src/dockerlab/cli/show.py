@@ -13,6 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 from rich.theme import Theme
 
+from dockerlab.events import Building, Built, CheckEnded, CheckStarted, Doing, Event
 from dockerlab.model import Outcome, Report
 from dockerlab.reports import text
 
@@ -57,7 +58,7 @@ def live(out: Console, *, quiet: bool = False) -> Iterator[Any]:
     """Gives a listener for grading events: a running line on a terminal, a line for each outcome everywhere."""
     if not out.is_terminal:
         yield lambda event: (
-            None if quiet or event["event"] != "outcome" else write(out, text.headline(event["outcome"]))
+            None if quiet or not isinstance(event, CheckEnded) else write(out, text.headline(event.outcome))
         )
         return
     progress = Progress(
@@ -70,20 +71,20 @@ def live(out: Console, *, quiet: bool = False) -> Iterator[Any]:
     with progress:
         tasks: dict[str, Any] = {"name": "", "id": progress.add_task("preparing", total=None)}
 
-        def listen(event: dict[str, Any]) -> None:
-            match event["event"]:
-                case "start":
-                    tasks["name"] = event["check"]
-                    progress.reset(tasks["id"], description=event["check"])
-                case "building":
+        def listen(event: Event) -> None:
+            match event:
+                case CheckStarted(check=check):
+                    tasks["name"] = check
+                    progress.reset(tasks["id"], description=check)
+                case Building():
                     progress.update(tasks["id"], description=f"{tasks['name']}: building the image")
-                case "doing":
-                    progress.update(tasks["id"], description=f"{tasks['name']}: {event['what']}")
-                case "built":
+                case Doing(what=what):
+                    progress.update(tasks["id"], description=f"{tasks['name']}: {what}")
+                case Built():
                     progress.update(tasks["id"], description=tasks["name"])
-                case "outcome":
+                case CheckEnded(outcome=outcome):
                     if not quiet:
-                        shown = Text(text.headline(event["outcome"]))
+                        shown = Text(text.headline(outcome))
                         _Highlighter().highlight(shown)
                         progress.console.print(shown)
 

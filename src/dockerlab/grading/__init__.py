@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,6 +27,8 @@ from dockerlab.datasets import small
 from dockerlab.engine.daemon import state_folder
 from dockerlab.engine.labels import new_run_id, owner, process_lives
 from dockerlab.errors import DockerlabError, OurFault, SubmissionError, UsageError
+from dockerlab.events import Listen
+from dockerlab.grading.child import Child
 from dockerlab.grading.intake import copy_submission
 from dockerlab.grading.worker import Worker
 from dockerlab.model import Advice, Check, EngineInfo, Feedback, Lab, Outcome, Report, Where
@@ -40,7 +42,6 @@ SHOWN_SOURCE = 20_000
 SCRATCH = "dockerlab-run-"
 """Temporary folders begin with this and the run's id."""
 _one_at_a_time = threading.Lock()
-Listen = Callable[[dict[str, Any]], None]
 
 
 def grade(
@@ -57,7 +58,7 @@ def grade(
     """Grades the submission in `folder` and removes whatever that made on the engine and the host.
 
     Inputs are drawn from `seed`, a text; from a new one where it is empty. With `picture`, the report has the image's layers.
-    `listen` is told events as they happen (see plugin.child).
+    `listen` is told events as they happen (see dockerlab.events).
 
     Raises UsageError for a lab or folder that is not there, CourseError for a broken lab or grader, EngineNotFound where no
     engine answers; everything else is in the report.
@@ -75,15 +76,16 @@ def grade(
     with _scratch(run_id) as scratch:
         home = scratch / "home"
         home.mkdir()
-        try:
-            checksum = copy_submission(place, scratch / "submission", chosen.limits, chosen.files)
-        except SubmissionError as refusal:
-            checks = list_checks(course, lab, home)
-            return _refused(chosen, checks, refusal, started, time.monotonic() - began)
-        given = notices(lab, scratch / "submission", os.environ.get("DOCKERLAB_PACKAGE", ""))
-        worker, info, advice = _work(
-            course, chosen, scratch, run_id, only, listen or (lambda event: None), connect, picture, seed
-        )
+        with Child(home, owner()) as child:
+            try:
+                checksum = copy_submission(place, scratch / "submission", chosen.limits, chosen.files)
+            except SubmissionError as refusal:
+                checks = list_checks(course, lab)
+                return _refused(chosen, checks, refusal, started, time.monotonic() - began)
+            given = notices(lab, scratch / "submission", os.environ.get("DOCKERLAB_PACKAGE", ""))
+            worker, info, advice = _work(
+                course, chosen, scratch, run_id, only, listen or (lambda event: None), connect, picture, seed, child
+            )
         outcomes = tuple(worker.outcomes[check.name] for check in worker.checks if check.name in worker.outcomes)
         sources = _sources(scratch / "submission", outcomes)
     wall = time.monotonic() - began
@@ -104,6 +106,7 @@ def _work(
     connect: str,
     picture: bool,
     seed: str,
+    child: Child,
 ) -> tuple[Worker, EngineInfo | None, tuple[Advice, ...]]:
     module, _, function = connect.partition(":")
     engine = getattr(importlib.import_module(module), function)(run_id=run_id)
@@ -115,7 +118,7 @@ def _work(
             data=_data(lab), picture=picture, seed=seed, cache_namespace=secrets.token_hex(16),
             images=[*(recipe.ref for recipe in course.images()), *lab.images, *usual_images()],
         )  # fmt: skip
-        worker = Worker(order, owner(), listen)
+        worker = Worker(order, owner(), listen, child)
         worker.work()
         linting = ThreadPoolExecutor(1).submit(advise, scratch / "submission", scratch)  # beside the cleaning up
         info = None if telling.exception() else replace(telling.result(), builder=worker.builder or UNKNOWN)
@@ -149,12 +152,12 @@ def _data(lab: Lab) -> str:
         return str(small(state_folder() / "data", lambda what: None).root)
 
 
-def list_checks(course: Course, lab: str, home: Path | None = None) -> list[Check]:
+def list_checks(course: Course, lab: str) -> list[Check]:
     """The lab's checks, in order, without an engine. Raises CourseError where the grader cannot be loaded."""
     chosen = course.lab(lab)
     with tempfile.TemporaryDirectory(prefix="dockerlab-list-") as spare:
         order = Order(
-            grader=str(course.grader(lab)), submission=spare, home=str(home or spare), run_id="", limits=chosen.limits,
+            grader=str(course.grader(lab)), submission=spare, home=spare, run_id="", limits=chosen.limits,
             connect=ENGINE, collect_only=True, cache=str(state_folder() / "pycache"),
         )  # fmt: skip
         worker = Worker(order, owner(), lambda event: None)

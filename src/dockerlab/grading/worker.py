@@ -2,49 +2,45 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import queue
-import signal
-import subprocess
-import sys
-import tempfile
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from dockerlab.errors import CourseError, LimitReached, OurFault
+from dockerlab.events import (
+    Broken,
+    BrokenEvent,
+    Building,
+    Built,
+    CheckEnded,
+    CheckStarted,
+    Collected,
+    Costs,
+    Curve,
+    Listen,
+    Picture,
+    Waiting,
+    decode,
+)
+from dockerlab.grading.child import Child
 from dockerlab.model import Check, Feedback, Limits, Outcome, Part, Point
 from dockerlab.plugin.child import UNEARNABLE, Order
-from dockerlab.processes import end_group, end_session
 
 SLACK = 15.0
 """Seconds beyond a limit of the lab after which the child is judged to hang: what it waits for has limits of its own."""
 START_SECONDS = 60.0
-_KEPT = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP",
-         "XDG_RUNTIME_DIR", "LOCALAPPDATA", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")  # fmt: skip
-Listen = Callable[[dict[str, Any]], None]
-
-
-def environment(owner: str, scratch: Path) -> dict[str, str]:
-    """What the child sees of the caller's environment: how to find the engine, and nothing that steers Python or pytest.
-
-    Its temporary files go to `scratch`, so that they are removed with the rest of the run, whatever becomes of it.
-    """
-    kept = {key: value for key, value in os.environ.items() if key in _KEPT or key.startswith("DOCKER_")}
-    places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
-    return kept | places | {"DOCKERLAB_OWNER": owner, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 class Worker:
     """Runs one grader to its end, with as many child processes as it takes."""
 
-    def __init__(self, order: Order, owner: str, listen: Listen) -> None:
+    def __init__(self, order: Order, owner: str, listen: Listen, first: Child | None = None) -> None:
+        """`first` is a child that was started already; what it does not finish is given to others."""
         self._order = order
+        self._first = first
         self._owner = owner
         self._listen = listen
         self.checks: list[Check] = []
@@ -63,6 +59,7 @@ class Worker:
     def work(self) -> None:
         """Fills `checks` and `outcomes`. Raises CourseError where the grader cannot be loaded."""
         while True:
+            known = len(self.outcomes)
             running, why = self._child()
             if not running and not why:
                 return
@@ -70,6 +67,10 @@ class Worker:
                 self._out_of_time()
                 return
             if not running:
+                if self.checks and len(self.outcomes) == len(self.checks):
+                    return
+                if len(self.outcomes) > known:
+                    continue
                 raise OurFault(f"The process that grades ended before its first check: {why}")
             check = next(one for one in self.checks if one.name == running)
             lost = Outcome(
@@ -100,17 +101,16 @@ class Worker:
                 )  # fmt: skip
                 self._bring(late)
 
-    def _note_build(self, event: dict[str, Any]) -> None:
+    def _note_build(self, event: Building | Built) -> None:
         """Keep what failed: neither the next check nor the next child builds it again."""
-        name = str(event.get("build") or "")
-        if not name:
+        if not event.build:
             return
-        if event["event"] == "building":
-            self._building[name] = float(event["seconds"])
+        if isinstance(event, Building):
+            self._building[event.build] = event.seconds
         else:
-            self._building.pop(name, None)
-            if event.get("failed"):
-                self._failed_builds[name] = event["failed"]
+            self._building.pop(event.build, None)
+            if event.failed:
+                self._failed_builds[event.build] = event.failed
 
     def _give_up_builds(self) -> None:
         """A build in which a child came to its end is not tried again."""
@@ -121,38 +121,23 @@ class Worker:
 
     def _bring(self, outcome: Outcome) -> None:
         self.outcomes[outcome.check] = outcome
-        self._listen({"event": "outcome", "outcome": outcome})
+        self._listen(CheckEnded(outcome=outcome))
 
     def _child(self) -> tuple[str, str]:
         """One child, to its end: the check that it died in ("" for none), and why it died ("" where it did not)."""
-        home = Path(self._order.home)
-        scratch = home / "tmp"
-        scratch.mkdir(exist_ok=True)
         done = {name: UNEARNABLE if outcome.unearnable else outcome.status for name, outcome in self.outcomes.items()}
-        left = max(0.1, self.ends - time.monotonic())
-        order = msgspec.structs.replace(self._order, done=done, seconds_left=left, failed_builds=self._failed_builds)
-        with tempfile.TemporaryFile() as said:
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-B", "-m", "dockerlab.plugin.child"], cwd=home, env=environment(self._owner, scratch),
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, start_new_session=os.name == "posix",
-            )  # fmt: skip
-            assert process.stdin is not None
-            assert process.stdout is not None
-            lines: queue.Queue[bytes] = queue.Queue()
-            reader = threading.Thread(target=_read, args=(process.stdout, lines), daemon=True)
-            reader.start()
+        child, self._first = self._first or Child(Path(self._order.home), self._owner), None
+        with child:
+            left = max(0.1, self.ends - time.monotonic())
+            child.order(
+                msgspec.structs.replace(self._order, done=done, seconds_left=left, failed_builds=self._failed_builds)
+            )
             try:
-                with contextlib.suppress(BrokenPipeError):
-                    process.stdin.write(msgspec.json.encode(order) + b"\n")
-                    process.stdin.close()
-                running, why = self._follow(lines, order.limits)
+                running, why = self._follow(child.lines, self._order.limits)
             finally:
-                _end(process)
-                process.stdout.close()
+                child.end()
                 self._give_up_builds()
-            if why == DIED:
-                why = f"its process died ({_death(process.returncode)}){_last_words(said)}"
-            return running, why
+            return running, child.death if why == DIED else why
 
     def _follow(self, lines: queue.Queue[bytes], limits: Limits) -> tuple[str, str]:
         running, patience, finished = "", START_SECONDS, False
@@ -165,36 +150,36 @@ class Worker:
                 return running, f"it did not come to an end within {patience:.0f} s"
             if not line:
                 return (running, DIED) if running or not finished else ("", "")
-            event = msgspec.json.decode(line)
-            match event["event"]:
-                case "collected":
-                    self.checks = msgspec.convert(event["checks"], list[Check])
-                    event["checks"] = self.checks
-                case "broken":
-                    raise CourseError(f"{self._order.grader}: {event['reason']}")
-                case "start":
-                    running, patience, since = (
-                        event["check"],
-                        limits.check_seconds + SLACK,
-                        time.monotonic(),
-                    )
-                case "building" | "waiting":
+            try:
+                event = decode(line)
+            except BrokenEvent as error:
+                return running, error.message
+            match event:
+                case Collected(checks=checks):
+                    self.checks = checks
+                case Broken(reason=reason):
+                    raise CourseError(f"{self._order.grader}: {reason}")
+                case CheckStarted(check=running):
+                    patience, since = limits.check_seconds + SLACK, time.monotonic()
+                case Building(seconds=seconds):
                     self._note_build(event)
-                    patience, since = event["seconds"] + SLACK, time.monotonic()
-                case "built":
+                    patience, since = seconds + SLACK, time.monotonic()
+                case Waiting(seconds=seconds):
+                    patience, since = seconds + SLACK, time.monotonic()
+                case Built():
                     self._note_build(event)
                     patience, since = limits.check_seconds + SLACK, time.monotonic()
-                case "outcome":
+                case CheckEnded(outcome=outcome):
                     running, patience, since = "", START_SECONDS, time.monotonic()
-                    self._bring(msgspec.convert(event["outcome"], Outcome))
+                    self._bring(outcome)
                     continue
-                case "curve":
-                    self.curve = tuple(msgspec.convert(event["points"], list[Point])[:MOST_POINTS])
-                case "picture":
-                    self.layers = tuple(msgspec.convert(event["layers"], list[Part]))
-                case "costs":
-                    finished, self.builder = True, event["builder"]
-                    for key, value in event["costs"].items():
+                case Curve(points=points):
+                    self.curve = tuple(points[:MOST_POINTS])
+                case Picture(layers=layers):
+                    self.layers = tuple(layers)
+                case Costs(costs=costs, builder=builder):
+                    finished, self.builder = True, builder
+                    for key, value in costs.items():
                         self.costs[key] = self.costs.get(key, 0) + value
             self._listen(event)
 
@@ -202,40 +187,5 @@ class Worker:
 DIED = "died"
 LATE_SECONDS = 8.0
 """After the deadline, for the child to come to its end by itself."""
-MAX_EVENT_BYTES = 20_000_000
-"""Bytes of one event; a child of ours says nothing longer."""
 MOST_POINTS = 1_000
 """Epochs of a learning curve that are kept."""
-
-
-def _read(pipe: Any, lines: queue.Queue[bytes]) -> None:
-    with contextlib.suppress(ValueError, OSError):
-        while line := pipe.readline(MAX_EVENT_BYTES):
-            lines.put(line)
-    lines.put(b"")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the child and all that it started: also a docker CLI in a group of its own, in the middle of a build."""
-    if process.poll() is None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.2)
-    try:
-        end_group(process)
-    finally:
-        if os.name == "posix":
-            end_session(process.pid)
-
-
-def _death(code: int | None) -> str:
-    if code is not None and code < 0:
-        with contextlib.suppress(ValueError):
-            return signal.Signals(-code).name
-    return f"exit code {code}"
-
-
-def _last_words(said: Any) -> str:
-    said.seek(0, os.SEEK_END)
-    said.seek(max(0, said.tell() - 2_000))
-    last = said.read().decode("utf-8", "replace").strip().splitlines()[-1:]
-    return f": {last[0][:200]}" if last else ""

@@ -29,6 +29,7 @@ from dockerlab.engine.http import Client
 from dockerlab.engine.objects import Finished, Image, RunSpec
 from dockerlab.engine.workspaces import Workspaces
 from dockerlab.errors import LimitReached, SubmissionError
+from dockerlab.events import Building, Built, Curve, Doing, Event, Waiting
 from dockerlab.model import Limits, Part, Point
 from dockerlab.plugin.drawn import Drawn
 
@@ -41,7 +42,6 @@ IDLE = {"OMP_WAIT_POLICY": "PASSIVE"}
 """For labs that train: threads that wait for each other must not take the processors from those that work (OpenMP 5.2, 21.5)."""
 KEEPS = "python:3.11-slim"
 """The image whose Python keeps workspaces; a lab that has them names it in its lab.toml."""
-Event = Callable[[dict[str, Any]], None]
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Bench:
     open_engine: Callable[[], Engine]
     submission: Submission
     limits: Limits
-    emit: Event
+    emit: Callable[[Event], None]
     closed_network: bool = False
     """Whether running containers join the run's own network, because some check asks a server."""
     deadline: float = 0.0
@@ -141,14 +141,15 @@ class Bench:
         return self._builds_begun > 0 or (self._engine is not None and self._engine.meter.is_waiting)
 
     @contextlib.contextmanager
-    def _building(self, begins: str = "building", build: str = "") -> Iterator[None]:
-        """Building, and waiting for what may build, has a time limit of its own: it does not count against the check's.
+    def _building(self, build: str = "", *, beside: bool = False) -> Iterator[None]:
+        """Building, and waiting for work beside the checks that may build, has a time limit of its own, not the check's.
 
         `build` tells one build from all others. The parent is told how it ended, so that what failed is not built again.
         """
         began, failed = time.monotonic(), None
         self._builds_begun += 1
-        self.emit({"event": begins, "seconds": min(self.limits.build_seconds, self.time_left()), "build": build})
+        seconds = min(self.limits.build_seconds, self.time_left())
+        self.emit(Waiting(seconds=seconds) if beside else Building(seconds=seconds, build=build))
         try:
             yield
         except SubmissionError as error:
@@ -157,7 +158,7 @@ class Bench:
         finally:
             self._builds_begun -= 1
             self.deadline = min(self.deadline + time.monotonic() - began, self.ends)
-            self.emit({"event": "built", "build": build, "failed": failed})
+            self.emit(Built(build=build, failed=failed))
 
     def build(
         self,
@@ -188,7 +189,7 @@ class Bench:
             return self.failed_builds[name]
         try:
             self.submission.dockerfile(dockerfile)
-            with self._building(build=name), tempfile.TemporaryDirectory(prefix="dockerlab-context-") as scratch:
+            with self._building(name), tempfile.TemporaryDirectory(prefix="dockerlab-context-") as scratch:
                 context = self.submission.path
                 if changes:
                     context = self.submission.copy(Path(scratch, "context"), changes)
@@ -330,7 +331,7 @@ class Bench:
 
         def result() -> T:
             if not future.done():
-                with self._building("waiting"):
+                with self._building(beside=True):
                     wait([future], timeout=min(self.limits.build_seconds, self.time_left()))
             if not future.done():
                 self.time_left()
@@ -342,11 +343,11 @@ class Bench:
 
     def doing(self, what: str) -> None:
         """Says what goes on, for whoever waits at a terminal."""
-        self.emit({"event": "doing", "what": what})
+        self.emit(Doing(what=what))
 
     def curve(self, points: list[Point]) -> None:
         """Puts the curve of a training into the report."""
-        self.emit({"event": "curve", "points": points})
+        self.emit(Curve(points=points))
 
     def picture(self) -> list[Part]:
         """The layers of the Dockerfile's image, if that was built: the lowest first, with wasted bytes."""

@@ -1,21 +1,19 @@
 """The child process in which a grader runs: pytest with our plugin alone, outcomes out over a pipe as they happen.
 
 It is started as `python -I -B -m dockerlab.plugin.child`, reads one line of JSON on stdin, and speaks one JSON object
-a line on what was its stdout; the checks' own stdout goes to stderr. Events: collected, broken, start, building,
-waiting, built, doing, curve, picture, outcome, costs.
+a line on what was its stdout; the checks' own stdout goes to stderr. What it says: see dockerlab.events.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
-import json
 import math
 import os
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,13 +24,14 @@ from dockerlab import parsing
 from dockerlab.checks.submission import Submission
 from dockerlab.engine.builder import look_ahead, the_builder
 from dockerlab.errors import LimitReached, SubmissionError
+from dockerlab.events import Broken, Building, CheckEnded, CheckStarted, Collected, Costs, Event, Picture, encode
 from dockerlab.model import Check, Feedback, Limits, Outcome, Status
 from dockerlab.plugin.alarm import alarm
 from dockerlab.plugin.bench import Bench
 from dockerlab.plugin.decorate import ATTRIBUTE
 from dockerlab.plugin.feedback import judge
 from dockerlab.plugin.fixtures import Fixtures
-from dockerlab.texts import MAX_DETAIL, cut, cut_feedback
+from dockerlab.texts import cut_feedback
 
 SKIPPED_FOR = "It needs the check `{}`, which did not pass."
 
@@ -76,7 +75,7 @@ class Order(msgspec.Struct, frozen=True):
 class Run:
     """The pytest plugin of one child."""
 
-    def __init__(self, order: Order, bench: Bench, emit: Any) -> None:
+    def __init__(self, order: Order, bench: Bench, emit: Callable[[Event], None]) -> None:
         self.order = order
         self.bench = bench
         self.emit = emit
@@ -110,7 +109,7 @@ class Run:
             self.broken = "it has no checks"
         self.bench.closed_network = any("http" in getattr(item, "fixturenames", ()) for item in items)
         if not self.broken:
-            self.emit({"event": "collected", "checks": list(self.checks.values())})
+            self.emit(Collected(checks=list(self.checks.values())))
         wanted = self._wanted()
         items[:] = [item for item in items if item.name.removeprefix("test_") in wanted]
 
@@ -126,7 +125,7 @@ class Run:
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
         """One check: start, run, outcome."""
         spec = self.checks[item.name.removeprefix("test_")]
-        self.emit({"event": "start", "check": spec.name})
+        self.emit(CheckStarted(check=spec.name))
         began = time.monotonic()
         missing = [need for need in spec.needs if self.status.get(need) != "passed"]
         unearnable = bool(missing) and all(self.status.get(need) == UNEARNABLE for need in missing)
@@ -143,7 +142,7 @@ class Run:
             seconds=round(time.monotonic() - began, 3), feedback=feedback, unearnable=unearnable,
             hidden=spec.hidden,
         )  # fmt: skip
-        self.emit({"event": "outcome", "outcome": outcome})
+        self.emit(CheckEnded(outcome=outcome))
         return True
 
     def _run(self, item: pytest.Item, nextitem: pytest.Item | None, spec: Check) -> tuple[Status, Feedback | None]:
@@ -197,16 +196,11 @@ def _last_line(text: str, grader: str) -> str:
     return where + (errors[-1] if errors else lines[-1] if lines else "unknown")
 
 
-def _speak(pipe: BinaryIO) -> Any:
-    encoder = msgspec.json.Encoder()
-
+def _speak(pipe: BinaryIO) -> Callable[[Event], None]:
     lock = threading.Lock()
 
-    def emit(event: dict[str, Any]) -> None:
-        try:
-            line = encoder.encode(event)
-        except UnicodeEncodeError:  # a name that is no text, somewhere in it
-            line = json.dumps(_writable(msgspec.to_builtins(event))).encode()
+    def emit(event: Event) -> None:
+        line = encode(event)
         with lock:
             pipe.write(line + b"\n")
             pipe.flush()
@@ -214,19 +208,13 @@ def _speak(pipe: BinaryIO) -> Any:
     return emit
 
 
-def _writable(value: Any) -> Any:
-    """The value with every text of it fit to be written as UTF-8."""
-    if isinstance(value, str):
-        return cut(value, MAX_DETAIL)
-    if isinstance(value, dict):
-        return {_writable(key): _writable(item) for key, item in value.items()}
-    return [_writable(item) for item in value] if isinstance(value, list | tuple) else value
-
-
 def main() -> int:
     """Runs the order on stdin; 0 unless the child itself broke."""
     parsing.start()
-    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+    asked = sys.stdin.buffer.readline()
+    if not asked:  # whoever started it has nothing to do for it after all
+        return 0
+    order = msgspec.json.decode(asked, type=Order)
     if not order.collect_only:
         look_ahead()
     with os.fdopen(os.dup(1), "wb") as pipe:
@@ -254,14 +242,16 @@ def main() -> int:
         pytest.main(args, plugins=[run, Fixtures(bench)])
         bench.close()
         if order.picture and not run.broken:
-            emit({"event": "building", "seconds": order.limits.build_seconds})
-            emit({"event": "picture", "layers": bench.picture()})
+            emit(Building(seconds=order.limits.build_seconds))
+            emit(Picture(layers=bench.picture()))
         if run.broken:
-            emit({"event": "broken", "reason": run.broken})
+            emit(Broken(reason=run.broken))
         builder = "" if order.collect_only else str(the_builder())
-        emit({"event": "costs", "costs": bench.costs(), "builder": builder})
+        emit(Costs(costs=bench.costs(), builder=builder))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)  # all is said and put away; taking the interpreter apart would only take time

@@ -290,10 +290,11 @@ def test_pinned(dockerfile, submission):
         "COPY requirements.txt . first, then RUN pip install, then COPY . .",
     ),
 )
-def test_cache(twice, layers, engine):
+def test_cache(twice, layers, engine, submission):
     """After a change of app.py alone, building again does not install the requirements again."""
     first, changed, _ = twice
-    if made_anew(engine, first, changed, lambda path: path.endswith("flask/__init__.py"), layers):
+    flask = "flask/__init__.py"
+    if made_anew(engine, first, changed, lambda path: path.endswith(flask), layers, copied=submission.size):
         fail(
             "the layer with the installed requirements was made anew",
             why="A COPY of everything comes before the install, so each change of any file installs all again.",

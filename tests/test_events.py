@@ -31,7 +31,7 @@ from dockerlab.events import (
 from dockerlab.grading.child import Child
 from dockerlab.grading.worker import Worker
 from dockerlab.model import Check, Feedback, Limits, Outcome, Part, Point, Report, Where
-from dockerlab.plugin.child import Order
+from dockerlab.plugin.order import Order
 from dockerlab.reports import FORMATS
 from dockerlab.texts import cut_feedback
 

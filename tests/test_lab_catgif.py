@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from dockerlab.events import CheckStarted
+from dockerlab.grading import grade
+from dockerlab.grading.child import Child
 from tests.unusual import SideBySide, failed, lost
 
 ALLOW_LIST = "*\n!app.py\n!requirements.txt\n!templates\n!static\n!start.sh\n**/__pycache__\n"
@@ -107,3 +110,32 @@ def test_an_unusual_right_answer_passes(name, graded):
 @pytest.mark.parametrize("name", WRONG)
 def test_a_plausible_wrong_answer_loses_what_it_should(name, graded):
     assert failed(graded[name]) == WRONG[name][1], graded[name]
+
+
+def test_a_grader_that_dies_in_the_middle_costs_its_check_and_no_other(real_engine, course, monkeypatch):
+    """What checks share is made again by the next process: `port`, for one, asks what `answers` had begun."""
+    children = []
+
+    class Known(Child):
+        def __init__(self, *given):
+            super().__init__(*given)
+            children.append(self._process)
+
+    monkeypatch.setattr("dockerlab.grading.Child", Known)
+    monkeypatch.setattr("dockerlab.grading.worker.Child", Known)
+    killed = []
+
+    def listen(event):
+        if (
+            isinstance(event, CheckStarted)
+            and event.check in ("reachable", "clean_context")
+            and event.check not in killed
+        ):
+            killed.append(event.check)
+            children[-1].kill()
+
+    report = grade(LAB, course.solution(LAB), course=course, listen=listen)
+    assert len(children) == 3
+    lost_ones = {one.check: one.status for one in report.outcomes if one.status != "passed"}
+    assert len(lost_ones) <= 2, lost_ones  # a child that dies between two checks costs none
+    assert set(lost_ones.values()) <= {"error"}, lost_ones

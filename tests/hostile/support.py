@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from dockerlab.course import open_course
+from dockerlab.engine.client import connect
 from tests.hostile import submissions as cases
 from tests.hostile.bystander import Bystander, docker
 
@@ -179,6 +180,12 @@ def _unlock(folder: Path) -> None:
         with contextlib.suppress(OSError):
             if path.is_dir() and not path.is_symlink():
                 path.chmod(0o755)
+
+
+def cache_in_use() -> list[str]:
+    """What in the engine's build cache some build works with."""
+    with connect() as engine:
+        return [one["Description"] for one in engine.api.df()["BuildCache"] or [] if one["InUse"]]
 
 
 def busy_share(seconds: float) -> float | None:

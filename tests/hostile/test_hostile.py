@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from dockerlab.reports import FORMATS
 from dockerlab.reports.json import parse
 from tests.hostile import submissions as cases
-from tests.hostile.support import busy_share, work
+from tests.hostile.support import busy_share, cache_in_use, work
 from tests.unusual import SideBySide
 
 NAMES = cases.names()
@@ -74,6 +75,21 @@ def test_afterwards_the_engine_has_nothing_to_do(real_engine):
     if len(shares) < LOOKS // 2:
         pytest.skip("other gradings kept the engine at work all the time")
     pytest.fail(f"nobody grades, and the engine takes {min(shares):.0%} of a processor or more")
+
+
+def test_afterwards_no_build_goes_on(real_engine):
+    """The engine's build cache has nothing in use, in some moment in which nobody else grades."""
+    for name in NAMES:
+        assert GRADED[name]
+    used: list[str] = []
+    for _ in range(LOOKS):
+        used = cache_in_use()
+        if not used:
+            return
+        time.sleep(2)
+    if others_grade():
+        pytest.skip("other gradings build")
+    pytest.fail(f"nobody grades, and the engine's cache is in use: {used[:3]}")
 
 
 def others_grade() -> bool:

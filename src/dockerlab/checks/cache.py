@@ -14,6 +14,7 @@ TRIES = 4
 """Changed builds that are looked at before a layer is judged to be made anew each time."""
 LARGE = 50_000_000
 """Bytes of a layer with installed packages, where those are large."""
+COMPILED = ".pyc"
 METADATA = "ARG|CMD|ENTRYPOINT|ENV|EXPOSE|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|SHELL|STOPSIGNAL|USER|VOLUME"
 """Instructions that make no layer."""
 KEEPS_NO_FILES = re.compile(rf"(/bin/sh -c #\(nop\)\s+)?({METADATA})\b")
@@ -27,12 +28,7 @@ def large_made_anew(
     As `made_anew`, for images that are too large to be read through: what a layer's size is tells the history. Where that
     cannot be matched with the layers, these are read after all.
     """
-    steps = [step for step in engine.history(first.id) if step.size or not KEEPS_NO_FILES.match(step.instruction)]
-    if len(steps) == len(first.layers):
-        sizes = [(step.instruction, step.size) for step in steps]
-    else:
-        sizes = [(layer.instruction, layer.size) for layer in engine.layers(first.id)]
-    large = {place: name for place, (name, size) in enumerate(sizes) if size >= least}
+    large = {place: name for place, (name, size) in enumerate(_sizes(engine, first)) if size >= least}
     seen = {place: {first.layers[place]} for place in large}
     for _ in range(tries):
         changed = build_changed().layers
@@ -46,31 +42,53 @@ def large_made_anew(
     return [large[place] for place in seen]
 
 
+def _sizes(engine: Engine, image: Image) -> list[tuple[str, int]]:
+    """Each layer's instruction and bytes, by the history; read from the layers where that cannot be matched with them."""
+    steps = [step for step in engine.history(image.id) if step.size or not KEEPS_NO_FILES.match(step.instruction)]
+    if len(steps) == len(image.layers):
+        return [(step.instruction, step.size) for step in steps]
+    return [(layer.instruction, layer.size) for layer in engine.layers(image.id)]
+
+
 def made_anew(
     engine: Engine,
     first: Image,
     build_changed: Callable[[], Image],
     holds: Callable[[str], bool],
     layers: list[Layer] | None = None,
+    *,
+    copied: int = 0,
 ) -> list[Layer]:
-    """The layers of `first` with a path for which `holds` is true that each change makes anew; empty where they are kept.
+    """The layers with a path for which `holds` is true that each change makes anew; empty where they are kept.
 
     `build_changed` builds once more after another change; `layers` are those of `first`, if they were read already.
     A cache may hold several results of one step (when it was first built twice at the same time) and take any of them:
-    so a layer counts as kept as soon as a changed build has one that an earlier build had in its place. Where no layer
-    has such a path (the packages are somewhere unusual), new layers with more than 1 MB are returned instead.
+    so a layer counts as kept as soon as a changed build has one that an earlier build had in its place.
+
+    The packages may be somewhere unusual, whatever else has such a path. So new layers that hold over 1 MB more than
+    `copied`, the bytes of the submission's own files, are returned, too; what Python compiled does not count.
     """
     read = layers if layers is not None else engine.layers(first.id)
     holding = [one for one in read if any(holds(entry.path) for entry in one.entries)]
-    if not holding:
-        second = build_changed()
-        fresh = set(second.layers) - set(first.layers)
-        return [one for one in engine.layers(second.id) if one.diff_id in fresh and one.size > SMALL] if fresh else []
     seen = {first.layers.index(one.diff_id): {one.diff_id} for one in holding}
+    known = set(first.layers)
     for _ in range(TRIES):
-        changed = build_changed().layers
-        if all(place < len(changed) and changed[place] in known for place, known in seen.items()):
+        changed = build_changed()
+        kept = all(place < len(changed.layers) and changed.layers[place] in ids for place, ids in seen.items())
+        fresh = set(changed.layers) - known
+        if kept and not (more := _more_than_copied(engine, changed, fresh, copied)):
             return []
-        for place, known in seen.items():
-            known.update(changed[place : place + 1])
-    return holding
+        for place, ids in seen.items():
+            ids.update(changed.layers[place : place + 1])
+        known |= fresh
+    return more if kept else holding
+
+
+def _more_than_copied(engine: Engine, image: Image, fresh: set[str], copied: int) -> list[Layer]:
+    """The layers of those that are fresh, where they hold over 1 MB more than was copied; empty where they do not."""
+    sizes = [size for diff_id, (_, size) in zip(image.layers, _sizes(engine, image), strict=True) if diff_id in fresh]
+    if sum(sizes) <= copied + SMALL:
+        return []
+    read = [one for one in engine.layers(image.id) if one.diff_id in fresh]
+    held = sum(entry.size for one in read for entry in one.entries if not entry.path.endswith(COMPILED))
+    return read if held > copied + SMALL else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,12 @@ class Submission:
     """The safe copy of what was handed in."""
 
     path: Path
+
+    @property
+    def size(self) -> int:
+        """Bytes of all regular files of the folder."""
+        found = (path.lstat() for path in self.path.rglob("*"))
+        return sum(one.st_size for one in found if stat.S_ISREG(one.st_mode))
 
     def has(self, name: str) -> bool:
         """Whether there is a regular file of that name in the folder."""

@@ -18,7 +18,7 @@ def doctor(run: bool, labs: tuple[str, ...]) -> int:
     from dockerlab import mirror as index
     from dockerlab import provision
     from dockerlab.cli import show
-    from dockerlab.engine import daemon
+    from dockerlab.engine import client, daemon
 
     course, out, bad = open_the_course(), show.console(), 0
 
@@ -36,6 +36,8 @@ def doctor(run: bool, labs: tuple[str, ...]) -> int:
         )
     )
     if where is not None:
+        with client.connect() as found:
+            show.write(out, f"    limits of builds: {found.info().build_limits}")
         refs = tuple(one.ref for one in course.images())
         missing = provision.missing_images(course, refs)
         tell(

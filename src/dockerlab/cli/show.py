@@ -63,7 +63,7 @@ def live(out: Console, *, quiet: bool = False) -> Iterator[Any]:
         return
     progress = Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         TimeElapsedColumn(),
         console=out,
         transient=True,
@@ -99,7 +99,7 @@ def steps(out: Console) -> Iterator[Any]:
         return
     with Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         TimeElapsedColumn(),
         console=out,
         transient=True,

@@ -32,7 +32,7 @@ from dockerlab.grading.child import Child
 from dockerlab.grading.intake import copy_submission
 from dockerlab.grading.worker import Worker
 from dockerlab.model import Advice, Check, EngineInfo, Feedback, Lab, Outcome, Report, Where
-from dockerlab.plugin.child import Order
+from dockerlab.plugin.order import Order
 
 ENGINE = "dockerlab.engine.client:connect"
 """What opens the engine; tests name the fake one instead."""

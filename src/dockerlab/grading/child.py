@@ -17,7 +17,7 @@ from typing import Any, Self
 import msgspec
 
 from dockerlab.events import MAX_EVENT_BYTES
-from dockerlab.plugin.child import Order
+from dockerlab.plugin.order import Order
 from dockerlab.processes import end_group, end_session
 
 _KEPT = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP",

@@ -27,7 +27,7 @@ from dockerlab.events import (
 )
 from dockerlab.grading.child import Child
 from dockerlab.model import Check, Feedback, Limits, Outcome, Part, Point
-from dockerlab.plugin.child import UNEARNABLE, Order
+from dockerlab.plugin.order import UNEARNABLE, Order
 
 SLACK = 15.0
 """Seconds beyond a limit of the lab after which the child is judged to hang: what it waits for has limits of its own."""

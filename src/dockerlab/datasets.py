@@ -21,7 +21,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.request
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -226,6 +225,8 @@ def from_mirrors(tell: Tell) -> dict[str, Digits]:
 
 
 def _fetch(url: str, checksum: str) -> bytes:
+    import urllib.request  # takes long to load, and is needed once on a machine
+
     with urllib.request.urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310 -- the mirrors are https
         packed: bytes = answer.read(LARGEST)
     if hashlib.md5(packed, usedforsecurity=False).hexdigest() != checksum:

@@ -6,8 +6,6 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.texts import MAX_LINE
 
@@ -46,6 +44,8 @@ def loose_bases(dockerfile: Dockerfile) -> Iterator[tuple[str, int]]:
 
 def requirement_is_pinned(text: str) -> bool:
     """Whether one requirement admits one version only (PEP 440 `==` without a wildcard, `===`, or a direct reference)."""
+    from packaging.requirements import InvalidRequirement, Requirement  # loaded while a grading waits for its engine
+
     try:
         parsed = Requirement(text)
     except (InvalidRequirement, RecursionError):

@@ -32,6 +32,11 @@ from dockerlab.plugin.order import UNEARNABLE, Order
 from dockerlab.texts import cut_feedback
 
 SKIPPED_FOR = "It needs the check `{}`, which did not pass."
+NOT_LOADED = (
+    "cacheprovider", "terminal", "faulthandler", "junitxml", "logging", "doctest", "unittest", "pastebin", "stepwise",
+    "setuponly", "setupplan", "threadexception", "unraisableexception", "recwarn", "debugging",
+)  # fmt: skip
+"""Plugins of pytest's own that a grading has no use for; two of them collect garbage several times at the end."""
 
 
 class Run:
@@ -191,8 +196,7 @@ def carry_out(order: Order) -> None:
         settings.write_text("[pytest]\npython_files = *.py\n")
         args = [
             order.grader, f"--rootdir={order.home}", f"--confcutdir={order.home}", "-c", str(settings), "--noconftest",
-            "--import-mode=importlib", "-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:faulthandler",
-            "-p", "no:junitxml", "-p", "no:logging", "-p", "no:doctest",
+            "--import-mode=importlib", *(f"-pno:{plugin}" for plugin in NOT_LOADED),
         ]  # fmt: skip
         if order.cache:  # rewriting a grader's asserts takes longer than all else here: once is enough
             sys.pycache_prefix, sys.dont_write_bytecode = order.cache, False

@@ -1,6 +1,6 @@
 """How long can one submission hold a grading slot? Grades submissions that waste time, and tells the longest for each lab.
 
-python tests/tools/worst_case.py [--limits-scale 0.1] [LAB ...]
+python tests/tools/worst_case.py [--limits-scale 0.1] [--side-by-side 4] [LAB ...]
 
 Each lab's solution is spoilt in ways that use up its limits: a build that sleeps, a container that never ends, one that is deaf to
 signals, one that is slow to begin, a script that never answers. With `--limits-scale`, the lab's times are that part of what they are.
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -86,31 +87,42 @@ def scaled(course: Course, scale: float, target: Path) -> Course:
     return open_course(target)
 
 
+def hold(course: Course, slug: str, name: str, scratch: Path) -> tuple[float, bool]:
+    """Seconds for which the lab's solution, spoilt in that way, holds its slot; and whether any check ended as `error`."""
+    folder = scratch / f"{slug}-{name.replace(' ', '_')}"
+    shutil.copytree(course.solution(slug) or course.starter(slug), folder)
+    WASTES[name](folder)
+    began = time.monotonic()
+    report = grade(slug, folder, course=course)
+    return time.monotonic() - began, any(outcome.status == "error" for outcome in report.outcomes)
+
+
 def main() -> int:
     """Prints a row for each lab; 1 where one held its slot for longer than its deadline and the cleaning up."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--limits-scale", type=float, default=1.0)
+    parser.add_argument("--side-by-side", type=int, default=1, help="gradings at once: they wait more than they work")
     parser.add_argument("labs", nargs="*")
     given = parser.parse_args()
     bad = 0
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(given.side_by_side) as pool:
         course = scaled(open_course(), given.limits_scale, Path(scratch, "course"))
         print(f"{'lab':<18}{'deadline':>9}{'longest':>9}  by", flush=True)
-        for slug in given.labs or course.slugs:
-            seconds, deadline = {}, course.lab(slug).limits.deadline
-            for name, waste in WASTES.items():
-                folder = Path(scratch, f"{slug}-{len(seconds)}")
-                shutil.copytree(course.solution(slug) or course.starter(slug), folder)
-                waste(folder)
-                began = time.monotonic()
-                report = grade(slug, folder, course=course)
-                seconds[name] = time.monotonic() - began
-                if any(outcome.status == "error" for outcome in report.outcomes):
+        begun = {
+            slug: {name: pool.submit(hold, course, slug, name, Path(scratch)) for name in WASTES}
+            for slug in given.labs or course.slugs
+        }
+        for slug, futures in begun.items():
+            held = {name: future.result() for name, future in futures.items()}
+            for name, (_, has_error) in held.items():
+                if has_error:
                     print(f"{slug}: `{name}` ended as error", flush=True)
                     bad += 1
-            longest = max(seconds, key=lambda name: seconds[name])
-            bad += seconds[longest] > deadline + CLEAN_UP_SECONDS
-            print(f"{slug:<18}{deadline:>7.0f} s{seconds[longest]:>7.0f} s  {longest}", flush=True)
+            deadline = course.lab(slug).limits.deadline
+            longest = max(held, key=lambda name: held[name][0])
+            seconds = held[longest][0]
+            bad += seconds > deadline + CLEAN_UP_SECONDS
+            print(f"{slug:<18}{deadline:>7.0f} s{seconds:>7.0f} s  {longest}", flush=True)
     return 1 if bad else 0
 
 

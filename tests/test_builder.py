@@ -13,6 +13,7 @@ from dockerlab.errors import (
     DockerfileInvalid,
     EngineGone,
     ImageUnavailable,
+    SubmissionError,
 )
 
 DOCKERFILE = "FROM busybox\nRUN echo hi && \\\n  false\nCOPY nope /\n"
@@ -126,3 +127,14 @@ def test_a_cli_with_buildkit_is_found_behind_one_without(tmp_path, monkeypatch):
     assert system
     assert without
     assert "legacy" in str(found)
+
+
+@pytest.mark.parametrize("number", ["9" * 5_000, "²", "٣" * 20])
+def test_numbers_that_are_none_in_what_a_step_prints(submission, number):
+    """A RUN can print whatever it likes, also after a carriage return."""
+    forged = f"failed to solve: dockerfile parse error line {number}: x"
+    error = explained(submission, "#5 [2/3] RUN x", f"#{number} 0.1 x", "#5 0.1 x", "#5 ERROR: exit code: 1", forged)
+    assert isinstance(error, SubmissionError)
+    log = BuildLog()
+    log.add(f"#{number} 0.1 x")
+    assert log.last_output == ""

@@ -11,6 +11,7 @@ from dockerlab.checks.pinning import (
     requirements,
 )
 from dockerlab.checks.submission import Submission
+from dockerlab.checks.training import PROBED
 from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.errors import SubmissionError
 
@@ -129,3 +130,19 @@ def test_answers_are_read_strictly_and_never_give_the_answer_away(submission, te
     assert said in feedback.observed
     assert why in feedback.why
     assert "exited" not in feedback.why
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("PROBE Adam 12", ("Adam", "12")),
+        ("PROBE SGD 0", ("SGD", "0")),
+        ("PROBE SGD ²", None),
+        ("PROBE SGD " + "9" * 5_000, None),
+        ("PROBE SGD", None),
+    ],
+)
+def test_what_the_probe_of_an_optimizer_says(line, found):
+    """A submission can print such a line, too."""
+    match = PROBED.fullmatch(line)
+    assert (match and match.groups()) == found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import math
 import pkgutil
 import re
 import time
@@ -100,33 +99,11 @@ def test_every_pattern_is_linear_behind_the_gate(name, data):
 
 
 def test_texts_are_cut_and_can_be_written():
-    assert texts.decoded(b"caf\xe9" * 10, 4) == "caf\N{REPLACEMENT CHARACTER}"
     assert texts.cut("a\ud800b") == "a\N{REPLACEMENT CHARACTER}b"
     assert len(texts.cut("x" * 10_000_000)) == texts.MAX_SENTENCE
     assert texts.lines_of("a\rb\r\n\nc") == ["a", "b", "c"]
     assert [len(line) for line in texts.lines_of("x" * 10_000)] == [texts.MAX_LINE]
     assert len(texts.lines_of("x\n" * 200_000)) <= texts.MAX_LINES
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("0.5", 0.5),
-        ("-1e-3", -0.001),
-        (".5", 0.5),
-        ("5.", 5.0),
-        ("inf", math.inf),
-        ("-inf", -math.inf),
-        ("9" * 18, float("9" * 18)),
-    ],
-)
-def test_numbers_as_people_print_them(text, value):
-    assert texts.number_of(text) == value
-
-
-@pytest.mark.parametrize("text", ["", "x", "1.2.3", "9" * 19, "9" * 100_000, "1e9999", "0x10", "½", "nan"])
-def test_what_is_no_number(text):
-    assert math.isnan(texts.number_of(text))
 
 
 def test_feedback_is_bounded_whatever_is_in_it():

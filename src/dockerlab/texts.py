@@ -1,15 +1,13 @@
 """The gate for every text that comes from a submission or a container: bounded, decoded, and cut before any pattern sees it.
 
 Nothing here fails for what a text holds. Patterns elsewhere run over `lines_of` a text, so that what they cost is bounded by the
-length of a line, and numbers are read with `number_of`.
+length of a line; numbers in them have at most 18 digits.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
-from typing import TypeVar
 
 from dockerlab.model import Feedback
 
@@ -17,23 +15,12 @@ MAX_LINE = 2_000
 """Characters of one line that any pattern sees."""
 MAX_LINES = 50_000
 """Lines of one text that are looked at; a log of a training has some thousands."""
-MAX_DIGITS = 18
-"""Digits of a number that are read: what has more is none that a person meant."""
 MAX_SENTENCE = 2_000
 """Characters of one sentence of a report."""
 MAX_DETAIL = 6_000
 """Characters of a report's longer quotations."""
 BREAKS = re.compile(r"[\r\n]+")
 SURROGATES = re.compile("[\ud800-\udfff]")
-NUMBER = re.compile(
-    rf"[-+]?(?:\d{{1,{MAX_DIGITS}}}(?:\.\d{{0,{MAX_DIGITS}}})?|\.\d{{1,{MAX_DIGITS}}})(?:[eE][-+]?\d{{1,3}})?"
-)
-T = TypeVar("T")
-
-
-def decoded(raw: bytes, most: int) -> str:
-    """At most `most` bytes as text; what is not UTF-8 is shown as U+FFFD."""
-    return raw[:most].decode("utf-8", "replace")
 
 
 def cut(text: str, most: int = MAX_SENTENCE) -> str:
@@ -51,14 +38,6 @@ def lines_of(text: str) -> list[str]:
     if len(lines) > MAX_LINES:
         lines = lines[: MAX_LINES // 2] + lines[-MAX_LINES // 2 :]
     return [line[:MAX_LINE] for line in lines]
-
-
-def number_of(text: str) -> float:
-    """A number as people print it; NaN where it is none, or has more digits than anyone means."""
-    word = text.strip().lower()
-    if word.lstrip("+-") in ("inf", "infinity"):
-        return -math.inf if word.startswith("-") else math.inf
-    return float(word) if NUMBER.fullmatch(word) else math.nan
 
 
 def cut_feedback(feedback: Feedback) -> Feedback:

@@ -7,6 +7,7 @@ data from which nothing can be learned. What takes long goes on beside the check
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from dockerlab.engine.container import Container
 from dockerlab.engine.objects import Image, Mount, when
 from dockerlab.engine.workspaces import Save, Workspaces
 from dockerlab.errors import LimitReached, SubmissionError
+from dockerlab.texts import lines_of
 
 T = TypeVar("T")
 RUN_WITHIN = 900
@@ -48,6 +50,8 @@ sys.path[0] = os.path.dirname(sys.argv[0])
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 """Runs a script until its optimizer's first step, and says what that is and how many tensors it has."""
+PROBED = re.compile(r"PROBE (\w{1,100}) ([0-9]{1,9})")
+"""What PROBE says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,8 +340,8 @@ class Training:
         options = self.options("probe", self.bench.digits)
         container = self.bench.start("-c", PROBE, *self.command[1:], entrypoint=(self.command[0],), **options)
         seen = self.watch(container, lambda seen: "PROBE " in seen.text or len(seen.told) >= ENOUGH_LINES)
-        words = next((line.split() for line in seen.text.splitlines() if line.startswith("PROBE ")), [])
-        return (words[1], int(words[2])) if len(words) == 3 and words[2].isdigit() and int(words[2]) else None
+        found = next(filter(None, map(PROBED.fullmatch, lines_of(seen.text))), None)
+        return (found[1], int(found[2])) if found and int(found[2]) else None
 
     def as_typed(self, build: BuildRequest, one: ContainerRequest, targets: list[str]) -> tuple[str, str] | None:
         """Runs a container as a README says, with the submission's folder at the first of `targets`; it may use another stage.

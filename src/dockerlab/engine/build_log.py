@@ -36,7 +36,7 @@ class BuildLog:
         if self._lines > LOG_LINES:
             self.output = {key: lines[-TAIL:] for key, lines in self.output.items()}
             self._lines = 0
-        found = re.match(r"#(\d+) (.*)", line)
+        found = re.match(r"#([0-9]{1,6}) (.*)", line)
         if not found:
             if line.strip() and not line.startswith((" >", "---")):
                 self.last = line.strip()
@@ -74,7 +74,7 @@ def explain(log: BuildLog, parsed: Dockerfile) -> Exception:
         found := re.search(r"executor failed running \[/bin/sh -c (.*)\]: (exit code: \d+)", log.last, re.DOTALL)
     ):
         step, error = f"[] RUN {found[1]}", found[2]  # another build ran the same step, and its log has the rest
-    if found := re.search(r"dockerfile parse error(?: on)? line (\d+): (.*)", log.last + "\n" + error):
+    if found := re.search(r"dockerfile parse error(?: on)? line ([0-9]{1,9}): (.*)", log.last + "\n" + error):
         return DockerfileInvalid(
             f"{parsed.name} does not parse: line {found[1]}: {found[2]}.", file=parsed.name, line=int(found[1]),
             hint="Each line begins with an instruction such as FROM, COPY, RUN or CMD.",

@@ -33,7 +33,7 @@ def build(address: Address, spec: BuildSpec) -> str:
             )  # fmt: skip
             for record in records:
                 for line in str(record.get("stream", "")).splitlines():
-                    if found := re.match(r"Step (\d+)/\d+ : (.*)", line):
+                    if found := re.match(r"Step ([0-9]{1,6})/[0-9]{1,6} : (.*)", line):
                         step = found[1]
                         log.add(f"#{step} [{step}] {found[2]}")
                     else:

@@ -12,6 +12,13 @@ from tests.unusual import SideBySide, failed, lost
 ALLOW_LIST = "*\n!app.py\n!requirements.txt\n!templates\n!static\n!start.sh\n**/__pycache__\n"
 
 RIGHT = {
+    "the user is made last, and gets the files": {
+        "Dockerfile": (
+            "FROM python:3.11-slim\nWORKDIR /app\nCOPY requirements.txt .\nRUN pip install --no-cache-dir -r requirements.txt\n"
+            "COPY . .\nRUN useradd --uid 1700 --create-home cat && chown -R cat /app && python -m compileall -q /app\n"
+            'USER cat\nEXPOSE 5000\nCMD ["sh", "-c", "exec gunicorn --bind 0.0.0.0:${PORT:-5000} app:app"]\n'
+        ),
+    },
     "waitress in a virtual environment, copied from another stage": {
         "requirements.txt": "Flask == 3.1.0\nwaitress===3.0.2\n",
         ".dockerignore": ALLOW_LIST,

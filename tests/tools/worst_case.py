@@ -15,18 +15,19 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import msgspec
 
 from dockerlab.course import Course, open_course
 from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.grading import grade
-from dockerlab.model import Limits
+from dockerlab.model import Lab
 
 CLEAN_UP_SECONDS = 30
 """Beyond the deadline, for ending and cleaning up: the goal."""
 SLEEPS = 'RUN ["sh", "-c", "trap \'\' TERM; sleep 100000"]\n'
+SHORTEST_SECONDS = 5.0
+"""No limit is scaled to less."""
 TIMES = ("check_seconds", "build_seconds", "grading_seconds")
 
 
@@ -71,20 +72,18 @@ WASTES: dict[str, Callable[[Path], None]] = {
 }
 
 
-def scaled(course: Course, scale: float, target: Path) -> Course:
-    """The course with each lab's times scaled, in a folder of its own."""
-    for name in ("labs", "graders", "images", "solutions"):
-        shutil.copytree(course.root / name, target / name, symlinks=True)
-    for slug in course.slugs:
-        limits = course.lab(slug).limits
-        path = target / "labs" / slug / "lab.toml"
-        raw = msgspec.toml.decode(path.read_bytes())
-        asked = raw.get("limits", {})
-        for name in TIMES:
-            value = asked.get(name, limits.deadline if name == "grading_seconds" else getattr(Limits(), name))
-            asked[name] = max(5.0, value * scale)
-        path.write_bytes(msgspec.toml.encode({**raw, "limits": asked}))
-    return open_course(target)
+@dataclass(frozen=True)
+class Scaled(Course):
+    """The course with each lab's times scaled."""
+
+    scale: float
+
+    def lab(self, slug: str) -> Lab:
+        """The lab of that slug, with other times."""
+        lab = super().lab(slug)
+        times = {name: getattr(lab.limits, name) for name in TIMES} | {"grading_seconds": lab.limits.deadline}
+        shorter = {name: max(SHORTEST_SECONDS, value * self.scale) for name, value in times.items()}
+        return replace(lab, limits=replace(lab.limits, **shorter))
 
 
 def hold(course: Course, slug: str, name: str, scratch: Path) -> tuple[float, bool]:
@@ -106,7 +105,8 @@ def main() -> int:
     given = parser.parse_args()
     bad = 0
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(given.side_by_side) as pool:
-        course = scaled(open_course(), given.limits_scale, Path(scratch, "course"))
+        here = open_course()
+        course = Scaled(root=here.root, title=here.title, slugs=here.slugs, scale=given.limits_scale)
         print(f"{'lab':<18}{'deadline':>9}{'longest':>9}  by", flush=True)
         begun = {
             slug: {name: pool.submit(hold, course, slug, name, Path(scratch)) for name in WASTES}

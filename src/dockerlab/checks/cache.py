@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dockerlab.engine.client import Engine
 from dockerlab.engine.objects import Image, Layer
 
-SMALL = 1_000_000
-"""Bytes; a layer with code only is far below, one with installed packages far above."""
+SMALL = 500_000
+"""Bytes beyond what was copied: useradd's sparse logs have less (292 for each number up to the user's), packages more."""
+COPIES = 2
+"""How often what was copied may be in the new layers: a `chown` after the COPY writes it once more."""
 TRIES = 4
 """Changed builds that are looked at before a layer is judged to be made anew each time."""
 LARGE = 50_000_000
@@ -65,8 +67,8 @@ def made_anew(
     A cache may hold several results of one step (when it was first built twice at the same time) and take any of them:
     so a layer counts as kept as soon as a changed build has one that an earlier build had in its place.
 
-    The packages may be somewhere unusual, whatever else has such a path. So new layers that hold over 1 MB more than
-    `copied`, the bytes of the submission's own files, are returned, too; what Python compiled does not count.
+    The packages may be somewhere unusual, whatever else has such a path. So new layers that hold far more than `copied`,
+    the bytes of the submission's own files, are returned, too (see SMALL and COPIES); what Python compiled does not count.
     """
     read = layers if layers is not None else engine.layers(first.id)
     holding = [one for one in read if any(holds(entry.path) for entry in one.entries)]
@@ -85,10 +87,11 @@ def made_anew(
 
 
 def _more_than_copied(engine: Engine, image: Image, fresh: set[str], copied: int) -> list[Layer]:
-    """The layers of those that are fresh, where they hold over 1 MB more than was copied; empty where they do not."""
+    """Those layers of the image that are fresh, where they hold far more than was copied; empty where they do not."""
+    most = COPIES * copied + SMALL
     sizes = [size for diff_id, (_, size) in zip(image.layers, _sizes(engine, image), strict=True) if diff_id in fresh]
-    if sum(sizes) <= copied + SMALL:
+    if sum(sizes) <= most:
         return []
     read = [one for one in engine.layers(image.id) if one.diff_id in fresh]
     held = sum(entry.size for one in read for entry in one.entries if not entry.path.endswith(COMPILED))
-    return read if held > copied + SMALL else []
+    return read if held > most else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dockerlab.engine.client import connect
 from dockerlab.engine.objects import RunSpec
 from dockerlab.engine.workspaces import Workspaces
 from dockerlab.model import Limits
@@ -32,3 +33,19 @@ def test_each_way_to_write_is_told_and_kept(engine, submission):
     for copy, held in ((saves[0], "a"), (saves[1], "bb"), (None, "c")):
         spaces.lay("other", spaces.copy_of("one", copy))
         assert run("other", "cat /w/model").stdout.strip() == held
+
+
+@pytest.mark.engine
+def test_what_a_process_of_the_run_left_that_died_is_not_taken_up(engine, submission):
+    """The next process has workspaces and a network of its own, while those of the dead one are still there."""
+    folder = submission({"train.py": ""})
+    with connect(run_id=engine.run_id) as dead:
+        left = Workspaces(dead, IMAGE, folder, "model", ("one",))
+        left.lay("one")
+        script = ("sh", "-c", "echo old > /w/model")
+        dead.run(RunSpec(image=IMAGE, args=script, mounts=(left.mount("one", "/w"),), network="inside"), Limits())
+        spaces = Workspaces(engine, IMAGE, folder, "model", ("one",))
+        spec = RunSpec(image=IMAGE, args=("ls", "/w"), mounts=(spaces.mount("one", "/w"),), network="inside")
+        spaces.lay("one")
+        assert engine.run(spec, Limits()).stdout.split() == ["train.py"]
+        assert spaces.saves("one") == []

@@ -340,9 +340,10 @@ class Engine:
         with self._lock:
             if not self._network:
                 with speaking("make a network"):
-                    # Without an address on the bridge, the host cannot be reached over it.
+                    # A name of its own: a process of the same run that died has left one. And without an address on the
+                    # bridge, the host cannot be reached over it.
                     made = self.api.create_network(
-                        f"dockerlab-{self.run_id}", driver="bridge", internal=True, labels=self.labels,
+                        f"dockerlab-{self.run_id}-{secrets.token_hex(4)}", driver="bridge", internal=True, labels=self.labels,
                         options={"com.docker.network.bridge.inhibit_ipv4": "true"},
                     )  # fmt: skip
                 self._network = str(made["Id"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import secrets
 import tarfile
 import time
 from dataclasses import dataclass
@@ -65,7 +66,8 @@ class Workspaces:
         self._keeper = self._start(image, submission)
 
     def _volume(self, name: str) -> str:
-        full = f"dockerlab-{self.engine.run_id}-{name}"
+        # Its own even in the run: a process of it that died has left others, which the engine would take for these.
+        full = f"dockerlab-{self.engine.run_id}-{name}-{secrets.token_hex(4)}"
         with speaking("make a volume"):
             self.engine.api.create_volume(
                 full, driver="local", labels=self.engine.labels,

@@ -3,7 +3,7 @@
 python tests/tools/worst_case.py [--limits-scale 0.1] [--side-by-side 4] [LAB ...]
 
 Each lab's solution is spoilt in ways that use up its limits: a build that sleeps, a container that never ends, one that is deaf to
-signals, one that is slow to begin, a script that never answers. With `--limits-scale`, the lab's times are that part of what they are.
+signals, a script that is slow to begin, one that never ends. With `--limits-scale`, the lab's times are that part of what they are.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from pathlib import Path
 from dockerlab.course import Course, open_course
 from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.grading import grade
-from dockerlab.model import Lab
+from dockerlab.model import Lab, Limits
 
 CLEAN_UP_SECONDS = 30
 """Beyond the deadline, for ending and cleaning up: the goal."""
-SLEEPS = 'RUN ["sh", "-c", "trap \'\' TERM; sleep 100000"]\n'
+FOREVER = 100_000
+ALMOST = 0.8
+"""The part of a limit that is used up by what does not break it."""
 SHORTEST_SECONDS = 5.0
 """No limit is scaled to less."""
 TIMES = ("check_seconds", "build_seconds", "grading_seconds")
@@ -35,16 +37,21 @@ def dockerfiles(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.glob("*ockerfile*")) if not path.name.endswith(".dockerignore")]
 
 
-def slow_build(folder: Path) -> None:
+def sleep(seconds: float) -> str:
+    """A line of shell that sleeps and hears no SIGTERM, in images with Python and in images with coreutils."""
+    return f"trap '' TERM; python -c 'import time; time.sleep({seconds:.0f})' || sleep {seconds:.0f}"
+
+
+def slow_build(folder: Path, limits: Limits) -> None:
     """Every Dockerfile has a RUN that sleeps and hears no signal."""
     for path in dockerfiles(folder):
-        path.write_text(path.read_text() + SLEEPS)
+        path.write_text(path.read_text() + f"RUN {sleep(FOREVER)}\n")
 
 
-def each_build_anew(folder: Path) -> None:
+def each_build_anew(folder: Path, limits: Limits) -> None:
     """Every build takes most of its time, and depends on every file."""
     for path in dockerfiles(folder):
-        path.write_text(path.read_text() + "COPY . /waste\nRUN sleep 60\n")
+        path.write_text(path.read_text() + f"COPY . /waste\nRUN {sleep(ALMOST * limits.build_seconds)}\n")
 
 
 def replace_command(folder: Path, command: str) -> None:
@@ -54,21 +61,41 @@ def replace_command(folder: Path, command: str) -> None:
         path.write_text(f"FROM {base}\nUSER 0\n{command}")
 
 
-def never_ends(folder: Path) -> None:
+def never_ends(folder: Path, limits: Limits) -> None:
     """A container that sleeps, and hears no signal."""
     replace_command(folder, 'ENTRYPOINT ["sh", "-c", "trap \'\' TERM INT HUP; while :; do sleep 1; done"]\n')
 
 
-def talks(folder: Path) -> None:
+def talks(folder: Path, limits: Limits) -> None:
     """A container that says `epoch 1 loss 0.5` for ever."""
     replace_command(folder, 'ENTRYPOINT ["sh", "-c", "while :; do echo epoch 1 loss 0.5 acc 0.1; sleep 0.2; done"]\n')
 
 
-WASTES: dict[str, Callable[[Path], None]] = {
+def slow_script(folder: Path, limits: Limits) -> None:
+    """Every Python file that is run does what it should, after most of a check's time."""
+    for path in folder.glob("*.py"):
+        if "__main__" in path.read_text():
+            seconds = ALMOST * limits.check_seconds
+            path.write_text(f"import time\n\ntime.sleep({seconds:.0f})\nexec({path.read_text()!r})\n")
+
+
+def endless_script(folder: Path, limits: Limits) -> None:
+    """Every Python file that is run talks of epochs for ever, and hears no SIGTERM."""
+    for path in folder.glob("*.py"):
+        if "__main__" in path.read_text():
+            path.write_text(
+                "import itertools, signal, time\n\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+                "for epoch in itertools.count(1):\n    print(f'epoch {epoch} loss 0.5 accuracy 0.1', flush=True)\n    time.sleep(1)\n"
+            )
+
+
+WASTES: dict[str, Callable[[Path, Limits], None]] = {
     "a build that sleeps": slow_build,
     "each build anew": each_build_anew,
     "never ends": never_ends,
     "talks for ever": talks,
+    "a slow script": slow_script,
+    "an endless script": endless_script,
 }
 
 
@@ -90,7 +117,7 @@ def hold(course: Course, slug: str, name: str, scratch: Path) -> tuple[float, bo
     """Seconds for which the lab's solution, spoilt in that way, holds its slot; and whether any check ended as `error`."""
     folder = scratch / f"{slug}-{name.replace(' ', '_')}"
     shutil.copytree(course.solution(slug) or course.starter(slug), folder)
-    WASTES[name](folder)
+    WASTES[name](folder, course.lab(slug).limits)
     began = time.monotonic()
     report = grade(slug, folder, course=course)
     return time.monotonic() - began, any(outcome.status == "error" for outcome in report.outcomes)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dockerlab import check, fail
-from dockerlab.checks.answers import FILE, line_of, read_answers
+from dockerlab.checks.answers import FILE, expect_given, line_of, read_answers
 from dockerlab.errors import SubmissionError
 
 FILES = ("cmd.Dockerfile", "entrypoint.Dockerfile", "both.Dockerfile")
@@ -173,11 +173,10 @@ def test_exec_form(submission, build):
 def judge_row(submission, truth, row, why):
     answers, text = read_answers(submission, KEYS, fold=False), submission.read(FILE)
     for key in (one for one in KEYS if one.startswith(row + "_")):
-        if key not in answers:
-            fail(f"`{key}` has no answer yet", expected="the line that is printed", file=FILE, line=line_of(text, key))
-        if " ".join(answers[key].split()) != truth[key]:
+        given = expect_given(submission, answers, key, "the line that is printed")
+        if " ".join(given.split()) != truth[key]:
             fail(
-                f'`{key}` is "{answers[key][:80]}", and that is not what such a container prints',
+                f'`{key}` is "{given[:80]}", and that is not what such a container prints',
                 why=why,
                 file=FILE,
                 line=line_of(text, key),

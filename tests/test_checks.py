@@ -96,6 +96,16 @@ def test_a_changed_copy_never_writes_through_a_link(submission, tmp_path):
     assert not (tmp_path / "outside" / "app.py").exists()
 
 
+def test_what_is_wrong_with_one_answer_costs_that_one(submission):
+    found = Submission(submission({"answers.toml": 'one = "1"\ntwo = 2\nmine = "x"\n'}))
+    answers = read_answers(found, ["one", "two", "three"])
+    expect_answer(found, answers, "one", "1", {"2": "No."})
+    for key, said in (("two", "is a number"), ("three", "has no answer yet")):
+        with pytest.raises(CheckFailed) as caught:
+            expect_answer(found, answers, key, "1", {"2": "No."})
+        assert said in caught.value.feedback.observed
+
+
 KEYS = {"state": ("exited", {"running": "No: its program has ended."})}
 
 
@@ -104,6 +114,9 @@ KEYS = {"state": ("exited", {"running": "No: its program has ended."})}
     [
         ('state = "exited"', None, None),
         ('state = " Exited "', None, None),
+        ('state = "exited"\nnote = "mine"', None, None),
+        ('state = "exited"\nstat = 5', None, None),
+        ('note = "mine"', "unknown key `note`", "below a [heading]"),
         ('state = "running"', '`state` is "running"', "its program has ended"),
         ("", "no answer yet", ""),
         ('state = ""', "no answer yet", ""),

@@ -1,9 +1,10 @@
-"""`answers.toml`, read strictly: unknown keys, wrong types and missing answers are told by name."""
+"""`answers.toml`: each question stands for itself. A mistake in one costs that one; a key of no question costs nothing."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import NoReturn
 
 from dockerlab.checks import fail
 from dockerlab.checks.submission import Submission
@@ -17,10 +18,21 @@ LONGEST = 2_000
 """Characters of one answer."""
 
 
-def read_answers(submission: Submission, keys: Iterable[str], *, fold: bool = True) -> dict[str, str]:
+class Answers(dict[str, str]):
+    """The answers by key: those that were given, and are texts."""
+
+    def __init__(self, given: dict[str, str], mistyped: dict[str, str], unknown: list[str]) -> None:
+        super().__init__(given)
+        self.mistyped = mistyped
+        """Keys whose value is no answer, with what it is instead: `a number`."""
+        self.unknown = unknown
+        """Keys of no question."""
+
+
+def read_answers(submission: Submission, keys: Iterable[str], *, fold: bool = True) -> Answers:
     """The answers by key, trimmed and (with `fold`) in lower case.
 
-    Ends the check as failed where the file is not as it should be.
+    Ends the check as failed where the file is missing or cannot be read.
     """
     known = list(keys)
     text = submission.read(FILE)
@@ -36,25 +48,14 @@ def read_answers(submission: Submission, keys: Iterable[str], *, fold: bool = Tr
             file=FILE,
             line=error.line,
         )
-    for key, (value, kind) in raw.items():
-        if key not in known:
-            near = difflib.get_close_matches(key[:100], known, n=1)
-            fail(
-                f"{FILE} has an unknown key `{key[:100]}`",
-                expected="only the keys " + ", ".join(f"`{one}`" for one in known),
-                why=f"Did you mean `{near[0]}`?" if near else "Was a line moved below a [heading]?",
-                file=FILE,
-                line=line_of(text, key),
-            )
+    given, mistyped = {}, {}
+    for key in [one for one in known if one in raw]:
+        value, kind = raw[key]
         if value is None or len(value) > LONGEST:
-            fail(
-                f"`{key}` is {kind or 'too long'}",
-                expected=f'`{key} = "…"`, a text between quotation marks',
-                file=FILE,
-                line=line_of(text, key),
-            )
-    given = {key: raw[key][0].strip() for key in known if key in raw and raw[key][0].strip()}
-    return {key: value.lower() for key, value in given.items()} if fold else given
+            mistyped[key] = str(kind or "too long")
+        elif value.strip():
+            given[key] = value.strip().lower() if fold else value.strip()
+    return Answers(given, mistyped, [one[:100] for one in raw if one not in known])
 
 
 def line_of(text: str, key: str) -> int:
@@ -66,13 +67,35 @@ def line_of(text: str, key: str) -> int:
     return 0
 
 
-def expect_answer(submission: Submission, answers: dict[str, str], key: str, right: str, wrong: dict[str, str]) -> None:
+def expect_given(submission: Submission, answers: Answers, key: str, expected: str) -> str:
+    """The answer to one question. Ends the check as failed where there is none, or where it is no text."""
+    if key not in answers:
+        _tell_missing(submission.read(FILE), answers, key, expected)
+    return answers[key]
+
+
+def _tell_missing(text: str, answers: Answers, key: str, expected: str) -> NoReturn:
+    if key in answers.mistyped:
+        fail(
+            f"`{key}` is {answers.mistyped[key]}",
+            expected=f'`{key} = "…"`, a text between quotation marks',
+            file=FILE, line=line_of(text, key),
+        )  # fmt: skip
+    near = difflib.get_close_matches(key, answers.unknown, n=1)
+    odd = near or answers.unknown[:1]
+    fail(
+        f"`{key}` has no answer yet" + (f"; {FILE} has an unknown key `{odd[0]}`" if odd else ""),
+        expected=expected,
+        why=f"Did you mean `{key}`?" if near else "Was a line moved below a [heading]?" if odd else "",
+        file=FILE, line=line_of(text, odd[0] if odd else key),
+    )  # fmt: skip
+
+
+def expect_answer(submission: Submission, answers: Answers, key: str, right: str, wrong: dict[str, str]) -> None:
     """Holds one answer against the right one. `wrong` maps each wrong choice to why it is wrong, without the right one."""
     line = line_of(submission.read(FILE), key)
     choices = " or ".join(f'"{one}"' for one in sorted({right, *wrong}))
-    if key not in answers:
-        fail(f"`{key}` has no answer yet", expected=f"one of {choices}", file=FILE, line=line)
-    given = answers[key].lower()
+    given = expect_given(submission, answers, key, f"one of {choices}").lower()
     if given == right.lower():
         return
     wrong = {choice.lower(): why for choice, why in wrong.items()}

@@ -25,6 +25,12 @@ def contents(bench):
     return bench.soon(lambda: look_into(bench))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def formatting(bench, submission):
+    """Black's verdict on the code; begun at once, beside the build."""
+    return bench.soon(lambda: expect_black(submission.path))
+
+
 @pytest.fixture(scope="session")
 def training(bench):
     """Every run of train.py that the checks look at."""
@@ -380,9 +386,9 @@ def test_stopped(training):
         "pip install black && black .",
     ),
 )
-def test_formatted(submission):
+def test_formatted(formatting):
     """Every .py file is formatted with black, in its default settings."""
-    expect_black(submission.path)
+    formatting()
 
 
 @check(

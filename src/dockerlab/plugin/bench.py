@@ -96,6 +96,8 @@ class Bench:
     def __post_init__(self) -> None:
         self._desk.set(_Desk())
         self._drawn = Drawn(self.data_folder, self.rng)
+        if self.data_folder:
+            self._drawn.begin()
 
     @property
     def engine(self) -> Engine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -28,6 +29,16 @@ class Drawn:
         self._rng = rng
         self._made: dict[str, Data] = {}
         self._lock = threading.Lock()
+        self._is_removed = False
+
+    def begin(self) -> None:
+        """Draw the first set beside what else goes on; whoever asks for it meanwhile waits. What fails is told to who asks."""
+
+        def draw() -> None:
+            with contextlib.suppress(Exception):
+                assert self.noisy
+
+        threading.Thread(target=draw, daemon=True).start()
 
     @property
     def noisy(self) -> Data:
@@ -45,6 +56,8 @@ class Drawn:
         if found is None:
             raise CourseError('The lab has no digits to be graded with: lab.toml needs `data = "digits"`.')
         with self._lock:
+            if self._is_removed:
+                raise CourseError("The grading is over: nothing is drawn any more.")
             if name not in self._made:
                 self._sweep(found.root.parent)
                 target = self._folder(found.root.parent) / name
@@ -66,6 +79,7 @@ class Drawn:
     def remove(self) -> None:
         """Removes what was drawn."""
         with self._lock:
+            self._is_removed = True
             if self._made:
                 self._made.clear()
                 shutil.rmtree(self._folder(Path(self._pool).parent), ignore_errors=True)

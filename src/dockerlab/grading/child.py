@@ -47,6 +47,7 @@ class Child:
             [sys.executable, "-I", "-B", "-m", "dockerlab.plugin.child"], cwd=home, env=environment(owner, scratch),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, start_new_session=os.name == "posix",
         )  # fmt: skip
+        self._is_ended = False
         self.lines: queue.Queue[bytes] = queue.Queue()
         """What it says, a line each; an empty one when it has ended."""
         threading.Thread(target=_read, args=(self._process.stdout, self.lines), daemon=True).start()
@@ -69,7 +70,12 @@ class Child:
             stdin.close()
 
     def end(self) -> None:
-        """End it and all that it started: also a docker CLI in a group of its own, in the middle of a build."""
+        """End it and all that it started: also a docker CLI in a group of its own, in the middle of a build.
+
+        Once: its number may be somebody else's afterwards.
+        """
+        if self._is_ended:
+            return
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
@@ -84,6 +90,7 @@ class Child:
             if os.name == "posix":
                 end_session(process.pid)
             process.stdout.close()
+            self._is_ended = True
 
     @property
     def death(self) -> str:

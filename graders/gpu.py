@@ -166,17 +166,17 @@ def test_run_sh(bench, rng):
 @check(
     points=15,
     hints=(
-        "Compose has no `--gpus`. Where does it say what a service needs?",
+        "A Compose file says for each service what it needs. Where?",
         "Below `deploy`, `resources`, `reservations`: a list of `devices`, each with its `capabilities`.",
         "deploy: {resources: {reservations: {devices: [{driver: nvidia, count: 1, capabilities: [gpu]}]}}}",
     ),
 )
 def test_compose(submission):
-    """`compose.yaml` reserves one GPU the standard way, below `deploy.resources.reservations.devices`."""
+    """`compose.yaml` reserves one GPU for the service that is built here, below `deploy.resources.reservations.devices`."""
     found = gpu_reservations(submission, "compose.yaml")
     if not any(one.is_gpu for one in found):
         fail(
-            "no service reserves a GPU" if not found else "the devices that are reserved have no capability `gpu`",
+            "the service reserves no GPU" if not found else "the devices that are reserved have no capability `gpu`",
             expected="a device with `capabilities: [gpu]` below `deploy.resources.reservations.devices` of a service",
             file="compose.yaml",
         )
@@ -185,7 +185,11 @@ def test_compose(submission):
             fail(
                 f"it reserves {one}",
                 expected="one GPU: `count: 1`, or one name in `device_ids`",
-                why="Without `count` and `device_ids`, Compose asks for all." if one.count == -1 else "",
+                why=(
+                    "`count: all` asks for every GPU; so does a device without `count` and `device_ids`."
+                    if one.count == -1
+                    else ""
+                ),
                 file="compose.yaml",
             )
 

@@ -273,6 +273,8 @@ def test_what_compose_reserves(tmp_path, device, said):
         ("- a\n", "no `services`"),
         ("services: {one: {deploy: {}}}\n", "neither `image` nor `build`"),
         ("services: {one: {image: x, deploy: [1]}}\n", "in no mapping"),
+        ("services: {one: {image: x, gpus: 1}}\n", "`gpus` is `1`"),
+        ("services: {one: {image: x, gpus: [1]}}\n", "a device is `1`"),
         ("a: &a [x]\nb: [" + "*a," * 60 + "]\n", "aliases"),
         ("[" * 20_000, "brackets"),
         ("[" * 299, "not valid YAML"),
@@ -286,8 +288,22 @@ def test_what_compose_would_refuse(tmp_path, text, said):
 
 def test_anchors_are_followed_and_no_reservation_is_none(tmp_path):
     text = "x-gpu: &gpu {deploy: {resources: {reservations: {devices: [{capabilities: [gpu], count: 1}]}}}}\n"
-    text += "services: {one: {image: x, <<: *gpu}, two: {build: .}}\n"
+    text += "services: {one: {build: ., <<: *gpu}, two: {image: x}}\n"
     assert [str(one) for one in compose(tmp_path, text)] == ["1 GPU(s)"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("services: {one: {build: ., gpus: all}}\n", ["all GPUs"]),
+        ("services: {one: {build: ., gpus: [{count: 1}]}}\n", ["1 GPU(s)"]),
+        ("services: {one: {build: ., gpus: [{device_ids: ['1']}]}}\n", ["device 1"]),
+        ("services: {one: {build: .}, two: {image: x, gpus: all}}\n", []),
+        ("services: {one: {image: x}, two: {image: x, gpus: [{count: 1}]}}\n", ["1 GPU(s)"]),
+    ],
+)
+def test_the_short_way_and_the_service_that_is_built(tmp_path, text, said):
+    assert [str(one) for one in compose(tmp_path, text)] == said
 
 
 SCRIPTS = {

@@ -28,6 +28,14 @@ services:
     image: gpu-lab
     deploy: {resources: {reservations: {devices: [{device_ids: ["0"], capabilities: [gpu, utility]}]}}}
 """
+GPUS = "services: {trainer: {build: ., gpus: [{count: 1}]}}\n"
+SECOND = """
+services:
+  trainer: {build: .}
+  other:
+    image: gpu-lab
+    deploy: {resources: {reservations: {devices: [{count: 1, capabilities: [gpu]}]}}}
+"""
 ANCHORED = """
 x-gpu: &gpu
   reservations:
@@ -47,6 +55,7 @@ RIGHT = {
     "every device by name": {"run.sh": 'docker run --gpus "device=all" "$1"\n'},
     "one device by id, another service": {"compose.yaml": BY_ID},
     "anchors, and a count in quotes": {"compose.yaml": ANCHORED},
+    "the short way of newer versions": {"compose.yaml": GPUS},
 }
 WRONG = {
     "only the first device counts": ({"Dockerfile": SCRIPT, "device.py": FIRST_DEVICE_ONLY}, {"cuda"}),
@@ -57,6 +66,8 @@ WRONG = {
         {"compose.yaml": BY_ID.replace(", capabilities: [gpu, utility]", "")},
         {"compose"},
     ),
+    "for another service": ({"compose.yaml": SECOND}, {"compose"}),
+    "all, the short way": ({"compose.yaml": "services: {trainer: {build: ., gpus: all}}\n"}, {"compose"}),
     "the old way": ({"compose.yaml": "services: {trainer: {image: x, runtime: nvidia}}\n"}, {"compose"}),
     "the error goes out with 2": (
         {"Dockerfile": SCRIPT, "device.py": LOOKS_AT_DEVICES.replace("SystemExit(1)", "SystemExit(2)")},

@@ -1,6 +1,7 @@
 """What a Compose file reserves for its services, read as Compose reads it. Nothing in it is executed or fetched.
 
-Source: https://docs.docker.com/reference/compose-file/deploy/#devices.
+Sources: https://docs.docker.com/reference/compose-file/deploy/#devices and
+https://docs.docker.com/reference/compose-file/services/#gpus.
 """
 
 from __future__ import annotations
@@ -24,30 +25,39 @@ PLACE = "deploy.resources.reservations.devices"
 
 
 def gpu_reservations(submission: Submission, name: str) -> list[DeviceRequest]:
-    """The devices that all services together reserve, as the requests that Compose makes of them.
+    """The devices that the services which are built here reserve, as the requests that Compose makes of them.
 
-    Ends the check as failed where the file is not what Compose accepts.
+    Of all services, where none is built. Ends the check as failed where the file is not what Compose accepts.
     """
     services = _load(submission, name).get("services")
     if not isinstance(services, dict) or not services:
         _fail(name, "it has no `services`", "services:\n  NAME:\n    image: …")
-    found = []
     for service, settings in services.items():
         if not isinstance(settings, dict):
             _fail(name, f"the service `{service}` has no settings", "`image` or `build`, and `deploy`")
         if not {"image", "build", "extends"} & settings.keys():
             _fail(name, f"the service `{service}` has neither `image` nor `build`", "one of them")
-        here: Any = settings
-        for step in PLACE.split("."):
-            here = here.get(step) if isinstance(here, dict) else _fail(name, f"`{step}` is in no mapping", f"`{PLACE}`")
-            if here is None:
-                break
+    reserved = {service: _reserved(settings, name) for service, settings in services.items()}
+    built = [service for service, settings in services.items() if settings.get("build")]
+    return [one for service in built or services for one in reserved[service]]
+
+
+def _reserved(settings: dict[Any, Any], name: str) -> list[DeviceRequest]:
+    """What one service asks for: below `deploy`, and with `gpus` (since Compose 2.30)."""
+    here: Any = settings
+    for step in PLACE.split("."):
+        here = here.get(step) if isinstance(here, dict) else _fail(name, f"`{step}` is in no mapping", f"`{PLACE}`")
         if here is None:
-            continue
-        if not isinstance(here, list):
-            _fail(name, "`devices` is not a list", "each device begins with `- `")
-        found += [_device(one, name) for one in here]
-    return found
+            break
+    if here is not None and not isinstance(here, list):
+        _fail(name, "`devices` is not a list", "each device begins with `- `")
+    gpus = settings.get("gpus")
+    if gpus == "all":
+        gpus = [{"count": "all"}]
+    if gpus is not None and not isinstance(gpus, list):
+        _fail(name, f"`gpus` is `{str(gpus)[:40]}`", "`gpus: all`, or a list of devices such as `- count: 1`")
+    wanted = [{"capabilities": ["gpu"], **one} if isinstance(one, dict) else one for one in gpus or ()]
+    return [_device(one, name) for one in [*(here or ()), *wanted]]
 
 
 def _load(submission: Submission, name: str) -> dict[Any, Any]:

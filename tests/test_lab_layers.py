@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from tests.unusual import COURSE, SideBySide, failed, lost
@@ -11,6 +13,12 @@ A = "FROM debian:bookworm-slim\n"
 CONF = "COPY --chown=1000:1000 --chmod=640 app.conf /etc/app/app.conf\n"
 SITE = "ADD site.tar.gz /srv/site/\n"
 BACKUP = "COPY backup.tar.gz /srv/backup/backup.tar.gz\n"
+
+GOOD = (
+    P + "WORKDIR /app\nCOPY requirements.txt .\nRUN pip install --no-cache-dir --no-compile -r requirements.txt\n"
+    "ADD --chown=1000:1000 data/measurements.tar.gz data/\nCOPY report.py .\n"
+)
+RUNS = 'USER 1000\nCMD ["python", "report.py"]\n'
 
 RIGHT = {
     "another stage unpacks, the last one copies, packages in a folder of their own": (
@@ -175,6 +183,23 @@ WRONG = {
             "Dockerfile": P
             + "ARG TOKEN=token-of-the-measuring-station-5f3a9c1e7b\nWORKDIR /app\nCOPY requirements.txt .\n"
             'RUN pip install -r requirements.txt\nRUN test -n "$TOKEN"\nADD --chown=1000 data/measurements.tar.gz data/\nCOPY report.py .\nUSER 1000\nCMD ["python", "report.py"]\n'
+        },
+        {"secret"},
+    ),
+    "the token is compressed on its way into the image": (
+        "layers",
+        {
+            "Dockerfile": GOOD
+            + "RUN --mount=type=bind,source=station.token,target=/token gzip -c /token > /app/notes.gz\n"
+            + RUNS
+        },
+        {"secret"},
+    ),
+    "the token is in a file of notes, in base64": (
+        "layers",
+        {
+            "notes.txt": "key: " + base64.b64encode(b"id=token-of-the-measuring-station-5f3a9c1e7b").decode(),
+            "Dockerfile": GOOD + "COPY notes.txt .\n" + RUNS,
         },
         {"secret"},
     ),

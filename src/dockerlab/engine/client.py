@@ -178,11 +178,11 @@ class Engine:
             raw = self.api.history(ref)
         return [Step(instruction=one["CreatedBy"], size=one["Size"], empty=one["Size"] == 0) for one in reversed(raw)]
 
-    def layers(self, ref: str, needles: tuple[bytes, ...] = ()) -> list[Layer]:
-        """What each layer holds, the base's first; `needles` are byte strings to look for in every file."""
+    def layers(self, ref: str, needles: tuple[bytes, ...] = (), *, thorough: bool = False) -> list[Layer]:
+        """What each layer holds, the base's first; `needles` are looked for in every file, `thorough`ly or as they are."""
         with self.meter.waiting(), speaking(f"read the layers of {ref}"):
             stream = self.api.get_image(ref, chunk_size=2**20)
-            return read_layers(stream, needles)
+            return read_layers(stream, needles, thorough=thorough)
 
     def pull(self, ref: str) -> None:
         """Fetches the image. Raises EngineGone with the registry's words where it cannot."""

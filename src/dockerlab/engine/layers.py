@@ -12,13 +12,13 @@ import tarfile
 from collections.abc import Iterator
 from typing import Any
 
+from dockerlab.engine.needles import Needles
 from dockerlab.engine.objects import Entry, Layer
 from dockerlab.errors import EngineGone, LimitReached
 
 MOST_ENTRIES = 500_000
 """Paths in one image; a Debian with PyTorch has about 30,000."""
 LARGEST_JSON = 4_000_000
-PIECE = 2**20
 OUTER, INNER = 2**18, 2**15
 """Bytes that tarfile reads at once. It copies what is left of them at every header, so more is slower: measured."""
 WHITEOUT = ".wh."
@@ -49,14 +49,17 @@ class Chunks(io.RawIOBase):
         return count
 
 
-def read_layers(chunks: Iterator[bytes], needles: tuple[bytes, ...] = ()) -> list[Layer]:
+def read_layers(chunks: Iterator[bytes], needles: tuple[bytes, ...] = (), *, thorough: bool = False) -> list[Layer]:
     """The layers in the order of the stack; entries tell which of the `needles` their bytes hold.
+
+    With `thorough`, also where they hold them in another form or packed up (see engine.needles).
 
     Raises EngineGone where the export cannot be understood.
     """
     found: dict[str, tuple[Entry, ...]] = {}
     links: dict[str, str] = {}
     documents: dict[str, Any] = {}
+    wanted = Needles(needles, thorough=thorough) if needles else None
     try:
         with tarfile.open(fileobj=Chunks(chunks), mode="r|", bufsize=OUTER) as outer:
             for member in outer:
@@ -73,7 +76,7 @@ def read_layers(chunks: Iterator[bytes], needles: tuple[bytes, ...] = ()) -> lis
                     if file.peek(1)[:1] == b"{":  # a config or a manifest of the OCI layout
                         documents[member.name] = json.loads(file.read(LARGEST_JSON))
                     else:
-                        found[member.name] = _entries(file, needles)
+                        found[member.name] = _entries(file, wanted)
         manifest = documents["manifest.json"][0]
         config = documents[manifest["Config"]]
         names = [links.get(name, name) for name in manifest["Layers"]]
@@ -104,31 +107,18 @@ def _instructions(history: list[dict[str, Any]], count: int) -> list[str]:
     return ([""] * count + found)[-count:] if count else []
 
 
-def _entries(file: Any, needles: tuple[bytes, ...]) -> tuple[Entry, ...]:
+def _entries(file: Any, needles: Needles | None) -> tuple[Entry, ...]:
     """What one layer holds."""
     entries: list[Entry] = []
     with tarfile.open(fileobj=file, mode="r|*", bufsize=INNER) as layer:
         for member in layer:
             if len(entries) >= MOST_ENTRIES:
                 raise LimitReached(f"The image holds more than {MOST_ENTRIES} paths in one layer.")
-            held = _held(layer, member, needles) if needles and member.isreg() else ()
+            data = layer.extractfile(member) if needles and member.isreg() else None
+            held = needles.held(data) if needles and data else ()
             entries.append(_entry(member, held))
             layer.members = []  # type: ignore[attr-defined]  # tarfile remembers every member; a stream never needs them again
     return tuple(entries)
-
-
-def _held(layer: tarfile.TarFile, member: tarfile.TarInfo, needles: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """Which needles the file holds, read in pieces that overlap."""
-    data = layer.extractfile(member)
-    assert data is not None
-    overlap = max(map(len, needles)) - 1
-    found: set[bytes] = set()
-    tail = b""
-    while piece := data.read(PIECE):
-        text = tail + piece
-        found.update(needle for needle in needles if needle in text)
-        tail = text[-overlap:] if overlap else b""
-    return tuple(needle for needle in needles if needle in found)
 
 
 def _entry(member: tarfile.TarInfo, held: tuple[bytes, ...]) -> Entry:

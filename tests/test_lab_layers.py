@@ -189,9 +189,11 @@ WRONG = {
     "the token is compressed on its way into the image": (
         "layers",
         {
+            "station.token": "token-of-the-measuring-station-5f3a9c1e7b\n",
+            ".dockerignore": "",
             "Dockerfile": GOOD
             + "RUN --mount=type=bind,source=station.token,target=/token gzip -c /token > /app/notes.gz\n"
-            + RUNS
+            + RUNS,
         },
         {"secret"},
     ),

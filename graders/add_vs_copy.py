@@ -237,7 +237,7 @@ def test_add_for_unpacking_only(dockerfile, submission):
         if re.search(r"(^|[\s;&|\"'/\[(])(bsd)?tar[\s\"']", one.original):
             fail(
                 f"`{one.original[:120]}`",
-                why="Unpacking in a RUN needs the archive in a layer first.",
+                why="ADD unpacks an archive of the context by itself, in one step.",
                 file=dockerfile.name,
                 line=one.line,
             )

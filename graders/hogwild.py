@@ -128,7 +128,7 @@ def test_arguments(shuffled):
     told = pids(done.stdout) & seen
     if done.exit_code != 0 or len(told) != MANY:
         fail(
-            f"{len(told)} processes tell of their training, and the exit code is {done.exit_code}",
+            f"{len(told)} process{'' if len(told) == 1 else 'es'} told of a training, and the exit code is {done.exit_code}",
             expected=f"lines of {MANY} processes, and exit code 0",
             detail=(done.stdout + done.stderr)[-800:],
         )

@@ -257,7 +257,11 @@ def quick(stop, name):
         fail(
             f"it took {stop.seconds:.1f} s, and the exit code is {stop.exit_code}",
             expected=f"an end within {SOON} s by its own doing",
-            why="The program did not hear the signal: something else is process 1.",
+            why=(
+                "SIGKILL came at once, without a grace period. Is that the STOPSIGNAL of the image?"
+                if stop.seconds < SOON
+                else "The program did not end for the signal. Who is process 1, and what does it do then?"
+            ),
             file=name,
         )
 

@@ -18,18 +18,18 @@ _MEANINGS = {
 
 
 class ExitCode(int):
-    """An exit code that knows what it means: 128+n is death by signal n (POSIX shell convention)."""
+    """An exit code that knows what it says: 128 + n is what is told of an end by signal n, or what a program chose itself."""
 
     @property
     def meaning(self) -> str:
-        """The code in words, such as `killed by SIGKILL`; empty where nothing general can be said."""
+        """The code in words, such as `128 + 9, as of SIGKILL`; empty where nothing general can be said."""
         if self in _MEANINGS:
             return _MEANINGS[self]
         if 128 < self < 128 + 65:
             try:
-                return f"ended by {signal.Signals(self - 128).name}, signal {self - 128}"
+                return f"128 + {self - 128}, as of {signal.Signals(self - 128).name}"
             except ValueError:
-                return f"ended by signal {self - 128}"
+                return f"128 + {self - 128}, as of signal {self - 128}"
         return ""
 
     def __str__(self) -> str:

@@ -84,6 +84,13 @@ def test_no_engine_is_one_line_and_exit_code_3(typed, monkeypatch, submission):
         assert "nowhere.sock" in err
 
 
+def test_what_start_tells_to_type_can_be_typed(typed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = typed("start", "hello_world", "Two words")
+    assert code == 0
+    assert "cd 'Two words' && dockerlab check" in out
+
+
 def test_start_check_and_hint_know_the_lab(typed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert typed("start", "hello_world")[0] == 0

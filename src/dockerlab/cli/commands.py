@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def start(lab: str, folder: Path | None) -> None:
 
     target = student.start(open_the_course(), lab, folder)
     click.echo(f"{target} is ready. Read {target / 'LESSON.md'}, then work in that folder and try:")
-    click.echo(f"  cd {target} && dockerlab check")
+    click.echo(f"  cd {shlex.quote(str(target))} && dockerlab check")
 
 
 @click.command()

@@ -56,10 +56,9 @@ WRONG = {
         {"Dockerfile": f"FROM busybox:latest AS b\nFROM debian:bookworm-slim\n{LABEL}COPY greet.sh /g\nCMD sh /g\n"},
         {"pinned"},
     ),
-    "a key too many": (
+    "one answer, and a key of no question": (
         {"answers.toml": 'state_after_exit = "exited"\nextra = "x"\n'},
         {
-            "state_after_exit",
             "ps_shows",
             "removes_container",
             "logs_after_exit",

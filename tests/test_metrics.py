@@ -7,6 +7,16 @@ import pytest
 from dockerlab.checks.metrics import accuracies, epochs, losses, tells_nan
 
 ACCURACIES = [
+    ("Test set: Average loss: 0.1234, Accuracy: 1290/1500 (86%)", [0.86]),
+    ("epoch=3 loss=0.0712 accuracy=0.9780", [0.978]),
+    ("Epoch 2, acc: 90%", [0.9]),
+    ("Validation Accuracy = 97.5", [0.975]),
+    ("accuracy: nan", []),
+    ("Test Accuracy of the model: 9000 / 10000", [0.9]),
+    ("acc 1.0", [1.0]),
+    ("accelerate 5", []),
+    ("Accuracy: 0/0 (nan%)", []),
+    ("nothing", []),
     ("Accuracy: 1290/1500 (86%)", [0.86]),
     ("Test set: Average loss: 0.0512, Accuracy: 9832/10000 (98%)", [0.9832]),
     ("accuracy=0.86", [0.86]),

@@ -6,7 +6,9 @@ an event or raises BrokenEvent.
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -104,9 +106,7 @@ class Costs(Event, frozen=True, kw_only=True):
 EVENTS = (Collected, Broken, CheckStarted, Building, Waiting, Built, Doing, Curve, Picture, CheckEnded, Costs)
 Listen = Callable[[Event], None]
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(
-    Collected | Broken | CheckStarted | Building | Waiting | Built | Doing | Curve | Picture | CheckEnded | Costs
-)
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(functools.reduce(operator.or_, EVENTS))
 
 
 def encode(event: Event) -> bytes:
@@ -122,10 +122,9 @@ def decode(line: bytes) -> Event:
     if len(line) >= MAX_EVENT_BYTES:
         raise BrokenEvent(f"it said more than {MAX_EVENT_BYTES:,} bytes at once")
     try:
-        event: Event = _decoder.decode(line)
+        return _decoder.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BrokenEvent("it broke off in the middle of what it said") from error
-    return event
 
 
 def _writable(value: Any) -> Any:

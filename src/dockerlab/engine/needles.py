@@ -28,11 +28,11 @@ DEPTH = 2
 """Archives in archives."""
 USTAR = slice(257, 262)
 """Where a tar archive says that it is one (POSIX.1-1988, pax)."""
-MARKS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"PK\x03\x04")
-"""How gzip, bzip2, xz and zip files begin."""
+GZIP, BZIP2, XZ, ZIP = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"PK\x03\x04"
+"""How such files begin."""
 LZMA_MEMORY_BYTES = 100_000_000
 BROKEN = (
-    OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
+    OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
     tarfile.TarError, OverflowError, MemoryError,
 )  # fmt: skip
 """What reading an archive raises that is broken, locked, or of an unknown kind; what came before it counts."""
@@ -97,13 +97,13 @@ class Needles:
         """What an archive or a compressed file holds, as far as it can be read and there is room."""
         with contextlib.suppress(*BROKEN):
             source = io.BytesIO(data)
-            if data[:2] == b"\x1f\x8b":
+            if data.startswith(GZIP):
                 yield self._read(gzip.GzipFile(fileobj=source))
-            elif data[:3] == b"BZh":
+            elif data.startswith(BZIP2):
                 yield self._read(bz2.BZ2File(source))
-            elif data[:6] == b"\xfd7zXZ\0":
+            elif data.startswith(XZ):
                 yield self._read(_Lzma(source))
-            elif data[:4] == b"PK\x03\x04":
+            elif data.startswith(ZIP):
                 with zipfile.ZipFile(source) as packed:
                     for member in packed.infolist()[:MOST_MEMBERS]:
                         with contextlib.suppress(*BROKEN):
@@ -142,4 +142,4 @@ class _Lzma:
 
 
 def _is_archive(data: bytes) -> bool:
-    return data.startswith(MARKS) or data[USTAR] == b"ustar"
+    return data.startswith((GZIP, BZIP2, XZ, ZIP)) or data[USTAR] == b"ustar"

@@ -36,20 +36,22 @@ class Drawn:
 
         def draw() -> None:
             with contextlib.suppress(Exception):
-                assert self.noisy
+                self._draw_noisy()
 
         threading.Thread(target=draw, daemon=True).start()
 
     @property
     def noisy(self) -> Data:
         """Digits of which some of the test images, `wrong` of them, have a wrong label."""
-        rng = self._rng("the share of wrong labels")
-        return self._draw("noisy", wrong=rng.uniform(*WRONG))
+        return self._draw_noisy()
 
     @property
     def shuffled(self) -> Data:
         """Digits from which nothing can be learned: each has another one's label."""
         return self._draw("shuffled", shuffle=True)
+
+    def _draw_noisy(self) -> Data:
+        return self._draw("noisy", wrong=self._rng("the share of wrong labels").uniform(*WRONG))
 
     def _draw(self, name: str, *, wrong: float = 0.0, shuffle: bool = False) -> Data:
         found = read_note(Path(self._pool)) if self._pool else None

@@ -114,7 +114,7 @@ def _work(
         telling = ThreadPoolExecutor(1).submit(engine.info, UNKNOWN)  # beside the child's start: it takes as long
         order = Order(
             grader=str(course.grader(lab.slug)), submission=str(scratch / "submission"), home=str(scratch / "home"),
-            run_id=run_id, limits=lab.limits, connect=connect, only=only, cache=str(state_folder() / "pycache"),
+            run_id=run_id, limits=lab.limits, connect=connect, only=only,
             data=_data(lab), picture=picture, seed=seed, cache_namespace=secrets.token_hex(16),
             images=[*(recipe.ref for recipe in course.images()), *lab.images, *usual_images()],
         )  # fmt: skip
@@ -158,7 +158,7 @@ def list_checks(course: Course, lab: str) -> list[Check]:
     with tempfile.TemporaryDirectory(prefix="dockerlab-list-") as spare:
         order = Order(
             grader=str(course.grader(lab)), submission=spare, home=spare, run_id="", limits=chosen.limits,
-            connect=ENGINE, collect_only=True, cache=str(state_folder() / "pycache"),
+            connect=ENGINE, collect_only=True,
         )  # fmt: skip
         worker = Worker(order, owner(), lambda event: None)
         worker.work()

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import msgspec
 
+from dockerlab.engine.daemon import state_folder
 from dockerlab.events import MAX_EVENT_BYTES
 from dockerlab.plugin.order import Order
 from dockerlab.processes import end_group, end_session
@@ -36,15 +37,26 @@ def environment(owner: str, scratch: Path) -> dict[str, str]:
     return kept | places | {"DOCKERLAB_OWNER": owner, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
+def _compiled_code() -> list[str]:
+    """Where Python is to keep what it compiles: neither in the course nor in the toolkit; nowhere, where it cannot."""
+    kept = state_folder() / "pycache"
+    with contextlib.suppress(OSError):
+        kept.mkdir(parents=True, exist_ok=True)
+        if os.access(kept, os.W_OK):
+            return ["-X", f"pycache_prefix={kept}"]
+    return ["-B"]
+
+
 class Child:
     """One process that grades. It starts at once, and loads what it needs while its order is still being prepared."""
 
     def __init__(self, home: Path, owner: str) -> None:
+        """`owner` marks what it makes; compiled code is kept from one grading to the next, beside what else outlives them."""
         scratch = home / "tmp"
         scratch.mkdir(exist_ok=True)
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 -- closed in __exit__
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-B", "-m", "dockerlab.plugin.child"], cwd=home, env=environment(owner, scratch),
+            [sys.executable, "-I", *_compiled_code(), "-m", "dockerlab.plugin.child"], cwd=home, env=environment(owner, scratch),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, start_new_session=os.name == "posix",
         )  # fmt: skip
         self._is_ended = False

@@ -96,8 +96,6 @@ class Bench:
     def __post_init__(self) -> None:
         self._desk.set(_Desk())
         self._drawn = Drawn(self.data_folder, self.rng)
-        if self.data_folder:
-            self._drawn.begin()
 
     @property
     def engine(self) -> Engine:
@@ -191,6 +189,8 @@ class Bench:
             return self.failed_builds[name]
         try:
             self.submission.dockerfile(dockerfile)
+            if self.data_folder:
+                self._drawn.begin()  # the builder has the time for it
             with self._building(name), tempfile.TemporaryDirectory(prefix="dockerlab-context-") as scratch:
                 context = self.submission.path
                 if changes:

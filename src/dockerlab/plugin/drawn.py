@@ -30,14 +30,19 @@ class Drawn:
         self._made: dict[str, Data] = {}
         self._lock = threading.Lock()
         self._is_removed = False
+        self._is_begun = False
 
     def begin(self) -> None:
-        """Draw the first set beside what else goes on; whoever asks for it meanwhile waits. What fails is told to who asks."""
+        """Draw the sets beside what else goes on; whoever asks for one meanwhile waits. What fails is told to who asks."""
 
         def draw() -> None:
             with contextlib.suppress(Exception):
                 self._draw_noisy()
+                self._draw_shuffled()
 
+        if self._is_begun:
+            return
+        self._is_begun = True
         threading.Thread(target=draw, daemon=True).start()
 
     @property
@@ -48,6 +53,9 @@ class Drawn:
     @property
     def shuffled(self) -> Data:
         """Digits from which nothing can be learned: each has another one's label."""
+        return self._draw_shuffled()
+
+    def _draw_shuffled(self) -> Data:
         return self._draw("shuffled", shuffle=True)
 
     def _draw_noisy(self) -> Data:

@@ -25,8 +25,6 @@ class Order(msgspec.Struct, frozen=True):
     """module:function that opens the engine."""
     data: str = ""
     """Where the digits are that the lab is graded with; empty: it needs none."""
-    cache: str = ""
-    """Where compiled graders are kept, outside the course; empty: nowhere."""
     done: dict[str, str] = {}
     """Outcomes that an earlier child brought home: check to status."""
     only: list[str] | None = None

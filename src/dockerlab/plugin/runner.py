@@ -9,7 +9,6 @@ import dataclasses
 import importlib
 import math
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -198,8 +197,6 @@ def carry_out(order: Order) -> None:
             order.grader, f"--rootdir={order.home}", f"--confcutdir={order.home}", "-c", str(settings), "--noconftest",
             "--import-mode=importlib", *(f"-pno:{plugin}" for plugin in NOT_LOADED),
         ]  # fmt: skip
-        if order.cache:  # rewriting a grader's asserts takes longer than all else here: once is enough
-            sys.pycache_prefix, sys.dont_write_bytecode = order.cache, False
         pytest.main(args, plugins=[run, Fixtures(bench)])
         bench.close()
         if order.picture and not run.broken:

@@ -83,7 +83,7 @@ class BuildSpec:
     dockerfile: str = "Dockerfile"
     """Its name in the context."""
     labels: Mapping[str, str]
-    tag: str = ""
+    tag: str
     target: str = ""
     """The stage to stop at; empty: the last."""
     build_args: Mapping[str, str] = field(default_factory=dict)
@@ -95,27 +95,26 @@ class BuildSpec:
     stopper: Stopper = field(default_factory=Stopper)
 
 
-def build_with_cli(builder: Builder, host: str, spec: BuildSpec) -> str:
-    """Builds and returns the image's id. Raises a SubmissionError for what the Dockerfile is to blame for."""
+def build_with_cli(builder: Builder, host: str, spec: BuildSpec) -> None:
+    """Builds the image. Raises a SubmissionError for what the Dockerfile is to blame for.
+
+    It is found by its name: what an id is the id of differs from store to store, and with attestations.
+    """
     path = spec.context / spec.dockerfile
     with tempfile.TemporaryDirectory(prefix="dockerlab-build-") as scratch:
-        iid = Path(scratch, "iid")
-        command = [
-            builder.cli, "--host", host, "build", "--progress=plain", "--iidfile", str(iid), "--file", str(path),
-        ]  # fmt: skip
+        command = [builder.cli, "--host", host, "build", "--progress=plain", "--tag", spec.tag, "--file", str(path)]
         for key, value in spec.labels.items():
             command += ["--label", f"{key}={value}"]
         for key, value in spec.build_args.items():
             command += ["--build-arg", f"{key}={value}"]
-        command += ["--tag", spec.tag] if spec.tag else []
         command += ["--target", spec.target] if spec.target else []
         command += ["--no-cache"] if spec.no_cache else []
         command += ["--load"] if builder.kind == "buildx" else []
         log = BuildLog()
         config = Path(scratch, "config")
         code = follow([*command, str(spec.context)], log, spec.seconds, spec.on_line, config, spec.stopper)
-        if code == 0 and iid.is_file():
-            return iid.read_text().strip()
+        if code == 0:
+            return None
     parsed = Dockerfile.read(spec.context, spec.dockerfile)
     if _needs_frontend(log) and parsed.without_official_syntax(path):
         return build_with_cli(builder, host, spec)

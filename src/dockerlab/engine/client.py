@@ -8,6 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,13 @@ from dockerlab.engine.connect import DEFAULT_SOCKET, Address, addresses, brief, 
 from dockerlab.engine.container import Container
 from dockerlab.engine.disk_watch import DiskWatch
 from dockerlab.engine.dockerfile import Dockerfile
+from dockerlab.engine.images import Images
 from dockerlab.engine.labels import OWNER, RUN, new_run_id, owner, owner_lives
-from dockerlab.engine.layers import read_layers
 from dockerlab.engine.meter import Meter
-from dockerlab.engine.objects import ExitCode, Finished, Image, Layer, RunSpec, Step
+from dockerlab.engine.objects import ExitCode, Finished, Image, Layer, Mount, RunSpec, Step
 from dockerlab.engine.origins import is_only_here
 from dockerlab.engine.streams import Deadline, Frames, collect
+from dockerlab.engine.volumes import Volumes
 from dockerlab.errors import (
     DockerlabError,
     EngineGone,
@@ -54,6 +56,8 @@ class Engine:
         self.api = open_client(address, self.meter)
         self._lock = threading.Lock()
         self._network = ""
+        self.images = Images(self.api, self.meter)
+        self._volumes = Volumes(self.api, run_id, lambda: self.labels)
         self.disk = DiskWatch(self.api)
         """Ends containers that write too much."""
         self._configs: dict[str, dict[str, Any]] = {}
@@ -118,6 +122,8 @@ class Engine:
                 build_args[CACHE_NAMESPACE] = rules.cache_namespace
             mark = f"{secrets.token_hex(8)}.build.invalid"  # a host that nobody asks a proxy for, or anything
             build_args["no_proxy"] = ",".join(filter(None, [os.environ.get("no_proxy", ""), mark]))
+        # A name of its own: the containerd store keeps nothing that has none.
+        tag = tag or f"dockerlab-{self.run_id}:{secrets.token_hex(8)}"
         spec = BuildSpec(
             context=context, dockerfile=dockerfile, labels=self.labels if labels is None else labels, tag=tag, target=target,
             build_args=build_args, no_cache=no_cache, seconds=seconds or limits.build_seconds, on_line=on_line,
@@ -125,10 +131,10 @@ class Engine:
         with self.meter.waiting(), watched(self._root, mark, limits, spec.stopper.stop):
             self.meter.builds += 1
             if self.builder.kind == LEGACY.kind:
-                image_id = legacy.build(self.address, spec)
+                legacy.build(self.address, spec)
             else:
-                image_id = build_with_cli(self.builder, self.address.url, spec)
-        return self.image(image_id)
+                build_with_cli(self.builder, self.address.url, spec)
+        return self.image(tag)
 
     @cached_property
     def _root(self) -> Path | None:
@@ -145,44 +151,19 @@ class Engine:
 
     def has_image(self, ref: str) -> bool:
         """Whether the engine has that image already."""
-        with speaking(f"look for the image {ref}"):
-            try:
-                self.api.inspect_image(ref)
-            except docker.errors.NotFound:
-                return False
-        return True
+        return self.images.has(ref)
 
     def image(self, ref: str) -> Image:
         """The image of that name or id."""
-        with speaking(f"inspect the image {ref}"):
-            raw = self.api.inspect_image(ref)
-        config = raw.get("Config") or {}
-        return Image(
-            id=raw["Id"], size=self._size(raw), cmd=_tuple(config.get("Cmd")), entrypoint=_tuple(config.get("Entrypoint")),
-            env=dict(line.partition("=")[::2] for line in config.get("Env") or []), labels=config.get("Labels") or {},
-            user=config.get("User") or "", workdir=config.get("WorkingDir") or "/",
-            ports=tuple(sorted(config.get("ExposedPorts") or ())), volumes=tuple(sorted(config.get("Volumes") or ())),
-            stop_signal=config.get("StopSignal") or "", layers=tuple(raw["RootFS"].get("Layers") or ()),
-            tags=tuple(raw.get("RepoTags") or ()),
-        )  # fmt: skip
-
-    def _size(self, raw: dict[str, Any]) -> int:
-        """Uncompressed bytes. The containerd store's `Size` means other things, so there the layers are counted."""
-        if raw.get("GraphDriver", {}).get("Name"):
-            return int(raw["Size"])
-        return sum(layer.size for layer in self.layers(raw["Id"]))
+        return self.images.get(ref)
 
     def history(self, ref: str) -> list[Step]:
         """The steps that made the image, the first one first."""
-        with speaking(f"read the history of {ref}"):
-            raw = self.api.history(ref)
-        return [Step(instruction=one["CreatedBy"], size=one["Size"], empty=one["Size"] == 0) for one in reversed(raw)]
+        return self.images.history(ref)
 
     def layers(self, ref: str, needles: tuple[bytes, ...] = (), *, thorough: bool = False) -> list[Layer]:
         """What each layer holds, the base's first; `needles` are looked for in every file, `thorough`ly or as they are."""
-        with self.meter.waiting(), speaking(f"read the layers of {ref}"):
-            stream = self.api.get_image(ref, chunk_size=2**20)
-            return read_layers(stream, needles, thorough=thorough)
+        return self.images.layers(ref, needles, thorough=thorough)
 
     def pull(self, ref: str) -> None:
         """Fetches the image. Raises EngineGone with the registry's words where it cannot."""
@@ -202,7 +183,8 @@ class Engine:
             options["networking_config"] = {"EndpointsConfig": {network: {}}}
         else:
             network = {"outside": "bridge"}.get(spec.network, spec.network)
-        host = self.api.create_host_config(**sandbox.host_options(spec, limits, network))
+        mounts = tuple(self._engines_own(mount, spec.image, limits) for mount in spec.mounts)
+        host = self.api.create_host_config(**sandbox.host_options(replace(spec, mounts=mounts), limits, network))
         config = self._config(spec.image)
         self.meter.containers += 1
         try:
@@ -226,6 +208,17 @@ class Engine:
                 raise
             self._checked.add(spec.image)
         return container
+
+    def _engines_own(self, mount: Mount, image: str, limits: Limits) -> Mount:
+        """The mount as the engine can make it, wherever it is: a volume with what the folder holds."""
+        if mount.volume or not mount.read_only:
+            return mount
+
+        def hold(volume: str, place: str) -> str:
+            own = Mount(source=volume, target=place, read_only=False, volume=True)
+            return self.create(RunSpec(image=image, args=("none",), mounts=(own,)), limits)
+
+        return Mount(source=self._volumes.of(mount.source, hold, self.remove), target=mount.target, volume=True)
 
     def _config(self, image: str) -> dict[str, Any]:
         """The settings of an image: Healthcheck, Volumes and so on."""
@@ -398,7 +391,3 @@ def _limits_of_builds(url: str) -> str:
 
     held = limits_of_builds() if url == DEFAULT_SOCKET else ()
     return "; ".join(held) if held else "time and disk are watched; memory, processes and network are the engine's own"
-
-
-def _tuple(value: list[str] | None) -> tuple[str, ...] | None:
-    return tuple(value) if value else None

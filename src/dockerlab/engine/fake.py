@@ -60,7 +60,7 @@ class FakeEngine:
             raise BuildFailed(f"The build stopped: {labels['fake.build']}", file=dockerfile, line=1)
         self.meter.builds += 1
         image = Image(
-            id="sha256:" + hashlib.sha256(parsed.text.encode()).hexdigest(), size=0, cmd=None, entrypoint=None, env={},
+            id="sha256:" + hashlib.sha256(parsed.text.encode()).hexdigest(), measure=lambda: 0, cmd=None, entrypoint=None, env={},
             labels=labels, user="", workdir="/", ports=(), volumes=(), stop_signal="", layers=(),
         )  # fmt: skip
         self.images[image.id] = image

@@ -1,14 +1,17 @@
 """An image's layers, read from the engine's export without running anything. Streamed, never unpacked to disk.
 
 Formats: the engine's own (`ID/layer.tar`, https://github.com/moby/docker-image-spec/blob/main/v1.2.md) and the OCI
-layout (`blobs/sha256/…`); whiteouts as https://github.com/opencontainers/image-spec/blob/main/layer.md has them.
+layout (`blobs/sha256/…`), whose layers are plain, gzip or zstd (https://github.com/opencontainers/image-spec/blob/main/layer.md,
+which has the whiteouts as well).
 """
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tarfile
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +24,10 @@ MOST_ENTRIES = 500_000
 LARGEST_JSON = 4_000_000
 OUTER, INNER = 2**18, 2**15
 """Bytes that tarfile reads at once. It copies what is left of them at every header, so more is slower: measured."""
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+"""How compressed data begin (RFC 1952, RFC 8878)."""
+USTAR = 257
+"""Where the header of a tar archive names its format (POSIX.1-1988, ustar)."""
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 
@@ -52,7 +59,8 @@ class Chunks(io.RawIOBase):
 def read_layers(chunks: Iterator[bytes], needles: tuple[bytes, ...] = (), *, thorough: bool = False) -> list[Layer]:
     """The layers in the order of the stack; entries tell which of the `needles` their bytes hold.
 
-    With `thorough`, also where they hold them in another form or packed up (see engine.needles).
+    With `thorough`, also where they hold them in another form or packed up (see engine.needles). An export of several
+    images, as that of a name that stands for several platforms, has the first one's layers read.
 
     Raises EngineGone where the export cannot be understood.
     """
@@ -73,10 +81,13 @@ def read_layers(chunks: Iterator[bytes], needles: tuple[bytes, ...] = (), *, tho
                     documents[member.name] = json.loads(data.read(LARGEST_JSON))
                 elif member.name.endswith("/layer.tar") or member.name.startswith("blobs/"):
                     file = io.BufferedReader(data, 2**20)  # type: ignore[type-var]  # it reads like a raw file
-                    if file.peek(1)[:1] == b"{":  # a config or a manifest of the OCI layout
+                    begins = file.peek(USTAR + 5)
+                    if (
+                        begins.startswith(b"{") and begins[USTAR : USTAR + 5] != b"ustar"
+                    ):  # a config or manifest of the OCI layout
                         documents[member.name] = json.loads(file.read(LARGEST_JSON))
                     else:
-                        found[member.name] = _entries(file, wanted)
+                        found[member.name] = _entries(_plain(file, begins), wanted)
         manifest = documents["manifest.json"][0]
         config = documents[manifest["Config"]]
         names = [links.get(name, name) for name in manifest["Layers"]]
@@ -86,8 +97,26 @@ def read_layers(chunks: Iterator[bytes], needles: tuple[bytes, ...] = (), *, tho
             Layer(diff_id=diff_id, entries=found[name], instruction=instruction)
             for name, diff_id, instruction in zip(names, ids, made_by, strict=True)
         ]
-    except (tarfile.TarError, ValueError, KeyError, IndexError, EOFError) as error:
+    except (tarfile.TarError, ValueError, KeyError, IndexError, EOFError, zlib.error, _zstd_error()) as error:
         raise EngineGone(f"The engine's export of an image could not be read: {error!r}.") from error
+
+
+def _plain(file: Any, begins: bytes) -> Any:
+    """The layer's archive, without what it is compressed with."""
+    if begins.startswith(GZIP):
+        return gzip.GzipFile(fileobj=file, mode="rb")
+    if begins.startswith(ZSTD):
+        import zstandard  # it takes longer to load than most layers to be read, and few are packed so
+
+        return zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+    return file
+
+
+def _zstd_error() -> type[Exception]:
+    import zstandard
+
+    error: type[Exception] = zstandard.ZstdError
+    return error
 
 
 def _beside(name: str, target: str) -> str:
@@ -110,7 +139,7 @@ def _instructions(history: list[dict[str, Any]], count: int) -> list[str]:
 def _entries(file: Any, needles: Needles | None) -> tuple[Entry, ...]:
     """What one layer holds."""
     entries: list[Entry] = []
-    with tarfile.open(fileobj=file, mode="r|*", bufsize=INNER) as layer:
+    with tarfile.open(fileobj=file, mode="r|", bufsize=INNER) as layer:
         for member in layer:
             if len(entries) >= MOST_ENTRIES:
                 raise LimitReached(f"The image holds more than {MOST_ENTRIES} paths in one layer.")

@@ -15,8 +15,8 @@ from dockerlab.engine.meter import Meter
 from dockerlab.errors import LimitReached
 
 
-def build(address: Address, spec: BuildSpec) -> str:
-    """Builds and returns the image's id; raises as `builder.build_with_cli` does."""
+def build(address: Address, spec: BuildSpec) -> None:
+    """Builds the image; raises as `builder.build_with_cli` does."""
     parsed = Dockerfile.read(spec.context, spec.dockerfile)
     api = open_client(address, Meter())
     api._auth_configs = docker.auth.AuthConfig({})  # docker-py would send every credential that it knows
@@ -26,7 +26,7 @@ def build(address: Address, spec: BuildSpec) -> str:
     try:
         with speaking("build an image"):
             records = api.build(
-                path=str(spec.context), dockerfile=spec.dockerfile, tag=spec.tag or None, target=spec.target or None,
+                path=str(spec.context), dockerfile=spec.dockerfile, tag=spec.tag, target=spec.target or None,
                 labels=dict(spec.labels),
                 buildargs=dict(spec.build_args), nocache=spec.no_cache, rm=True, forcerm=True, decode=True,
                 timeout=int(spec.seconds),
@@ -51,4 +51,3 @@ def build(address: Address, spec: BuildSpec) -> str:
         api.close()
     if log.failed or not image:
         raise explain(log, parsed)
-    return str(image)

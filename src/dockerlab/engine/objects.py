@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -48,10 +48,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """An image, as the engine describes it. Sizes are uncompressed bytes of the layers."""
+    """An image, as the engine describes it."""
 
     id: str
-    size: int
+    measure: Callable[[], int] = field(repr=False, compare=False)
+    """Tells `size`, which takes its time on some engines."""
     cmd: tuple[str, ...] | None
     entrypoint: tuple[str, ...] | None
     env: Mapping[str, str]
@@ -65,6 +66,11 @@ class Image:
     layers: tuple[str, ...]
     """Diff ids: SHA-256 of each uncompressed layer, the base's first."""
     tags: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Uncompressed bytes of the layers' files, on whatever engine."""
+        return self.measure()
 
     @property
     def runs_as_root(self) -> bool:
@@ -181,13 +187,16 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """A folder of the host, or a volume, in a container."""
+    """A folder in a container: what a folder of this machine holds, or a volume of the engine."""
 
     source: str
     target: str
     read_only: bool = True
     volume: bool = False
-    """Whether the source is a volume's name."""
+    """Whether the source is a volume's name. A folder's content is put into one: the engine may be on another machine.
+
+    A folder that a container may write to is bound, and works where the engine sees it.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

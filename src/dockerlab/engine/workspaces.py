@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from dockerlab.engine.connect import speaking
 from dockerlab.engine.container import Container
 from dockerlab.engine.objects import Mount, RunSpec
+from dockerlab.engine.volumes import readable
 from dockerlab.errors import EngineGone
 from dockerlab.model import Limits
 
@@ -141,15 +142,9 @@ def _packed(submission: Path) -> bytes:
     """The submission as /submission, and the keeper, as a tar archive; its size is bounded by the lab's limit."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        archive.add(submission, "submission", filter=_root)
-        archive.add(KEEPER, "keeper.py", filter=_root)
+        archive.add(submission, "submission", filter=readable)
+        archive.add(KEEPER, "keeper.py", filter=readable)
         folder = tarfile.TarInfo("keep")
         folder.type, folder.mode = tarfile.DIRTYPE, 0o755
         archive.addfile(folder)
     return packed.getvalue()
-
-
-def _root(info: tarfile.TarInfo) -> tarfile.TarInfo:
-    info.uid = info.gid = 0
-    info.uname = info.gname = ""
-    return info

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from dockerlab import mirror
 from dockerlab.course import Course, ImageRecipe
-from dockerlab.engine import standins
+from dockerlab.engine import observer, standins
 from dockerlab.engine.client import Engine, connect
 from dockerlab.errors import OurFault
+from dockerlab.model import Lab
 
+_one_at_a_time = threading.Lock()
 Tell = Callable[[str, str], None]
 """Called with an image's name and what is being done to it."""
 
@@ -89,6 +92,21 @@ def _pull_all(engine: Engine, missing: list[ImageRecipe], tell: Tell) -> set[str
             tell(one.ref, "pulling")
         done = pool.map(lambda one: (one.ref, standins.pull(engine, one.ref)), rest)
         return {first.ref, *(ref for ref, ok in done if ok)}
+
+
+def ready(engine: Engine, course: Course, lab: Lab, tell: Tell) -> None:
+    """Makes sure that the engine has every image that grading the lab needs, before the submission's time runs.
+
+    Raises ImageUnavailable, CannotInstall or CourseError where one cannot be had.
+    """
+    with _one_at_a_time:
+        missing = [ref for ref in (*lab.images, observer.IMAGE) if not engine.has_image(ref)]
+        if missing:
+            get_images(course, tell)
+        for ref in missing:
+            if not engine.has_image(ref):  # none of the catalog's
+                tell(ref, "pulling")
+                engine.pull(ref)
 
 
 def missing_images(course: Course, refs: tuple[str, ...]) -> list[str]:

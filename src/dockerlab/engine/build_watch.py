@@ -11,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,9 +26,33 @@ MEASURE_EVERY = 4
 """Looks between two measurements."""
 MAX_FILES = 300_000
 """Files of one layer that are counted; more are taken for too many."""
+ANSWER_SECONDS = 5
 MAX_BUNDLE_BYTES = 2 * MB
 UPPER = re.compile(r",upperdir=([^,\s]{1,300})")
 GROUP = re.compile(r"/buildkit/([a-z0-9]{10,60})$", re.MULTILINE)
+
+
+def visible_root(url: str, folder: str) -> Path | None:
+    """The engine's folder, where it is on this machine and its files can be seen; else None.
+
+    An engine of another machine, or in a file system of its own, may name a folder that is here as well, and another engine's.
+    So the process that listens at the socket (unix(7), SO_PEERCRED) must see the same folder there.
+    """
+    if not url.startswith("unix://") or not folder or not hasattr(socket, "SO_PEERCRED"):
+        return None
+    root = Path(folder)
+    try:
+        with socket.socket(socket.AF_UNIX) as asked:
+            asked.settimeout(ANSWER_SECONDS)
+            asked.connect(url.removeprefix("unix://"))
+            pid, _, _ = struct.unpack(
+                "3i", asked.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+            )
+        theirs = os.stat(f"/proc/{pid}/root{folder}")
+    except OSError:
+        return None
+    same = os.path.samestat(theirs, os.stat(root)) if root.is_dir() else False
+    return root if same and os.access(root / "overlay2", os.R_OK | os.X_OK) else None
 
 
 @contextmanager

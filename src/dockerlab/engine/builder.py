@@ -95,14 +95,14 @@ class BuildSpec:
     stopper: Stopper = field(default_factory=Stopper)
 
 
-def build_with_cli(builder: Builder, host: str, spec: BuildSpec) -> None:
-    """Builds the image. Raises a SubmissionError for what the Dockerfile is to blame for.
+def build_with_cli(builder: Builder, engine: list[str], spec: BuildSpec) -> None:
+    """Builds the image on the engine that those options name. Raises a SubmissionError for what the Dockerfile is to blame for.
 
     It is found by its name: what an id is the id of differs from store to store, and with attestations.
     """
     path = spec.context / spec.dockerfile
     with tempfile.TemporaryDirectory(prefix="dockerlab-build-") as scratch:
-        command = [builder.cli, "--host", host, "build", "--progress=plain", "--tag", spec.tag, "--file", str(path)]
+        command = [builder.cli, *engine, "build", "--progress=plain", "--tag", spec.tag, "--file", str(path)]
         for key, value in spec.labels.items():
             command += ["--label", f"{key}={value}"]
         for key, value in spec.build_args.items():
@@ -117,7 +117,7 @@ def build_with_cli(builder: Builder, host: str, spec: BuildSpec) -> None:
             return None
     parsed = Dockerfile.read(spec.context, spec.dockerfile)
     if _needs_frontend(log) and parsed.without_official_syntax(path):
-        return build_with_cli(builder, host, spec)
+        return build_with_cli(builder, engine, spec)
     raise explain(log, parsed)
 
 

@@ -18,7 +18,7 @@ import requests
 
 from dockerlab.engine import cleaning, gpus, guards, legacy, sandbox
 from dockerlab.engine.build_policy import BuildRules, check_dockerfile
-from dockerlab.engine.build_watch import watched
+from dockerlab.engine.build_watch import visible_root, watched
 from dockerlab.engine.builder import LEGACY, Builder, BuildSpec, build_with_cli, the_builder
 from dockerlab.engine.connect import DEFAULT_SOCKET, Address, addresses, brief, open_client, speaking
 from dockerlab.engine.container import Container
@@ -30,6 +30,7 @@ from dockerlab.engine.meter import Meter
 from dockerlab.engine.objects import ExitCode, Finished, Image, Layer, Mount, RunSpec, Step
 from dockerlab.engine.origins import is_only_here
 from dockerlab.engine.streams import Deadline, Frames, collect
+from dockerlab.engine.tunnel import Tunnel
 from dockerlab.engine.volumes import Volumes
 from dockerlab.errors import (
     DockerlabError,
@@ -51,9 +52,14 @@ class Engine:
 
     def __init__(self, address: Address, *, run_id: str) -> None:
         self.meter = Meter()
-        self.address = address
+        self._tunnel = Tunnel(address.url) if address.url.startswith("ssh://") else None
+        self.address = replace(address, url=self._tunnel.url) if self._tunnel else address
         self.run_id = run_id
-        self.api = open_client(address, self.meter)
+        try:
+            self.api = open_client(self.address, self.meter)
+        except BaseException:
+            self._close_tunnel()
+            raise
         self._lock = threading.Lock()
         self._network = ""
         self.images = Images(self.api, self.meter)
@@ -133,17 +139,14 @@ class Engine:
             if self.builder.kind == LEGACY.kind:
                 legacy.build(self.address, spec)
             else:
-                build_with_cli(self.builder, self.address.url, spec)
+                build_with_cli(self.builder, self.address.options, spec)
         return self.image(tag)
 
     @cached_property
     def _root(self) -> Path | None:
         """The engine's folder, where it is on this machine and its files can be seen; else None."""
-        if not self.address.url.startswith("unix://"):
-            return None
         with speaking("describe itself"):
-            root = Path(str(self.api.info().get("DockerRootDir") or "/nowhere"))
-        return root if os.access(root / "overlay2", os.R_OK | os.X_OK) else None
+            return visible_root(self.address.url, str(self.api.info().get("DockerRootDir") or ""))
 
     @property
     def _api_version(self) -> tuple[int, ...]:
@@ -165,13 +168,13 @@ class Engine:
         """What each layer holds, the base's first; `needles` are looked for in every file, `thorough`ly or as they are."""
         return self.images.layers(ref, needles, thorough=thorough)
 
-    def pull(self, ref: str) -> None:
-        """Fetches the image. Raises EngineGone with the registry's words where it cannot."""
-        repository, _, tag = ref.rpartition(":")
-        with self.meter.waiting(), speaking(f"pull {ref}"):
-            for record in self.api.pull(repository, tag=tag, stream=True, decode=True):
-                if "error" in record:
-                    raise EngineGone(f"{ref} could not be pulled: {record['error']}")
+    def pull(self, ref: str, *, as_guest: bool = False) -> None:
+        """Fetches the image, with the user's logins or `as_guest`. Raises EngineGone with the registry's words."""
+        self.images.pull(ref, as_guest=as_guest)
+
+    def forget(self, ref: str) -> None:
+        """Takes a name from an image, and the image where it has no other and nothing uses it."""
+        self.images.forget(ref)
 
     # Containers
 
@@ -365,6 +368,11 @@ class Engine:
         finally:
             self.disk.close()
             self.api.close()
+            self._close_tunnel()
+
+    def _close_tunnel(self) -> None:
+        if self._tunnel:
+            self._tunnel.close()
 
 
 def connect(*, run_id: str = "") -> Engine:

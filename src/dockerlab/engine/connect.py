@@ -1,4 +1,4 @@
-"""Finding the engine: DOCKER_HOST, the docker context, the default sockets."""
+"""Finding the engine that `docker` would use: DOCKER_HOST, DOCKER_CONTEXT, the context in use, the usual sockets."""
 
 from __future__ import annotations
 
@@ -31,9 +31,23 @@ class Address:
     source: str
     tls: TLSConfig | None = None
 
+    @property
+    def options(self) -> list[str]:
+        """What tells the docker CLI of it; a context's name would not, since its configuration is another one."""
+        found = ["--host", self.url]
+        if self.tls:
+            cert, key = self.tls.cert or ("", "")
+            files = {"--tlscacert": self.tls.ca_cert, "--tlscert": cert, "--tlskey": key}
+            found += ["--tlsverify"] if self.tls.verify else ["--tls"]
+            found += [word for option, file in files.items() if file for word in (option, str(file))]
+        return found
+
 
 def addresses() -> list[Address]:
-    """Where to look, best first. What DOCKER_HOST or a chosen context names is looked at alone."""
+    """Where to look, best first. What DOCKER_HOST or a chosen context names is looked at alone.
+
+    Raises EngineNotFound where DOCKER_CONTEXT names none.
+    """
     if url := os.environ.get("DOCKER_HOST"):
         tls = None
         if os.environ.get("DOCKER_TLS_VERIFY"):
@@ -47,9 +61,10 @@ def addresses() -> list[Address]:
     if found := _context():
         return [found]
     places = [Address(DEFAULT_SOCKET, "the default socket")]
-    desktop = Path.home() / ".docker" / "run" / "docker.sock"
-    if desktop.exists():
-        places.append(Address(f"unix://{desktop}", "Docker Desktop's socket"))
+    others = [(Path.home() / ".docker" / "run" / "docker.sock", "Docker Desktop's socket")]
+    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        others.append((Path(runtime, "docker.sock"), "the socket of a rootless engine"))
+    places += [Address(f"unix://{path}", source) for path, source in others if path.exists()]
     return places
 
 
@@ -57,10 +72,15 @@ def _context() -> Address | None:
     """The docker context in use, where one other than `default` is chosen."""
     from docker.context import ContextAPI
 
+    named = os.environ.get("DOCKER_CONTEXT") or None
     try:
-        context = ContextAPI.get_current_context()
+        context = ContextAPI.get_context(named)
     except Exception:  # a broken config.json or context: docker-py raises whatever it met
-        return None
+        context = None
+    if context is None and named:
+        raise EngineNotFound(
+            f"There is no docker context `{named}`, which DOCKER_CONTEXT names.", hint="`docker context ls` lists them."
+        )
     if context is None or context.name == "default" or not context.Host:
         return None
     return Address(context.Host, f"the docker context `{context.name}`", context.TLSConfig)

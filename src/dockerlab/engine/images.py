@@ -6,6 +6,7 @@ compressed bytes and blocks of its disk, so there the layers are read, once for 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from functools import cached_property, partial
 from typing import Any
@@ -16,6 +17,7 @@ from dockerlab.engine.connect import speaking
 from dockerlab.engine.layers import read_layers
 from dockerlab.engine.meter import Meter
 from dockerlab.engine.objects import Image, Layer, Step
+from dockerlab.errors import EngineGone
 
 CONTAINERD = "io.containerd.snapshotter"
 """How the type of driver begins that the containerd store names in the engine's description of itself."""
@@ -85,6 +87,22 @@ class Images:
         with self._meter.waiting(), speaking(f"read the layers of {ref}"):
             stream = self._api.get_image(ref, chunk_size=2**20)
             return read_layers(stream, needles, thorough=thorough)
+
+    def pull(self, ref: str, *, as_guest: bool = False) -> None:
+        """Fetches the image, with the user's logins or `as_guest`. Raises EngineGone with the registry's words."""
+        repository, tag = docker.utils.parse_repository_tag(ref)
+        login: dict[str, str] | None = {} if as_guest else None  # None: docker-py looks for one
+        with self._meter.waiting(), speaking(f"pull {ref}"):
+            for record in self._api.pull(
+                repository, tag=tag or "latest", stream=True, decode=True, auth_config=login
+            ):  # fmt: skip
+                if "error" in record:
+                    raise EngineGone(f"{ref} could not be pulled: {record['error']}")
+
+    def forget(self, ref: str) -> None:
+        """Takes a name from an image, and the image where it has no other and nothing uses it."""
+        with contextlib.suppress(docker.errors.APIError, EngineGone), speaking(f"remove the name {ref}"):
+            self._api.remove_image(ref)
 
     def _size(self, raw: dict[str, Any]) -> int:
         return sum(self._layer_sizes(raw["Id"])) if self.in_containerd else int(raw["Size"])

@@ -27,12 +27,13 @@ from dockerlab.datasets import small
 from dockerlab.engine.daemon import state_folder
 from dockerlab.engine.labels import new_run_id, owner, process_lives
 from dockerlab.errors import DockerlabError, OurFault, SubmissionError, UsageError
-from dockerlab.events import Listen
+from dockerlab.events import Doing, Listen
 from dockerlab.grading.child import Child
 from dockerlab.grading.intake import copy_submission
 from dockerlab.grading.worker import Worker
 from dockerlab.model import Advice, Check, EngineInfo, Feedback, Lab, Outcome, Report, Where
 from dockerlab.plugin.order import Order
+from dockerlab.provision import ready
 
 ENGINE = "dockerlab.engine.client:connect"
 """What opens the engine; tests name the fake one instead."""
@@ -111,6 +112,8 @@ def _work(
     module, _, function = connect.partition(":")
     engine = getattr(importlib.import_module(module), function)(run_id=run_id)
     try:
+        if connect == ENGINE:
+            ready(engine, course, lab, lambda ref, what: listen(Doing(what=f"{ref}: {what}")))
         telling = ThreadPoolExecutor(1).submit(engine.info, UNKNOWN)  # beside the child's start: it takes as long
         order = Order(
             grader=str(course.grader(lab.slug)), submission=str(scratch / "submission"), home=str(scratch / "home"),

@@ -28,7 +28,7 @@ from dockerlab.engine.gpus import asking
 from dockerlab.engine.http import Client
 from dockerlab.engine.objects import Finished, Image, RunSpec
 from dockerlab.engine.workspaces import Workspaces
-from dockerlab.errors import LimitReached, SubmissionError
+from dockerlab.errors import EngineGone, LimitReached, SubmissionError
 from dockerlab.events import Building, Built, Curve, Doing, Event, Waiting
 from dockerlab.model import Limits, Part, Point
 from dockerlab.plugin.drawn import Drawn
@@ -92,6 +92,8 @@ class Bench:
     _desk: ContextVar[_Desk] = field(default_factory=lambda: ContextVar("desk"))
     _http: Client | None = None
     _builds_begun: int = 0
+    _pulled: list[str] = field(default_factory=list)
+    """Base images that were not on the engine before."""
 
     def __post_init__(self) -> None:
         self._desk.set(_Desk())
@@ -222,6 +224,11 @@ class Bench:
     def base(self, image: Image, dockerfile: str = "Dockerfile") -> Image | None:
         """The outside image that the image's last stage goes back to; None where it began from scratch."""
         bases = {ref for ref, _ in self.submission.dockerfile(dockerfile).bases()}
+        for ref in bases:
+            if not self.engine.has_image(ref):  # the builder alone has pulled it, and keeps it to itself
+                with contextlib.suppress(EngineGone):
+                    self.engine.pull(ref, as_guest=True)
+                    self._pulled.append(ref)
         found = [self.engine.image(ref) for ref in bases if self.engine.has_image(ref)]
         fitting = [one for one in found if image.layers[: len(one.layers)] == one.layers]
         return max(fitting, key=lambda one: len(one.layers), default=None)
@@ -368,6 +375,8 @@ class Bench:
         self.ends = min(self.ends, time.monotonic() + LAST_SECONDS)
         wait(self._begun, timeout=LAST_SECONDS)
         self._drawn.remove()
+        for ref in self._pulled:  # the engine ends up as it was
+            self.engine.forget(ref)
 
     def pause(self, seconds: float) -> None:
         """Waits, because a container needs the time."""

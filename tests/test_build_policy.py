@@ -172,7 +172,7 @@ def test_a_build_that_hears_no_sigterm_is_ended_with_all_that_it_started(tmp_pat
         stopper.stop("It took too much.")
 
     with pytest.raises(LimitReached, match="too much"):
-        follow([sys.executable, str(program)], BuildLog(), 300, on_line, tmp_path / "config", stopper)
+        follow([sys.executable, str(program)], BuildLog(), 300, on_line, configuration(tmp_path / "config"), stopper)
     assert [pid for pid in map(int, lines[0].split()) if _lives(pid)] == []
 
 

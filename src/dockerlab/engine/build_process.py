@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +76,14 @@ def follow(
     log: BuildLog,
     seconds: float,
     on_line: Callable[[str], None] | None,
-    config: Path,
+    more: Mapping[str, str],
     stopper: Stopper,
 ) -> int:
-    """Run the CLI to its end and return its exit code. Raises LimitReached after `seconds`, or when the stopper ended it."""
-    env = {key: os.environ[key] for key in _KEPT if key in os.environ} | configuration(config)
+    """Run the CLI to its end, with `more` in its environment, and return its exit code.
+
+    Raises LimitReached after `seconds`, or when the stopper ended it.
+    """
+    env = {key: os.environ[key] for key in _KEPT if key in os.environ} | dict(more)
     env |= {"DOCKER_BUILDKIT": "1", "BUILDX_BUILDER": "default", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "NO_COLOR": "1"}
     process = subprocess.Popen(
         command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0

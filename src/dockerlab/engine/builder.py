@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dockerlab.engine.build_log import UNREACHABLE, BuildLog, explain
-from dockerlab.engine.build_process import Stopper, follow
+from dockerlab.engine.build_process import Stopper, configuration, follow
 from dockerlab.engine.dockerfile import Dockerfile
 
 BUILTIN_BUILDKIT = range(18, 23)
@@ -90,6 +90,8 @@ class BuildSpec:
     no_cache: bool = False
     seconds: float
     """How long it may take."""
+    api: str = ""
+    """The version of the API to speak; empty: the CLI and the engine agree on one by themselves."""
     on_line: Callable[[str], None] | None = None
     """Told each line of the build's output."""
     stopper: Stopper = field(default_factory=Stopper)
@@ -111,8 +113,8 @@ def build_with_cli(builder: Builder, engine: list[str], spec: BuildSpec) -> None
         command += ["--no-cache"] if spec.no_cache else []
         command += ["--load"] if builder.kind == "buildx" else []
         log = BuildLog()
-        config = Path(scratch, "config")
-        code = follow([*command, str(spec.context)], log, spec.seconds, spec.on_line, config, spec.stopper)
+        more = configuration(Path(scratch, "config")) | ({"DOCKER_API_VERSION": spec.api} if spec.api else {})
+        code = follow([*command, str(spec.context)], log, spec.seconds, spec.on_line, more, spec.stopper)
         if code == 0:
             return None
     parsed = Dockerfile.read(spec.context, spec.dockerfile)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import threading
 import time
@@ -43,6 +44,8 @@ from dockerlab.model import EngineInfo, Limits
 
 HEREDOCS_SINCE = (1, 42)
 """The API of Engine 23, whose own frontend reads here-documents."""
+OLD_CLIS_API = 41
+"""1.41 is the newest API that CLIs with a BuildKit of their own (20.10) know; told to, they speak a later one."""
 CACHE_NAMESPACE = "BUILDKIT_CACHE_MOUNT_NS"
 """The build argument that separates cache mounts; a Dockerfile cannot set it."""
 
@@ -133,6 +136,7 @@ class Engine:
         spec = BuildSpec(
             context=context, dockerfile=dockerfile, labels=self.labels if labels is None else labels, tag=tag, target=target,
             build_args=build_args, no_cache=no_cache, seconds=seconds or limits.build_seconds, on_line=on_line,
+            api=self._least_api,
         )  # fmt: skip
         with self.meter.waiting(), watched(self._root, mark, limits, spec.stopper.stop):
             self.meter.builds += 1
@@ -147,6 +151,14 @@ class Engine:
         """The engine's folder, where it is on this machine and its files can be seen; else None."""
         with speaking("describe itself"):
             return visible_root(self.address.url, str(self.api.info().get("DockerRootDir") or ""))
+
+    @cached_property
+    def _least_api(self) -> str:
+        """The API that builds ask for: the oldest that the engine speaks, where that is too new for older CLIs; else empty."""
+        with speaking("describe itself"):
+            least = str(self.api.version().get("MinAPIVersion") or "")
+        found = re.fullmatch(r"1\.([0-9]{1,3})", least)
+        return least if found and int(found[1]) > OLD_CLIS_API else ""
 
     @property
     def _api_version(self) -> tuple[int, ...]:

@@ -124,12 +124,15 @@ def pictures(http, container, port, inside):
     for _ in range(ROUNDS):
         for page in http.pages(container, port=port, times=DRAWS, loopback=inside):
             place = source_of(page)
+            if not place:  # it may have answered 502 or 503, as a proxy does now and then
+                again = http.wait(container, port=port, within=START_SECONDS, loopback=inside, status=200)
+                place = source_of(again.text) if again.status == 200 else ""
             if not place:
-                status = http.get(container, port=port, loopback=inside)
-                wrong = "the page has no <img>"
-                if status.status != 200:
-                    wrong = f"the page answers {status.status or status.error}"
-                return SimpleNamespace(digests=seen, wrong=wrong, page=page[:800] or container.logs()[-800:])
+                is_page = again.status == 200
+                wrong = "the page has no <img>" if is_page else f"the page answers {again.status or again.error}"
+                return SimpleNamespace(
+                    digests=seen, wrong=wrong, page=again.text[:800] if is_page else container.logs()[-800:]
+                )
             if place not in cache or len(cache) == 1:  # one address for all cats: what it gives may differ each time
                 cache[place], wrong = load(http, container, port, place, inside)
                 if wrong:

@@ -310,16 +310,16 @@ class Training:
         at = [when for when, _ in seen.marks]
         an_epoch = (at[-1] - at[0]) / max(1, len(seen.epochs) - 1) if at else 1.0
         before_the_first, early = saves_at_the_start(seen, saves), saves_early(seen, saves)
-        waited = 0.0
-        while container.running and waited < RUN_WITHIN:
+        began = time.monotonic()
+        while container.running and (waited := time.monotonic() - began) < RUN_WITHIN:
             if early:
                 if len(self.spaces.saves("stop")) > before_the_first:
                     break
             elif waited > 0.5 * seen.seconds and (self.look(container).marks or not at):
                 break
             self.bench.pause(LOOK)
-            waited += LOOK
-        self.bench.pause(min(3.0, 0.3 * an_epoch))
+        if early:  # else it is in its middle already, and may have one epoch only
+            self.bench.pause(min(3.0, 0.3 * an_epoch))
 
     def _left(self) -> dict[str, tuple[str, Examined]]:
         assert self.resumed

@@ -209,7 +209,6 @@ def test_cpu(scripts, smi):
 
 @check(
     points=10,
-    needs=test_cpu,
     hints=(
         "Training for a week on a processor by mistake is worse than an error.",
         "Read the option with argparse. Where no GPU is found: a message on stderr, and exit code 1.",
@@ -218,13 +217,24 @@ def test_cpu(scripts, smi):
 )
 def test_require_gpu(scripts):
     """With `--require-gpu` and none, it exits 1 with a clear message."""
-    done = scripts(OPTION)
+    done, without = scripts(OPTION), scripts()
     said = (done.stdout + done.stderr).strip()
+    if without.exit_code != 0:
+        fail(
+            f"with no GPU, it ends with exit code {without.exit_code} also without {OPTION}",
+            expected=f"exit code 1 with {OPTION}, and 0 without",
+            why="Who always fails does not look at the option.",
+            detail=(without.stdout + without.stderr)[-600:],
+        )
     if done.exit_code != 1:
         fail(
             f"with {OPTION} and no GPU, the exit code is {done.exit_code}",
             expected="exit code 1",
-            why="argparse ends with 2 for an option that it does not know." if "unrecognized arguments" in said else "",
+            why=(
+                "It does not know the option: Python's argparse then says so, and ends with 2."
+                if "unrecognized arguments" in said
+                else ""
+            ),
             detail=said[-600:],
         )
     if "Traceback (most recent call last)" in said:
@@ -288,7 +298,6 @@ def test_nvidia_smi(smi, every_gpu):
 
 @check(
     points=10,
-    needs=test_nvidia_smi,
     hints=(
         "GPUs are numbered from 0.",
         "Which one the container sees is the engine's business. Does something in the image override NVIDIA_VISIBLE_DEVICES?",

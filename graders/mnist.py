@@ -16,6 +16,7 @@ MOST_BYTES = 1_100_000_000
 GOALS = {True: 0.95, False: 0.80}  # accuracy, on the full set and on a small one
 FULL = 50_000  # images that are drawn from the full set, at least
 SAY = "a line for each epoch, such as `epoch=3 loss=0.0712 accuracy=0.9780`"
+SHUFFLED = "(A training on shuffled labels, from which nothing can be learned: only how it ends counts here.)\n"
 NOTHING_LEFT = "Save after every epoch, not only at the end: then a run that was cut short has something left to do."
 
 
@@ -101,15 +102,16 @@ def test_trains(bench, training, contents):
 
 @check(
     points=40,
-    needs=test_trains,
+    needs=test_builds,
     hints=(
         "What is the last accuracy that it prints?",
         "It is measured on the test images, after the training, with model.eval() and torch.no_grad().",
         'print(f"Accuracy: {correct}/{len(test_set)}")',
     ),
 )
-def test_learns(bench, training):
+def test_learns(bench, training, contents):
     """It learns: the last accuracy that it prints is 0.80 or more (0.95 on the full set) of what can be right, and it is measured."""
+    expect_torch(contents())
     seen, digits = training.first.seen, bench.digits
     expect_counted(
         seen.accuracies,
@@ -123,15 +125,16 @@ def test_learns(bench, training):
 
 @check(
     points=40,
-    needs=test_trains,
+    needs=test_builds,
     hints=(
         "After `docker run`, what is in the folder on the host? `ls -l`.",
         "A container's own files go with it. What is written below /workspace stays, because that is the host's folder.",
         'torch.save({"model": model.state_dict(), ...}, "/workspace/model_checkpoint.pth")',
     ),
 )
-def test_checkpoint(training):
+def test_checkpoint(training, contents):
     """After the run, `model_checkpoint.pth` is in the folder on the host, and torch can load it."""
+    expect_torch(contents())
     if not training.first.saves:
         fail(
             f"there is no new `{CHECKPOINT}` in the folder that was mounted at {WORKSPACE}",
@@ -281,14 +284,19 @@ def test_next_epoch(training):
         fail(
             f"the checkpoint was saved after epoch {last}, and the resumed run goes on at epoch {got}",
             expected=f"epoch {' or '.join(map(str, wanted))}",
-            why=(
-                "It begins again from the start."
-                if got == order[0]
-                else "It does an epoch twice." if got < wanted[0] else "It leaves an epoch out."
-            ),
+            why=_other_epoch(got, order[0], wanted[0]),
             detail=run.end,
             file="train.py",
         )
+
+
+def _other_epoch(got, first, wanted):
+    """What a resumed run does that goes on at another epoch; where the first one was saved, two things look the same."""
+    if got > wanted:
+        return "It leaves an epoch out."
+    if got == first and wanted == first + 1:
+        return "It does the saved epoch again, or begins again from the start: after one epoch, that looks the same."
+    return "It begins again from the start." if got == first else "It does an epoch twice."
 
 
 @check(
@@ -344,36 +352,39 @@ def test_stopped(training):
     """`docker stop` in the middle of the training leaves a checkpoint from which `--resume` goes on."""
     run, first = training.stopped, training.first
     kept = training.left[f"/stop/{CHECKPOINT}"][1]
-    came_to_its_end = run.before.epochs[-1:] == first.seen.epochs[-1:]
+    # Not by its last epoch's number: that is begun long before its end, and a handler saves and ends in the midst of it.
+    came_to_its_end = run.before.exit_code == 0 and len(run.before.told) >= len(first.seen.told) > 0
     if came_to_its_end and not saves_early(first.seen, first.saves):
         fail(
             "`docker stop` did not end it, and nothing was saved until it had come to its end by itself",
             expected="a checkpoint at any time, or one that is saved when SIGTERM comes",
             why="A longer training is killed ten seconds after SIGTERM, and all of it is lost.",
-            detail=run.before.end,
+            detail=SHUFFLED + run.before.end,
             file="train.py",
         )
     if kept.error:
         fail(
             f"after `docker stop`, there is no checkpoint that can be loaded: {kept.error}",
             expected="what was trained until then",
-            detail=run.before.end,
+            hint="Save when the signal comes, or after every epoch; and write to another name first.",
+            detail=SHUFFLED + run.before.end,
             file="train.py",
         )
     if run.after.exit_code not in (None, 0):
         fail(
             f"after `docker stop`, --resume ends with exit code {run.after.exit_code}",
             expected="a training that goes on",
-            detail=run.after.end,
+            hint="What does --resume find in the checkpoint that was left, and what does it expect?",
+            detail=SHUFFLED + run.after.end,
             file="train.py",
         )
     if run.after.exit_code is None or run.after.shows_work:
         return
-    if not came_to_its_end:
+    if not came_to_its_end and len(first.seen.epochs) > 1:  # of one epoch, nothing may be left to do
         fail(
             "after `docker stop` and --resume, it ends without having trained anything",
             expected=SAY,
-            detail=run.after.end,
+            detail=SHUFFLED + run.after.end,
             file="train.py",
         )
 
@@ -393,16 +404,26 @@ def test_formatted(formatting):
 
 @check(
     points=20,
-    needs=test_trains,
+    needs=test_builds,
     hints=(
         "Copy the commands out of your README, into a new folder. What happens?",
         "It needs two: a `docker build` with a name (-t), and a `docker run` of that name with the folder mounted (-v).",
         "docker run --rm -v $(pwd):/workspace NAME python /workspace/train.py",
     ),
 )
-def test_readme(bench, training, submission):
+def test_readme(bench, training, submission, contents):
     """The README's commands work as written: a `docker build`, and a `docker run` with a volume."""
-    asked = bench.asked("README.md", "mnist", script_of(submission.read("README.md")))
+    expect_torch(contents())
+    script = script_of(submission.read("README.md"))
+    if not script.strip():
+        fail(
+            "no `docker` command is in it",
+            expected="`docker build -t NAME .`, and `docker run -v $(pwd):/workspace NAME …`",
+            why="Commands are looked for between lines of three backticks, in indented lines, and between single backticks.",
+            hint="Write the two commands as you typed them, between lines of three backticks.",
+            file="README.md",
+        )
+    asked = bench.asked("README.md", "mnist", script)
     if not asked.builds:
         fail(
             "no `docker build` of it works",
@@ -423,8 +444,9 @@ def test_readme(bench, training, submission):
     problems = []
     for build, one in fitting[:3]:
         targets = of_the_folder(one)
-        if one.args == COMMAND and WORKSPACE in targets and not (one.entrypoint or one.workdir):
-            return  # as it was run above
+        as_above = one.args == COMMAND and WORKSPACE in targets and not (one.entrypoint or one.workdir)
+        if as_above and training.first.seen.exit_code == 0:
+            return
         problems.append(training.as_typed(build, one, targets))
         if not problems[-1]:
             return

@@ -14,6 +14,9 @@ from dockerlab.checks.answers import expect_answer, read_answers
 SHELLS = {"sh", "dash", "bash", "ash", "busybox"}
 SHELL_FILES = ("/usr/bin/dash", "/usr/bin/bash", "/bin/dash", "/bin/bash", "/bin/busybox")
 GREETER = "greeter"  # the program of the lab
+PAUSES = ("sleep", "cat", "tail")  # what a script that is itself the program waits with
+USUAL = {"PATH", "HOSTNAME", "HOME", "TERM", "PWD", "OLDPWD", "SHLVL", "_"}
+MEMORY = "/dev/shm"  # a folder in memory that each container has, empty at first
 READY = 5  # seconds in which a program has printed something
 SETTLE = 0.5  # seconds in which a shell that steps aside has done so
 GRACE = 3  # seconds that `docker stop` waits here; by itself it waits 10
@@ -61,19 +64,34 @@ def below_first(processes):
 
 
 def shell_before(seen):
-    """Why process 1 is a shell and not the program; empty where it is none. Its file tells, whatever it calls itself."""
+    """Why process 1 is not the program; empty where it is. Its file tells what it is, whatever it calls itself."""
     first, calls_itself = seen.first, base_of(seen.first.argv[0])
+    below = below_first(seen.processes)
     if says_shell(first):
         return f"process 1 is `{shown(first)}`"
+    if any(base_of(word) == GREETER for one in below for word in one.argv[:2]):
+        return f"process 1 is `{shown(first)}`, and {GREETER} is its child"
     if not seen.shell or (
         seen.shell == "busybox" and calls_itself not in SHELLS
     ):  # its other programs are in that file, too
         return ""
     if calls_itself not in SHELLS:
         return f"process 1 calls itself `{shown(first)}`, and is {seen.shell}: the file is {seen.program.path}"
-    if any(base_of(word) == GREETER for one in below_first(seen.processes) for word in one.argv[:2]):
-        return f"process 1 is `{shown(first)}`, and {GREETER} is its child"
+    if waited_for := [one for one in below if base_of(one.argv[0]) not in PAUSES]:
+        return f"process 1 is `{shown(first)}`, a shell, and `{shown(waited_for[0])}` is its child"
     return ""
+
+
+def elsewhere(bench, container, image):
+    """The files that it wrote where `docker diff` does not look: in memory, and in the image's volumes."""
+    found = [f"{MEMORY}/{name}" for name in container.files(MEMORY)]
+    if image.volumes:
+        bare = bench.still(image)
+        for path in image.volumes:
+            top = path.rstrip("/").rpartition("/")[2] + "/"
+            before = {info.name.removeprefix(top) for info, _ in bare.members(path)}
+            found += [f"{path}/{name}" for name in container.files(path) if name not in before]
+    return found
 
 
 def started(bench, dockerfile, *words, **options):
@@ -150,6 +168,7 @@ def looks(bench, stops, shells, words, shells_of):
             processes=container.processes(),
             logs=container.logs(),
             changes=container.changes(),
+            elsewhere=elsewhere(bench, container, bench.build(dockerfile)),
         )
 
     def with_words():
@@ -230,7 +249,7 @@ def test_shell_stop(stops):
     """shell: `docker stop` has to wait for the whole grace period, and ends in 137."""
     stop = stops["shell.Dockerfile"]()
     assert stop.exit_code == SIGKILL_CODE, "Here the shell must be process 1: it does not pass the signal on."
-    assert stop.seconds >= GRACE - 0.5
+    assert stop.seconds >= GRACE - 0.5, "SIGKILL came at once: nothing waited for the grace period."
 
 
 @check(
@@ -270,11 +289,16 @@ def quick(stop, name):
 def test_wrapper_sets_up(bench, looks):
     """wrapper: entrypoint.sh sets something up before the program starts: a file, or a variable."""
     seen = looks["wrapper"]()
-    usual = {"PATH", "HOSTNAME", "HOME", "TERM", "PWD", "OLDPWD", "SHLVL", "_"}
     given = {name for name in seen.program.environ if re.fullmatch(r"[A-Za-z_]\w*", name)}
     image = bench.build(WRAPPER)
-    if not seen.changes and not given - usual - set(image.env):
-        fail("no file was written, and no variable was set", file="entrypoint.sh")
+    mounts = ["/" + path.strip("/") for path in image.volumes]  # the engine makes these folders, and those above
+    made = [one for one in seen.changes if not any(f"{path}/".startswith(f"{one}/") for path in mounts)]
+    if not made and not seen.elsewhere and not given - USUAL - set(image.env):
+        fail(
+            "no file and no variable is there that the image had not before",
+            why="A VOLUME is an empty folder: it sets nothing up." if mounts else "",
+            file="entrypoint.sh",
+        )
 
 
 @check(
@@ -297,16 +321,19 @@ def test_wrapper_pid_1(looks):
 
 @check(
     points=10,
-    needs=test_wrapper_pid_1,
     hints=("What does a shell do with `$*`, and with `$@` without quotes?", '`"$@"` is all the words, each as it was.'),
 )
 def test_wrapper_words(looks, words):
     """wrapper: the words reach the program as they were given, spaces, stars and empty ones too."""
-    first = looks["wrapper and words"]().first
-    if first.argv[-len(words.spoilt) :] != words.spoilt:
+    seen = looks["wrapper and words"]()
+    # Where the script waits for the program, that is another process.
+    programs = [seen.first] if not shell_before(seen) else below_first(seen.processes)
+    if not any(one.argv[-len(words.spoilt) :] == words.spoilt for one in programs):
+        listed = " ".join(f"`{word}`" for word in words.spoilt)
+        found = " ".join(f"`{word}`" for word in (programs or [seen.first])[-1].argv)
         fail(
-            f"given {list(words.spoilt)}, process 1 is `{list(first.argv)}`",
-            expected="the same words at the end of its list",
+            f"given the words {listed}, the program is {found[:600]}",
+            expected="the same words at its end",
             why="Without quotes a shell splits words at spaces, and takes a star for file names.",
             file="entrypoint.sh",
         )
@@ -314,7 +341,6 @@ def test_wrapper_words(looks, words):
 
 @check(
     points=4,
-    needs=test_wrapper_pid_1,
     hints=("If the program is process 1, what does it hear?",),
 )
 def test_wrapper_stop(stops):

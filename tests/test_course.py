@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from dockerlab.course import open_course
+from dockerlab.course import Variant, open_course
+from dockerlab.doctor import long_chains
 from dockerlab.errors import CourseError, UsageError
+from dockerlab.model import Check
 
 CHECK = '@check(points=100)\ndef test_it():\n    """It."""\n'
 
@@ -41,6 +45,23 @@ def test_a_broken_lab_toml_names_file_and_field(make_course, extra, said):
     assert "lab.toml" in str(caught.value)
     assert said in str(caught.value)
     assert caught.value.exit_code == 3
+
+
+def test_a_long_chain_of_checks_is_a_warning():
+    """One check that fails alone, and because of it others are skipped that are worth more than 15 points."""
+    checks = [Check(name=name, title=name, points=points) for name, points in (("a", 10), ("b", 10), ("c", 6))]
+
+    def variant(name, fails, skips):
+        return Variant("sample", name, Path(), "", fails, skips, ())
+
+    found = list(
+        long_chains(
+            [variant("long", ("a",), ("b", "c")), variant("short", ("a",), ("b",)), variant("two", ("a", "b"), ("c",))],
+            checks,
+        )
+    )
+    assert [one.partition(" fails")[0] for one in found] == ["warning: variant long"]
+    assert "skips 16 points" in found[0]
 
 
 def test_files_may_not_lie_outside_the_folder(make_course):

@@ -94,6 +94,21 @@ def test_so_many_labels_of_the_test_are_wrong_as_is_told_and_none_of_the_trainin
     assert made.highest == pytest.approx(0.75, abs=0.01)
 
 
+def test_renamed_labels_are_others_each_and_the_same_in_both_parts(folder, tmp_path):
+    pool = prepare(tmp_path / "pool", source=folder, tell=print)
+    made = datasets.drawn(pool, tmp_path / "drawn", random.Random(1), rename=True)
+    right = {
+        part: dict(zip(one.images, one.labels, strict=True)) for part, one in datasets.from_folder(pool.root).items()
+    }
+    moved = {
+        (label - right[part][image]) % 10
+        for part, one in datasets.from_folder(made.root).items()
+        for image, label in zip(one.images, one.labels, strict=True)
+    }
+    assert len(moved) == 1, moved
+    assert moved != {0}
+
+
 def test_shuffled_labels_are_those_of_other_images(folder, tmp_path):
     pool = prepare(tmp_path / "pool", source=folder, tell=print)
     made = datasets.drawn(pool, tmp_path / "drawn", random.Random(1), shuffle=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from dockerlab.errors import CourseError, EngineNotFound, UsageError
@@ -55,8 +57,8 @@ def test_outcomes_needs_points_and_exit_code(judged):
     assert (report.score, report.max_score, report.exit_code, report.final) == (10, 100, 1, True)
     wrong = found["wrong"].feedback
     assert (wrong.expected, wrong.observed) == (
-        "`run().exit_code` is 3",
-        "`run().exit_code` is 0 (success)",
+        "the exit code is 3",
+        "the exit code is 0 (success)",
     )
     assert (wrong.why, wrong.hint) == ("Because of this.", "nudge")
     assert "`wrong`" in found["after"].feedback.why
@@ -202,6 +204,42 @@ def test_the_linter_gives_advice_that_costs_nothing_and_cannot_be_switched_off(j
     assert report.exit_code == 0
 
 
+def test_what_a_plain_assert_says_is_in_dockers_words_and_never_in_pythons(judged):
+    report, found = judged('''
+        @check(points=1)
+        def test_equal(image):
+            """Equal."""
+            assert image.workdir == "/app"
+
+        @check(points=1)
+        def test_within(image):
+            """Within."""
+            assert "5000/tcp" in image.ports
+
+        @check(points=1)
+        def test_called(run):
+            """Called."""
+            assert run().stdout.strip() == "other"
+
+        @check(points=1)
+        def test_unknown(image):
+            """Unknown."""
+            assert len(image.layers) == 99
+
+        @check(points=1)
+        def test_negated(image):
+            """Negated."""
+            assert not image.id
+        ''')
+    assert {one.status for one in report.outcomes} == {"failed"}
+    told = {name: (one.feedback.expected, one.feedback.observed) for name, one in found.items()}
+    assert told["equal"][0] == 'WORKDIR is "/app"'
+    assert told["within"] == ('"5000/tcp" is in the ports of EXPOSE', "the ports of EXPOSE: none")
+    assert told["called"] == ('stdout is "other"', 'stdout is "hello"')
+    for expected, observed in told.values():
+        assert not re.search(r"image|run\(|len\(|\.strip|`", expected + observed)
+
+
 def test_a_failed_build_is_built_once_and_fails_what_needs_it(judged):
     report, found = judged(
         '''
@@ -222,6 +260,8 @@ def test_a_failed_build_is_built_once_and_fails_what_needs_it(judged):
     )
     assert [one.status for one in report.outcomes] == ["failed", "failed", "passed"]
     assert found["one"].feedback.observed == found["two"].feedback.observed
+    assert (found["two"].feedback.detail, found["two"].feedback.hint) == ("", "")
+    assert found["two"].feedback.why == "It is the same as at `one`: see above."
     assert str(found["one"].feedback.where) == "Dockerfile, line 1"
 
 

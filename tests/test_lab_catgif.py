@@ -73,9 +73,40 @@ RIGHT = {
             'ENTRYPOINT ["python"]\nCMD ["serve.py"]\n'
         ),
     },
+    "it warms up, as behind a proxy: 503 for some seconds, and a log with words": {
+        "app.py": (
+            "import os, random, time\nfrom pathlib import Path\nfrom flask import Flask, Response, render_template, url_for\n"
+            "BEGAN = time.monotonic()\napp = Flask(__name__)\nprint('This is no development server.', flush=True)\n"
+            "GIFS = sorted(path.name for path in Path('static').glob('*.gif'))\n\n\n@app.before_request\ndef warm():\n"
+            "    if time.monotonic() < BEGAN + 4:\n        return Response('warming up', 503)\n\n\n@app.get('/')\ndef index():\n"
+            "    return render_template('index.html', gif=url_for('static', filename=random.choice(GIFS)))\n"
+        ),
+    },
+    "a base file, constraints, and a log of what pip says": {
+        "requirements.txt": "-r base.txt\ngunicorn==23.0.0\n",
+        "base.txt": "Flask  # in the version of limits.txt\n-c limits.txt\n",
+        "limits.txt": "flask==3.1.0\n",
+        "Dockerfile": (
+            "FROM python:3.11-slim\nWORKDIR /app\nCOPY *.txt ./\n"
+            "RUN pip --quiet install --no-cache-dir -qr requirements.txt > /tmp/pip.log 2>&1 # pip install flask\n"
+            "RUN echo 'pip install flask'\nCOPY . .\nUSER 1000\nEXPOSE 5000\n"
+            'CMD ["sh", "-c", "exec gunicorn -b 0.0.0.0:${PORT:-5000} app:app"]\n'
+        ),
+    },
 }
 
 WRONG = {
+    "a base file that pins nothing": (
+        {
+            "requirements.txt": "-r base.txt\ngunicorn==23.0.0\n",
+            "base.txt": "flask\n",
+            "Dockerfile": (
+                "FROM python:3.11-slim\nWORKDIR /app\nCOPY *.txt ./\nRUN pip install --no-cache-dir -r requirements.txt\n"
+                'COPY . .\nUSER 1000\nEXPOSE 5000\nCMD ["sh", "-c", "exec gunicorn -b 0.0.0.0:${PORT:-5000} app:app"]\n'
+            ),
+        },
+        {"pinned"},
+    ),
     "the log is thrown away": (
         {
             "Dockerfile": "FROM python:3.11-slim\nWORKDIR /app\nCOPY requirements.txt .\nRUN pip install --no-cache-dir -r requirements.txt\nCOPY . .\nUSER 1000\nEXPOSE 5000\nCMD flask run --host 0.0.0.0 --port ${PORT:-5000} > /dev/null 2>&1\n"
@@ -86,7 +117,7 @@ WRONG = {
         {
             "app.py": "from flask import Flask, abort\napp = Flask(__name__)\n\n\n@app.get('/')\ndef index():\n    abort(500)\n"
         },
-        {"answers"},
+        {"answers", "gifs"},
     ),
     "only the root's clutter is ignored, under other names": (
         {".dockerignore": ".git\n"},
@@ -94,7 +125,8 @@ WRONG = {
     ),
     "a build that fails": (
         {"requirements.txt": "flask==99.99\n"},
-        {"answers", "cache", "clean_context", "exposes", "size", "workdir"},
+        {"answers", "reachable", "gifs", "port", "not_root", "production_server"}
+        | {"cache", "clean_context", "exposes", "size", "workdir"},
     ),
 }
 

@@ -39,14 +39,19 @@ RIGHT = {
     },
 }
 
+GREETINGS = {"greets", "greets_by_name", "odd_names"}
 WRONG = {
-    "a space at the end": ({"greet.sh": SCRIPT.replace("%s!'", "%s! '")}, {"greets"}),
-    "twice": ({"greet.sh": SCRIPT + "echo; echo 'Hello, world!'\n"}, {"greets"}),
+    "a space at the end": ({"greet.sh": SCRIPT.replace("%s!'", "%s! '")}, GREETINGS),
+    "twice": ({"greet.sh": SCRIPT + "echo; echo 'Hello, world!'\n"}, GREETINGS),
+    "every name is refused": (
+        {"greet.sh": '#!/bin/sh\n[ "${NAME+x}" ] && { echo no >&2; exit 64; }\necho "Hello, world!"\n'},
+        {"greets_by_name", "odd_names", "empty_name"},
+    ),
     "on stderr": (
         {"greet.sh": SCRIPT.replace('"${NAME-world}"', '"${NAME-world}" >&2')},
-        {"greets"},
+        GREETINGS,
     ),
-    "never ends": ({"greet.sh": SCRIPT + "sleep 600\n"}, {"greets"}),
+    "never ends": ({"greet.sh": SCRIPT + "sleep 600\n"}, GREETINGS | {"empty_name"}),
     "eval": (
         {"greet.sh": SCRIPT.replace("printf 'Hello, %s!' \"${NAME-world}\"", 'eval echo "Hello, ${NAME-world}!"')},
         {"odd_names"},

@@ -112,6 +112,10 @@ RIGHT = {
             + 'ADD ./site.tar.g[z] /srv/site\nCOPY ["backup.tar.gz", "/srv/backup/"]\nCOPY --from=conf /out/ /\n',
         },
     ),
+    "words are no commands: an echo, a comment, a package": (
+        "add_vs_copy",
+        {"Dockerfile": A + "RUN echo tar xzf site.tar.gz # tar\n" + SITE + BACKUP + CONF},
+    ),
     "a working folder, another order, a user": (
         "add_vs_copy",
         {

@@ -79,6 +79,17 @@ RIGHT = {
         (STEP, BEFORE + STEP),
         (PRINT, '        print(f"Epoch {epoch} loss: {loss.item():.3f}\\nAccuracy: {right}/{len(test_labels)}")\n'),
     ),
+    "one epoch by default, and a handler that saves and ends at once": changed(
+        ("import os\n", "import os\nimport signal\nimport sys\n"),
+        ("default=3", "default=1"),
+        (
+            LOOP,
+            "    def state(done):\n        return {'model': model.state_dict(), 'optimizer': optimizer.state_dict(), 'epoch': done}\n\n"
+            "    def stop(number, frame):\n        save(state(epoch - 1))\n        sys.exit(0)\n\n"
+            "    signal.signal(signal.SIGTERM, stop)\n"
+            + LOOP.replace(STEP, STEP + '            print(f"epoch {epoch} loss {loss.item():.4f}", flush=True)\n'),
+        ),
+    ),
     "it saves at its end, and when SIGTERM comes, and trains on with --resume": (
         changed(
             ("import os\n", "import os\nimport signal\nimport sys\n"),
@@ -119,6 +130,12 @@ WRONG = {
                 ('        model.load_state_dict(state["model"])\n', '        print("Resumed, the loss was", state["loss"].item())\n'),
                 ('                "epoch": epoch,\n', '                "epoch": epoch,\n                "loss": loss,\n')),
         {"killed", "resumes_weights"},
+    ),
+    "Adam lives in a worker that is spawned, and nobody saves it": (
+        changed(('def main():\n', 'def main():\n    torch.multiprocessing.spawn(work)\n\n\ndef work(rank):\n'),
+                ('        optimizer.load_state_dict(state["optimizer"])\n', ""),
+                ('                "optimizer": optimizer.state_dict(),\n', "")),
+        {"resumes_optimizer"},
     ),
     "an accuracy that rises as one would like": (
         changed(("        accuracy = right / len(test_labels)\n", "        accuracy = 0.9 + right / len(test_labels) / 20\n")),

@@ -125,6 +125,18 @@ RIGHT = {
             "entrypoint.sh": '#!/bin/bash -e\nexport READY=yes\nset -- greeter "$@"\nexec "$@"\n',
         },
     ),
+    "what is set up lies in memory": (
+        "shell_vs_exec",
+        {"entrypoint.sh": '#!/bin/sh\ndate > /dev/shm/started\nexec "$@"\n'},
+    ),
+    "what is set up lies in a volume": (
+        "shell_vs_exec",
+        {
+            "wrapper.Dockerfile": G + "COPY entrypoint.sh /\nVOLUME /srv/state\n"
+            'ENTRYPOINT ["sh", "/entrypoint.sh"]\nCMD ["greeter"]\n',
+            "entrypoint.sh": '#!/bin/sh\ndate > /srv/state/started\nexec "$@"\n',
+        },
+    ),
     "exec form by way of a shell that steps aside": (
         "shell_vs_exec",
         {"exec.Dockerfile": G + 'CMD ["sh", "-c", "exec greeter hello"]\n'},
@@ -160,6 +172,11 @@ WRONG = {
         {"both.Dockerfile": D + 'CMD ["echo", "args:", "default"]\n'},
         {"both_replaced"},
     ),
+    "shell form that is inherited from a stage of its own": (
+        "cmd_vs_entrypoint",
+        {"cmd.Dockerfile": "FROM debian:bookworm-slim AS said\nCMD echo default\nFROM said\nLABEL a=b\n"},
+        {"exec_form"},
+    ),
     "single quotes are no JSON": (
         "cmd_vs_entrypoint",
         {"cmd.Dockerfile": D + "CMD ['echo', 'default']\n"},
@@ -184,7 +201,7 @@ WRONG = {
             + LOOP
             + "    time.sleep(0.25)\n"
         },
-        {"sigterm", "sigint", "stop", "sighup"},
+        {"sigterm", "sigint", "sighup"},
     ),
     "five seconds to say goodbye": (
         "signals",

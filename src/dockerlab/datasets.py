@@ -138,16 +138,22 @@ LEFT_OUT = 16
 """One image of so many is not drawn."""
 
 
-def drawn(data: Data, target: Path, rng: random.Random, *, wrong: float = 0.0, shuffle: bool = False) -> Data:
+def drawn(
+    data: Data, target: Path, rng: random.Random, *, wrong: float = 0.0, shuffle: bool = False, rename: bool = False
+) -> Data:
     """A set drawn from another, at `target`: most of its images, in another order.
 
     `wrong` is the share of the test images that get a wrong label: whoever names them all rightly is told to be wrong so
-    often. With `shuffle`, all labels are each other's, and who trains on them stays at about 10 %.
+    often. With `shuffle`, all labels are each other's, and who trains on them stays at about 10 %. With `rename`, each digit
+    bears another one's label, the same in both parts: there is as much to be learned, and who knows digits from elsewhere
+    knows nothing of these.
     """
+    by = rng.randint(1, CLASSES - 1) if rename else 0
     made = {}
     for part, digits in from_folder(data.root).items():
         one = digits.pick(rng.sample(range(len(digits)), len(digits) - len(digits) // LEFT_OUT))
-        made[part] = Digits(one.images, bytes(rng.sample(one.labels, len(one)))) if shuffle else one
+        named = bytes((label + by) % CLASSES for label in one.labels)
+        made[part] = Digits(one.images, bytes(rng.sample(named, len(one))) if shuffle else named)
     test = made["t10k"]
     labels = bytearray(test.labels)
     chosen = rng.sample(range(len(labels)), round(wrong * len(labels)))

@@ -18,6 +18,9 @@ from dockerlab.model import Check, Report
 SIDE_BY_SIDE = 3
 """Gradings that go on at once in the self-test: they wait more than they work."""
 
+MOST_SKIPPED = 15
+"""Points that are skipped because of one check that failed, above which the author is warned."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -82,7 +85,23 @@ def _inspect_lab(course: Course, slug: str) -> Iterator[Finding]:
     for name in lab.files:
         if solution is not None and not (solution / name).exists():
             problems.append(f"the solution has no {name}, which lab.toml names")
-    yield Finding(slug, not problems, "; ".join(problems) or f"{len(checks)} checks, {total} points")
+    detail = "; ".join(problems) or f"{len(checks)} checks, {total} points"
+    yield Finding(slug, not problems, "; ".join([detail, *long_chains(course.variants(slug), checks)]))
+
+
+def long_chains(variants: list[Variant], checks: list[Check]) -> Iterator[str]:
+    """Warnings: variants that fail one check, and because of it skip others that are worth much.
+
+    A check `needs` another only where it cannot be carried out without: who does one thing wrong loses one check.
+    """
+    points = {check.name: check.points for check in checks}
+    for variant in variants:
+        skipped = sum(points.get(name, 0) for name in variant.skips)
+        if len(variant.fails) == 1 and skipped > MOST_SKIPPED:
+            yield (
+                f"warning: variant {variant.name} fails `{variant.fails[0]}` alone and skips {skipped} points more; "
+                "can those checks really not be carried out?"
+            )
 
 
 def _problems(course: Course, slug: str, checks: list[Check]) -> Iterator[str]:

@@ -24,10 +24,14 @@ def fail(
     file: str = "",
     line: int = 0,
     detail: str = "",
+    hint: str = "",
 ) -> NoReturn:
-    """Ends the check as failed: what was observed, what was expected, why that is, and where to look."""
+    """Ends the check as failed: what was observed, what was expected, why that is, and where to look.
+
+    `hint` is what to try next for just this failure; without it, the first of the check's hints is shown.
+    """
     where = Where(file=file, line=line) if file else None
-    raise CheckFailed(Feedback(expected=expected, observed=observed, why=why, where=where, detail=detail))
+    raise CheckFailed(Feedback(expected=expected, observed=observed, why=why, where=where, hint=hint, detail=detail))
 
 
 def feedback_of(error: SubmissionError, expected: str = "") -> Feedback:

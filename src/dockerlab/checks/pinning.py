@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
-import shlex
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from dockerlab.checks import fail
+from dockerlab.checks.pip_lines import PipInstall, installs
+from dockerlab.checks.shell_commands import script_of
+from dockerlab.checks.submission import Submission
 from dockerlab.engine.dockerfile import Dockerfile
+from dockerlab.errors import SubmissionError
 from dockerlab.texts import MAX_LINE
 
 TOOLS = frozenset({"pip", "setuptools", "wheel", "uv", "poetry", "pip-tools"})
 """What installs the rest; its own version is not what a lab is about."""
-MAX_COMMAND, MAX_COMMANDS = 20_000, 1_000
-"""Characters of one command of a RUN, and commands of one RUN, that are read."""
 MAX_CONTINUED = 200
 """Lines that one requirement goes over."""
+MAX_FILES = 20
+"""Files of requirements that are read."""
 COMMENT = re.compile(r"(?:^|\s)#.*$")
-_SHORT = frozenset({"-r", "-c", "-t", "-i", "-f", "-e"})
-_LONG = frozenset(
-    {
-        "requirement", "constraint", "target", "index-url", "extra-index-url", "find-links", "editable", "prefix", "root",
-        "python", "trusted-host", "timeout", "retries", "cache-dir", "platform", "only-binary", "no-binary", "cert",
-    }
-)  # fmt: skip
-"""Options of pip whose next word is their value, not a package."""
+OTHER_FILE = re.compile(r"(?:-r|-c|--requirement|--constraint)(?:\s+|=|(?<=-[rc]))(?P<name>\S.*)")
+FIRST_FILE = "requirements.txt"
 
 
 def image_is_pinned(ref: str) -> bool:
@@ -55,8 +55,8 @@ def requirement_is_pinned(text: str) -> bool:
     )
 
 
-def requirements(text: str) -> Iterator[tuple[str, int]]:
-    """The requirements of a requirements file, with their lines; options, comments and hashes left out."""
+def lines_of_pip(text: str) -> Iterator[tuple[str, int]]:
+    """The lines of a requirements file as pip joins them, without comments; empty ones left out."""
     parts: list[str] = []
     begin = 0
     for number, raw in enumerate(text.split("\n"), 1):
@@ -66,8 +66,15 @@ def requirements(text: str) -> Iterator[tuple[str, int]]:
         if line.endswith("\\"):
             continue
         whole, parts = " ".join(parts).strip(), []
-        if whole and not whole.startswith("-"):
-            yield re.split(r"\s--", whole)[0].strip(), begin
+        if whole:
+            yield whole, begin
+
+
+def requirements(text: str) -> Iterator[tuple[str, int]]:
+    """The requirements of a requirements file, with their lines; options, comments and hashes left out."""
+    for whole, line in lines_of_pip(text):
+        if not whole.startswith("-"):
+            yield re.split(r"\s--", whole)[0].strip(), line
 
 
 def loose_requirements(text: str) -> Iterator[tuple[str, int]]:
@@ -79,29 +86,97 @@ def loose_requirements(text: str) -> Iterator[tuple[str, int]]:
 
 def loose_installs(dockerfile: Dockerfile) -> Iterator[tuple[str, int]]:
     """Packages that a RUN installs with pip by a name without a version, with their lines."""
+    for found, line in pip_installs(dockerfile):
+        for package in found.packages:
+            if name_of(package) not in TOOLS and not requirement_is_pinned(package):
+                yield package, line
+
+
+def pip_installs(dockerfile: Dockerfile) -> Iterator[tuple[PipInstall, int]]:
+    """Each `pip install` of a RUN, with its line."""
     for one in dockerfile.all("RUN"):
-        text = " ".join(one.args) if one.json else _script(one.original)
-        for command in re.split(r"&&|\|\||[;|\n]", text)[:MAX_COMMANDS]:
-            for package in _installed(command):
-                yield package, one.line
+        yield from ((found, one.line) for found in installs(script_of(one)))
 
 
-def _script(original: str) -> str:
-    return re.sub(r"^\s*RUN\s+", "", re.sub(r"\\\s*\n", " ", original), flags=re.IGNORECASE)
+def name_of(requirement: str) -> str:
+    """The name that a requirement begins with, as the index knows it."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; @]", requirement.strip())[0]).lower()
 
 
-def _installed(command: str) -> Iterator[str]:
-    try:
-        words = shlex.split(command[:MAX_COMMAND])
-    except ValueError:
-        words = command[:MAX_COMMAND].split()
-    if "install" not in words or not any(re.search(r"(^|/)(pip[0-9.]*|uv)$", word) for word in words):
-        return
-    rest = iter(words[words.index("install") + 1 :])
-    for word in rest:
-        if word in _SHORT or word.removeprefix("--") in _LONG:
-            next(rest, None)
-        elif not word.startswith("-") and not re.search(r"[/$]|\.whl$|^\.", word):
-            name = re.split(r"[\[<>=!~; @]", word)[0].lower()
-            if name not in TOOLS and not requirement_is_pinned(word):
-                yield word
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loose:
+    """A requirement that admits more than one version."""
+
+    text: str
+    file: str
+    line: int
+
+
+def loose_packages(submission: Submission, dockerfile: Dockerfile) -> list[Loose]:
+    """All that pip installs in any version: named in a RUN, or in a file of requirements, whatever that is called.
+
+    A file that names another by `-r` brings it along; what a constraint (`-c`) pins is pinned. Raises SubmissionError
+    where nothing names a package at all.
+    """
+    found, pinned, named, seen = list[Loose](), set[str](), 0, set[tuple[str, bool]]()
+    found += [Loose(text=text, file=dockerfile.name, line=line) for text, line in loose_installs(dockerfile)]
+    waiting = [(FIRST_FILE, False)]
+    for one, _ in pip_installs(dockerfile):
+        named += len(one.packages)
+        waiting += [(name, False) for name in one.files] + [(name, True) for name in one.constraints]
+    while waiting and len(seen) < MAX_FILES:
+        place = place_of(submission, waiting[0][0])
+        is_constraint = waiting.pop(0)[1]
+        if not place or (place, is_constraint) in seen:
+            continue
+        seen.add((place, is_constraint))
+        text = submission.read(place)
+        for whole, _ in lines_of_pip(text):
+            if other := OTHER_FILE.fullmatch(whole):
+                name = posixpath.normpath(posixpath.join(posixpath.dirname(place), other["name"].strip("\"'")))
+                waiting.append((name, is_constraint or whole.startswith(("-c", "--constraint"))))
+        if is_constraint:
+            pinned |= {name_of(one) for one, _ in requirements(text) if requirement_is_pinned(one)}
+        else:
+            named += sum(1 for _ in requirements(text))
+            found += [Loose(text=one, file=place, line=line) for one, line in loose_requirements(text)]
+    if not named:
+        raise SubmissionError(f"No package is named, neither in {FIRST_FILE} nor in a RUN.", file=FIRST_FILE)
+    return [one for one in found if name_of(one.text) not in pinned]
+
+
+def place_of(submission: Submission, name: str) -> str:
+    """Where in the submission a file is that pip is told to read in the image; empty where it is not among its files."""
+    for place in (posixpath.normpath(name).lstrip("/"), posixpath.basename(name)):
+        if place and submission.has(place):
+            return place
+    return ""
+
+
+def expect_pinned_bases(dockerfile: Dockerfile) -> None:
+    """Fails the check where a base image is not pinned, or where there is none."""
+    if not dockerfile.all("FROM"):
+        fail("there is no FROM", expected="a base image with a tag or a digest", file=dockerfile.name)
+    for ref, line in loose_bases(dockerfile):
+        fail(
+            f"`FROM {ref}`",
+            expected="a base image with a tag other than `latest`, or with a digest",
+            why="`latest` is whatever was pushed last: the same Dockerfile makes another image next month.",
+            hint="A tag after the colon names a version, such as `debian:bookworm-slim`.",
+            file=dockerfile.name,
+            line=line,
+        )
+
+
+def expect_pinned_packages(submission: Submission, dockerfile: Dockerfile) -> None:
+    """Fails the check where pip installs something in any version."""
+    for one in loose_packages(submission, dockerfile):
+        in_file = one.file != dockerfile.name
+        fail(
+            f"`{one.text}`" if in_file else f"`pip install {one.text}`",
+            expected="a version, such as `name==1.2.3`",
+            why="Without one, the next build may install another version than the one that you tested.",
+            hint="`pip freeze` in a container shows the versions that were installed.",
+            file=one.file,
+            line=one.line,
+        )

@@ -16,7 +16,15 @@ from typing import Any, TypeVar
 
 from dockerlab.checks.asked import BuildRequest, ContainerRequest
 from dockerlab.checks.pytorch import Examination, Examined, examine
-from dockerlab.checks.runs import ENOUGH_LINES, Seen, finished_epochs, learned_more, saves_at_the_start, saves_early
+from dockerlab.checks.runs import (
+    ENOUGH_LINES,
+    Seen,
+    finished_epochs,
+    is_one_save_an_epoch,
+    learned_more,
+    saves_at_the_start,
+    saves_early,
+)
 from dockerlab.datasets import Data
 from dockerlab.engine.container import Container
 from dockerlab.engine.objects import Image, Mount, when
@@ -29,6 +37,8 @@ RUN_WITHIN = 900
 """Seconds of one training."""
 SAYS_WITHIN = 120
 """Seconds until a resumed run must have said something, beyond the time that two epochs took."""
+AFTER_EPOCH = 2
+"""The epoch after which resumed runs begin, where there are more."""
 GRACE = 10
 """Seconds, as `docker stop` gives."""
 LOOK = 0.25
@@ -38,18 +48,29 @@ SPACES = ("first", "control", "weights", "optimizer", "stop", "left", "shuffled"
 KILLED = ("control", "weights", "optimizer", "stop")
 """Workspaces whose resumed runs were ended by SIGKILL when enough had been seen."""
 PROBE = """
-import os, runpy, sys, torch
+HOOK = '''
+import os, torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 def look(optimizer, args, kwargs):
     count = sum(torch.is_tensor(one) for state in optimizer.state.values() for one in state.values())
-    print(f"\\nPROBE {type(optimizer).__name__} {count}", flush=True)
+    os.write(1, f"\\\\nPROBE {type(optimizer).__name__} {count}\\\\n".encode())
     os._exit(0)
 register_optimizer_step_post_hook(look)
+'''
+import os, runpy, sys, tempfile
+folder = tempfile.mkdtemp()
+with open(os.path.join(folder, "sitecustomize.py"), "w") as file:
+    file.write(HOOK)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
+exec(HOOK)
 sys.argv = sys.argv[1:]
 sys.path[0] = os.path.dirname(sys.argv[0])
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-"""Runs a script until its optimizer's first step, and says what that is and how many tensors it has."""
+"""Runs a script until its optimizer's first step, and says what that is and how many tensors it has.
+
+Processes that it starts anew (multiprocessing's `spawn`) load the same hook: an optimizer may live in one of them.
+"""
 PROBED = re.compile(r"PROBE (\w{1,100}) ([0-9]{1,9})")
 """What PROBE says."""
 
@@ -223,11 +244,14 @@ class Training:
 
     def _start(self) -> Start:
         seen, saves = self.first.seen, self.first.saves
-        if seen.exit_code != 0:
-            raise SubmissionError(f"The training ended with exit code {seen.exit_code}.", detail=seen.end)
         if not saves:
-            raise SubmissionError(f"No `{self.checkpoint}` was written to {self.workspace}.", detail=seen.end)
+            ended = f"The training ended with exit code {seen.exit_code}, and no" if seen.exit_code else "No"
+            raise SubmissionError(f"{ended} `{self.checkpoint}` was written to {self.workspace}.", detail=seen.end)
         chosen = saves[saves_at_the_start(seen, saves)]
+        if is_one_save_an_epoch(seen, saves) and len(seen.epochs) > AFTER_EPOCH:
+            # Then to begin again, to repeat the saved epoch and to go on are three different things.
+            later = saves[saves_at_the_start(seen, saves) + AFTER_EPOCH - 1]
+            chosen = later if later.copied else chosen
         copy = self.spaces.copy_of("first", chosen if chosen.copied else None)
         for name in ("control", "weights", "optimizer"):
             self.spaces.lay(name, copy)
@@ -274,6 +298,11 @@ class Training:
             container.remove()
         resumed = self.start("stop", "--resume", data=data)
         after = self.watch(resumed, lambda seen: seen.shows_work, within, "a training after `docker stop`")
+        if after.exit_code == 0 and not after.shows_work:
+            # The epoch that it was stopped in was the last. Perhaps it can be asked for more.
+            asked = ("--resume", "--epochs", str(len(seen.epochs) + 2))
+            again = self.watch(self.start("stop", *asked, data=data), lambda run: run.shows_work, within)
+            after = again if again.shows_work else after
         return Stop(before, after)
 
     def _until_the_middle(self, container: Container, seen: Seen, saves: list[Save]) -> None:
@@ -281,16 +310,16 @@ class Training:
         at = [when for when, _ in seen.marks]
         an_epoch = (at[-1] - at[0]) / max(1, len(seen.epochs) - 1) if at else 1.0
         before_the_first, early = saves_at_the_start(seen, saves), saves_early(seen, saves)
-        waited = 0.0
-        while container.running and waited < RUN_WITHIN:
+        began = time.monotonic()
+        while container.running and (waited := time.monotonic() - began) < RUN_WITHIN:
             if early:
                 if len(self.spaces.saves("stop")) > before_the_first:
                     break
             elif waited > 0.5 * seen.seconds and (self.look(container).marks or not at):
                 break
             self.bench.pause(LOOK)
-            waited += LOOK
-        self.bench.pause(min(3.0, 0.3 * an_epoch))
+        if early:  # else it is in its middle already, and may have one epoch only
+            self.bench.pause(min(3.0, 0.3 * an_epoch))
 
     def _left(self) -> dict[str, tuple[str, Examined]]:
         assert self.resumed

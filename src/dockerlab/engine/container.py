@@ -87,6 +87,10 @@ class Container:
         """The number of its newest process, also of one that is gone: it grows with each that is started. 0: not known."""
         return self._observe(lambda observer: observer.last_pid(self._until()), 0)
 
+    def files(self, folder: str) -> list[str]:
+        """The files below one of its folders, as its first process sees it: in volumes and in memory (/dev/shm), too."""
+        return self._observe(lambda observer: observer.files(folder, self._until()), [])
+
     def _no_process(self, pid: int) -> SubmissionError:
         return SubmissionError(f"There is no process {pid} in the container any more.", detail=self.logs()[-600:])
 

@@ -29,6 +29,8 @@ HELPER_IMAGE = "busybox:latest"
 SAFE = "/%?=&:;,+~@!$*()"
 """Characters of a path that are sent as they are."""
 POLL = 0.05
+ASK_AGAIN = 0.25
+"""Seconds until a server that answered with another status is asked again."""
 LOOPBACK_FROM = 0.8
 """What is left of the time to wait when a server is first looked for on the loopback."""
 LONGEST_NUMBER = 18
@@ -96,23 +98,29 @@ class Client:
         port: int,
         within: float,
         loopback: bool = False,
+        status: int = 0,
     ) -> Response:
-        """The first answer of any status, or the last failure when `within` seconds after the start are over.
+        """The first answer, or the last failure when `within` seconds after the start are over.
 
-        With `loopback`, a server that listens on the loopback only is found, too (after a fifth of that time).
+        With `status`, the first answer of that status, or the last of another: a proxy answers 502 or 503 until what is
+        behind it is ready. With `loopback`, a server that listens on the loopback only is found, too (after a fifth of
+        that time).
         """
         with self._engine.meter.waiting():  # for the container to come up
-            return self._wait(container, path, port, container.started + within, within if loopback else 0)
+            return self._wait(container, path, port, status, container.started + within, within if loopback else 0)
 
-    def _wait(self, container: Container, path: str, port: int, end: float, loopback_from: float) -> Response:
+    def _wait(
+        self, container: Container, path: str, port: int, status: int, end: float, loopback_from: float
+    ) -> Response:
         while True:
             left = end - time.monotonic()
             response = self.get(container, path, port=port, timeout=max(1.0, min(5.0, left)))
             if not response.status and left < loopback_from * LOOPBACK_FROM:
                 response = self.get(container, path, port=port, timeout=max(1.0, min(5.0, left)), loopback=True)
-            if response.status or left <= 0 or not container.running:
+            is_right = response.status == status if status else bool(response.status)
+            if is_right or left <= 0 or not container.running:
                 return response
-            time.sleep(POLL)
+            time.sleep(POLL if not response.status else ASK_AGAIN)
 
     def raw(self, container: Container, data: bytes, *, port: int, timeout: float = 5, loopback: bool = False) -> bytes:
         """What comes back for bytes that need not be a request; empty where nothing does. For telling servers apart."""

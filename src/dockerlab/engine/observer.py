@@ -9,6 +9,7 @@ process chooses the bytes of its own name and words.
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,9 @@ grep -E '^(Name|State|PPid|Uid):' /proc/[0-9]*/status 2>/dev/null
 for one in /proc/[0-9]*; do echo "$one/words"; {HEX} -N {LONGEST_WORDS} "$one/cmdline" 2>/dev/null; done"""
 PROGRAM = f"""echo path; readlink /proc/PID/exe | {HEX}; echo sum; sha256sum < /proc/PID/exe | {HEX}
 echo environ; {HEX} -N {LONGEST_ENVIRONMENT} /proc/PID/environ"""
+LONGEST_NAMES = 65_536
+"""Bytes of the names of files below one folder that are read."""
+FILES = f"cd /proc/1/root && cd ./FOLDER && find . ! -type d -print0 2>/dev/null | head -c {LONGEST_NAMES} | {HEX}"
 
 
 class ObserverLost(Exception):
@@ -129,6 +133,11 @@ class Observer:
         """The pid that was given to the newest process of the namespace (proc(5), loadavg); 0 where that is not told."""
         told = self._ask("read -r one five fifteen running last < /proc/loadavg && echo $last", until).strip()
         return int(told) if told.isdigit() and len(told) < 10 else 0
+
+    def files(self, folder: str, until: float) -> list[str]:
+        """The files below a folder, as process 1 sees it: in volumes and in memory, too. Raises ObserverLost."""
+        told = self._ask(FILES.replace("./FOLDER", shlex.quote("./" + folder.lstrip("/"))), until)
+        return sorted(one.removeprefix("./") for one in _text(_bytes(told)).split("\0") if one)
 
     def signal(self, pid: int, signal: str, until: float) -> bool:
         """Whether the signal could be sent to the process. Raises ObserverLost."""

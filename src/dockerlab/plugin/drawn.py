@@ -47,7 +47,7 @@ class Drawn:
 
     @property
     def noisy(self) -> Data:
-        """Digits of which some of the test images, `wrong` of them, have a wrong label."""
+        """Digits of which each bears another one's label, and some of the test images, `wrong` of them, a wrong one."""
         return self._draw_noisy()
 
     @property
@@ -59,9 +59,9 @@ class Drawn:
         return self._draw("shuffled", shuffle=True)
 
     def _draw_noisy(self) -> Data:
-        return self._draw("noisy", wrong=self._rng("the share of wrong labels").uniform(*WRONG))
+        return self._draw("noisy", wrong=self._rng("the share of wrong labels").uniform(*WRONG), rename=True)
 
-    def _draw(self, name: str, *, wrong: float = 0.0, shuffle: bool = False) -> Data:
+    def _draw(self, name: str, *, wrong: float = 0.0, shuffle: bool = False, rename: bool = False) -> Data:
         found = read_note(Path(self._pool)) if self._pool else None
         if found is None:
             raise CourseError('The lab has no digits to be graded with: lab.toml needs `data = "digits"`.')
@@ -71,7 +71,9 @@ class Drawn:
             if name not in self._made:
                 self._sweep(found.root.parent)
                 target = self._folder(found.root.parent) / name
-                self._made[name] = drawn(found, target, self._rng(f"digits, {name}"), wrong=wrong, shuffle=shuffle)
+                self._made[name] = drawn(
+                    found, target, self._rng(f"digits, {name}"), wrong=wrong, shuffle=shuffle, rename=rename
+                )
         return self._made[name]
 
     @staticmethod

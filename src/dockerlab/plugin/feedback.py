@@ -22,6 +22,19 @@ _WORDS: dict[type[ast.cmpop], str] = {
     ast.GtE: "is at least", ast.In: "is in", ast.NotIn: "is not in", ast.Is: "is", ast.IsNot: "is not",
 }  # fmt: skip
 
+DOCKERS_WORDS = {
+    "exit_code": "the exit code", "stdout": "stdout", "stderr": "stderr", "seconds": "the time in seconds",
+    "oom_killed": "`OOMKilled`", "running": "the container's state `Running`", "status": "the HTTP status",
+    "text": "the answer", "type": "the media type", "workdir": "WORKDIR", "user": "USER", "cmd": "CMD",
+    "entrypoint": "ENTRYPOINT", "env": "the environment (ENV)", "labels": "the labels (LABEL)",
+    "ports": "the ports of EXPOSE", "volumes": "the folders of VOLUME", "stop_signal": "STOPSIGNAL",
+    "size": "the size in bytes", "layers": "the layers", "tags": "the tags", "argv": "the process's words",
+    "uid": "the process's user", "state": "the process's state", "pid": "the process's number",
+}  # fmt: skip
+"""What graders name in their asserts, as people read it: they know Docker, and not the grader's Python."""
+NOT_SO = "It is not so."
+SEE_ABOVE = "It is the same as at `{}`: see above."
+
 
 def judge(
     error: BaseException, grader: Path, line: int, compared: tuple[Any, Any] | None, check: Check
@@ -63,27 +76,30 @@ def _plain(error: AssertionError, grader: Path, line: int, compared: tuple[Any, 
     text = str(error)
     why = text.split("\nassert ", 1)[0].strip() if message else ""
     if isinstance(test, ast.Compare) and len(test.ops) == 1 and compared is not None:
-        left, right = ast.unparse(test.left), test.comparators[0]
-        wanted = (
-            _shown(compared[1])
-            if _is_short(compared[1]) or isinstance(right, ast.Constant)
-            else f"`{ast.unparse(right)}`"
-        )
+        left, right = _words(test.left), _words(test.comparators[0])
+        word = _WORDS[type(test.ops[0])]
         if isinstance(test.ops[0], ast.In | ast.NotIn):
-            whole = ast.unparse(right)
             return Feedback(
-                expected=f"{_shown(compared[0])} {_WORDS[type(test.ops[0])]} `{whole}`",
-                observed=f"`{whole}` is {_shown(compared[1])}", why=why,
-            )  # fmt: skip
-        return Feedback(
-            expected=f"`{left}` {_WORDS[type(test.ops[0])]} {wanted}",
-            observed=f"`{left}` is {_shown(compared[0])}",
-            why=why,
-        )
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        return Feedback(observed=why or f"`{ast.unparse(test.operand)}` holds", why=why)
-    observed = f"`{ast.unparse(test)}` does not hold" if test is not None else _cut(text.split("\n")[0])
-    return Feedback(observed=why or observed)
+                expected=f"{_shown(compared[0])} {word} {right or 'what was found'}",
+                observed=f"{right or 'found'}: {_shown(compared[1])}",
+                why=why,
+            )
+        expected = f"{left or 'what was found'} {word} {_shown(compared[1])}" if _is_short(compared[1]) else ""
+        observed = f"{left} is {_shown(compared[0])}" if left else f"found: {_shown(compared[0])}"
+        return Feedback(expected=expected, observed=observed, why=why)
+    return Feedback(observed=why or (NOT_SO if test is not None else _cut(text.split("\n")[0])))
+
+
+def _words(expression: ast.expr) -> str:
+    """What an expression of a grader is, in Docker's words; empty where there are none for it."""
+    if isinstance(expression, ast.Call) and isinstance(expression.func, ast.Attribute):
+        expression = expression.func.value  # such as .strip()
+    return DOCKERS_WORDS.get(expression.attr, "") if isinstance(expression, ast.Attribute) else ""
+
+
+def seen_above(feedback: Feedback, check: str) -> Feedback:
+    """The feedback of a check that failed for what another one, above, has told already."""
+    return Feedback(observed=feedback.observed, why=SEE_ABOVE.format(check), where=feedback.where)
 
 
 @cache
@@ -104,9 +120,16 @@ def _is_short(value: Any) -> bool:
     )
 
 
+_NO_PYTHON = {None: "nothing", True: "yes", False: "no"}
+
+
 def _shown(value: Any) -> str:
     if isinstance(value, ExitCode):
         return str(value)
+    if value is None or isinstance(value, bool):
+        return _NO_PYTHON[value]
+    if isinstance(value, tuple | list | dict | set | frozenset) and not value:
+        return "none"
     if isinstance(value, float):
         return f"{value:.3g}"
     if isinstance(value, str):

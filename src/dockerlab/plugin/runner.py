@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
+from dockerlab.checks import CheckFailed, feedback_of
 from dockerlab.checks.submission import Submission
 from dockerlab.engine.builder import look_ahead, the_builder
 from dockerlab.errors import LimitReached, SubmissionError
@@ -25,7 +26,7 @@ from dockerlab.model import Check, Feedback, Outcome, Status
 from dockerlab.plugin.alarm import alarm
 from dockerlab.plugin.bench import Bench
 from dockerlab.plugin.decorate import ATTRIBUTE
-from dockerlab.plugin.feedback import judge
+from dockerlab.plugin.feedback import judge, seen_above
 from dockerlab.plugin.fixtures import Fixtures
 from dockerlab.plugin.order import UNEARNABLE, Order
 from dockerlab.texts import cut_feedback
@@ -50,6 +51,8 @@ class Run:
         self.broken = ""
         self._compared: tuple[Any, Any] | None = None
         self._error: tuple[BaseException, int] | None = None
+        self._told: dict[Feedback, str] = {}
+        """What the submission was told to be at fault for, and the first check that said so."""
 
     @pytest.hookimpl
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -129,6 +132,13 @@ class Run:
             return "passed", None
         error, line = self._error
         status, feedback = judge(error, Path(self.order.grader), line, self._compared, spec)
+        if isinstance(error, SubmissionError | CheckFailed) and not spec.hidden:  # one cause is told once
+            told = dataclasses.replace(
+                feedback_of(error) if isinstance(error, SubmissionError) else error.feedback, hint=""
+            )
+            first = self._told.setdefault(told, spec.name)
+            if first != spec.name:
+                return status, seen_above(feedback, first)
         if self.bench.notes and status == "failed":
             why = " ".join([feedback.why, *self.bench.notes]).strip()
             feedback = dataclasses.replace(feedback, why=why)

@@ -1,0 +1,3 @@
+#!/bin/sh
+date > /tmp/started
+exec bash -ec 'trap "kill %1; exit 0" TERM; "$@" & wait' greeter "$@"

@@ -12,6 +12,8 @@ from dockerlab.course import Course
 from dockerlab.errors import CourseError, UsageError
 from dockerlab.events import CheckEnded, CheckStarted, Collected, Event, Listen
 from dockerlab.grading import grade, list_checks
+from dockerlab.grading.findings import Finding
+from dockerlab.grading.look import look_at
 from dockerlab.model import Check, Outcome, Report
 from dockerlab.reports.audience import for_student
 
@@ -125,6 +127,19 @@ def check(
         remember(notes, report, whole=only is None)
         write_notes(folder, notes)
     return report
+
+
+def look(course: Course, folder: Path, slug: str | None = None) -> tuple[Finding, ...]:
+    """What happened to a folder on its way here (see grading.findings). Without a lab, the workspace's own, or any.
+
+    Raises UsageError for a folder that is not there, SubmissionError for one that may not be graded.
+    """
+    if not folder.is_dir():
+        hint = "Give the folder that the file is in." if folder.exists() else "Is the path right?"
+        raise UsageError(f"There is no folder {folder}.", hint=hint)
+    notes = read_notes(folder) if slug is None else None
+    name = slug or (notes.lab if notes else None)
+    return look_at(folder, course.lab(name), course.starter(name)) if name else look_at(folder)
 
 
 def _without_hidden(listen: Listen) -> Listen:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -235,11 +236,7 @@ def test_on_the_command_line(tmp_path, capsys):
 
 
 def test_the_workflow_and_the_example_fetch_lfs_and_submodules():
-    import re
-
-    import yaml
-
-    handed_out = assignment.files(open_course(), "catgif", "classroom")[".github/workflows/grading.yml"]
+    handed_out = files(open_course(), "catgif", "classroom")[".github/workflows/grading.yml"]
     readme = (open_course().root / "README.md").read_text()
     example = next(text for text in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL) if "actions/checkout" in text)
     for steps in (yaml.safe_load(handed_out)["jobs"]["grade"]["steps"], yaml.safe_load(example)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -14,7 +14,7 @@ from dockerlab.events import CheckEnded, CheckStarted, Collected, Event, Listen
 from dockerlab.grading import grade, list_checks
 from dockerlab.grading.findings import Finding
 from dockerlab.grading.look import look_at
-from dockerlab.model import Check, Outcome, Report
+from dockerlab.model import HIDDEN, Check, Outcome, Report
 from dockerlab.reports.audience import for_student
 
 NOTES = ".dockerlab.json"
@@ -119,12 +119,20 @@ def check(
     listen: Listen | None = None,
     *,
     only: list[str] | None = None,
+    before: Report | None = None,
 ) -> Report:
-    """Grades the workspace (or only some checks, and what they need), and remembers there what passed."""
+    """Grades the workspace (or only some checks, and what they need), and remembers there what passed.
+
+    With `before`, a report of all checks, the report of some is one of all, too: what was not graded again stands as it was.
+    """
     report = for_student(grade(lab, folder, course=course, listen=listen and _without_hidden(listen), only=only))
+    if before is not None and only is not None:
+        now = {one.check: one for one in report.outcomes if one.check != HIDDEN}
+        report = replace(report, outcomes=tuple(now.get(one.check, one) for one in before.outcomes))
     notes = read_notes(folder)
     if notes is not None and notes.lab == lab:
-        remember(notes, report, whole=only is None)
+        # Full marks are those of one grading of everything.
+        remember(notes, report, whole=only is None or (before is not None and report.exit_code != 0))
         write_notes(folder, notes)
     return report
 

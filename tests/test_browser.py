@@ -116,3 +116,29 @@ def test_pictures_are_in_the_page(browser, tmp_path):
         "loss",
         "accuracy",
     ]
+
+
+@pytest.mark.parametrize("page", ["everything", "layers"])
+def test_each_colour_of_the_stack_is_in_the_legend(page, browser, tmp_path):
+    file = tmp_path / f"{page}.html"
+    file.write_text(PAGES[page](), encoding="utf-8")
+    browser.get(file.as_uri())
+
+    def colours(where):
+        places = browser.find_elements("css selector", where)
+        return {one.value_of_css_property("background-color") for one in places if one.size["width"]}
+
+    drawn = colours(".stack .bytes > div, .stack .bar > span")
+    assert drawn
+    assert drawn <= colours(".key span")
+
+
+def test_a_result_is_one_line_at_1200_pixels(browser, tmp_path):
+    file = tmp_path / "whole.html"
+    outcomes = (*WHOLE.outcomes, Outcome(check="long", title="word " * 80, status="passed", points=5))
+    file.write_text(FORMATS["html"](replace(WHOLE, outcomes=outcomes)), encoding="utf-8")
+    browser.set_window_size(1200, 1600)
+    browser.get(file.as_uri())
+    for cell in browser.find_elements("css selector", "td.result"):
+        lines = "const r = document.createRange(); r.selectNodeContents(arguments[0]); return r.getClientRects().length"
+        assert browser.execute_script(lines, cell) == 1, cell.text

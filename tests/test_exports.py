@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -232,3 +233,12 @@ def test_on_the_command_line(tmp_path, capsys):
     assert main(["export", LAB, str(tmp_path / "a"), "--style", "gradescope"]) == 0
     assert "grading.sh" in capsys.readouterr().out
     assert main(["export", "nothing", str(tmp_path / "b")]) == 2
+
+
+def test_the_workflow_and_the_example_fetch_lfs_and_submodules():
+    handed_out = files(open_course(), "catgif", "classroom")[".github/workflows/grading.yml"]
+    readme = (open_course().root / "README.md").read_text()
+    example = next(text for text in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL) if "actions/checkout" in text)
+    for steps in (yaml.safe_load(handed_out)["jobs"]["grade"]["steps"], yaml.safe_load(example)):
+        (checkout,) = [step for step in steps if step.get("uses", "").startswith("actions/checkout@")]
+        assert checkout["with"] == {"lfs": True, "submodules": "recursive"}

@@ -123,3 +123,25 @@ def test_the_same_problem_is_told_once():
     )
     assert text.count("The build stopped.") == 1
     assert "the same as at `a`" in text
+
+
+@pytest.mark.parametrize(
+    ("history", "plain"),
+    [
+        ('/bin/sh -c #(nop)  CMD ["python"]', 'CMD ["python"]'),
+        ("/bin/sh -c #(nop) COPY dir:1 in /app ", "COPY dir:1 in /app"),
+        ("/bin/sh -c pip install x", "RUN pip install x"),
+        ("RUN /bin/sh -c pip install x # buildkit", "RUN pip install x"),
+        ("RUN |1 V=a b /bin/sh -c pip install x # buildkit", "RUN pip install x"),
+        ("|2 A=1 B=2 /bin/sh -c make", "RUN make"),
+        ("COPY . /app # buildkit", "COPY . /app"),
+        ("RUN echo '/bin/sh -c x' # buildkit", "RUN echo '/bin/sh -c x'"),
+        ("RUN /bin/bash -c x # buildkit", "RUN /bin/bash -c x"),
+        ('CMD ["/bin/sh" "-c" "a"]', 'CMD ["/bin/sh" "-c" "a"]'),
+        ("", "(no history)"),
+    ],
+)
+def test_instructions_are_shown_as_they_were_written(history, plain):
+    from dockerlab.reports.layers import plain_instruction
+
+    assert plain_instruction(history) == plain

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from rich.console import Console
 
@@ -9,6 +11,7 @@ from dockerlab import student
 from dockerlab.cli import main, show
 from dockerlab.errors import UsageError
 from dockerlab.model import Feedback, Outcome, Report, Where
+from dockerlab.reports import text
 
 LAB = "hello_world"
 
@@ -116,10 +119,10 @@ LATER = report(
 )
 
 
-def shown(*, terminal):
+def shown(*, terminal, width=100):
     out = Console(
         force_terminal=terminal,
-        width=100,
+        width=width,
         highlight=False,
         soft_wrap=True,
         no_color=True,
@@ -131,18 +134,18 @@ def shown(*, terminal):
 
 
 def test_a_terminal_gets_the_most_useful_failure_whole_and_a_line_for_the_others(capsys):
-    text = shown(terminal=True)
+    told = shown(terminal=True)
     assert (
-        text.index("this line is wrong") < text.index("Then:") < text.index("something is wrong") < text.index("gone")
+        told.index("this line is wrong") < told.index("Then:") < told.index("something is wrong") < told.index("gone")
     )
-    assert "observed: this line is wrong" in " ".join(text.split())
-    assert "observed: something" not in " ".join(text.split())
+    assert "observed: this line is wrong" in " ".join(told.split())
+    assert "observed: something" not in " ".join(told.split())
 
 
 def test_a_pipe_gets_everything_in_order(capsys):
-    text = " ".join(shown(terminal=False).split())
-    assert "Then:" not in text
-    assert text.index("observed: something is wrong") < text.index("observed: gone") < text.index("observed: this line")
+    told = " ".join(shown(terminal=False).split())
+    assert "Then:" not in told
+    assert told.index("observed: something is wrong") < told.index("observed: gone") < told.index("observed: this line")
 
 
 def test_some_checks_alone_give_no_score(workspace):
@@ -150,3 +153,43 @@ def test_some_checks_alone_give_no_score(workspace):
     student.remember(notes, report("passed", "failed", "failed"))
     student.remember(notes, report("passed"), whole=False)
     assert (notes.score, notes.max_score, notes.solved) == (10, 30, False)
+
+
+def test_on_sixty_columns_lines_are_wrapped_or_cut_with_a_sign():
+    long = "a sentence that goes on and on, longer than any terminal of sixty columns is wide"
+    given = report(
+        "failed", "failed", "passed", c0=Feedback(observed=long, detail="x" * 90), c1=Feedback(observed=long)
+    )
+    given = dataclasses.replace(given, notes=(long,), problem="")
+    out = Console(force_terminal=True, width=60, highlight=False, soft_wrap=True, theme=show.THEME, record=True)
+    show.feedback(out, given)
+    lines = out.export_text().splitlines()
+    lines += text.headline(dataclasses.replace(given.outcomes[0], title=long), 60).splitlines()
+    assert max(map(len, lines)) <= 60
+    told = " ".join(" ".join(lines).split())
+    assert told.count("sixty columns is wide") == 3  # observed, note, headline
+    assert "x…" in told
+    (other,) = [line for line in lines if line.startswith("  ✗ c1:")]
+    assert other.endswith("…")
+
+
+def test_a_report_of_some_checks_is_one_of_all_where_the_others_are_known(course, workspace, monkeypatch):
+    first = report("passed", "failed", "failed")
+    again = dataclasses.replace(first, outcomes=(dataclasses.replace(first.outcomes[1], status="passed"),))
+    graded = iter([first, again])
+    monkeypatch.setattr(student, "grade", lambda *words, **named: next(graded))
+    before = student.check(course, LAB, workspace)
+    merged = student.check(course, LAB, workspace, only=["c1"], before=before)
+    assert [one.status for one in merged.outcomes] == ["passed", "passed", "failed"]
+    assert (merged.score, merged.max_score) == (20, 30)
+    assert student.read_notes(workspace).score == 20  # the course's bar moves with it
+
+
+def test_parts_that_are_all_green_are_not_yet_full_marks(course, workspace, monkeypatch):
+    first = report("passed", "failed")
+    green = dataclasses.replace(first, outcomes=(dataclasses.replace(first.outcomes[1], status="passed"),))
+    graded = iter([first, green])
+    monkeypatch.setattr(student, "grade", lambda *words, **named: next(graded))
+    before = student.check(course, LAB, workspace)
+    assert student.check(course, LAB, workspace, only=["c1"], before=before).exit_code == 0
+    assert not student.read_notes(workspace).solved

@@ -6,6 +6,7 @@ variant is ever in it: those come from a pinned release of the toolkit when it i
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import json
 from importlib.metadata import version
@@ -52,6 +53,9 @@ jobs:
     timeout-minutes: 60
     steps:
       - uses: actions/checkout@v4
+        with:
+          lfs: true
+          submodules: recursive
       - uses: actions/setup-python@v5
         with:
           python-version: "3.12"
@@ -154,7 +158,11 @@ FILES = {
     "classroom50": {"autograder.py": AUTOGRADER},
     "gradescope": {"gradescope/setup.sh": SETUP, "gradescope/run_autograder": RUN},
 }
-IGNORED = ".venv/\n__pycache__/\n*.pyc\n.env\ndata/\nmodel_checkpoint.pth\nresult.json\nreport.json\nresults.json\n"
+IGNORED = (
+    ".venv/", "__pycache__/", "*.pyc", ".env", "data/", "model_checkpoint.pth", "result.json", "report.json",
+    "results.json", ".DS_Store",
+)  # fmt: skip
+"""Lines of an assignment's .gitignore; without those that would leave out a file of the lab."""
 READ = {
     "plain": "",
     "classroom": "Each push is graded; the result is at the commit, and in the summary of the workflow run.\n",
@@ -182,10 +190,18 @@ def files(course: Course, slug: str, style: str, package: str = "") -> dict[str,
         f"# {lab.title}\n\n{lab.summary}. Read [LESSON.md](LESSON.md), and work in this folder.\n\n"
         f"```sh\nbash ./{SCRIPT}\n```\n\ngrades it here. It needs Python and Docker. {READ[_style(style)]}".encode(),
     )
-    made[".gitignore"] = made.get(".gitignore", b"") + IGNORED.encode()
+    lines = [line for line in IGNORED if not any(_hides(line, name) for name in made)]
+    made[".gitignore"] = made.get(".gitignore", b"") + "".join(f"{line}\n" for line in lines).encode()
     made[".dockerlab.json"] = (json.dumps({"lab": slug}, indent=2) + "\n").encode()
     made[".devcontainer/devcontainer.json"] = (_devcontainer(package or default_package()) + "\n").encode()
     return made | graders(slug, style, package)
+
+
+def _hides(line: str, name: str) -> bool:
+    """Whether a line of IGNORED leaves out the file: a name at any depth, of a folder where it ends in a slash."""
+    *folders, last = name.split("/")
+    parts = folders if line.endswith("/") else [*folders, last]
+    return any(fnmatch.fnmatchcase(part, line.rstrip("/")) for part in parts)
 
 
 def graders(slug: str, style: str, package: str = "") -> dict[str, bytes]:

@@ -205,7 +205,7 @@ class Report:
     advice: tuple[Advice, ...] = ()
     """A linter's words on the Dockerfiles: free, and worth no points."""
     notes: tuple[str, ...] = ()
-    """What an instructor should know, a line each: files of the assignment that are not as they were handed out."""
+    """What to know, a line each: files of the assignment that are not as they were handed out, what happened to the folder."""
     sources: dict[str, str] = field(default_factory=dict)
     """The text of the submission's files in which lines are at fault; bounded."""
     layers: tuple[Part, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -12,7 +12,9 @@ from dockerlab.course import Course
 from dockerlab.errors import CourseError, UsageError
 from dockerlab.events import CheckEnded, CheckStarted, Collected, Event, Listen
 from dockerlab.grading import grade, list_checks
-from dockerlab.model import Check, Outcome, Report
+from dockerlab.grading.findings import Finding
+from dockerlab.grading.look import look_at
+from dockerlab.model import HIDDEN, Check, Outcome, Report
 from dockerlab.reports.audience import for_student
 
 NOTES = ".dockerlab.json"
@@ -117,14 +119,35 @@ def check(
     listen: Listen | None = None,
     *,
     only: list[str] | None = None,
+    before: Report | None = None,
 ) -> Report:
-    """Grades the workspace (or only some checks, and what they need), and remembers there what passed."""
+    """Grades the workspace (or only some checks, and what they need), and remembers there what passed.
+
+    With `before`, a report of all checks, the report of some is one of all, too: what was not graded again stands as it was.
+    """
     report = for_student(grade(lab, folder, course=course, listen=listen and _without_hidden(listen), only=only))
+    if before is not None and only is not None:
+        now = {one.check: one for one in report.outcomes if one.check != HIDDEN}
+        report = replace(report, outcomes=tuple(now.get(one.check, one) for one in before.outcomes))
     notes = read_notes(folder)
     if notes is not None and notes.lab == lab:
-        remember(notes, report, whole=only is None)
+        # Full marks are those of one grading of everything.
+        remember(notes, report, whole=only is None or (before is not None and report.exit_code != 0))
         write_notes(folder, notes)
     return report
+
+
+def look(course: Course, folder: Path, slug: str | None = None) -> tuple[Finding, ...]:
+    """What happened to a folder on its way here (see grading.findings). Without a lab, the workspace's own, or any.
+
+    Raises UsageError for a folder that is not there, SubmissionError for one that may not be graded.
+    """
+    if not folder.is_dir():
+        hint = "Give the folder that the file is in." if folder.exists() else "Is the path right?"
+        raise UsageError(f"There is no folder {folder}.", hint=hint)
+    notes = read_notes(folder) if slug is None else None
+    name = slug or (notes.lab if notes else None)
+    return look_at(folder, course.lab(name), course.starter(name)) if name else look_at(folder)
 
 
 def _without_hidden(listen: Listen) -> Listen:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dockerlab.beneath import has_file, open_file, printable, write_file
+from dockerlab.checks.encodings import decode_as_pip
 from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.errors import SubmissionError
 
@@ -48,10 +49,13 @@ class Submission:
         return raw
 
     def read(self, name: str) -> str:
-        """A text file's content, at most 1 MB of it. Raises SubmissionError where it is missing or no text."""
+        """A text file's content, at most 1 MB of it. Raises SubmissionError where it is missing or no text.
+
+        A `.txt` is decoded as pip decodes requirements.
+        """
         raw = self.read_bytes(name, MAX_TEXT_BYTES)
         try:
-            return raw.decode("utf-8-sig")
+            return decode_as_pip(raw) if name.endswith(".txt") else raw.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = raw[: error.start].count(b"\n") + 1
             raise SubmissionError(f"`{name}` is not UTF-8 text (line {line}).", file=name, line=line) from error

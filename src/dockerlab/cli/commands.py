@@ -187,6 +187,26 @@ def grade(lab: str, folder: Path, style: str, output: Path | None, for_students:
 
 
 @click.command()
+@click.argument("folder", type=FOLDER, metavar="DIR")
+@click.argument("lab", required=False)
+def look(folder: Path, lab: str | None) -> int:
+    """Look at a folder as it is handed in, without building anything: what a copy, an archive or an editor did to it.
+
+    Exit code: 0 nothing was found, 1 something was.
+    """
+    from dockerlab import student
+    from dockerlab.cli import show
+
+    out = show.console()
+    found = student.look(open_the_course(), folder, lab)
+    for finding in found:
+        show.finding(out, finding)
+    if not found:
+        show.write(out, f"{folder} is as it was made: nothing was lost or changed on the way.")
+    return 1 if found else 0
+
+
+@click.command()
 @click.argument("report", type=FOLDER)
 @click.option(
     "--format", "style", type=click.Choice((*FORMAT_NAMES, "canvas")), required=True, help="What to make of it."
@@ -342,4 +362,4 @@ def demo(everything: bool) -> int:
     return wrong
 
 
-ALL = (list_labs, start, check, hint, reset, solution, grade, convert, layers, demo)
+ALL = (list_labs, start, check, hint, reset, solution, look, grade, convert, layers, demo)

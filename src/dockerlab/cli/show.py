@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ from rich.text import Text
 from rich.theme import Theme
 
 from dockerlab.events import Building, Built, CheckEnded, CheckStarted, Doing, Event
+from dockerlab.grading.findings import Finding
 from dockerlab.model import Outcome, Report
 from dockerlab.reports import text
 
@@ -27,6 +29,10 @@ THEME = Theme(
         "lab.code": "cyan",
     }
 )
+
+
+MIN_WIDTH = 40
+"""Columns; a narrower terminal wraps by itself."""
 
 
 class _Highlighter(RegexHighlighter):
@@ -46,6 +52,16 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, theme=THEME, highlight=False, soft_wrap=True)
 
 
+def width_of(out: Console) -> int:
+    """Columns that a line may have: those of the terminal, at most as many as read well; without one, the latter."""
+    return max(min(out.width, text.WIDTH), MIN_WIDTH) if out.is_terminal else text.WIDTH
+
+
+def _headline(out: Console, outcome: Outcome) -> str:
+    """Wrapped on a terminal; one line elsewhere, where programs read it."""
+    return text.headline(outcome, width_of(out) if out.is_terminal else 0)
+
+
 def write(out: Console, line: str) -> None:
     """One line, highlighted where there are colours; nothing in it is markup."""
     shown = Text(text.tame(line))
@@ -58,7 +74,7 @@ def live(out: Console, *, quiet: bool = False) -> Iterator[Any]:
     """Gives a listener for grading events: a running line on a terminal, a line for each outcome everywhere."""
     if not out.is_terminal:
         yield lambda event: (
-            None if quiet or not isinstance(event, CheckEnded) else write(out, text.headline(event.outcome))
+            None if quiet or not isinstance(event, CheckEnded) else write(out, _headline(out, event.outcome))
         )
         return
     progress = Progress(
@@ -84,7 +100,7 @@ def live(out: Console, *, quiet: bool = False) -> Iterator[Any]:
                     progress.update(tasks["id"], description=tasks["name"])
                 case CheckEnded(outcome=outcome):
                     if not quiet:
-                        shown = Text(text.headline(outcome))
+                        shown = Text(_headline(out, outcome))
                         _Highlighter().highlight(shown)
                         progress.console.print(shown)
 
@@ -114,24 +130,26 @@ def feedback(out: Console, report: Report) -> None:
     A terminal gets the most useful one whole, and a line for each of the others.
     """
     if report.problem:
-        write(out, f"  {text.clean(report.problem)}")
+        for line in textwrap.wrap(text.clean(report.problem), width_of(out) - 2):
+            write(out, f"  {line}")
     seen: dict[str, str] = {}
     told = [] if report.problem else [one for one in report.outcomes if worth_telling(one)]
     for number, outcome in enumerate(sorted(told, key=usefulness) if out.is_terminal else told):
         if number and out.is_terminal:
             said = outcome.feedback.observed or outcome.feedback.why if outcome.feedback else ""
-            write(out, f"  {text.MARKS[outcome.status]} {outcome.check}: {text.clean(said)}"[: max(out.width - 1, 40)])
+            line = f"  {text.MARKS[outcome.status]} {outcome.check}: {text.clean(said)}"
+            write(out, text.shortened(line, width_of(out)))
             continue
         write(out, "")
-        write(out, text.headline(outcome))
+        write(out, _headline(out, outcome))
         _feedback(out, outcome, seen)
         if not number and len(told) > 1 and out.is_terminal:
             write(out, "")
             write(out, "Then:")
-    for line in text.advice_lines(report):
+    for line in text.advice_lines(report, width_of(out)):
         write(out, line)
     write(out, "")
-    for line in text.summary(report):
+    for line in text.summary(report, width_of(out)):
         write(out, line)
 
 
@@ -155,5 +173,14 @@ def _feedback(out: Console, outcome: Outcome, seen: dict[str, str]) -> None:
         write(out, f"      the same as at `{seen[key]}`")
         return
     seen[key] = outcome.check
-    for line in text.feedback_lines(outcome):
+    for line in text.feedback_lines(outcome, width_of(out)):
         write(out, line)
+
+
+def finding(out: Console, found: Finding) -> None:
+    """What was found in a folder: where and what, why it matters, and the way out."""
+    where = f"{text.clean(found.file)}, line {found.line}" if found.line else text.clean(found.file)
+    write(out, f"  ! {where}: {text.clean(found.what)}")
+    for label, said in (("why", found.why), ("hint", found.way_out)):
+        for line in text.labelled(label, said, width_of(out)):
+            write(out, line)

@@ -8,7 +8,6 @@ import queue
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -58,17 +57,18 @@ def _again(course: Course, lab: str, folder: Path, out: Console, before: Report)
     """What did not pass comes first: that is what the change is about. Everything follows once that is green."""
     open_ones = [one.check for one in before.outcomes if one.status != "passed"]
     if open_ones and len(open_ones) < len(before.outcomes):
-        part = _check(course, lab, folder, out, open_ones)
-        if any(one.status != "passed" for one in part.outcomes):
-            merged = {one.check: one for one in before.outcomes} | {one.check: one for one in part.outcomes}
-            return replace(part, outcomes=tuple(merged[one.check] for one in before.outcomes))
+        report = _check(course, lab, folder, out, open_ones, before)
+        if report.exit_code != 0:
+            return report
         show.write(out, "That is green now. Everything, once more:")
     return _check(course, lab, folder, out, None)
 
 
-def _check(course: Course, lab: str, folder: Path, out: Console, only: list[str] | None) -> Report:
+def _check(
+    course: Course, lab: str, folder: Path, out: Console, only: list[str] | None, before: Report | None = None
+) -> Report:
     with show.live(out) as listen:
-        report = student.check(course, lab, folder, listen, only=only)
+        report = student.check(course, lab, folder, listen, only=only, before=before)
     show.feedback(out, report)
     return report
 

@@ -259,18 +259,11 @@ def _bounded(folder: Path, name: str) -> str:
             f"{name} has {size / 1e6:.1f} MB; more than {LARGEST / 1e6:.0f} MB is not read.",
             file=name,
         )
-    if b"\0" in raw:
-        raise DockerfileInvalid(f"{name} is a binary file, not text.", file=name, hint="Save it as plain UTF-8 text.")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise DockerfileInvalid(
-            f"{name} is not UTF-8 text (line {line}).",
-            file=name,
-            line=line,
-            hint="Save it as plain UTF-8 text.",
-        ) from error
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in raw:
+        kind = "UTF-16 text" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "a binary file, not text"
+        raise DockerfileInvalid(f"{name} is {kind}.", file=name, hint="Save it as plain UTF-8 text.")
+    # A comment in Latin-1 hinders no builder; other bytes that are no UTF-8 are the builder's to judge.
+    return raw.decode("utf-8-sig", "replace")
 
 
 def _squeeze(text: str) -> str:

@@ -30,6 +30,7 @@ from dockerlab.errors import DockerlabError, OurFault, SubmissionError, UsageErr
 from dockerlab.events import Doing, Listen
 from dockerlab.grading.child import Child
 from dockerlab.grading.intake import copy_submission
+from dockerlab.grading.look import look
 from dockerlab.grading.worker import Worker
 from dockerlab.model import Advice, Check, EngineInfo, Feedback, Lab, Outcome, Report, Where
 from dockerlab.plugin.order import Order
@@ -84,15 +85,18 @@ def grade(
                 checks = list_checks(course, lab)
                 return _refused(chosen, checks, refusal, started, time.monotonic() - began)
             given = notices(lab, scratch / "submission", os.environ.get("DOCKERLAB_PACKAGE", ""))
+            # Beside the child's start: both take some tenths of a second, and nothing is built before.
+            looking = ThreadPoolExecutor(1).submit(look, scratch / "submission", chosen, course.starter(lab))
             worker, info, advice = _work(
                 course, chosen, scratch, run_id, only, listen or (lambda event: None), connect, picture, seed, child
             )
         outcomes = tuple(worker.outcomes[check.name] for check in worker.checks if check.name in worker.outcomes)
         sources = _sources(scratch / "submission", outcomes)
+        found = tuple(map(str, looking.result()))
     wall = time.monotonic() - began
     return Report(
         lab=lab, title=chosen.title, outcomes=outcomes, started=started, seconds=round(wall, 3), checksum=checksum, seed=seed,
-        engine=info, advice=advice, notes=given, sources=sources, layers=worker.layers, curve=worker.curve,
+        engine=info, advice=advice, notes=given + found, sources=sources, layers=worker.layers, curve=worker.curve,
         costs=worker.costs,
     )  # fmt: skip
 

@@ -26,6 +26,8 @@ LEFT_OUT = frozenset({".git", ".dockerlab.json", ".dockerlab"})
 """At the top of the folder only: history and dockerlab's own notes are no part of a submission."""
 LITTER = frozenset({".venv", "venv", "node_modules", "__pycache__", ".git"})
 """Folders that no grader looks into, where `.dockerignore` leaves them out."""
+SYSTEM_FILES = frozenset({".DS_Store", "__MACOSX", "Thumbs.db", "desktop.ini"})
+"""What desktops leave in folders and archives; with `._*`, macOS' resource forks, never a part of a submission."""
 MAX_DEPTH = 64
 """Folders in folders."""
 MAX_NAME_BYTES = 1_000
@@ -58,9 +60,22 @@ def copy_submission(folder: Path, target: Path, limits: Limits, files: Iterable[
         copy.take_ignored(path)
     for path, optional in copy.links:
         _check_link(target, path, optional)
+    _name_as_docker_does(target)
     if not copy.count:
         raise Refused("The folder is empty.", hint="`dockerlab start` puts a lab's first files into a folder.")
     return copy.digest.hexdigest()
+
+
+def is_system_file(name: str) -> bool:
+    """Whether a desktop made the file or folder of that name by itself: `.DS_Store`, `._app.py`, `__MACOSX`, `Thumbs.db`."""
+    return name in SYSTEM_FILES or name.startswith("._")
+
+
+def _name_as_docker_does(target: Path) -> None:
+    """Give `dockerfile` its usual name: `docker build` takes it where there is no `Dockerfile`."""
+    usual, lower = target / "Dockerfile", target / "dockerfile"
+    if not os.path.lexists(usual) and os.path.lexists(lower) and not lower.is_dir():
+        lower.rename(usual)
 
 
 @dataclass
@@ -98,7 +113,7 @@ class _Copy:
                 self.ignore = self._read_ignore(here)
             for name in self._names(here, path):
                 inner = f"{path}/{name}" if path else name
-                if not path and name in LEFT_OUT:
+                if is_system_file(name) or (not path and name in LEFT_OUT):
                     continue
                 self._take(here, name, inner, depth)
         finally:

@@ -33,7 +33,7 @@ body {{ font: 1rem/1.5 system-ui, sans-serif; color: var(--ink); background: var
 h1, h2, h3 {{ line-height: 1.25; }}
 table {{ border-collapse: collapse; width: 100%; }}
 th, td {{ text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }}
-td.points {{ white-space: nowrap; text-align: right; }}
+td.result, td.points {{ white-space: nowrap; }} td.points {{ text-align: right; }}
 .passed {{ color: var(--passed); }} .failed {{ color: var(--failed); }}
 .error {{ color: var(--error); }} .skipped {{ color: var(--skipped); }}
 section {{ border-left: .3rem solid currentColor; padding: .1rem 1rem; margin: 1rem 0; break-inside: avoid; }}
@@ -95,7 +95,7 @@ def render(report: Report) -> str:
         details=f"<h2>What to look at</h2>\n{details}" if details else "",
         times="\n".join(_time(one, longest) for one in report.outcomes),
         advice=f"<h2>Advice on style, worth no points</h2>\n<ul>\n{advice}</ul>\n" if advice else "",
-        notes=f"<h2>The assignment's own files</h2>\n<ul>\n{notes}</ul>\n" if notes else "",
+        notes=f"<h2>Notes</h2>\n<ul>\n{notes}</ul>\n" if notes else "",
         started=_text(report.started),
         seconds=report.seconds,
         engine=_text(f" on Docker {engine.version} ({engine.storage_driver}, GPU: {engine.gpu})") if engine else "",
@@ -106,7 +106,7 @@ def render(report: Report) -> str:
 
 def _row(outcome: Outcome) -> str:
     return (
-        f'<tr><td class="{outcome.status}">{MARKS[outcome.status]} {WORDS[outcome.status]}</td>'
+        f'<tr><td class="result {outcome.status}">{MARKS[outcome.status]} {WORDS[outcome.status]}</td>'
         f'<td>{_text(outcome.title)}</td><td class="points">{outcome.score}/{outcome.points}</td></tr>'
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 
@@ -11,6 +12,8 @@ from dockerlab.model import ImageStats, LayerStats, Waste
 from dockerlab.reports.text import clean, quiet_json, tame
 
 SCHEMA = "dockerlab/layers/v1"
+ARGUMENTS = re.compile(r"(?:RUN )?(?:\|\d{1,4} .*)?")
+"""What may stand before the shell in a line of history."""
 SHOWN = 5
 """Paths that are named for each layer, the largest first."""
 MOST_WASTE = 20
@@ -27,8 +30,22 @@ def bytes_in_words(size: int) -> str:
 
 def instruction_in_words(layer: LayerStats) -> str:
     """The instruction without what the engine adds to it."""
-    text = layer.instruction.replace("/bin/sh -c #(nop) ", "").removesuffix(" # buildkit")
-    return " ".join(clean(text).split()) or "(no history)"
+    return plain_instruction(layer.instruction)
+
+
+def plain_instruction(history: str) -> str:
+    """An instruction as somebody wrote it, from a line of an image's history.
+
+    The legacy builder writes `/bin/sh -c pip …` and `/bin/sh -c #(nop)  CMD …`, BuildKit `RUN /bin/sh -c pip … # buildkit`, and
+    both `|1 NAME=value /bin/sh -c pip …` where ARGs are set.
+    """
+    text = " ".join(clean(history).split()).removesuffix("# buildkit").rstrip()
+    before, shell, command = text.partition("/bin/sh -c ")
+    if shell and command.startswith("#(nop) "):
+        text = command.removeprefix("#(nop) ")
+    elif shell and ARGUMENTS.fullmatch(before):
+        text = f"RUN {command}"
+    return text or "(no history)"
 
 
 def render_text(stats: ImageStats) -> str:
@@ -98,7 +115,7 @@ code { font-family: ui-monospace, monospace; overflow-wrap: anywhere; }
 .size { white-space: nowrap; }
 .bar { height: .8rem; display: flex; margin: .3rem 0; }
 .bar span { display: block; height: 100%; }
-.live { background: var(--live); } .base .live { background: var(--base); } .wasted { background: var(--waste); }
+.live { background: var(--live); } .base .live, .of-base { background: var(--base); } .wasted { background: var(--waste); }
 summary { cursor: pointer; } table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--soft); vertical-align: top; }
 td.n { text-align: right; white-space: nowrap; }
@@ -136,8 +153,8 @@ def render_html(stats: ImageStats) -> str:
 <h1>Layers of <code>{name}</code></h1>
 <ul class="facts">{facts}</ul>
 <h2>The stack</h2>
-<p class="key">The first layer lies at the bottom.<span class="live"></span>bytes that can be reached
-<span class="wasted"></span>wasted</p>
+<p class="key">The first layer lies at the bottom.<span class="live"></span>bytes of your own layers that can be reached
+<span class="of-base"></span>bytes of the base <span class="wasted"></span>wasted</p>
 <ol class="stack">
 {stack}
 </ol>

@@ -34,7 +34,7 @@ def render(report: Report) -> str:
         if outcome.status != "passed" and outcome.feedback is not None and not report.problem:
             lines += _details(outcome)
     if report.notes:
-        lines += ["", "The assignment's own files:", ""]
+        lines += ["", "Notes:", ""]
         lines += [f"- {plain(one)}" for one in notes_in_words(report)]
     if report.advice:
         lines += ["", "Advice on style, worth no points:", ""]

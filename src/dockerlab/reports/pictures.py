@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from dockerlab.model import Part, Point, Report
-from dockerlab.reports.layers import bytes_in_words
+from dockerlab.reports.layers import bytes_in_words, plain_instruction
 from dockerlab.reports.text import clean, cut
 
 AROUND = 3
@@ -20,10 +20,17 @@ STYLE = """.source { padding: .6rem 0; }
 .stack { list-style: none; padding: 0; display: flex; flex-direction: column-reverse; gap: .3rem; }
 .stack li { background: var(--soft); padding: .3rem .6rem; overflow-wrap: anywhere; }
 .stack .bytes { display: flex; height: .7rem; margin-top: .2rem; }
-.stack .live { background: var(--passed); } .stack .base { background: var(--line); }
-.stack .wasted { background: var(--failed); }
+.live { background: var(--passed); } .base { background: var(--line); } .wasted { background: var(--failed); }
+.key span { display: inline-block; width: .8rem; height: .8rem; margin: 0 .3rem 0 1rem; }
 svg { max-width: 100%; height: auto; } svg text { fill: var(--ink); font-size: 12px; }
 """
+
+
+KEY = (
+    '<p class="key"><span class="live"></span>of your layers, in use<span class="base"></span>of the base, in use'
+    '<span class="wasted"></span>wasted</p>'
+)
+"""What each colour of the stack means."""
 
 
 def source(report: Report, file: str, line: int) -> str:
@@ -51,6 +58,7 @@ def stack(parts: tuple[Part, ...]) -> str:
     return (
         f"<h2>The image</h2>\n<p>{bytes_in_words(size)} in {len(parts)} layers, {bytes_in_words(wasted)} of it wasted: "
         "overwritten or removed by a later layer. The first layer lies at the bottom.</p>\n"
+        f"{KEY}\n"
         f'<ol class="stack">\n{items}</ol>\n'
     )
 
@@ -60,7 +68,7 @@ def _layer(number: int, part: Part, largest: int) -> str:
     kind = "base" if part.in_base else "live"
     wasted = f", {bytes_in_words(part.wasted)} wasted" if part.wasted else ""
     return (
-        f"<li>{number}. {'base: ' if part.in_base else ''}<code>{escape(cut(clean(part.instruction), LONG))}</code> "
+        f"<li>{number}. {'base: ' if part.in_base else ''}<code>{escape(cut(plain_instruction(part.instruction), LONG))}</code> "
         f'{bytes_in_words(part.size)}{wasted}<div class="bytes"><div class="{kind}" style="width: {live:.2f}%"></div>'
         f'<div class="wasted" style="width: {dead:.2f}%"></div></div></li>\n'
     )

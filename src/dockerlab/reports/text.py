@@ -41,14 +41,18 @@ def render(report: Report) -> str:
     return "\n".join(map(tame, [*lines, *advice_lines(report), "", *summary(report)])) + "\n"
 
 
-def headline(outcome: Outcome) -> str:
-    """One line a check: mark, points, name and sentence."""
+def headline(outcome: Outcome, width: int = 0) -> str:
+    """One line a check: mark, points, name and sentence; with `width`, wrapped to so many columns."""
     points = f"{outcome.score}/{outcome.points}"
-    return f"  {MARKS[outcome.status]} {points:>7}  {outcome.check}: {cut(clean(outcome.title))}"
+    head = f"  {MARKS[outcome.status]} {points:>7}  "
+    said = f"{outcome.check}: {cut(clean(outcome.title))}"
+    if not width:
+        return head + said
+    return "\n".join(textwrap.wrap(said, width, initial_indent=head, subsequent_indent=" " * len(head)))
 
 
-def feedback_lines(outcome: Outcome) -> list[str]:
-    """Expected (unless the check's sentence says it), observed, why, where, hint; wrapped. Then the detail as it is."""
+def feedback_lines(outcome: Outcome, width: int = WIDTH) -> list[str]:
+    """Expected (unless the check's sentence says it), observed, why, where, hint; wrapped. Then the detail, cut with a sign."""
     feedback = outcome.feedback
     if feedback is None:
         return []
@@ -56,25 +60,36 @@ def feedback_lines(outcome: Outcome) -> list[str]:
     for name in LABELS:
         value = getattr(feedback, name)
         if value and value != outcome.title:
-            head = f"      {name + ':':<10}"
-            lines += textwrap.wrap(cut(clean(str(value))), WIDTH, initial_indent=head, subsequent_indent=" " * 16)
+            lines += labelled(name, str(value), width)
     if feedback.detail:
-        lines += ["      | " + clean(line)[: WIDTH - 8] for line in feedback.detail[-LONGEST:].splitlines()[-LINES:]]
+        detail = feedback.detail[-LONGEST:].splitlines()[-LINES:]
+        lines += [shortened("      | " + clean(line), width) for line in detail]
     return lines
 
 
-def advice_lines(report: Report) -> list[str]:
+def labelled(name: str, value: str, width: int = WIDTH) -> list[str]:
+    """A label and its text, wrapped below itself."""
+    head = f"      {name + ':':<10}"
+    return textwrap.wrap(cut(clean(value)), width, initial_indent=head, subsequent_indent=" " * 16)
+
+
+def shortened(line: str, width: int = WIDTH) -> str:
+    """The line, or its beginning and the sign that there is more."""
+    return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def advice_lines(report: Report, width: int = WIDTH) -> list[str]:
     """What the linter says, a line each; nothing where it has nothing to say."""
     if not report.advice:
         return []
     lines = ["", "Advice on style, worth no points:"]
     for one in report.advice:
         text = f"{one.file}, line {one.line}: {one.text} ({one.code})"
-        lines += textwrap.wrap(cut(clean(text)), WIDTH, initial_indent="  · ", subsequent_indent="    ")
+        lines += textwrap.wrap(cut(clean(text)), width, initial_indent="  · ", subsequent_indent="    ")
     return lines
 
 
-def summary(report: Report) -> list[str]:
+def summary(report: Report, width: int = WIDTH) -> list[str]:
     """The score, and whether it counts."""
     lines = [f"{report.score} of {report.max_score} points, in {report.seconds:.1f} s"]
     errors = [outcome for outcome in report.outcomes if outcome.status == "error"]
@@ -85,8 +100,10 @@ def summary(report: Report) -> list[str]:
     if report.unearnable:
         names = ", ".join(f"`{outcome.check}`" for outcome in report.outcomes if outcome.unearnable)
         lines.append(f"Not final: {report.unearnable} points could not be earned on this machine: {names}.")
+    if width < WIDTH:
+        lines = [wrapped for line in lines for wrapped in textwrap.wrap(line, width)]
     for note in report.notes:
-        lines += textwrap.wrap(cut(clean(note)), WIDTH, subsequent_indent="  ")
+        lines += textwrap.wrap(cut(clean(note)), width, subsequent_indent="  ")
     return lines
 
 

@@ -1,0 +1,200 @@
+"""`look(folder)`: all findings in a folder as it was handed in, of its files and of its Dockerfiles, without an engine."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from shlex import quote
+
+from dockerlab.beneath import printable
+from dockerlab.engine.dockerfile import Dockerfile, Instruction
+from dockerlab.errors import DockerlabError
+from dockerlab.grading.findings import UTF16, Finding, Folder, look_at_files, together
+from dockerlab.grading.intake import copy_submission
+from dockerlab.model import Lab, Limits
+
+MAX_LOOKED_AT = 2_000
+"""Characters of an instruction that are looked at."""
+EXEC_FORMS = ("CMD", "ENTRYPOINT", "RUN", "SHELL")
+CURLY = "“”„‟‘’‚‛«»"
+SINGLE = re.compile(r"[\[,]\s*'[^']*'\s*[,\]]")
+"""`['python', …`; not the test `[ 'a' = "$b" ]` of a shell."""
+SHELL = re.compile(rb"#![^\n]{0,100}\b(?:a|ba|da|k|z)?sh\b")
+REPAIRS = re.compile(r"dos2unix|\\r|\\015")
+"""What takes the carriage returns out in the build."""
+WORDS = re.compile(r"[^\s\"'\[\],;&|()]+")
+SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
+
+
+def look_at(folder: Path, lab: Lab | None = None, starter: Path | None = None) -> tuple[Finding, ...]:
+    """The findings in a folder that somebody hands in, by way of a safe copy. Raises SubmissionError as a grading does."""
+    limits = lab.limits if lab else Limits()
+    with tempfile.TemporaryDirectory(prefix="dockerlab-look-") as scratch:
+        copy = Path(scratch, "submission")
+        copy_submission(folder, copy, limits, lab.files if lab else ())
+        found = look(copy, lab, starter)
+        spoilt = any(one.kind == "nested" for one in found)
+        old = [] if spoilt else heredocs(copy, lab)
+        return found + tuple(old if old and _is_builder_old() else ())
+
+
+def _is_builder_old() -> bool:
+    """Whether an engine answers here whose builder does not know here-documents."""
+    from dockerlab.engine import client  # slow to import, and seldom needed
+    from dockerlab.engine.builder import LEGACY, the_builder
+    from dockerlab.engine.labels import new_run_id
+
+    try:
+        with client.connect(run_id=new_run_id()) as engine:
+            version = tuple(int(part) for part in str(engine.api.api_version).split("."))
+    except DockerlabError:
+        return False
+    return the_builder().kind == LEGACY.kind or version < client.HEREDOCS_SINCE
+
+
+def look(folder: Path, lab: Lab | None = None, starter: Path | None = None) -> tuple[Finding, ...]:
+    """The findings in the safe copy of a submission, the ones that explain others first.
+
+    Without `lab`, the folder is any with a Dockerfile. `starter` is what the student began with.
+    """
+    read = Folder.read(folder, lab, starter)
+    found = list(look_at_files(read))
+    if any(one.kind == "nested" for one in found):
+        return tuple(found)
+    spoilt = {one.file for one in found}
+    parsed = [dockerfile for name in read.dockerfiles if name not in spoilt for dockerfile in _parsed(folder, name)]
+    found += together(_carriage_returns(read, parsed))
+    for dockerfile in parsed:
+        found += together(_quotes(dockerfile))
+        found += _stages(dockerfile, lab)
+    return tuple(found)
+
+
+def heredocs(folder: Path, lab: Lab | None = None) -> tuple[Finding, ...]:
+    """The here-documents, for a builder that does not know them; where one builds, its rules refuse them by line."""
+    found = []
+    for name in Folder(folder, lab, None).dockerfiles:
+        for dockerfile in _parsed(folder, name):
+            lines = [one.line for one in dockerfile.instructions if one.heredocs]
+            if lines and not dockerfile.has_official_syntax:
+                found.append(
+                    Finding(
+                        "heredoc", name, "A here-document (`<<`) stands there.",
+                        "The builder of this machine is too old for it: it takes each line for an instruction.",
+                        "Put `# syntax=docker/dockerfile:1` first in the file, or write the text to a file and COPY it.",
+                        lines[0],
+                    )
+                )  # fmt: skip
+    return tuple(found)
+
+
+def _parsed(folder: Path, name: str) -> Iterator[Dockerfile]:
+    """The Dockerfile, where there is one that can be read; what is wrong with another, its checks tell."""
+    try:
+        yield Dockerfile.read(folder, name)
+    except DockerlabError:
+        return
+
+
+def _carriage_returns(folder: Folder, dockerfiles: list[Dockerfile]) -> Iterator[Finding]:
+    """Scripts whose lines end in CR and LF, where that matters: a shell reads them, or the kernel their first line."""
+    instructions = [one for dockerfile in dockerfiles for one in dockerfile.instructions]
+    if any(one.name == "RUN" and REPAIRS.search(one.original[:MAX_LOOKED_AT]) for one in instructions):
+        return
+    by_shell = {name for one in instructions for name in _read_by_shells(one)}
+    begun = {os.path.basename(one.args[0].split()[0]) for one in instructions if one.name in EXEC_FORMS and one.args
+             and one.args[0].split()}  # fmt: skip
+    for name, file in folder.files.items():
+        first, _, _ = file.head.partition(b"\n")
+        base = os.path.basename(name)
+        shell = bool(SHELL.match(file.head)) or base.endswith((".sh", ".bash")) or base in by_shell
+        kernel = first.startswith(b"#!") and (file.mode & 0o111 != 0 or base in begun)
+        if not ((shell and b"\r\n" in file.head) or (kernel and first.endswith(b"\r"))) or file.head[:2] in UTF16:
+            continue
+        shown = printable(name)[:200]
+        yield Finding(
+            "crlf", name, f"The lines of `{shown}` end in CR and LF, as on Windows.",
+            "Linux takes the CR for a part of the line: the program `sh\\r` of the first line is not found "
+            "(`no such file or directory`), and words in the script end in a CR.",
+            f"Save it with LF: `sed -i 's/\\r$//' {quote(shown)}`; and put `*.sh text eol=lf` into .gitattributes.",
+            1 if first.endswith(b"\r") else 0,
+        )  # fmt: skip
+
+
+def _read_by_shells(instruction: Instruction) -> Iterator[str]:
+    """The names of the scripts that the instruction gives to a shell: `sh greet.sh`, `. ./env`."""
+    waits = False
+    for word in WORDS.findall(instruction.original[:MAX_LOOKED_AT]):
+        if waits and not word.startswith("-"):
+            yield os.path.basename(word)
+            waits = False
+        waits = waits or os.path.basename(word) in SHELLS or word in (".", "source")
+
+
+def _quotes(dockerfile: Dockerfile) -> Iterator[Finding]:
+    """Exec forms that are no JSON, so that a shell gets them, with brackets and all."""
+    for one in dockerfile.instructions:
+        text = " ".join(one.original[:MAX_LOOKED_AT].split())
+        rest = text.partition(" ")[2]
+        if one.name not in EXEC_FORMS or one.json or not re.match(rf"\[\s?['\"{CURLY}]", rest):
+            continue
+        if one.name == "RUN" and "," not in rest:  # `[` is a program, too
+            continue
+        curly = next((c for c in rest if c in CURLY), "")
+        if not curly and not SINGLE.search(rest):
+            continue
+        kind = f"curly quotes (`{curly}`)" if curly else "single quotes"
+        yield Finding(
+            "quotes", dockerfile.name, f"`{text[:120]}` has {kind}.",
+            "The exec form is a JSON array, and JSON knows the straight double quote alone: Docker takes this line for the "
+            "shell form, and a shell looks for a program of the name `[...`.",
+            'Write `"` around each word, as in `["python", "app.py"]`.', one.line,
+        )  # fmt: skip
+
+
+def _stages(dockerfile: Dockerfile, lab: Lab | None) -> Iterator[Finding]:
+    """`--from=` with a name that no stage has. The name of an image may stand there, too: a word with a tag is one."""
+    stages = dockerfile.all("FROM")
+    names = {one.args[2].lower(): one.stage for one in stages if len(one.args) == 3 and one.args[1].lower() == "as"}
+    images = {ref.partition(":")[0] for ref in (lab.images if lab else ())}
+    told: set[str] = set()
+    for one, word in _taken_from(dockerfile):
+        low = word.lower()
+        if low in told or not word or re.search(r"[/:@$.]", word) or word in images or word == "scratch":
+            continue
+        place = int(word) if word.isdecimal() and len(word) < 6 else names.get(low)
+        if place is not None and place < one.stage:
+            continue
+        told.add(low)
+        if place is not None and place < len(stages):
+            what = f"`--from={word}` names a stage that is not built yet at this line."
+        elif word.isdecimal():
+            what = f"`--from={word}`: there are {len(stages)} stages, and they are counted from 0."
+        else:
+            near = difflib.get_close_matches(low, names, n=1, cutoff=0.5)
+            what = f"`--from={word[:60]}` names no stage of this file."
+            what += f" Did you mean `{near[0]}`?" if near else ""
+        yield Finding(
+            "stage", dockerfile.name, what,
+            "Docker takes a name that no stage above has for an image's, and asks the registry for it.",
+            "Name the stage where it begins: `FROM python:3.11-slim AS build`, then `COPY --from=build …`. If you mean an "
+            "image, write its tag, too.",
+            one.line,
+        )  # fmt: skip
+
+
+def _taken_from(dockerfile: Dockerfile) -> Iterator[tuple[Instruction, str]]:
+    for one in dockerfile.instructions:
+        for flag in one.flags:
+            name, _, value = flag.removeprefix("--").partition("=")
+            if name.lower() == "from" and one.name in ("COPY", "ADD"):
+                yield one, value.strip("\"'")
+            if name.lower() == "mount" and one.name == "RUN":
+                for option in value.replace('"', "").split(","):
+                    key, _, source = option.partition("=")
+                    if key.strip().lower() == "from":
+                        yield one, source.strip()

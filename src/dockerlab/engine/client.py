@@ -8,6 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import docker
 import requests
 
 from dockerlab.engine import cleaning, gpus, guards, legacy, sandbox
+from dockerlab.engine.blame import once_more
 from dockerlab.engine.build_policy import BuildRules, check_dockerfile
 from dockerlab.engine.build_watch import watched
 from dockerlab.engine.builder import LEGACY, Builder, BuildSpec, build_with_cli, the_builder
@@ -118,17 +120,21 @@ class Engine:
                 build_args[CACHE_NAMESPACE] = rules.cache_namespace
             mark = f"{secrets.token_hex(8)}.build.invalid"  # a host that nobody asks a proxy for, or anything
             build_args["no_proxy"] = ",".join(filter(None, [os.environ.get("no_proxy", ""), mark]))
+        began = time.monotonic()
         spec = BuildSpec(
             context=context, dockerfile=dockerfile, labels=self.labels if labels is None else labels, tag=tag, target=target,
             build_args=build_args, no_cache=no_cache, seconds=seconds or limits.build_seconds, on_line=on_line,
         )  # fmt: skip
         with self.meter.waiting(), watched(self._root, mark, limits, spec.stopper.stop):
             self.meter.builds += 1
-            if self.builder.kind == LEGACY.kind:
-                image_id = legacy.build(self.address, spec)
-            else:
-                image_id = build_with_cli(self.builder, self.address.url, spec)
+            image_id = once_more(lambda: self._build_once(spec, spec.seconds - (time.monotonic() - began)))
         return self.image(image_id)
+
+    def _build_once(self, spec: BuildSpec, seconds: float) -> str:
+        spec = replace(spec, seconds=max(seconds, 1.0))
+        if self.builder.kind == LEGACY.kind:
+            return legacy.build(self.address, spec)
+        return build_with_cli(self.builder, self.address.url, spec)
 
     @cached_property
     def _root(self) -> Path | None:
@@ -196,6 +202,10 @@ class Engine:
 
     def create(self, spec: RunSpec, limits: Limits) -> str:
         """Makes a container, with every limit on it, and returns its id; it does not run yet."""
+        return once_more(lambda: self._create(spec, limits), starts=True)
+
+    @guards.before_start()
+    def _create(self, spec: RunSpec, limits: Limits) -> str:
         options: dict[str, Any] = {}
         if spec.network == "inside":
             network = self.network()
@@ -244,24 +254,32 @@ class Engine:
 
     def launch(self, container: str, spec: RunSpec | None = None, limits: Limits | None = None) -> None:
         """Starts a made container; one of ours needs no limits. Raises SubmissionError where what it is to run is not there."""
+        self._launch(container, spec.image if spec else "")
+        if spec and limits:
+            self.disk.add(container, limits.disk_mb, volumes=bool(self._config(spec.image).get("Volumes")))
+
+    @guards.before_start()
+    def _launch(self, container: str, image: str) -> None:
         try:
             with self.meter.waiting():
                 self.api.start(container)
         except docker.errors.APIError as error:
-            raise self._start_error(spec.image if spec else "", error) from error
+            raise self._start_error(image, error) from error
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
             raise EngineGone(f"The engine stopped answering: {brief(error)}.") from error
-        if spec and limits:
-            self.disk.add(container, limits.disk_mb, volumes=bool(self._config(spec.image).get("Volumes")))
 
     def run(self, spec: RunSpec, limits: Limits, until: float | None = None) -> Finished:
         """Runs a container to its end and removes it. Raises LimitReached when `until` (monotonic) passes."""
         end = until if until is not None else time.monotonic() + limits.check_seconds
-        container = self.create(spec, limits)
-        try:
-            return self._run(container, spec, limits, end)
-        finally:
-            self.remove(container)
+
+        def once() -> Finished:
+            container = self._create(spec, limits)
+            try:
+                return self._run(container, spec, limits, end)
+            finally:
+                self.remove(container)
+
+        return once_more(once, starts=True)
 
     def _run(self, container: str, spec: RunSpec, limits: Limits, end: float) -> Finished:
         with speaking("attach to a container"):
@@ -322,13 +340,17 @@ class Engine:
 
     def start(self, spec: RunSpec, limits: Limits) -> Container:
         """Starts a container that goes on running; see Container."""
-        made = self.create(spec, limits)
-        try:
-            self.launch(made, spec, limits)
-        except BaseException:
-            self.remove(made)
-            raise
-        return Container(self, made, spec, limits)
+
+        def once() -> Container:
+            made = self._create(spec, limits)
+            try:
+                self.launch(made, spec, limits)
+            except BaseException:
+                self.remove(made)
+                raise
+            return Container(self, made, spec, limits)
+
+        return once_more(once, starts=True)
 
     def remove(self, container: str) -> None:
         """Kills and removes the container with its anonymous volumes; fine where it is gone already."""

@@ -94,7 +94,7 @@ def start_error(text: str, *, pings: bool, volumes: bool = False) -> DockerlabEr
     # Between quotation marks are names that the image chose.
     whole, said = QUOTED.sub('""', text.lower()), QUOTED.sub('""', heart(text).lower())
     images = (
-        (said != whole and PROGRAM.match(said) is not None)
+        (any(mark in whole for mark in MARKS) and PROGRAM.match(said) is not None)
         or any(word in said for word in IMAGES_WORDS)
         or (volumes and "mount" in said)
     )

@@ -61,7 +61,7 @@ TROUBLES = (
     ),
     _trouble(
         r"buildx component is missing or broken|buildkit not supported by daemon|unknown service moby\.buildkit"
-        r"|unable to upgrade to h2c|BuildKit is enabled but|is not a docker command",
+        r"|unable to upgrade to h2c|BuildKit is enabled but|is not a docker command|requires BuildKit",
         "There is no BuildKit here to build with.",
         "Docker Engine 20.10 or newer has it, and the docker CLI needs its buildx plugin since version 23 "
         "(`docker buildx version`). Podman's service has none.",
@@ -125,7 +125,7 @@ TROUBLES = (
 
 DOCKERFILES_WORDS = re.compile(
     r"^(?:dockerfile parse error|Dockerfile parse error|failed to parse|failed to process|base name|circular dependency"
-    r"|invalid containerport|invalid (?:from flag|port|proto|start|range|ip address|reference format|user index|field)"
+    r"|invalid containerport|invalid (?:port|proto|start|range|ip address|reference format|user index|field)"
     r"|target stage|the dockerfile|file with no instructions|no build stage|unknown (?:instruction|flag)|syntax error"
     r"|unexpected end of statement|dockerfile unknown|mount target|unsupported mount|cannot mount|parsing platform)",
     re.IGNORECASE,

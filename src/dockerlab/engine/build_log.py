@@ -20,7 +20,7 @@ from dockerlab.engine.blame import (
     unnamed,
 )
 from dockerlab.engine.dockerfile import Dockerfile
-from dockerlab.engine.guards import IMAGES_WORDS
+from dockerlab.engine.guards import is_images_fault
 from dockerlab.engine.way_out import has_way_out
 from dockerlab.errors import (
     BaseImageMissing,
@@ -124,10 +124,13 @@ def explain(log: BuildLog, parsed: Dockerfile, way_out: Callable[[], bool] = has
         return _step_failed(log, step, words, parsed)
     if base := BASE_STEP.match(step):
         return _base_failed(base[1].split("@")[0], words, parsed)
+    if found := re.match(r"invalid from flag value (\S{1,500}): ", words):
+        return _base_failed(found[1], words[found.end() :], parsed)
+    if is_images_fault(words):
+        return _step_failed(log, step, words, parsed)
     if trouble := find_trouble(words):
         return trouble
-    lower = said.lower()
-    if SUBMISSIONS_WORDS.search(said) or any(known in lower for known in IMAGES_WORDS):
+    if SUBMISSIONS_WORDS.search(said):
         return _step_failed(log, step, words, parsed)
     return unknown(f"The build of {parsed.name} could not be carried out", words)
 

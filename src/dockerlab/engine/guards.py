@@ -41,6 +41,8 @@ IMAGES_WORDS = (
 MARKS = ("unable to start container process: ", "starting container process caused: ", "container init caused: ",
          "error during container init: ")  # fmt: skip
 """Behind these, runc says what was wrong."""
+IMAGES_PLACE = re.compile(r"/merged/.*: (?:not a directory|file exists|is a directory)")
+"""A place in the image's own files, as the engine sees it, where a folder should be."""
 PROGRAM = re.compile(r"exec:? (?:\"\"|\S{1,300}):")
 """How it begins where the program that the image names cannot be executed."""
 
@@ -91,14 +93,7 @@ def start_error(text: str, *, pings: bool, volumes: bool = False) -> DockerlabEr
     It is the image's fault only where the engine answers a ping, and its words say so. `volumes` tells whether the image has
     any: then words about mounts are about these.
     """
-    # Between quotation marks are names that the image chose.
-    whole, said = QUOTED.sub('""', text.lower()), QUOTED.sub('""', heart(text).lower())
-    images = (
-        (any(mark in whole for mark in MARKS) and PROGRAM.match(said) is not None)
-        or any(word in said for word in IMAGES_WORDS)
-        or (volumes and "mount" in said)
-    )
-    if not pings or not images:
+    if not pings or not is_images_fault(text, volumes=volumes):
         return find_trouble(text) or EngineGone(
             f"The engine could not start a container: {text}.",
             hint="Nothing says that the submission is at fault. Does `docker run --rm hello-world` work on this machine?",
@@ -107,6 +102,18 @@ def start_error(text: str, *, pings: bool, volumes: bool = False) -> DockerlabEr
         f"The container could not start: {heart(text)}.",
         hint="Does CMD or ENTRYPOINT name a program that is in the image, and may it be executed? Is there such a USER, and can "
         "WORKDIR and VOLUME be folders?",
+    )
+
+
+def is_images_fault(text: str, *, volumes: bool = False) -> bool:
+    """Whether the engine's words say that a container was not started for the image's sake."""
+    # Between quotation marks are names that the image chose.
+    whole, said = QUOTED.sub('""', text.lower()), QUOTED.sub('""', heart(text).lower())
+    return (
+        (any(mark in whole for mark in MARKS) and PROGRAM.match(said) is not None)
+        or any(word in said for word in IMAGES_WORDS)
+        or IMAGES_PLACE.search(said) is not None
+        or (volumes and "mount" in said and "cgroup" not in text and "no space left" not in said)
     )
 
 

@@ -40,6 +40,8 @@ BASE_STEP = re.compile(
     r"(?:\[[^\]]{0,200}\] )?(?:load metadata for|resolve image config for|FROM) (?:docker-image://)?([^\s]{1,500})"
 )
 """The name of a step that asks a registry for an image."""
+SOURCE = re.compile(r"(?:[^\s]{1,500}: )?failed to resolve source metadata for ([^\s]{1,500}): (.*)", re.DOTALL)
+"""How newer builders begin where a registry is at fault, or has no such image."""
 AFTERWARDS = ("View build details:", " >", "---", "What's next:", "Learn more at")
 """Lines that a CLI writes beside the error itself."""
 
@@ -56,6 +58,8 @@ class BuildLog:
         self.failed = ""
         self.error = ""
         self.last = ""
+        self.first_error = ""
+        """What the CLI said first of an error, where its last line is advice."""
         self._lines = 0
 
     def add(self, line: str) -> None:
@@ -68,6 +72,8 @@ class BuildLog:
         if not found:
             if line.strip() and not line.startswith(AFTERWARDS):
                 self.last = line.strip()
+                if not self.first_error and line.startswith("ERROR: "):
+                    self.first_error = self.last
             return
         number, text = found[1], found[2]
         if text.startswith("[") and number not in self.names:
@@ -122,6 +128,8 @@ def explain(log: BuildLog, parsed: Dockerfile, way_out: Callable[[], bool] = has
     step = log.failed_step
     if SUBMISSIONS_WORDS.match(said):
         return _step_failed(log, step, words, parsed)
+    if found := SOURCE.match(words):
+        return _base_failed(found[1].split("@")[0], found[2], parsed)
     if base := BASE_STEP.match(step):
         return _base_failed(base[1].split("@")[0], words, parsed)
     if found := re.match(r"invalid from flag value (\S{1,500}): ", words):
@@ -132,6 +140,8 @@ def explain(log: BuildLog, parsed: Dockerfile, way_out: Callable[[], bool] = has
         return trouble
     if SUBMISSIONS_WORDS.search(said):
         return _step_failed(log, step, words, parsed)
+    if trouble := find_trouble(builders_words(log.first_error)):
+        return trouble
     return unknown(f"The build of {parsed.name} could not be carried out", words)
 
 

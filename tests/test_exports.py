@@ -23,6 +23,8 @@ from dockerlab.cli.authors import STYLES as OFFERED
 from dockerlab.course import open_course
 from dockerlab.errors import UsageError
 from dockerlab.grading import list_checks
+from dockerlab.model import Feedback, Outcome, Report
+from dockerlab.reports import FORMATS
 
 ROOT = Path(__file__).parents[1]
 COURSE = open_course()
@@ -227,6 +229,77 @@ def test_the_action_grades(real_engine, tmp_path):
     assert "points" in summary.read_text()
     assert run(*words, steps["Grade"]["run"], cwd=tmp_path, **env | {"FAIL": "false"}).returncode == 0
     assert run(*words, steps["Grade"]["run"], cwd=tmp_path, **env | {"LAB": "nothing", "FAIL": "false"}).returncode == 2
+
+
+# What is sent where a check could not be carried out
+
+
+OURS = Outcome(
+    check="b", title="B", status="error", points=10, feedback=Feedback(observed="The engine's disk is full.")
+)
+NOT_FINAL = Report(
+    lab=LAB, title="Hello", outcomes=(Outcome(check="a", title="A", status="passed", points=10), OURS),
+    started="2026-01-01T00:00:00+00:00", seconds=1.0,
+)  # fmt: skip
+
+
+def grader_that_errs(folder: Path) -> None:
+    """The real command, but that `grade` meets a machine that fails it."""
+    folder.mkdir(parents=True)
+    (folder / "saved.json").write_text(FORMATS["json"](NOT_FINAL))
+    script = f"""#!/bin/bash
+case " $* " in *" grade "*) ;; *) exec {sys.executable} -m dockerlab "$@" ;; esac
+while [ $# -gt 0 ]; do [ "$1" = -o ] && cp {folder}/saved.json "$2"; shift; done
+exit 3
+"""
+    (folder / "dockerlab").write_text(script)
+    for name in ("python", "pip"):
+        (folder / name).write_text("#!/bin/sh\n")
+    for path in folder.iterdir():
+        path.chmod(0o755)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the steps are shell scripts")
+def test_the_action_sends_no_points_for_a_report_that_is_not_final(tmp_path):
+    grader_that_errs(tmp_path / "dockerlab" / "bin")
+    (tmp_path / "repository").mkdir()
+    steps = {one["name"]: one for one in yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"]}
+    out, summary = tmp_path / "output", tmp_path / "summary"
+    env = {
+        "RUNNER_TEMP": str(tmp_path), "GITHUB_WORKSPACE": str(tmp_path / "repository"), "GITHUB_OUTPUT": str(out),
+        "GITHUB_STEP_SUMMARY": str(summary), "LAB": LAB, "SUBMISSION": ".", "COURSE": "", "FAIL": "false",
+    }  # fmt: skip
+    done = run("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", steps["Grade"]["run"], cwd=tmp_path, **env)
+    assert done.returncode == 3, done.stderr
+    assert [line.partition("=")[0] for line in out.read_text().splitlines()] == ["report"]
+    assert "Not final" in summary.read_text()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the steps are shell scripts")
+def test_the_exported_workflow_sends_no_points_for_a_report_that_is_not_final(tmp_path):
+    grader_that_errs(tmp_path / "grader" / "bin")
+    steps = yaml.safe_load(files(COURSE, LAB, "classroom")[WORKFLOW])["jobs"]["grade"]["steps"]
+    step = next(one for one in steps if one.get("id") == "grade")
+    out, summary = tmp_path / "output", tmp_path / "summary"
+    path = f"{tmp_path / 'grader' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    done = run(
+        "bash", "-eo", "pipefail", "-c", step["run"], cwd=tmp_path, GITHUB_WORKSPACE=str(tmp_path), GITHUB_OUTPUT=str(out),
+        GITHUB_STEP_SUMMARY=str(summary), PATH=path,
+    )  # fmt: skip
+    assert done.returncode == 3, done.stderr
+    assert not out.exists()
+    assert "Not final" in summary.read_text()
+    reporter = next(one for one in steps if "grading-reporter" in one.get("uses", ""))
+    assert "if" not in reporter  # it runs where all steps before it succeeded
+
+
+@pytest.mark.skipif(os.name != "posix", reason="it is a shell script")
+def test_gradescope_gets_no_results_for_a_report_that_is_not_final(tmp_path):
+    root = tmp_path / "autograder"
+    grader_that_errs(root / "grader" / "bin")
+    (tmp_path / "run").write_bytes(files(COURSE, LAB, "gradescope")["gradescope/run_autograder"])
+    assert run("bash", tmp_path / "run", cwd=tmp_path, AUTOGRADER_ROOT=str(root)).returncode == 3
+    assert not (root / "results" / "results.json").exists()
 
 
 def test_on_the_command_line(tmp_path, capsys):

@@ -21,7 +21,7 @@ import pytest
 from dockerlab.cli import main
 from dockerlab.errors import UsageError
 from dockerlab.model import Advice, EngineInfo, Feedback, Outcome, Report, Where
-from dockerlab.reports import FORMATS, canvas, classroom50
+from dockerlab.reports import FORMATS, audience, canvas, classroom50
 from dockerlab.reports.json import parse
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -111,26 +111,51 @@ def test_golden(name, kind):
 @pytest.mark.parametrize("kind", REPORTS)
 def test_the_totals_of_every_consumer_are_ours(kind):
     report = REPORTS[kind]
+    score = report.score if report.final else 0
     sent = json.loads(base64.b64decode(FORMATS["classroom"](report)))
     assert sent["max_score"] == report.max_score == sum(one["max_score"] for one in sent["tests"])
     # The reporter's table adds up passing tests, its annotation the scores of all of them.
-    assert sum(one["score"] for one in sent["tests"]) == report.score
-    assert sum(one["score"] for one in sent["tests"] if one["status"] == "pass") == report.score
+    assert sum(one["score"] for one in sent["tests"]) == score
+    assert sum(one["score"] for one in sent["tests"] if one["status"] == "pass") == score
     assert all(one["score"] <= one["max_score"] and one["line_no"] >= 0 for one in sent["tests"])
     fifty = json.loads(FORMATS["classroom50"](report))
-    assert (fifty["score"], fifty["max-score"]) == (report.score, report.max_score)
-    assert sum(one["score"] for one in fifty["tests"]) == report.score
+    assert (fifty["score"], fifty["max-score"]) == (score, report.max_score)
+    assert sum(one["score"] for one in fifty["tests"]) == score
     scope = json.loads(FORMATS["gradescope"](report))
-    assert scope["score"] == report.score == sum(one["score"] for one in scope["tests"])
+    assert scope["score"] == score == sum(one["score"] for one in scope["tests"])
     assert sum(one["max_score"] for one in scope["tests"]) == report.max_score
     suite = ET.fromstring(FORMATS["junit"](report)).find("testsuite")
     points = [one.get("value") for one in suite.findall("testcase/properties/property[@name='score']")]
-    assert sum(map(int, points)) == report.score
+    assert sum(map(int, points)) == score
     assert int(suite.get("tests")) == len(report.outcomes)
     for name in ("text", "markdown", "html", "github"):
         assert f"{report.score} of {report.max_score} points" in re.sub(
             r"&#(\d+);", lambda m: chr(int(m[1])), FORMATS[name](report)
         )
+
+
+@pytest.mark.parametrize("kind", ["unearnable", "errored"])
+@pytest.mark.parametrize("shown", [False, True])
+def test_a_report_that_is_not_final_yields_no_points(kind, shown):
+    """Whatever a consumer adds up: scores of tests, tests that pass, or the score of the whole."""
+    report = audience.for_student(REPORTS[kind]) if shown else REPORTS[kind]
+    assert report.score > 0
+    sent = json.loads(base64.b64decode(FORMATS["classroom"](report)))
+    assert {one["status"] for one in sent["tests"]} == {"error"}
+    assert [one["score"] for one in sent["tests"]] == [0] * len(report.outcomes)
+    assert all(one["message"] for one in sent["tests"])
+    fifty = json.loads(FORMATS["classroom50"](report))
+    assert (fifty["score"], fifty["final"]) == (0, False)
+    assert not any(one["score"] or one["passed"] for one in fifty["tests"])
+    scope = json.loads(FORMATS["gradescope"](report))
+    assert (scope["score"], scope["extra_data"]["final"]) == (0, False)
+    assert not any(one["score"] or one["status"] == "passed" for one in scope["tests"])
+    for one in ET.fromstring(FORMATS["junit"](report)).iter("property"):
+        assert one.get("name") != "score" or one.get("value") == "0"
+    rows = list(csv.reader(io.StringIO(canvas.render([(dict.fromkeys(canvas.COLUMNS, "1"), report)]))))
+    assert rows[-1][-1] == ""
+    assert json.loads(FORMATS["json"](report))["final"] is False
+    assert parse(FORMATS["json"](report)).exit_code == 3
 
 
 def test_what_is_not_final_is_told_as_an_error():

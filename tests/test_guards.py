@@ -18,7 +18,7 @@ RUNC = "failed to create shim task: OCI runtime create failed: runc create faile
         "unable to find user no space left on device: no matching entries in passwd file",
         "uids and gids must be in range 0-2147483647",
         "No command specified",
-        "something that no version of the engine has said yet",
+        'container_linux.go:380: starting container process caused: exec: "serve": executable file not found in $PATH: unknown',
     ],
 )
 def test_a_refusal_is_the_images_fault(text):
@@ -33,6 +33,13 @@ def test_a_refusal_is_the_images_fault(text):
         "write /var/lib/docker/x: no space left on device",
         "OCI runtime create failed: container_linux.go: process_linux.go: rootfs_linux.go: mounting proc: operation not permitted",
         "network 4711 not found",
+        "something that no version of the engine has said yet",
+        # These name programs, too, but none of the image's.
+        RUNC
+        + 'error running hook #0: exec: "nvidia-container-runtime-hook": executable file not found in $PATH: unknown',
+        'OCI runtime create failed: unable to retrieve OCI runtime error (open /x/log.json: no such file or directory): exec: "runc": executable file not found in $PATH: unknown',
+        'exec: "containerd-shim-runc-v2": executable file not found in $PATH: failed to start shim: unknown',
+        "OCI runtime create failed: container_linux.go:380: starting container process caused: process_linux.go:545: container init caused: process_linux.go:508: setting cgroup config for procHooks process caused: resulting devices cgroup doesn't match target mode: unknown",
     ],
 )
 def test_words_of_the_machine_are_our_fault(text):

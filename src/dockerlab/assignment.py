@@ -71,8 +71,8 @@ jobs:
           test -f report.json
           grader/bin/dockerlab convert report.json --format markdown >> "$GITHUB_STEP_SUMMARY"
           grader/bin/dockerlab convert report.json --format github
+          if [ "$code" -gt 1 ]; then exit "$code"; fi  # the report is not final: no points are sent
           echo "result=$(grader/bin/dockerlab convert report.json --format classroom)" >> "$GITHUB_OUTPUT"
-          if [ "$code" -gt 1 ]; then exit "$code"; fi
       - uses: actions/upload-artifact@v4
         if: always()
         with:

@@ -123,6 +123,9 @@ class EngineNotFound(OurFault):
 class EngineGone(OurFault):
     """The engine stopped answering, or refused what it should have done."""
 
+    nothing_ran = False
+    """Whether it was a container that was not made or not started, so that the same can be tried again."""
+
 
 class NoGpu(OurFault):
     """The engine has no GPU to grant: what needs one cannot be checked here."""

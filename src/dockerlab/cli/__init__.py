@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from dockerlab.cli import authors, commands, machine
+from dockerlab.cli import authors, commands, encodings, machine
 from dockerlab.errors import DockerlabError
 
 INTERRUPTED = 130
@@ -59,6 +59,7 @@ for command in (*commands.ALL, *authors.ALL, *machine.ALL):
 def main(args: list[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0, 1, 2 or 3, as the README says; 130 after Ctrl-C."""
     _listen_to_sigterm()
+    encodings.tolerate()
     try:
         result: Any = dockerlab.main(args=args, standalone_mode=False, prog_name="dockerlab")
     except click.exceptions.NoArgsIsHelpError as usage:

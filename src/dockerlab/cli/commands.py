@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from dockerlab.cli import encodings
+
 FORMAT_NAMES = ("text", "json", "junit", "markdown", "github", "classroom", "classroom50", "gradescope", "html")
 """The keys of reports.FORMATS, known here without importing them."""
 FOLDER = click.Path(path_type=Path)
@@ -180,9 +182,10 @@ def grade(lab: str, folder: Path, style: str, output: Path | None, for_students:
     rendered = FORMATS[style](report)
     if output is not None:
         _write(output, rendered)
-        click.echo(f"{report.score}/{report.max_score} points; the report is in {output}.", err=True)
+        word = "" if report.final else "not final: "
+        click.echo(f"{word}{report.score}/{report.max_score} points; the report is in {output}.", err=True)
     else:
-        click.echo(rendered, nl=False)
+        click.echo(rendered if style == "text" else encodings.document(rendered), nl=False)
     return report.exit_code
 
 
@@ -258,7 +261,7 @@ def convert(
     else:
         rendered = FORMATS[style](found)
     if output is None:
-        click.echo(rendered, nl=False)
+        click.echo(rendered if style == "text" else encodings.document(rendered), nl=False)
     else:
         _write(output, rendered)
         click.echo(f"Written to {output}.", err=True)
@@ -300,7 +303,7 @@ def layers(image: str, style: str, output: Path | None) -> None:
 
     rendered = views.FORMATS[style](explore.look_into(open_the_course(), image))
     if output is None:
-        click.echo(rendered, nl=False)
+        click.echo(rendered if style == "text" else encodings.document(rendered), nl=False)
     else:
         _write(output, rendered)
         click.echo(f"Written to {output}.", err=True)

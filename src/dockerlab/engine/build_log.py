@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Callable
 
+from dockerlab.engine.blame import (
+    DOCKERFILES_WORDS,
+    NO_NETWORK,
+    REGISTRY_MISSING,
+    REGISTRY_NOT_FOUND,
+    REGISTRY_STATUS,
+    SUBMISSIONS_WORDS,
+    UNREACHABLE,
+    builders_words,
+    find_trouble,
+    unknown,
+    unnamed,
+)
 from dockerlab.engine.dockerfile import Dockerfile
-from dockerlab.errors import BaseImageMissing, BuildFailed, DockerfileInvalid, EngineGone, ImageUnavailable
+from dockerlab.engine.guards import is_images_fault
+from dockerlab.engine.way_out import has_way_out
+from dockerlab.errors import (
+    BaseImageMissing,
+    BuildFailed,
+    DockerfileInvalid,
+    DockerlabError,
+    EngineGone,
+    ImageUnavailable,
+)
 
 LOG_LINES = 4_000
 TAIL = 12
 """Lines of a failed instruction that are shown."""
-UNREACHABLE = re.compile(
-    r"dial tcp|no such host|i/o timeout|connection refused|TLS handshake|network is unreachable"
-    r"|context deadline exceeded|x509:|EOF$|toomanyrequests|50[0-9] ",
+RAN = re.compile(r"(?:^|\]: |successfully: )(exit code: [0-9]{1,3})$|returned a non-zero code: ([0-9]{1,3})$")
+"""The end of the builder's last line where a RUN was carried out and failed. A RUN cannot print behind it."""
+BASE_STEP = re.compile(
+    r"(?:\[[^\]]{0,200}\] )?(?:load metadata for|resolve image config for|FROM) (?:docker-image://)?([^\s]{1,500})"
 )
+"""The name of a step that asks a registry for an image."""
+SOURCE = re.compile(r"(?:[^\s]{1,500}: )?failed to resolve source metadata for ([^\s]{1,500}): (.*)", re.DOTALL)
+"""How newer builders begin where a registry is at fault, or has no such image."""
+AFTERWARDS = ("View build details:", " >", "---", "What's next:", "Learn more at")
+"""Lines that a CLI writes beside the error itself."""
 
 
 class BuildLog:
@@ -28,6 +58,8 @@ class BuildLog:
         self.failed = ""
         self.error = ""
         self.last = ""
+        self.first_error = ""
+        """What the CLI said first of an error, where its last line is advice."""
         self._lines = 0
 
     def add(self, line: str) -> None:
@@ -38,15 +70,18 @@ class BuildLog:
             self._lines = 0
         found = re.match(r"#([0-9]{1,6}) (.*)", line)
         if not found:
-            if line.strip() and not line.startswith((" >", "---")):
+            if line.strip() and not line.startswith(AFTERWARDS):
                 self.last = line.strip()
+                if not self.first_error and line.startswith("ERROR: "):
+                    self.first_error = self.last
             return
         number, text = found[1], found[2]
         if text.startswith("[") and number not in self.names:
             self.names[number] = text
-        elif text.startswith(("resolve image config", "docker-image://")):
+        elif text.startswith(("resolve image config", "docker-image://", "FROM ")):
             self.names.setdefault(number, text)
-        elif text.startswith("ERROR: "):
+        elif text.startswith("ERROR: ") and not self.failed:
+            # The first one counts: a command of several lines comes as it is in the message, and can look like another.
             self.failed, self.error = number, text[7:]
         elif shown := re.match(r"\d+\.\d+ (.*)", text):
             self.output.setdefault(number, []).append(shown[1])
@@ -67,42 +102,78 @@ class BuildLog:
         return "\n".join(self.output.get(max(self.output, key=int, default=""), [])[-TAIL:])
 
 
-def explain(log: BuildLog, parsed: Dockerfile) -> Exception:
-    """The error that a failed build is, with the line of the Dockerfile where one is to blame."""
-    step, error = log.failed_step, log.error or log.last
-    if not step and (
-        found := re.search(r"executor failed running \[/bin/sh -c (.*)\]: (exit code: \d+)", log.last, re.DOTALL)
-    ):
-        step, error = f"[] RUN {found[1]}", found[2]  # another build ran the same step, and its log has the rest
-    if found := re.search(r"dockerfile parse error(?: on)? line ([0-9]{1,9}): (.*)", log.last + "\n" + error):
+def explain(log: BuildLog, parsed: Dockerfile, way_out: Callable[[], bool] = has_way_out) -> DockerlabError:
+    """The error that a failed build is, with the line of the Dockerfile where one is to blame.
+
+    It is the submission's only where the builder's words say so; `way_out` tells whether this machine reaches any network.
+    """
+    last = log.last or log.error
+    if ran := RAN.search(last):
+        reason = ran[1] or f"exit code: {ran[2]}"
+        if NO_NETWORK.search(log.tail) and not way_out():
+            return EngineGone(
+                "A RUN of the build found no way to any host, and this machine has none either.",
+                hint="Grade where there is a network, or a proxy (HTTPS_PROXY) or a mirror that builds can reach.",
+            )
+        return _step_failed(log, _failed_step(log, last), reason, parsed)
+    words = builders_words(last)
+    said = unnamed(words)
+    if found := re.match(r"dockerfile parse error(?: on)? line ([0-9]{1,9}): (.*)", words, re.IGNORECASE):
         return DockerfileInvalid(
             f"{parsed.name} does not parse: line {found[1]}: {found[2]}.", file=parsed.name, line=int(found[1]),
             hint="Each line begins with an instruction such as FROM, COPY, RUN or CMD.",
         )  # fmt: skip
-    if "failed to parse" in log.last or "dockerfile parse" in log.last.lower():
-        return DockerfileInvalid(f"{parsed.name} does not parse: {log.last}", file=parsed.name)
-    if "load metadata for" in step or "resolve image config" in step or re.match(r"\[.*\] FROM ", step):
-        return _base_missing(step, error, parsed)
-    if step:
-        instruction = re.sub(r"^\[.*?\] ", "", step)
-        line = parsed.line_of(instruction)
-        where = f", line {line}" if line else ""
-        reason = re.sub(r"^executor failed running \[.*\]: ", "", error)
-        reason = re.sub(r"^process \".*\" did not complete successfully: ", "", reason)
-        return BuildFailed(
-            f"The build stopped at `{_short(instruction)}` ({parsed.name}{where}): {reason}.",
-            file=parsed.name, line=line, detail=log.tail,
-            hint="Read the last lines of the build: the first that says `error` is usually the cause.",
-        )  # fmt: skip
-    if re.search(
-        r"Cannot connect to the Docker daemon|error during connect|rpc error: code = Unavailable",
-        log.last,
-    ):
-        return EngineGone(f"The engine stopped answering during a build: {log.last}")
+    if DOCKERFILES_WORDS.match(said):
+        return DockerfileInvalid(f"The builder cannot make sense of {parsed.name}: {_short(words)}.", file=parsed.name)
+    step = log.failed_step
+    if SUBMISSIONS_WORDS.match(said):
+        return _step_failed(log, step, words, parsed)
+    if found := SOURCE.match(words):
+        return _base_failed(found[1].split("@")[0], found[2], parsed)
+    if base := BASE_STEP.match(step):
+        return _base_failed(base[1].split("@")[0], words, parsed)
+    if found := re.match(r"invalid from flag value (\S{1,500}): ", words):
+        return _base_failed(found[1], words[found.end() :], parsed)
+    if is_images_fault(words):
+        return _step_failed(log, step, words, parsed)
+    if trouble := find_trouble(words):
+        return trouble
+    if SUBMISSIONS_WORDS.search(said):
+        return _step_failed(log, step, words, parsed)
+    if trouble := find_trouble(builders_words(log.first_error)):
+        return trouble
+    return unknown(f"The build of {parsed.name} could not be carried out", words)
+
+
+def _failed_step(log: BuildLog, last: str) -> str:
+    """The name of the step that failed; where another build ran the same one, and its log has the rest, made of the last line."""
+    if not log.failed_step and (found := re.search(r"executor failed running \[/bin/sh -c (.*)\]: ", last, re.DOTALL)):
+        return f"[] RUN {found[1]}"
+    return log.failed_step
+
+
+def _step_failed(log: BuildLog, step: str, reason: str, parsed: Dockerfile) -> DockerlabError:
+    reason = _short(reason)
+    if not step:
+        return BuildFailed(f"The build of {parsed.name} failed: {reason}.", file=parsed.name)
+    instruction = re.sub(r"^\[.*?\] ", "", step)
+    line = parsed.line_of(instruction)
+    where = f", line {line}" if line else ""
     return BuildFailed(
-        f"The build of {parsed.name} failed: {_short(log.last or 'no reason was given')}",
-        file=parsed.name,
-    )
+        f"The build stopped at `{_short(instruction)}` ({parsed.name}{where}): {reason}.",
+        file=parsed.name, line=line, detail=log.tail,
+        hint="Read the last lines of the build: the first that says `error` is usually the cause.",
+    )  # fmt: skip
+
+
+def _platform(parsed: Dockerfile) -> str:
+    """The platform that the Dockerfile asks for; empty where it asks for none."""
+    for instruction in parsed.all("FROM"):
+        for flag in instruction.flags:
+            name, _, value = flag.removeprefix("--").partition("=")
+            if name.lower() == "platform" and re.fullmatch(r"[\w./-]{1,60}", value):
+                return value
+    return os.environ.get("DOCKER_DEFAULT_PLATFORM", "")[:60]
 
 
 def _short(text: str, length: int = 200) -> str:
@@ -110,19 +181,32 @@ def _short(text: str, length: int = 200) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def _base_missing(step: str, error: str, parsed: Dockerfile) -> Exception:
-    found = re.search(r"(?:load metadata for|resolve image config for|FROM) (?:docker-image://)?(\S+)", step)
-    full = found[1].split("@")[0] if found else "the base image"
+def _base_failed(full: str, words: str, parsed: Dockerfile) -> DockerlabError:
+    """What it means that an image could not be had: its name is wrong, or the registry or the machine fails us."""
     short = re.sub(r"^docker\.io/(library/)?", "", full)
     line = parsed.line_of_base(short)
     where = f"{parsed.name}, line {line}" if line else parsed.name
-    if UNREACHABLE.search(error):
+    said = unnamed(words).replace(full, "").replace(short, "")
+    missing = BaseImageMissing(
+        f"There is no base image `{short}` ({where}).", file=parsed.name, line=line,
+        hint="Check the name and the tag; `docker pull` of the same name tells more.",
+    )  # fmt: skip
+    if REGISTRY_MISSING.search(said):
+        return missing
+    if UNREACHABLE.search(said) and not REGISTRY_STATUS.search(said):
         return ImageUnavailable(
             f"The base image `{short}` ({where}) is not on this machine, and its registry does not answer.",
             hint="Is the name spelled right? `docker images` shows what is here; `dockerlab images` gets the course's images.",
             file=parsed.name, line=line,
         )  # fmt: skip
-    return BaseImageMissing(
-        f"There is no base image `{short}` ({where}).", file=parsed.name, line=line,
-        hint="Check the name and the tag; `docker pull` of the same name tells more.",
+    if trouble := find_trouble(words.replace(full, "").replace(short, ""), platform=_platform(parsed)):
+        return trouble
+    if REGISTRY_NOT_FOUND.search(said):
+        return missing
+    refused = "refuses to hand it out" if REGISTRY_STATUS.search(said) else "gives no clear answer"
+    return ImageUnavailable(
+        f"The base image `{short}` ({where}) is not on this machine, and its registry {refused}: {_short(words)}.",
+        hint="Builds use no logins. `dockerlab images` gets the course's images; another one must be pulled before: "
+        f"`docker pull {short}`.",
+        file=parsed.name, line=line,
     )  # fmt: skip

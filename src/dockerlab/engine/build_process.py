@@ -16,11 +16,20 @@ from dockerlab.processes import end_group
 
 LINE_LENGTH = 500
 """Characters of a line that are kept."""
+END_LENGTH = 200
+"""Of these, as many are its last ones."""
 CUT_BYTES = 1_000_000
 """Bytes of one line of a build's output that are read at once."""
 _KEPT = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "LANG", "TMPDIR", "TEMP", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH",
          "DOCKER_API_VERSION", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK")  # fmt: skip
 """What the CLI sees of our environment."""
+
+
+def shortened(line: str) -> str:
+    """The line's beginning and end: what was run stands in the middle, and why it failed at the end."""
+    if len(line) <= LINE_LENGTH:
+        return line
+    return f"{line[: LINE_LENGTH - END_LENGTH]}…{line[-END_LENGTH:]}"
 
 
 class Stopper:
@@ -98,8 +107,13 @@ def follow(
     timer.start()
     try:
         assert process.stdout is not None
+        begun = False
         while raw := process.stdout.readline(CUT_BYTES):
-            line = raw.decode("utf-8", "replace").rstrip("\r\n")[:LINE_LENGTH]
+            # The rest of a line that was cut has no step's number before it, so it could pass for the builder's own words.
+            begun, rest = not raw.endswith(b"\n"), begun
+            if rest:
+                continue
+            line = shortened(raw.decode("utf-8", "replace").rstrip("\r\n"))
             log.add(line)
             if on_line:
                 on_line(line)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dockerlab.engine.build_log import UNREACHABLE, BuildLog, explain
+from dockerlab.engine.blame import UNREACHABLE
+from dockerlab.engine.build_log import BuildLog, explain
 from dockerlab.engine.build_process import Stopper, configuration, follow
 from dockerlab.engine.dockerfile import Dockerfile
 

@@ -18,6 +18,7 @@ import docker
 import requests
 
 from dockerlab.engine import cleaning, gpus, guards, legacy, sandbox
+from dockerlab.engine.blame import once_more
 from dockerlab.engine.build_policy import BuildRules, check_dockerfile
 from dockerlab.engine.build_watch import visible_root, watched
 from dockerlab.engine.builder import LEGACY, Builder, BuildSpec, build_with_cli, the_builder
@@ -131,6 +132,7 @@ class Engine:
                 build_args[CACHE_NAMESPACE] = rules.cache_namespace
             mark = f"{secrets.token_hex(8)}.build.invalid"  # a host that nobody asks a proxy for, or anything
             build_args["no_proxy"] = ",".join(filter(None, [os.environ.get("no_proxy", ""), mark]))
+        began = time.monotonic()
         # A name of its own: the containerd store keeps nothing that has none.
         tag = tag or f"dockerlab-{self.run_id}:{secrets.token_hex(8)}"
         spec = BuildSpec(
@@ -140,11 +142,15 @@ class Engine:
         )  # fmt: skip
         with self.meter.waiting(), watched(self._root, mark, limits, spec.stopper.stop):
             self.meter.builds += 1
-            if self.builder.kind == LEGACY.kind:
-                legacy.build(self.address, spec)
-            else:
-                build_with_cli(self.builder, self.address.options, spec)
+            once_more(lambda: self._build_once(spec, spec.seconds - (time.monotonic() - began)))
         return self.image(tag)
+
+    def _build_once(self, spec: BuildSpec, seconds: float) -> None:
+        spec = replace(spec, seconds=max(seconds, 1.0))
+        if self.builder.kind == LEGACY.kind:
+            legacy.build(self.address, spec)
+        else:
+            build_with_cli(self.builder, self.address.options, spec)
 
     @cached_property
     def _root(self) -> Path | None:
@@ -192,6 +198,10 @@ class Engine:
 
     def create(self, spec: RunSpec, limits: Limits) -> str:
         """Makes a container, with every limit on it, and returns its id; it does not run yet."""
+        return once_more(lambda: self._create(spec, limits), starts=True)
+
+    @guards.before_start()
+    def _create(self, spec: RunSpec, limits: Limits) -> str:
         options: dict[str, Any] = {}
         if spec.network == "inside":
             network = self.network()
@@ -252,24 +262,32 @@ class Engine:
 
     def launch(self, container: str, spec: RunSpec | None = None, limits: Limits | None = None) -> None:
         """Starts a made container; one of ours needs no limits. Raises SubmissionError where what it is to run is not there."""
+        self._launch(container, spec.image if spec else "")
+        if spec and limits:
+            self.disk.add(container, limits.disk_mb, volumes=bool(self._config(spec.image).get("Volumes")))
+
+    @guards.before_start()
+    def _launch(self, container: str, image: str) -> None:
         try:
             with self.meter.waiting():
                 self.api.start(container)
         except docker.errors.APIError as error:
-            raise self._start_error(spec.image if spec else "", error) from error
+            raise self._start_error(image, error) from error
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
             raise EngineGone(f"The engine stopped answering: {brief(error)}.") from error
-        if spec and limits:
-            self.disk.add(container, limits.disk_mb, volumes=bool(self._config(spec.image).get("Volumes")))
 
     def run(self, spec: RunSpec, limits: Limits, until: float | None = None) -> Finished:
         """Runs a container to its end and removes it. Raises LimitReached when `until` (monotonic) passes."""
         end = until if until is not None else time.monotonic() + limits.check_seconds
-        container = self.create(spec, limits)
-        try:
-            return self._run(container, spec, limits, end)
-        finally:
-            self.remove(container)
+
+        def once() -> Finished:
+            container = self._create(spec, limits)
+            try:
+                return self._run(container, spec, limits, end)
+            finally:
+                self.remove(container)
+
+        return once_more(once, starts=True)
 
     def _run(self, container: str, spec: RunSpec, limits: Limits, end: float) -> Finished:
         with speaking("attach to a container"):
@@ -330,13 +348,17 @@ class Engine:
 
     def start(self, spec: RunSpec, limits: Limits) -> Container:
         """Starts a container that goes on running; see Container."""
-        made = self.create(spec, limits)
-        try:
-            self.launch(made, spec, limits)
-        except BaseException:
-            self.remove(made)
-            raise
-        return Container(self, made, spec, limits)
+
+        def once() -> Container:
+            made = self._create(spec, limits)
+            try:
+                self.launch(made, spec, limits)
+            except BaseException:
+                self.remove(made)
+                raise
+            return Container(self, made, spec, limits)
+
+        return once_more(once, starts=True)
 
     def remove(self, container: str) -> None:
         """Kills and removes the container with its anonymous volumes; fine where it is gone already."""

@@ -52,11 +52,7 @@ def addresses() -> list[Address]:
         tls = None
         if os.environ.get("DOCKER_TLS_VERIFY"):
             home = Path(os.environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
-            tls = TLSConfig(
-                client_cert=(str(home / "cert.pem"), str(home / "key.pem")),
-                ca_cert=str(home / "ca.pem"),
-                verify=True,
-            )
+            tls = _certificates(home)
         return [Address(url, "DOCKER_HOST", tls)]
     if found := _context():
         return [found]
@@ -66,6 +62,20 @@ def addresses() -> list[Address]:
         others.append((Path(runtime, "docker.sock"), "the socket of a rootless engine"))
     places += [Address(f"unix://{path}", source) for path, source in others if path.exists()]
     return places
+
+
+def _certificates(home: Path) -> TLSConfig:
+    """What DOCKER_TLS_VERIFY asks for. Raises EngineNotFound where a file is missing."""
+    missing = [name for name in ("ca.pem", "cert.pem", "key.pem") if not (home / name).is_file()]
+    try:
+        return TLSConfig(
+            client_cert=(str(home / "cert.pem"), str(home / "key.pem")), ca_cert=str(home / "ca.pem"), verify=True
+        )
+    except (docker.errors.DockerException, OSError, ValueError) as error:
+        raise EngineNotFound(
+            f"DOCKER_TLS_VERIFY is set, and {home} has no {', '.join(missing) or 'usable certificates'}.",
+            hint="DOCKER_CERT_PATH names the folder of ca.pem, cert.pem and key.pem; without TLS, unset DOCKER_TLS_VERIFY.",
+        ) from error
 
 
 def _context() -> Address | None:

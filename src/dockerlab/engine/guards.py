@@ -10,12 +10,15 @@ import base64
 import json
 import posixpath
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
 import docker
 import requests
 
+from dockerlab.engine.blame import QUOTED, find_trouble
 from dockerlab.engine.connect import brief
 from dockerlab.errors import DockerlabError, EngineGone, SubmissionError
 from dockerlab.model import MB
@@ -28,21 +31,20 @@ MODE_DIR, MODE_LINK = 1 << 31, 1 << 27
 MODE_SPECIAL = 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19
 """Bits of Go's fs.FileMode: device, named pipe, socket, character device, irregular."""
 IMAGES_WORDS = (
-    "executable file not found", "exec format error", "unable to find user", "no such user", "unknown user", "chdir to cwd",
-    "cannot mkdir", "uids and gids must be in range", "unable to find group", "no command specified", "duplicate mount point",
-    "invalid mount", "inside /proc", "argument list too long", "file name too long", "too many levels of symbolic links",
+    "unable to find user", "no such user", "unknown user", "chdir to cwd", "cannot mkdir", "uids and gids must be in range",
+    "unable to find group", "no such group", "no command specified", "duplicate mount point", "invalid mount", "inside /proc",
+    "argument list too long", "file name too long", "too many levels of symbolic links", "exec format error",
+    "is not an absolute path", "working directory", "invalid environment variable", "no matching entries in passwd",
+    "no matching entries in group", "invalid user", "setup user",
 )  # fmt: skip
 """What the engine says where nothing but the image can be to blame for a container that does not start, in lower case."""
-MACHINES_WORDS = (
-    "no space left on device", "cgroup", "could not find bridge", "failed to create endpoint", "network", "no such container",
-    "no such image", "cannot allocate memory", "too many open files", "resource temporarily unavailable", "input/output error",
-    "device or resource busy", "read-only file system", "disk quota exceeded", "seccomp", "apparmor", "is already in use",
-    "containerd", "shim", "client version", "context deadline exceeded", "runtime",
-)  # fmt: skip
-"""What it says where the machine is to blame."""
-MARKS = ("unable to start container process: ", "starting container process caused: ")
+MARKS = ("unable to start container process: ", "starting container process caused: ", "container init caused: ",
+         "error during container init: ")  # fmt: skip
 """Behind these, runc says what was wrong."""
-QUOTED = re.compile(r'"[^"]*"')
+IMAGES_PLACE = re.compile(r"/merged/.*: (?:not a directory|file exists|is a directory)")
+"""A place in the image's own files, as the engine sees it, where a folder should be."""
+PROGRAM = re.compile(r"exec:? (?:\"\"|\S{1,300}):")
+"""How it begins where the program that the image names cannot be executed."""
 
 
 def check_opened_files(api: Any, container: str) -> None:
@@ -88,19 +90,30 @@ def _stat(api: Any, container: str, path: str) -> tuple[int, int, str] | None:
 def start_error(text: str, *, pings: bool, volumes: bool = False) -> DockerlabError:
     """What a refusal to make or start a container means, from the engine's words.
 
-    Where the engine answers a ping, it is the image's fault, unless the words are the machine's. `volumes` tells whether the
-    image has any: then words about mounts are about these.
+    It is the image's fault only where the engine answers a ping, and its words say so. `volumes` tells whether the image has
+    any: then words about mounts are about these.
     """
-    # Between quotation marks are names that the image chose.
-    said = QUOTED.sub('""', heart(text).lower())
-    images = said.startswith("exec: ") or any(word in said for word in IMAGES_WORDS) or (volumes and "mount" in said)
-    machines = "mount" in said or any(word in said for word in MACHINES_WORDS)
-    if not pings or (machines and not images):
-        return EngineGone(f"The engine could not start a container: {text}.")
+    if not pings or not is_images_fault(text, volumes=volumes):
+        return find_trouble(text) or EngineGone(
+            f"The engine could not start a container: {text}.",
+            hint="Nothing says that the submission is at fault. Does `docker run --rm hello-world` work on this machine?",
+        )
     return SubmissionError(
         f"The container could not start: {heart(text)}.",
         hint="Does CMD or ENTRYPOINT name a program that is in the image, and may it be executed? Is there such a USER, and can "
         "WORKDIR and VOLUME be folders?",
+    )
+
+
+def is_images_fault(text: str, *, volumes: bool = False) -> bool:
+    """Whether the engine's words say that a container was not started for the image's sake."""
+    # Between quotation marks are names that the image chose.
+    whole, said = QUOTED.sub('""', text.lower()), QUOTED.sub('""', heart(text).lower())
+    return (
+        (any(mark in whole for mark in MARKS) and PROGRAM.match(said) is not None)
+        or any(word in said for word in IMAGES_WORDS)
+        or IMAGES_PLACE.search(said) is not None
+        or (volumes and "mount" in said and "cgroup" not in text and "no space left" not in said)
     )
 
 
@@ -109,6 +122,16 @@ def heart(text: str) -> str:
     for mark in MARKS:
         text = text.split(mark)[-1]
     return text.removesuffix(": unknown")
+
+
+@contextmanager
+def before_start() -> Iterator[None]:
+    """What the engine fails here, it fails before anything of the container ran."""
+    try:
+        yield
+    except EngineGone as error:
+        error.nothing_ran = True
+        raise
 
 
 def pings(api: Any) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import docker
 
@@ -15,6 +17,17 @@ from dockerlab.engine.meter import Meter
 from dockerlab.errors import LimitReached
 
 
+@contextmanager
+def _refused(log: BuildLog) -> Iterator[None]:
+    """What the engine answers in place of a log: a Dockerfile that does not parse, among other things."""
+    try:
+        yield
+    except docker.errors.APIError as error:
+        if not error.explanation:
+            raise
+        log.add(str(error.explanation))
+
+
 def build(address: Address, spec: BuildSpec) -> None:
     """Builds the image; raises as `builder.build_with_cli` does."""
     parsed = Dockerfile.read(spec.context, spec.dockerfile)
@@ -24,7 +37,7 @@ def build(address: Address, spec: BuildSpec) -> None:
     log, image = BuildLog(), ""
     step = ""
     try:
-        with speaking("build an image"):
+        with speaking("build an image"), _refused(log):
             records = api.build(
                 path=str(spec.context), dockerfile=spec.dockerfile, tag=spec.tag, target=spec.target or None,
                 labels=dict(spec.labels),
@@ -42,6 +55,7 @@ def build(address: Address, spec: BuildSpec) -> None:
                         spec.on_line(line)
                 if "error" in record:
                     log.add(f"#{step or 0} ERROR: {record['error']}")
+                    log.last = " ".join(str(record["error"]).split())
                 image = record.get("aux", {}).get("ID", image)
                 if time.monotonic() > end:
                     raise LimitReached(

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dockerlab.engine.blame import once_more
 from dockerlab.engine.connect import speaking
 from dockerlab.engine.container import Container
 from dockerlab.engine.objects import Mount, RunSpec
@@ -86,7 +87,7 @@ class Workspaces:
         keeper = Container(self.engine, self.engine.create(spec, limits), spec, limits)
         with speaking("lay out workspaces"):
             self.engine.api.put_archive(keeper.id, "/", _packed(submission))
-        self.engine.launch(keeper.id)
+        once_more(lambda: self.engine.launch(keeper.id), starts=True)
         if not keeper.wait_for_log("ready", within=STARTS_WITHIN):
             raise EngineGone(f"The keeper of the workspaces did not start: {keeper.logs()[-300:]}")
         return keeper

@@ -12,7 +12,7 @@ from typing import Any
 from dockerlab.model import Outcome, Report
 from dockerlab.reports.bounds import bounded
 from dockerlab.reports.text import clean, cut
-from dockerlab.reports.words import in_words
+from dockerlab.reports.words import NOT_FINAL, in_words, points_sent
 
 STATUS = {"passed": "pass", "failed": "fail", "skipped": "fail", "error": "error"}
 
@@ -23,19 +23,20 @@ def render(report: Report) -> str:
 
 
 def as_dict(report: Report) -> dict[str, Any]:
-    """What is in it. Its total, and the sum of its tests, are the report's."""
+    """What is in it. Its total, and the sum of its tests, are the report's; none of it scores while the report is not final."""
     status = "error" if not report.final else "pass" if report.exit_code == 0 else "fail"
-    tests = [_test(one) for one in report.outcomes]
+    tests = [_test(report, one) for one in report.outcomes]
     return {"version": 1, "status": status, "max_score": report.max_score, "tests": tests}
 
 
-def _test(outcome: Outcome) -> dict[str, Any]:
+def _test(report: Report, outcome: Outcome) -> dict[str, Any]:
     return {
         "name": f"{outcome.check}: {cut(clean(outcome.title))}",
-        "status": "error" if outcome.unearnable else STATUS[outcome.status],
-        "score": outcome.score,
+        # The reporter adds up the scores of whatever passes: nothing passes, and nothing scores, before the report is final.
+        "status": STATUS[outcome.status] if report.final else "error",
+        "score": points_sent(report, outcome),
         "max_score": outcome.points,
         "line_no": outcome.feedback.where.line if outcome.feedback and outcome.feedback.where else 0,
         "test_code": outcome.check,
-        "message": in_words(outcome),
+        "message": in_words(outcome) if report.final or outcome.status != "passed" else NOT_FINAL,
     }

@@ -9,7 +9,7 @@ from typing import Any
 from dockerlab.model import Outcome, Report
 from dockerlab.reports.bounds import bounded
 from dockerlab.reports.text import clean, cut, quiet_json
-from dockerlab.reports.words import in_words
+from dockerlab.reports.words import in_words, points_sent, score_sent
 
 SCHEMA = "classroom50/result/v1"
 ABOUT = (
@@ -32,7 +32,7 @@ def render(report: Report, about: Mapping[str, str] | None = None) -> str:
 
 
 def as_dict(report: Report, about: Mapping[str, str]) -> dict[str, Any]:
-    """What is in it; points are whole numbers."""
+    """What is in it; points are whole numbers, and none while the report is not final."""
     known = {"assignment": report.lab, "assignment_type": "individual", **about}
     head = {key: known.get(key, "") for key in ABOUT if key != "submitted_by" or key in known}
     return {
@@ -40,18 +40,18 @@ def as_dict(report: Report, about: Mapping[str, str]) -> dict[str, Any]:
         **head,
         "datetime": report.started,
         "graded_at": report.started,
-        "score": report.score,
+        "score": score_sent(report),
         "max-score": report.max_score,
         "final": report.final,
-        "tests": [_test(one) for one in report.outcomes],
+        "tests": [_test(report, one) for one in report.outcomes],
     }
 
 
-def _test(outcome: Outcome) -> dict[str, Any]:
+def _test(report: Report, outcome: Outcome) -> dict[str, Any]:
     return {
         "test-name": outcome.check,
-        "passed": outcome.status == "passed",
-        "score": outcome.score,
+        "passed": outcome.status == "passed" and report.final,
+        "score": points_sent(report, outcome),
         "max-score": outcome.points,
         "title": cut(clean(outcome.title)),
         "status": outcome.status,

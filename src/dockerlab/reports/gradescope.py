@@ -11,7 +11,7 @@ from typing import Any
 from dockerlab.model import Outcome, Report
 from dockerlab.reports.bounds import bounded
 from dockerlab.reports.text import clean, cut, quiet_json, tame
-from dockerlab.reports.words import advice_in_words, in_words, notes_in_words, verdict
+from dockerlab.reports.words import advice_in_words, in_words, notes_in_words, points_sent, score_sent, verdict
 
 
 def render(report: Report) -> str:
@@ -20,13 +20,13 @@ def render(report: Report) -> str:
 
 
 def as_dict(report: Report) -> dict[str, Any]:
-    """What is in it. The score at the top is the sum of the tests' scores."""
+    """What is in it. The score at the top is the sum of the tests' scores; there is none while the report is not final."""
     advice = advice_in_words(report)
     lines = [verdict(report), *([tame(cut(clean(report.problem)))] if report.problem else [])]
     lines += notes_in_words(report)
     lines += ["Advice on style, worth no points:", *advice] if advice else []
     return {
-        "score": report.score,
+        "score": score_sent(report),
         "execution_time": round(report.seconds),
         "output": "\n".join(lines),
         "output_format": "text",
@@ -35,15 +35,15 @@ def as_dict(report: Report) -> dict[str, Any]:
         "visibility": "visible",
         "stdout_visibility": "hidden",
         "extra_data": {"lab": report.lab, "final": report.final, "checksum": report.checksum},
-        "tests": [_test(number, one) for number, one in enumerate(report.outcomes, 1)],
+        "tests": [_test(report, number, one) for number, one in enumerate(report.outcomes, 1)],
     }
 
 
-def _test(number: int, outcome: Outcome) -> dict[str, Any]:
+def _test(report: Report, number: int, outcome: Outcome) -> dict[str, Any]:
     return {
-        "score": outcome.score,
+        "score": points_sent(report, outcome),
         "max_score": outcome.points,
-        "status": "passed" if outcome.status == "passed" else "failed",
+        "status": "passed" if outcome.status == "passed" and report.final else "failed",
         "name": f"{outcome.check}: {cut(clean(outcome.title))}",
         "name_format": "text",
         "number": str(number),

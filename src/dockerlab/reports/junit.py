@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 from dockerlab.model import Outcome, Report
 from dockerlab.reports.bounds import bounded
 from dockerlab.reports.text import clean, cut, tame
-from dockerlab.reports.words import in_words
+from dockerlab.reports.words import in_words, points_sent, score_sent
 
 TAGS = {"failed": "failure", "skipped": "skipped", "error": "error"}
 
@@ -24,16 +24,18 @@ def render(report: Report) -> str:
         suites, "testsuite", name=report.lab, tests=str(len(report.outcomes)), failures=count["failed"],
         skipped=count["skipped"], errors=count["error"], time=f"{report.seconds:.3f}", timestamp=report.started,
     )  # fmt: skip
-    _properties(suite, score=report.score, max_score=report.max_score, final=str(report.final).lower())
+    _properties(suite, score=score_sent(report), max_score=report.max_score, final=str(report.final).lower())
     for outcome in report.outcomes:
-        _case(suite, report.lab, outcome)
+        _case(suite, report, outcome)
     ET.indent(suites)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
 
 
-def _case(suite: ET.Element, lab: str, outcome: Outcome) -> None:
-    case = ET.SubElement(suite, "testcase", classname=lab, name=outcome.check, time=f"{outcome.seconds:.3f}")
-    _properties(case, score=outcome.score, max_score=outcome.points, title=tame(cut(clean(outcome.title))))
+def _case(suite: ET.Element, report: Report, outcome: Outcome) -> None:
+    case = ET.SubElement(suite, "testcase", classname=report.lab, name=outcome.check, time=f"{outcome.seconds:.3f}")
+    _properties(
+        case, score=points_sent(report, outcome), max_score=outcome.points, title=tame(cut(clean(outcome.title)))
+    )
     if outcome.status != "passed":
         said = in_words(outcome)
         tag = ET.SubElement(

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dockerlab.model import Outcome, Report
 from dockerlab.reports.text import LABELS, LINES, LONGEST, clean, cut, tame
 
+NOT_FINAL = "This check passed. It counts when the others can be carried out, too: grade again."
+"""Of a check that passed, in a report that is not final."""
+
 
 def feedback_in_words(outcome: Outcome) -> list[tuple[str, str]]:
     """What there is to say of the check, as pairs of label and text: expected, observed, why, where, hint."""
@@ -25,6 +28,16 @@ def in_words(outcome: Outcome) -> str:
     """All of it as plain text; empty where there is nothing to say."""
     lines = [f"{name}: {text}" for name, text in feedback_in_words(outcome)]
     return "\n".join(map(tame, [*lines, *(f"| {line}" for line in detail_in_lines(outcome))]))
+
+
+def points_sent(report: Report, outcome: Outcome) -> int:
+    """The points that a consumer is sent for a check: none while the report is not final, since they would count."""
+    return outcome.score if report.final else 0
+
+
+def score_sent(report: Report) -> int:
+    """The score that a consumer is sent: none while the report is not final."""
+    return report.score if report.final else 0
 
 
 def verdict(report: Report) -> str:

@@ -1,0 +1,71 @@
+"""The command line as people run it: through pipes whose encoding lacks our characters, and with half a TLS set-up."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dockerlab.reports import FORMATS
+
+SAVED = Path(__file__).with_name("golden") / "errored.json"
+
+
+def dockerlab(*words, **env) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "dockerlab", *map(str, words)], env=os.environ | env, capture_output=True, check=False
+    )
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_through_every_pipe(name, encoding):
+    done = dockerlab("convert", SAVED, "--format", name, PYTHONIOENCODING=encoding)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b""
+    golden = SAVED.with_name(f"errored.{name}").read_text(encoding="utf-8")
+    if name != "text" or encoding != "cp1252":
+        # The documents say of themselves that they are UTF-8; and click takes ASCII for a setting that nobody meant.
+        assert done.stdout.decode("utf-8") == golden
+    else:
+        shown = done.stdout.decode(encoding)
+        assert "10/10  a:" in shown
+        assert "\N{CHECK MARK}" not in shown
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+@pytest.mark.parametrize("words", [("list",), ("--help",), ("grade", "hello_world", "/no/f\u00f6lder \u2713")])
+def test_no_encoding_makes_a_traceback(words, encoding):
+    done = dockerlab(*words, PYTHONIOENCODING=encoding)
+    assert done.returncode == (2 if "grade" in words else 0)
+    assert b"Traceback" not in done.stderr
+    assert done.stdout or done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names that are no text are POSIX's")
+def test_a_name_that_is_no_text():
+    done = dockerlab("grade", "hello_world", "/no/b\udcff", PYTHONIOENCODING="utf-8")
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("doctor",), ("images",), ("grade", "hello_world", Path(__file__).parent / "golden")]
+)
+def test_tls_without_certificates_is_a_line(words, tmp_path):
+    done = dockerlab(*words, DOCKER_HOST="tcp://127.0.0.1:1", DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(tmp_path))
+    assert done.returncode == 3
+    said = done.stderr.decode() + done.stdout.decode()
+    assert "Traceback" not in said
+    assert "has no ca.pem, cert.pem, key.pem" in said
+
+
+def test_certificates_that_are_none_are_a_line(tmp_path):
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        (tmp_path / name).write_text("nothing")
+    done = dockerlab("images", DOCKER_HOST="tcp://127.0.0.1:1", DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(tmp_path))
+    assert done.returncode == 3
+    assert b"Traceback" not in done.stderr

@@ -13,7 +13,7 @@ import pytest
 from dockerlab.engine import blame, way_out
 from dockerlab.engine.blame import NO_NETWORK, once_more
 from dockerlab.engine.build_log import BuildLog, explain
-from dockerlab.engine.build_process import CUT_BYTES, Stopper, follow
+from dockerlab.engine.build_process import CUT_BYTES, Stopper, configuration, follow
 from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.errors import (
     BaseImageMissing,
@@ -226,7 +226,7 @@ sys.exit(1)
 """)
     printer.chmod(0o755)
     log = BuildLog()
-    assert follow([str(printer)], log, 60, None, tmp_path / "config", Stopper()) == 1
+    assert follow([str(printer)], log, 60, None, configuration(tmp_path / "config"), Stopper()) == 1
     assert log.error == f"{OLD}exit code: 1"
     assert type(explain(log, Dockerfile.parse(TEXT), way_out=lambda: True)) is BuildFailed
 

@@ -1,0 +1,81 @@
+"""Layers from exports as engines write them: each store has its own layout and compression."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+
+import pytest
+import zstandard
+
+from dockerlab.engine.layers import read_layers
+from dockerlab.errors import EngineGone
+
+PACKED = {"plain": bytes, "gzip": gzip.compress, "zstd": zstandard.ZstdCompressor().compress}
+
+
+def archive(files):
+    """A tar archive of those files."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as made:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            made.addfile(info, io.BytesIO(data))
+    return packed.getvalue()
+
+
+def oci_layout(*layers, pack):
+    """What `docker save` writes on the containerd store: blobs by their digest, the documents among them, the manifest last."""
+    blobs = {}
+
+    def blob(data):
+        name = f"blobs/sha256/{hashlib.sha256(data).hexdigest()}"
+        blobs[name] = data
+        return name
+
+    names = [blob(pack(layer)) for layer in layers]
+    config = {
+        "rootfs": {"diff_ids": [hashlib.sha256(layer).hexdigest() for layer in layers]},
+        "history": [{"created_by": f"COPY {number}"} for number in range(len(layers))],
+    }
+    manifest = [{"Config": blob(json.dumps(config).encode()), "Layers": names}]
+    blob(json.dumps({"predicateType": "https://slsa.dev/provenance/v0.2"}).encode())  # an attestation
+    blobs = dict(sorted(blobs.items()))
+    return archive({**blobs, "index.json": b"{}", "manifest.json": json.dumps(manifest).encode(), "oci-layout": b"{}"})
+
+
+def chunks(data, size=4_000):
+    return iter([data[at : at + size] for at in range(0, len(data), size)])
+
+
+@pytest.mark.parametrize("pack", PACKED.values(), ids=PACKED)
+def test_a_layer_is_the_same_however_it_is_packed(pack):
+    layers = archive({"a": b"x" * 70_000, "b": b"needle"}), archive({"c": b""})
+    found = read_layers(chunks(oci_layout(*layers, pack=pack)), (b"needle",))
+    assert [(one.size, one.instruction) for one in found] == [(70_006, "COPY 0"), (0, "COPY 1")]
+    assert [(one.path, one.held) for one in found[0].entries] == [("a", ()), ("b", (b"needle",))]
+
+
+@pytest.mark.parametrize("pack", PACKED.values(), ids=PACKED)
+def test_a_name_that_begins_as_a_document_does_is_a_name(pack):
+    found = read_layers(chunks(oci_layout(archive({'{"a": 1}': b"xy"}), pack=pack)))
+    assert [(one.path, one.size) for one in found[0].entries] == [('{"a": 1}', 2)]
+    own = archive(
+        {
+            "1/layer.tar": archive({"{": b"xy"}),
+            "config.json": json.dumps({"rootfs": {"diff_ids": ["1"]}}).encode(),
+            "manifest.json": json.dumps([{"Config": "config.json", "Layers": ["1/layer.tar"]}]).encode(),
+        }
+    )
+    assert read_layers(chunks(own))[0].entries[0].path == "{"
+
+
+@pytest.mark.parametrize("kind", ["gzip", "zstd"])
+def test_a_layer_that_breaks_off_is_the_engines_fault(kind):
+    whole = PACKED[kind](archive({"a": bytes(range(256)) * 400}))
+    with pytest.raises((EngineGone, OSError)):
+        read_layers(chunks(oci_layout(b"", pack=lambda layer: whole[:40] + b"\0" * 40)))

@@ -24,7 +24,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # where Ctrl-C is igno
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever asks for the engine is marked so; the quick tests come first, and the hostile submissions last.
+    """Whatever asks for the engine is marked so; the quick tests come first, and the hostile submissions and other engines last.
 
     Before the first case of a lab is asked for, nothing is graded beside the tests: those that look at all that is on the engine
     come by then.
@@ -32,7 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "real_engine" in getattr(item, "fixturenames", ()):
             item.add_marker("engine")
-    items.sort(key=lambda item: (item.get_closest_marker("engine") is not None, "hostile" in item.nodeid))
+    last = ("hostile", "tests/engines")
+    items.sort(key=lambda item: (item.get_closest_marker("engine") is not None, *(name in item.nodeid for name in last[::-1])))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

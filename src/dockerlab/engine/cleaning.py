@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import docker
 
 from dockerlab.engine.connect import speaking
+
+GONE_WITHIN = 15.0
+"""Seconds until a container must be gone whose removal somebody else began."""
+TRIES, PAUSE_SECONDS = 5, 0.4
+"""For what a container that is just being removed still holds."""
+HELD = ("active endpoints", "being used by", "is using", "in use")
+"""How the engine says so."""
 
 
 def remove_container(api: Any, container: str) -> None:
@@ -17,8 +26,31 @@ def remove_container(api: Any, container: str) -> None:
         try:
             api.remove_container(container, v=True, force=True)
         except docker.errors.APIError as error:
-            if error.status_code not in (404, 409):  # 409: its removal is under way already
+            if error.status_code not in (404, 409):
                 raise
+            if error.status_code == 409:  # its removal is under way already: until then it holds its image and network
+                _wait_until_gone(api, container)
+
+
+def _wait_until_gone(api: Any, container: str) -> None:
+    end = time.monotonic() + GONE_WITHIN
+    while time.monotonic() < end:
+        api.inspect_container(container)  # NotFound: it is gone
+        time.sleep(PAUSE_SECONDS / 4)
+
+
+def _removed(remove: Callable[[], Any]) -> bool:
+    """Whether it could be removed; what is still held is tried again."""
+    for last in (*[False] * (TRIES - 1), True):
+        try:
+            remove()
+        except docker.errors.APIError as error:
+            if last or not any(word in str(error).lower() for word in HELD):
+                return False  # gone already, or somebody needs it
+            time.sleep(PAUSE_SECONDS)
+        else:
+            return True
+    return False
 
 
 def clean(api: Any, wanted: list[str], keep: Callable[[dict[str, str]], bool]) -> dict[str, int]:
@@ -31,26 +63,14 @@ def clean(api: Any, wanted: list[str], keep: Callable[[dict[str, str]], bool]) -
                 gone["containers"] += 1
         for image in api.images(filters={"label": wanted}, all=True):
             if not keep(image.get("Labels") or {}):
-                gone["images"] += _remove_image(api, image["Id"])
+                gone["images"] += _removed(partial(api.remove_image, image["Id"], force=True))
         for network in api.networks(filters={"label": wanted}):
             if not keep(network.get("Labels") or {}):
-                with contextlib.suppress(docker.errors.APIError):
-                    api.remove_network(network["Id"])
-                    gone["networks"] += 1
+                gone["networks"] += _removed(partial(api.remove_network, network["Id"]))
         for volume in api.volumes(filters={"label": wanted}).get("Volumes") or []:
             if not keep(volume.get("Labels") or {}):
-                with contextlib.suppress(docker.errors.APIError):
-                    api.remove_volume(volume["Name"], force=True)
-                    gone["volumes"] += 1
+                gone["volumes"] += _removed(partial(api.remove_volume, volume["Name"], force=True))
     return gone
-
-
-def _remove_image(api: Any, image: str) -> int:
-    try:
-        api.remove_image(image, force=True)
-    except docker.errors.APIError:
-        return 0  # gone already, or still a parent of one that is kept
-    return 1
 
 
 def clean_build_cache(api: Any) -> int:

@@ -14,6 +14,7 @@ from dockerlab import provision
 from dockerlab.course import Course, open_course
 from dockerlab.engine import client, daemon
 from dockerlab.errors import OurFault
+from dockerlab.grading import clean_folders
 from tests.unusual import SideBySide
 
 DIGITS = Path(__file__).parents[2] / "shared" / "mnist"
@@ -33,7 +34,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "real_engine" in getattr(item, "fixturenames", ()):
             item.add_marker("engine")
     last = ("hostile", "tests/engines")
-    items.sort(key=lambda item: (item.get_closest_marker("engine") is not None, *(name in item.nodeid for name in last[::-1])))
+    items.sort(
+        key=lambda item: (item.get_closest_marker("engine") is not None, *(name in item.nodeid for name in last[::-1]))
+    )
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -67,6 +70,7 @@ def real_engine(course: Course) -> str:
     provision.prepare(course, lambda ref, what: None)
     with client.connect() as engine:
         engine.clean_dead()  # what a grading that was killed left here before: the tests count what is there
+    clean_folders()
     return where
 
 

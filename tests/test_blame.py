@@ -284,6 +284,20 @@ def test_other_failures_are_the_submissions_also_without_a_network(line):
     assert type(explained(*lines, has_way_out=False)) is BuildFailed
 
 
+def test_a_run_that_reached_one_host_of_two_failed_by_itself():
+    """An index beside the first may be out of reach; what asks for a version that is nowhere is wrong all the same."""
+    lost = "Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(\"[Errno -3] Temporary failure in name resolution\")': /whl/cpu/x/"
+    assert NO_NETWORK.search(f"WARNING: {lost}")
+    end = (f"#5 0.9 WARNING: {lost}", f"#5 ERROR: {OLD}exit code: 1", f"{OLD}exit code: 1")
+    for got in (
+        "  Downloading numpy-2.4.6.whl (16.6 MB)",
+        "ERROR: No version for torch==9 (from versions: 2.0.0, 2.1.0)",
+    ):
+        assert type(explained(RUN, f"#5 0.2 {got}", *end, has_way_out=False)) is BuildFailed
+    nothing = "ERROR: Could not find a version that satisfies the requirement flask (from versions: none)"
+    assert type(explained(RUN, f"#5 0.2 {nothing}", *end, has_way_out=False)) is EngineGone
+
+
 @pytest.mark.skipif(
     not shutil.which("unshare") or getattr(os, "geteuid", lambda: 1)() != 0, reason="needs root and unshare"
 )

@@ -79,17 +79,6 @@ RIGHT = {
         (STEP, BEFORE + STEP),
         (PRINT, '        print(f"Epoch {epoch} loss: {loss.item():.3f}\\nAccuracy: {right}/{len(test_labels)}")\n'),
     ),
-    "one epoch by default, and a handler that saves and ends at once": changed(
-        ("import os\n", "import os\nimport signal\nimport sys\n"),
-        ("default=3", "default=1"),
-        (
-            LOOP,
-            "    def state(done):\n        return {'model': model.state_dict(), 'optimizer': optimizer.state_dict(), 'epoch': done}\n\n"
-            "    def stop(number, frame):\n        save(state(epoch - 1))\n        sys.exit(0)\n\n"
-            "    signal.signal(signal.SIGTERM, stop)\n"
-            + LOOP.replace(STEP, STEP + '            print(f"epoch {epoch} loss {loss.item():.4f}", flush=True)\n'),
-        ),
-    ),
     "it saves at its end, and when SIGTERM comes, and trains on with --resume": (
         changed(
             ("import os\n", "import os\nimport signal\nimport sys\n"),

@@ -298,11 +298,6 @@ class Training:
             container.remove()
         resumed = self.start("stop", "--resume", data=data)
         after = self.watch(resumed, lambda seen: seen.shows_work, within, "a training after `docker stop`")
-        if after.exit_code == 0 and not after.shows_work:
-            # The epoch that it was stopped in was the last. Perhaps it can be asked for more.
-            asked = ("--resume", "--epochs", str(len(seen.epochs) + 2))
-            again = self.watch(self.start("stop", *asked, data=data), lambda run: run.shows_work, within)
-            after = again if again.shows_work else after
         return Stop(before, after)
 
     def _until_the_middle(self, container: Container, seen: Seen, saves: list[Save]) -> None:
@@ -310,16 +305,16 @@ class Training:
         at = [when for when, _ in seen.marks]
         an_epoch = (at[-1] - at[0]) / max(1, len(seen.epochs) - 1) if at else 1.0
         before_the_first, early = saves_at_the_start(seen, saves), saves_early(seen, saves)
-        began = time.monotonic()
-        while container.running and (waited := time.monotonic() - began) < RUN_WITHIN:
+        waited = 0.0
+        while container.running and waited < RUN_WITHIN:
             if early:
                 if len(self.spaces.saves("stop")) > before_the_first:
                     break
             elif waited > 0.5 * seen.seconds and (self.look(container).marks or not at):
                 break
             self.bench.pause(LOOK)
-        if early:  # else it is in its middle already, and may have one epoch only
-            self.bench.pause(min(3.0, 0.3 * an_epoch))
+            waited += LOOK
+        self.bench.pause(min(3.0, 0.3 * an_epoch))
 
     def _left(self) -> dict[str, tuple[str, Examined]]:
         assert self.resumed

@@ -31,6 +31,8 @@ from dockerlab.errors import (
     ImageUnavailable,
 )
 
+REACHED = re.compile(r"\(from versions: (?!none\))|^ {0,4}Downloading \S|^Get:[0-9]|^Receiving objects: ")
+"""What pip, apt and git print of what came over a network: one index of two may be out of reach."""
 LOG_LINES = 4_000
 TAIL = 12
 """Lines of a failed instruction that are shown."""
@@ -97,6 +99,11 @@ class BuildLog:
         return "\n".join(self.output.get(self.failed, [])[-TAIL:])
 
     @property
+    def reached_a_host(self) -> bool:
+        """Whether the failed step says that it got something from somewhere: then it was not left without any network."""
+        return any(REACHED.search(line) for line in self.output.get(self.failed, []))
+
+    @property
     def last_output(self) -> str:
         """The last lines of the step that printed last: what was going on when a build was ended."""
         return "\n".join(self.output.get(max(self.output, key=int, default=""), [])[-TAIL:])
@@ -110,7 +117,7 @@ def explain(log: BuildLog, parsed: Dockerfile, way_out: Callable[[], bool] = has
     last = log.last or log.error
     if ran := RAN.search(last):
         reason = ran[1] or f"exit code: {ran[2]}"
-        if NO_NETWORK.search(log.tail) and not way_out():
+        if NO_NETWORK.search(log.tail) and not log.reached_a_host and not way_out():
             return EngineGone(
                 "A RUN of the build found no way to any host, and this machine has none either.",
                 hint="Grade where there is a network, or a proxy (HTTPS_PROXY) or a mirror that builds can reach.",

@@ -115,6 +115,9 @@ class LimitReached(SubmissionError):
 class OurFault(DockerlabError):
     """The engine, the machine or the course is at fault, never the submission."""
 
+    nothing_ran = False
+    """Whether it was a container that was not made or not started, so that the same can be tried again."""
+
 
 class EngineNotFound(OurFault):
     """No Docker Engine answers."""
@@ -122,9 +125,6 @@ class EngineNotFound(OurFault):
 
 class EngineGone(OurFault):
     """The engine stopped answering, or refused what it should have done."""
-
-    nothing_ran = False
-    """Whether it was a container that was not made or not started, so that the same can be tried again."""
 
 
 class NoGpu(OurFault):

@@ -200,8 +200,7 @@ class Training:
 
     def begin(self) -> None:
         """Begins everything, in its order, without waiting."""
-        assert self.image
-        assert self.spaces
+        _ = self.image, self.spaces  # made here, once, and not by two threads
         for name, work in (
             ("first", self._first), ("start", self._start), ("resumed", self._resumed), ("stopped", self._stopped),
             ("left", self._left),
@@ -317,8 +316,7 @@ class Training:
         self.bench.pause(min(3.0, 0.3 * an_epoch))
 
     def _left(self) -> dict[str, tuple[str, Examined]]:
-        assert self.resumed
-        assert self.stopped
+        _ = self.resumed, self.stopped  # when both have ended
         self.spaces.lay("left")
         found = self.spaces.glimpses("first", "left")
         paths = {f"/left/{name}": f"{name.partition('-')[0]}: {size:,} bytes" for name, size in found}

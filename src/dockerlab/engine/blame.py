@@ -215,7 +215,7 @@ def once_more(action: Callable[[], T], pause: float = PAUSE_SECONDS, *, starts: 
     try:
         return action()
     except OurFault as error:
-        if isinstance(error, NoGpu) or (starts and not getattr(error, "nothing_ran", False)):
+        if isinstance(error, NoGpu) or (starts and not error.nothing_ran):
             raise
         time.sleep(pause)
         try:

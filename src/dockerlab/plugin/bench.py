@@ -92,8 +92,8 @@ class Bench:
     _desk: ContextVar[_Desk] = field(default_factory=lambda: ContextVar("desk"))
     _http: Client | None = None
     _builds_begun: int = 0
-    _pulled: list[str] = field(default_factory=list)
-    """Base images that were not on the engine before."""
+    _pulled: dict[str, bool] = field(default_factory=dict)
+    """Base images that were not on the engine before, and whether their registry gave them."""
 
     def __post_init__(self) -> None:
         self._desk.set(_Desk())
@@ -224,14 +224,20 @@ class Bench:
     def base(self, image: Image, dockerfile: str = "Dockerfile") -> Image | None:
         """The outside image that the image's last stage goes back to; None where it began from scratch."""
         bases = {ref for ref, _ in self.submission.dockerfile(dockerfile).bases()}
-        for ref in bases:
-            if not self.engine.has_image(ref):  # the builder alone has pulled it, and keeps it to itself
-                with contextlib.suppress(EngineGone):
-                    self.engine.pull(ref, as_guest=True)
-                    self._pulled.append(ref)
-        found = [self.engine.image(ref) for ref in bases if self.engine.has_image(ref)]
+        found = [self.engine.image(ref) for ref in bases if self._is_here(ref)]
         fitting = [one for one in found if image.layers[: len(one.layers)] == one.layers]
         return max(fitting, key=lambda one: len(one.layers), default=None)
+
+    def _is_here(self, ref: str) -> bool:
+        """Whether the engine has a base image by its name. One that the builder alone has pulled is asked for, once."""
+        if self.engine.has_image(ref):
+            return True
+        if ref not in self._pulled:
+            self._pulled[ref] = False
+            with contextlib.suppress(EngineGone):
+                self.engine.pull(ref, as_guest=True)
+                self._pulled[ref] = True
+        return self._pulled[ref]
 
     def spec(self, image: Image | str, args: tuple[str, ...], options: dict[str, Any], *, network: str) -> RunSpec:
         """What to ask the engine for; no arguments mean the image's own command."""
@@ -375,7 +381,7 @@ class Bench:
         self.ends = min(self.ends, time.monotonic() + LAST_SECONDS)
         wait(self._begun, timeout=LAST_SECONDS)
         self._drawn.remove()
-        for ref in self._pulled:  # the engine ends up as it was
+        for ref in (ref for ref, came in self._pulled.items() if came):  # the engine ends up as it was
             self.engine.forget(ref)
 
     def pause(self, seconds: float) -> None:

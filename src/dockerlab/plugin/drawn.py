@@ -37,8 +37,7 @@ class Drawn:
 
         def draw() -> None:
             with contextlib.suppress(Exception):
-                self._draw_noisy()
-                self._draw_shuffled()
+                _ = self.noisy, self.shuffled
 
         if self._is_begun:
             return
@@ -48,18 +47,12 @@ class Drawn:
     @property
     def noisy(self) -> Data:
         """Digits of which each bears another one's label, and some of the test images, `wrong` of them, a wrong one."""
-        return self._draw_noisy()
+        return self._draw("noisy", wrong=self._rng("the share of wrong labels").uniform(*WRONG), rename=True)
 
     @property
     def shuffled(self) -> Data:
         """Digits from which nothing can be learned: each has another one's label."""
-        return self._draw_shuffled()
-
-    def _draw_shuffled(self) -> Data:
         return self._draw("shuffled", shuffle=True)
-
-    def _draw_noisy(self) -> Data:
-        return self._draw("noisy", wrong=self._rng("the share of wrong labels").uniform(*WRONG), rename=True)
 
     def _draw(self, name: str, *, wrong: float = 0.0, shuffle: bool = False, rename: bool = False) -> Data:
         found = read_note(Path(self._pool)) if self._pool else None

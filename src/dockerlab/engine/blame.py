@@ -195,14 +195,14 @@ def find_trouble(words: str, *, platform: str = "") -> OurFault | None:
         if found := trouble.said.search(said):
             named = {key: value for key, value in found.groupdict().items() if value}
             what = trouble.what.format(**{"platform": platform or _own_platform(), **named})
-            return trouble.kind(f"{what} It said: {_short(words)}.", hint=trouble.hint)
+            return trouble.kind(f"{what} It said: {in_one_line(words).rstrip('.')}.", hint=trouble.hint)
     return None
 
 
 def unknown(what: str, words: str) -> EngineGone:
     """The error for words that no table has: never the submission's."""
     return EngineGone(
-        f"{what}: {_short(words or 'no reason was given')}.",
+        f"{what}: {in_one_line(words or 'no reason was given').rstrip('.')}.",
         hint="Nothing says that the submission is at fault. Does `docker run --rm hello-world` work on this machine?",
     )
 
@@ -229,6 +229,7 @@ def _own_platform() -> str:
     return f"linux/{ARCHITECTURES.get(machine, machine)}, as of this machine"
 
 
-def _short(text: str) -> str:
-    text = " ".join(text.split()).rstrip(".")
-    return text if len(text) <= WORDS_LENGTH else text[: WORDS_LENGTH - 1] + "…"
+def in_one_line(text: str, length: int = WORDS_LENGTH) -> str:
+    """The text in one line, cut with a sign after so many characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -16,6 +16,7 @@ from dockerlab.engine.blame import (
     UNREACHABLE,
     builders_words,
     find_trouble,
+    in_one_line,
     unknown,
     unnamed,
 )
@@ -33,6 +34,8 @@ from dockerlab.errors import (
 
 REACHED = re.compile(r"\(from versions: (?!none\))|^ {0,4}Downloading \S|^Get:[0-9]|^Receiving objects: ")
 """What pip, apt and git print of what came over a network: one index of two may be out of reach."""
+SHOWN = 200
+"""Characters of an instruction, or of the builder's words, that are shown."""
 LOG_LINES = 4_000
 TAIL = 12
 """Lines of a failed instruction that are shown."""
@@ -131,7 +134,9 @@ def explain(log: BuildLog, parsed: Dockerfile, way_out: Callable[[], bool] = has
             hint="Each line begins with an instruction such as FROM, COPY, RUN or CMD.",
         )  # fmt: skip
     if DOCKERFILES_WORDS.match(said):
-        return DockerfileInvalid(f"The builder cannot make sense of {parsed.name}: {_short(words)}.", file=parsed.name)
+        return DockerfileInvalid(
+            f"The builder cannot make sense of {parsed.name}: {in_one_line(words, SHOWN)}.", file=parsed.name
+        )
     step = log.failed_step
     if SUBMISSIONS_WORDS.match(said):
         return _step_failed(log, step, words, parsed)
@@ -160,14 +165,14 @@ def _failed_step(log: BuildLog, last: str) -> str:
 
 
 def _step_failed(log: BuildLog, step: str, reason: str, parsed: Dockerfile) -> DockerlabError:
-    reason = _short(reason)
+    reason = in_one_line(reason, SHOWN)
     if not step:
         return BuildFailed(f"The build of {parsed.name} failed: {reason}.", file=parsed.name)
     instruction = re.sub(r"^\[.*?\] ", "", step)
     line = parsed.line_of(instruction)
     where = f", line {line}" if line else ""
     return BuildFailed(
-        f"The build stopped at `{_short(instruction)}` ({parsed.name}{where}): {reason}.",
+        f"The build stopped at `{in_one_line(instruction, SHOWN)}` ({parsed.name}{where}): {reason}.",
         file=parsed.name, line=line, detail=log.tail,
         hint="Read the last lines of the build: the first that says `error` is usually the cause.",
     )  # fmt: skip
@@ -181,11 +186,6 @@ def _platform(parsed: Dockerfile) -> str:
             if name.lower() == "platform" and re.fullmatch(r"[\w./-]{1,60}", value):
                 return value
     return os.environ.get("DOCKER_DEFAULT_PLATFORM", "")[:60]
-
-
-def _short(text: str, length: int = 200) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def _base_failed(full: str, words: str, parsed: Dockerfile) -> DockerlabError:
@@ -212,7 +212,7 @@ def _base_failed(full: str, words: str, parsed: Dockerfile) -> DockerlabError:
         return missing
     refused = "refuses to hand it out" if REGISTRY_STATUS.search(said) else "gives no clear answer"
     return ImageUnavailable(
-        f"The base image `{short}` ({where}) is not on this machine, and its registry {refused}: {_short(words)}.",
+        f"The base image `{short}` ({where}) is not on this machine, and its registry {refused}: {in_one_line(words, SHOWN)}.",
         hint="Builds use no logins. `dockerlab images` gets the course's images; another one must be pulled before: "
         f"`docker pull {short}`.",
         file=parsed.name, line=line,

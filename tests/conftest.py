@@ -13,6 +13,7 @@ import pytest
 from dockerlab import provision
 from dockerlab.course import Course, open_course
 from dockerlab.engine import client, daemon
+from dockerlab.engine.labels import OWNER, RUN, owner
 from dockerlab.errors import OurFault
 from dockerlab.grading import clean_folders
 from tests.unusual import SideBySide
@@ -61,8 +62,8 @@ def course() -> Course:
 
 
 @pytest.fixture(scope="session")
-def real_engine(course: Course) -> str:
-    """The address of a running engine that has the base images."""
+def real_engine(course: Course) -> Iterator[str]:
+    """The address of a running engine that has the base images. In the end, nothing may be there that a grading of these tests made."""
     try:
         where = daemon.up_for_course(print).where
     except OurFault as error:
@@ -71,7 +72,12 @@ def real_engine(course: Course) -> str:
     with client.connect() as engine:
         engine.clean_dead()  # what a grading that was killed left here before: the tests count what is there
     clean_folders()
-    return where
+    yield where
+    SideBySide.pool.shutdown(wait=True, cancel_futures=True)
+    with client.connect() as engine:
+        left = engine.api.containers(all=True, filters={"label": f"{OWNER}={owner()}"})
+        left += engine.api.networks(filters={"label": f"{OWNER}={owner()}"})
+    assert [one["Labels"][RUN] for one in left] == []
 
 
 @pytest.fixture

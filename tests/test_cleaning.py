@@ -10,13 +10,17 @@ import tempfile
 import time
 from pathlib import Path
 
+import docker
 import pytest
+import requests
 
 from dockerlab.engine import client
 from dockerlab.engine.labels import RUN, owner, owner_lives
 from dockerlab.engine.objects import RunSpec
+from dockerlab.errors import EngineGone
 from dockerlab.grading import grade
 from dockerlab.model import Limits
+from dockerlab.plugin.bench import Bench
 
 GRADER = '''
 @check(points=1)
@@ -63,6 +67,36 @@ def test_success_and_failure_leave_nothing(engine, place):
     assert [one.status for one in report.outcomes] == ["passed", "failed"]
     assert "within 5 s" in report.outcomes[1].feedback.observed
     assert census(engine) == before
+
+
+def test_two_that_clean_the_same_run_at_once_leave_nothing(engine):
+    """A grading's process and whoever started it may both be at it: a container that the other one removes is no trouble."""
+    spec = RunSpec(image="busybox", args=("sleep", "300"), network="inside")
+    made = [engine.start(spec, Limits()).id for _ in range(6)]
+    network = engine.network()
+    found = Bench.together(engine.clean, engine.clean, engine.clean)
+    assert sum(one["containers"] for one in found) >= len(made)
+    assert not {one["Id"] for one in engine.api.containers(all=True)} & set(made)
+    assert network not in {one["Id"] for one in engine.api.networks()}
+
+
+def test_a_container_that_cannot_be_removed_keeps_nothing_else_there(engine, monkeypatch):
+    spec = RunSpec(image="busybox", args=("sleep", "300"))
+    older, newest = (engine.start(spec, Limits()).id for _ in range(2))  # the newest one is listed first
+    remove = engine.api.remove_container
+
+    def refuse(container, **options):
+        if container == newest:
+            response = requests.Response()
+            response.status_code = 500
+            raise docker.errors.APIError("refused", response=response)
+        remove(container, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(engine.api, "remove_container", refuse)
+        with pytest.raises(EngineGone, match="could not remove a container"):
+            engine.clean()
+    assert {one["Id"] for one in engine.api.containers(all=True)} & {older, newest} == {newest}
 
 
 def started(made, folder):

@@ -7,7 +7,6 @@ from=$1
 out=$2
 lib=$out/usr/local/lib/python3.11
 mkdir -p "$out/usr/local/bin" "$out/usr/local/lib" "$out/usr/share" "$out/usr/local/include"
-cp -a "$from/usr/bin/python3.11" "$out/usr/local/bin/python3.11"
 cp -a "$from/usr/lib/python3.11" "$lib"
 cp -a "$from"/usr/lib/*-linux-gnu/libpython3.11.so.1* "$out/usr/local/lib/"
 cp -a "$from/usr/share/python-wheels" "$out/usr/share/python-wheels"
@@ -16,11 +15,13 @@ for real in "$from"/usr/include/*-linux-gnu/python3.11/pyconfig.h; do
     cp "$real" "$out/usr/local/include/python3.11/pyconfig.h"
 done
 ln -s libpython3.11.so.1.0 "$out/usr/local/lib/libpython3.11.so"
+gcc -O2 -s -o "$out/usr/local/bin/python3.11" "$(dirname "$0")/launch.c" -L"$out/usr/local/lib" -lpython3.11 \
+    -Wl,--allow-shlib-undefined -Wl,-rpath,'$ORIGIN/../lib'
 ln -s python3.11 "$out/usr/local/bin/python3"
 ln -s python3.11 "$out/usr/local/bin/python"
 
 rm -rf "$lib"/config-3.11-* "$lib/EXTERNALLY-MANAGED" "$lib/_distutils_system_mod.py" \
-       "$lib/sitecustomize.py" "$lib/test" "$lib"/lib-dynload/*test*.so "$lib"/lib-dynload/xxlimited*.so
+       "$lib/sitecustomize.py" "$lib/test" "$lib"/lib-dynload/*test*.so "$lib"/lib-dynload/xxlimited*.so "$lib"/lib-dynload/nis.*.so
 find "$out" -name '__pycache__' -prune -exec rm -rf {} +
 
 # sysconfig: pip installs into site-packages of the prefix, as everywhere but on Debian.
@@ -30,6 +31,5 @@ sed -i 's/if is_virtual_environment:/if True:/; /prefix, "local\/lib",/,/sitepac
 # sysconfig's record of the build: setuptools asks it where the headers are.
 sed -i "s#/usr/\(include\|lib\|bin\)#/usr/local/\1#g; s#: '/usr'#: '/usr/local'#g" "$lib"/_sysconfigdata_*.py
 mkdir -p "$lib/site-packages"
-for program in "$out/usr/local/bin/python3.11" "$out"/usr/local/lib/libpython3.11.so.1.0; do
-    LC_ALL=C sed -i 's#dist-packages\x00#site-packages\x00#g; s#\x00local/lib\x00#\x00./././lib\x00#g' "$program"
-done
+LC_ALL=C sed -i 's#dist-packages\x00#site-packages\x00#g; s#\x00local/lib\x00#\x00./././lib\x00#g' \
+    "$out"/usr/local/lib/libpython3.11.so.1.0

@@ -5,6 +5,7 @@ Builds find it through the pip configuration of the stand-in images; no Dockerfi
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from dockerlab.engine.client import Engine, connect
 from dockerlab.engine.connect import speaking
 from dockerlab.engine.daemon import state_folder
 from dockerlab.engine.standins import MIRROR_RECORD, STAND_IN
+from dockerlab.engine.volumes import put_folder
 from dockerlab.errors import CourseError
 from dockerlab.model import Limits
 
@@ -63,11 +65,13 @@ def up(course: Course, tell: Tell) -> Mirror:
     wheels = wheelhouse.fill(folder(), tuple(wanted.requirements), wanted.cpu_index, tell)
     with connect() as engine:
         url = f"http://{gateway(engine)}:{PORT}/simple/"
-        if not _runs(engine):
+        names = "\n".join(sorted(one.name for one in wheels))
+        held = hashlib.sha256(names.encode()).hexdigest()
+        if not _runs(engine, f"{LABEL}={held}"):
             tell("starting the index")
             if not engine.has_image(IMAGE):
                 _build(engine)
-            _start(engine, gateway(engine))
+            _start(engine, gateway(engine), held)
     (state_folder() / MIRROR_RECORD).write_text(json.dumps({"url": url}))
     return Mirror(url, tuple(one.name for one in wheels))
 
@@ -78,15 +82,17 @@ def _build(engine: Engine) -> None:
         engine.build(Path(scratch), limits=Limits(), tag=IMAGE, labels={LABEL: "1"})
 
 
-def _start(engine: Engine, address: str) -> None:
+def _start(engine: Engine, address: str, held: str) -> None:
+    """Starts the index with the wheels in it; `held` marks which these are. It may be on another machine, so nothing is bound."""
     api = engine.api
     engine.remove(NAME)
     host = api.create_host_config(
-        binds=[f"{folder()}:/wheels:ro"], port_bindings={INSIDE: (address, PORT)}, restart_policy={"Name": "unless-stopped"},
-        cap_drop=["ALL"], security_opt=["no-new-privileges:true"], mem_limit="512m", pids_limit=128,
+        port_bindings={INSIDE: (address, PORT)}, restart_policy={"Name": "unless-stopped"}, cap_drop=["ALL"],
+        security_opt=["no-new-privileges:true"], mem_limit="512m", pids_limit=128,
     )  # fmt: skip
     with speaking("start the index of packages"):
-        made = api.create_container(IMAGE, name=NAME, labels={LABEL: "1"}, ports=[INSIDE], host_config=host)
+        made = api.create_container(IMAGE, name=NAME, labels={LABEL: held}, ports=[INSIDE], host_config=host)
+        put_folder(api, made["Id"], folder(), "/", "wheels")
         api.start(made["Id"])
 
 
@@ -96,8 +102,8 @@ def gateway(engine: Engine) -> str:
     return str(found[0].get("Gateway") or found[0]["Subnet"].rpartition(".")[0] + ".1")
 
 
-def _runs(engine: Engine) -> bool:
-    return bool(engine.api.containers(filters={"label": LABEL, "status": "running"}))
+def _runs(engine: Engine, label: str = LABEL) -> bool:
+    return bool(engine.api.containers(filters={"label": label, "status": "running"}))
 
 
 def down() -> bool:

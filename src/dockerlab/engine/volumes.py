@@ -49,15 +49,20 @@ class Volumes:
         place = f"/{name}"  # nothing that an image has is there
         container = hold(name, place)
         try:
-            with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as packed:
-                with tarfile.open(fileobj=packed, mode="w") as archive:
-                    archive.add(folder, ".", filter=readable)
-                packed.seek(0)
-                with speaking("put files into a volume"):
-                    self._api.put_archive(container, place, packed)
+            put_folder(self._api, container, folder, place)
         finally:
             release(container)
         return name
+
+
+def put_folder(api: Any, container: str, folder: Path, place: str, under: str = ".") -> None:
+    """Puts what a folder holds into a container, readable for everybody; with `under`, into a new folder of that name there."""
+    with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as packed:
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            archive.add(folder, under, filter=readable)
+        packed.seek(0)
+        with speaking("put files into a container"):
+            api.put_archive(container, place, packed)
 
 
 def readable(info: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -6,8 +6,8 @@ from dockerlab import check, fail
 from dockerlab.checks.counted import expect_counted
 from dockerlab.checks.formatting import expect_black
 from dockerlab.checks.pytorch import expect_cpu_build, expect_torch, look_into
-from dockerlab.checks.readme import of_the_folder, pairs, script_of
-from dockerlab.checks.runs import epoch_after, saves_early
+from dockerlab.checks.readme import as_typed, of_the_folder, pairs, script_of
+from dockerlab.checks.resuming import expect_next_epoch, expect_optimizer, expect_to_survive_a_stop, expect_weights
 from dockerlab.checks.training import Training
 
 CHECKPOINT, WORKSPACE = "model_checkpoint.pth", "/workspace"
@@ -15,9 +15,6 @@ COMMAND = ("python", f"{WORKSPACE}/train.py")
 MOST_BYTES = 1_100_000_000
 GOALS = {True: 0.95, False: 0.80}  # accuracy, on the full set and on a small one
 FULL = 50_000  # images that are drawn from the full set, at least
-SAY = "a line for each epoch, such as `epoch=3 loss=0.0712 accuracy=0.9780`"
-SHUFFLED = "(A training on shuffled labels, from which nothing can be learned: only how it ends counts here.)\n"
-NOTHING_LEFT = "Save after every epoch, not only at the end: then a run that was cut short has something left to do."
 
 
 @pytest.fixture(scope="session")
@@ -157,30 +154,6 @@ def test_checkpoint(training, contents):
         )
 
 
-def resumed(training):
-    """The runs with --resume; the one from an unspoilt checkpoint must work.
-
-    What a run says of its numbers is worth nothing where they do not depend on what it is given.
-    """
-    if not training.moves:
-        fail(
-            "its numbers are the same whether there is something to be learned from the data or not",
-            expected="a loss that falls and an accuracy that rises, and neither where labels are shuffled",
-            why="From numbers that nothing changes, nobody can see whether it goes on with what it had learned.",
-            detail=training.first.seen.end,
-            file="train.py",
-        )
-    control = training.resumed.control
-    if control.exit_code not in (None, 0):
-        fail(
-            f"with --resume it ends with exit code {control.exit_code}",
-            expected="a training that goes on",
-            detail=control.end,
-            file="train.py",
-        )
-    return training.resumed
-
-
 @check(
     points=60,
     needs=test_checkpoint,
@@ -192,25 +165,7 @@ def resumed(training):
 )
 def test_resumes_weights(training):
     """`--resume` goes on with the checkpoint's weights: when they are NaN, the resumed run shows it."""
-    runs = resumed(training)
-    spoilt = runs.weights
-    if spoilt.shows_spoilt(runs.control):
-        return
-    if not spoilt.told:
-        fail(
-            "after --resume, neither a loss nor an accuracy is printed, so nothing can be seen",
-            expected=SAY,
-            why=NOTHING_LEFT,
-            detail=spoilt.end,
-            file="train.py",
-        )
-    fail(
-        "all weights of the checkpoint were made NaN, and the resumed run trains as if nothing were wrong",
-        expected="losses that are `nan`",
-        why="It does not use what it loads, or loads something else than it saves.",
-        detail=spoilt.end,
-        file="train.py",
-    )
+    expect_weights(training)
 
 
 @check(
@@ -224,36 +179,7 @@ def test_resumes_weights(training):
 )
 def test_resumes_optimizer(training):
     """`--resume` goes on with the optimizer's state: when it is NaN, the resumed run shows it. (Plain SGD has none, and passes.)"""
-    runs, examination = resumed(training), training.beginning.examination
-    spoilt = runs.optimizer
-    if not examination.poisoned[1]:
-        state = training.optimizer_state()
-        if not state:
-            return
-        kept = examination.loaded[f"/control/{CHECKPOINT}"]
-        fail(
-            f"the checkpoint holds {'an optimizer without its state' if kept.has_optimizer else 'no optimizer'}, while {state[0]} "
-            f"has {state[1]} tensors of state after its first step",
-            expected="optimizer.state_dict() beside the weights",
-            file="train.py",
-        )
-    if spoilt.shows_spoilt(runs.control):
-        return
-    if not spoilt.told:
-        fail(
-            "after --resume, nothing is trained, so nothing can be seen",
-            expected=SAY,
-            why=NOTHING_LEFT,
-            detail=spoilt.end,
-            file="train.py",
-        )
-    fail(
-        "all of the optimizer's state in the checkpoint was made NaN, and the resumed run trains as if nothing were wrong",
-        expected="losses that are `nan` from the second step on",
-        why="It saves the optimizer's state and does not load it, or begins with a new optimizer after loading.",
-        detail=spoilt.end,
-        file="train.py",
-    )
+    expect_optimizer(training)
 
 
 @check(
@@ -267,36 +193,7 @@ def test_resumes_optimizer(training):
 )
 def test_next_epoch(training):
     """`--resume` goes on at the epoch after the saved one: none is repeated, and none is skipped."""
-    run, order = resumed(training).control, training.first.seen.epochs
-    if not order:
-        fail("no line names an epoch", expected=SAY, detail=training.first.seen.end, file="train.py")
-    if not run.epochs:
-        fail(
-            "after --resume, no line names an epoch",
-            expected=SAY,
-            why=NOTHING_LEFT,
-            detail=run.end,
-            file="train.py",
-        )
-    got, wanted = run.epochs[0], sorted(epoch_after(order, done) for done in training.beginning.finished)
-    if got not in wanted:
-        last = wanted[0] - 1
-        fail(
-            f"the checkpoint was saved after epoch {last}, and the resumed run goes on at epoch {got}",
-            expected=f"epoch {' or '.join(map(str, wanted))}",
-            why=_other_epoch(got, order[0], wanted[0]),
-            detail=run.end,
-            file="train.py",
-        )
-
-
-def _other_epoch(got, first, wanted):
-    """What a resumed run does that goes on at another epoch; where the first one was saved, two things look the same."""
-    if got > wanted:
-        return "It leaves an epoch out."
-    if got == first and wanted == first + 1:
-        return "It does the saved epoch again, or begins again from the start: after one epoch, that looks the same."
-    return "It begins again from the start." if got == first else "It does an epoch twice."
+    expect_next_epoch(training)
 
 
 @check(
@@ -350,42 +247,7 @@ def test_killed(training):
 )
 def test_stopped(training):
     """`docker stop` in the middle of the training leaves a checkpoint from which `--resume` goes on."""
-    run, first = training.stopped, training.first
-    kept = training.left[f"/stop/{CHECKPOINT}"][1]
-    came_to_its_end = run.before.epochs[-1:] == first.seen.epochs[-1:]
-    if came_to_its_end and not saves_early(first.seen, first.saves):
-        fail(
-            "`docker stop` did not end it, and nothing was saved until it had come to its end by itself",
-            expected="a checkpoint at any time, or one that is saved when SIGTERM comes",
-            why="A longer training is killed ten seconds after SIGTERM, and all of it is lost.",
-            detail=SHUFFLED + run.before.end,
-            file="train.py",
-        )
-    if kept.error:
-        fail(
-            f"after `docker stop`, there is no checkpoint that can be loaded: {kept.error}",
-            expected="what was trained until then",
-            hint="Save when the signal comes, or after every epoch; and write to another name first.",
-            detail=SHUFFLED + run.before.end,
-            file="train.py",
-        )
-    if run.after.exit_code not in (None, 0):
-        fail(
-            f"after `docker stop`, --resume ends with exit code {run.after.exit_code}",
-            expected="a training that goes on",
-            hint="What does --resume find in the checkpoint that was left, and what does it expect?",
-            detail=SHUFFLED + run.after.end,
-            file="train.py",
-        )
-    if run.after.exit_code is None or run.after.shows_work:
-        return
-    if not came_to_its_end:
-        fail(
-            "after `docker stop` and --resume, it ends without having trained anything",
-            expected=SAY,
-            detail=SHUFFLED + run.after.end,
-            file="train.py",
-        )
+    expect_to_survive_a_stop(training)
 
 
 @check(
@@ -446,7 +308,7 @@ def test_readme(bench, training, submission, contents):
         as_above = one.args == COMMAND and WORKSPACE in targets and not (one.entrypoint or one.workdir)
         if as_above and training.first.seen.exit_code == 0:
             return
-        problems.append(training.as_typed(build, one, targets))
+        problems.append(as_typed(training, build, one, targets))
         if not problems[-1]:
             return
     fail(

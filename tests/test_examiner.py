@@ -143,6 +143,19 @@ def test_only_one_side_becomes_nan_and_the_archive_stays_whole(tmp_path, kind, s
     assert len((target / "model_checkpoint.pth").read_bytes()) == len(before)
 
 
+def test_weights_that_are_no_numbers_are_told(tmp_path):
+    """Only those of the weights: an optimizer's may be as they like."""
+    (tmp_path / "whole").mkdir()
+    path = both(tmp_path / "whole")
+    for kind in ("weights", "optimizer"):
+        (tmp_path / kind).mkdir()
+    spoilt = [(kind, tmp_path / "whole", tmp_path / kind) for kind in ("weights", "optimizer")]
+    assert examined([path], spoilt)["load"][str(path)]["has_nan"] is False
+    made = {kind: tmp_path / kind / path.name for kind in ("weights", "optimizer")}
+    told = examined(made.values())["load"]
+    assert {kind: told[str(one)]["has_nan"] for kind, one in made.items()} == {"weights": True, "optimizer": False}
+
+
 def test_nothing_that_it_names_is_imported_or_called(tmp_path):
     mark = tmp_path / "mark"
     for number, call in enumerate((

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from dockerlab.checks.runs import Seen, finished_epochs, learned_more, saves_early
+from dockerlab.checks.runs import Seen, finished_epochs, learned_more, save_to_resume_from, saves_early
 from dockerlab.datasets import small
 from dockerlab.engine.client import connect
 from dockerlab.engine.daemon import state_folder
@@ -103,6 +103,55 @@ RIGHT = {
         )
     ),
 }
+
+MOMENTUM = """class Momentum:
+    def __init__(self, parameters, lr):
+        self.parameters, self.lr = list(parameters), lr
+        self.velocity = [torch.zeros_like(one) for one in self.parameters]
+
+    def zero_grad(self):
+        for one in self.parameters:
+            one.grad = None
+
+    @torch.no_grad()
+    def step(self):
+        for one, speed in zip(self.parameters, self.velocity):
+            speed.mul_(0.8).add_(one.grad)
+            one.sub_(self.lr * speed)
+
+
+"""
+TWO_PROCESSES = (
+    ("def main():\n", MOMENTUM + "def main():\n"),
+    ("torch.optim.Adam(model.parameters(), lr=0.003)", "Momentum(model.parameters(), 0.03)"),
+    ('        optimizer.load_state_dict(state["optimizer"])\n', '        optimizer.velocity = state["velocity"]\n'),
+    ('"optimizer": optimizer.state_dict()', '"velocity": optimizer.velocity'),
+    (
+        "    for epoch in range(first, args.epochs + 1):\n",
+        "    torch.multiprocessing.spawn(work, (model, optimizer, first, args.epochs), nprocs=2)\n\n\n"
+        "def work(rank, model, optimizer, first, epochs):\n    torch.set_num_threads(1)\n    images, labels = load('train')\n"
+        "    test_images, test_labels = load('t10k')\n    optimizer.parameters = list(model.parameters())\n"
+        "    for epoch in range(first, epochs + 1):\n",
+    ),
+    ("    optimizer = Momentum", "    model.share_memory()\n    optimizer = Momentum"),
+    ("        save(\n", "        if rank == 0:\n          save(\n"),
+    ('        print(f"Epoch', '        print(f"{os.getpid()}\\tEpoch'),
+)
+"""Two processes train one model, as PyTorch's own example of hogwild does, with an optimizer that is none of torch's."""
+RIGHT |= {
+    "two processes that each tell their epochs, with an optimizer of their own": changed(*TWO_PROCESSES),
+    "one epoch unless more are asked for, and a handler that saves and ends at once": changed(
+        ("import os\n", "import os\nimport signal\nimport sys\n"),
+        ("default=3", "default=1"),
+        (".split(64)", ".split(32)"),
+        (
+            "    for epoch in range(first, args.epochs + 1):\n",
+            '\n    def state(done):\n        return {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": done}\n\n'
+            "    def stop(number, frame):\n        save(state(epoch - 1))\n        sys.exit(0)\n\n"
+            "    for epoch in range(first, args.epochs + 1):\n        signal.signal(signal.SIGTERM, stop)\n",
+        ),
+    ),
+}
 WRONG = {
     "a bare except swallows its mistake": (
         changed(("        state = torch.load(CHECKPOINT)\n", "        state = {}\n        try:\n            state = torch.laod(CHECKPOINT)\n        except Exception:\n            args.resume = False\n"),
@@ -125,6 +174,13 @@ WRONG = {
                 ('        optimizer.load_state_dict(state["optimizer"])\n', ""),
                 ('                "optimizer": optimizer.state_dict(),\n', "")),
         {"resumes_optimizer"},
+    ),
+    "two processes, of which one begins again, and an optimizer of their own that nobody saves": (
+        changed(*(one for one in TWO_PROCESSES if "load_state_dict" not in one[0] and '"optimizer":' not in one[0]),
+                ('        optimizer.load_state_dict(state["optimizer"])\n', ""),
+                ('                "optimizer": optimizer.state_dict(),\n', ""),
+                ("range(first, epochs + 1)", "range(1 if rank else first, epochs + 1)")),
+        {"resumes_optimizer", "next_epoch"},
     ),
     "an accuracy that rises as one would like": (
         changed(("        accuracy = right / len(test_labels)\n", "        accuracy = 0.9 + right / len(test_labels) / 20\n")),
@@ -241,6 +297,45 @@ def save(number, at):
 def test_how_many_epochs_were_done_at_a_save(lines, saves, chosen, done):
     made = [save(number, at) for number, at in enumerate(saves, 1)]
     assert finished_epochs(seen(*lines), made, made[chosen]) == done
+
+
+TWO = [  # each process at its own pace; the first one is ahead
+    *((at, f"[rank 0] epoch {epoch} loss 1") for at, epoch in ((1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (6, 3))),
+    *(
+        (at, f"[rank 1] epoch {epoch} loss 1")
+        for at, epoch in ((1.5, 1), (3.5, 1), (4.5, 2), (6.5, 2), (7.5, 3), (9, 3))
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("saved", "done"),
+    [(2.5, {0, 1}), (4.2, {1, 2}), (6.2, {1, 2, 3}), (6.7, {2, 3}), (9.5, {3})],
+)
+def test_of_several_processes_each_has_done_its_own_epochs(saved, done):
+    run = seen(*sorted(TWO))
+    assert run.has_several_writers
+    assert run.epochs == [1, 2, 3]
+    made = [save(number, at) for number, at in enumerate((2.5, 4.2, 6.2, 6.7, 9.5), 1)]
+    assert finished_epochs(run, made, next(one for one in made if one.at == saved)) == done
+
+
+def test_resumed_runs_begin_after_whole_epochs_where_there_are_some():
+    """Then `begins again`, `repeats` and `goes on` differ, also where several processes save."""
+    made = [save(number, at) for number, at in enumerate((2.5, 4.2, 6.2, 6.7, 9.5), 1)]
+    assert (
+        save_to_resume_from(seen(*sorted(TWO)), made).at == 4.2
+    )  # at 6.7, nothing is left to be done by the first one
+    one_an_epoch = [(1, "epoch=1 loss=1"), (2, "epoch=2 loss=1"), (3, "epoch=3 loss=1")]
+    assert save_to_resume_from(seen(*one_an_epoch), [save(n, n + 0.1) for n in (1, 2, 3)]).number == 2
+    steps = [(n / 4, f"epoch {1 + n // 4} loss 1") for n in range(16)]
+    assert save_to_resume_from(seen(*steps), [save(n + 1, n / 4 + 0.1) for n in range(16)]).number == 8
+
+
+def test_each_process_of_a_resumed_run_must_go_on():
+    lines = ((1, "[rank 0] epoch 3 loss 1"), (2, "[rank 1] epoch 1 loss 1"))
+    assert seen(*lines).begins_at(several=True) == {1, 3}
+    assert seen(*lines).begins_at(several=False) == {3}
 
 
 @pytest.mark.parametrize(

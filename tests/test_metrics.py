@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dockerlab.checks.metrics import accuracies, epochs, losses, tells_nan
+from dockerlab.checks.metrics import accuracies, epochs, epochs_by_writer, losses, tells_nan
 
 ACCURACIES = [
     ("Test set: Average loss: 0.1234, Accuracy: 1290/1500 (86%)", [0.86]),
@@ -110,3 +110,24 @@ def test_an_epoch_behind_a_tab_that_was_printed_as_it_is_written():
 def test_nan_in_colour_is_told():
     assert tells_nan("loss: \x1b[31mnan\x1b[0m")
     assert not tells_nan("resuming: the loss was nan")
+
+
+@pytest.mark.parametrize(
+    ("line", "writer"),
+    [
+        ("2711\\tTrain Epoch: 1 [0/1500 (0%)]\\tLoss: 2.3", "2711"),
+        ("2711\tTrain Epoch: 1 Loss: 2.3", "2711"),
+        ("[rank 0] epoch 1 loss 0.3", "0"),
+        ("[rank1]: Epoch 1, loss: 0.3", "1"),
+        ("Epoch 1 worker=3 loss 0.3", "3"),
+        ("SpawnProcess-2 epoch 1 loss 0.3", "2"),
+        ("Process 4: epoch=1 loss=0.3", "4"),
+        ("pid 17 | epoch 1 | loss 0.3", "17"),
+        ("epoch=1 loss=0.3", ""),
+        ("Epoch 1/3, loss 0.3 (2 processes)", ""),
+        ("2026-11-26 12:00:01 epoch 1 loss 0.3", ""),
+        ("Processed 40% of epoch 1, loss 0.3", ""),
+    ],
+)
+def test_which_process_prints_a_line(line, writer):
+    assert epochs_by_writer([(1.0, line)]) == {writer: [(1.0, 1)]}

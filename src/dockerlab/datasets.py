@@ -139,19 +139,28 @@ LEFT_OUT = 16
 
 
 def drawn(
-    data: Data, target: Path, rng: random.Random, *, wrong: float = 0.0, shuffle: bool = False, rename: bool = False
+    data: Data,
+    target: Path,
+    rng: random.Random,
+    *,
+    wrong: float = 0.0,
+    shuffle: bool = False,
+    rename: bool = False,
+    at_least: int = 0,
 ) -> Data:
     """A set drawn from another, at `target`: most of its images, in another order.
 
     `wrong` is the share of the test images that get a wrong label: whoever names them all rightly is told to be wrong so
     often. With `shuffle`, all labels are each other's, and who trains on them stays at about 10 %. With `rename`, each digit
     bears another one's label, the same in both parts: there is as much to be learned, and who knows digits from elsewhere
-    knows nothing of these.
+    knows nothing of these. Training images come again and again until there are `at_least` so many.
     """
     by = rng.randint(1, CLASSES - 1) if rename else 0
     made = {}
     for part, digits in from_folder(data.root).items():
-        one = digits.pick(rng.sample(range(len(digits)), len(digits) - len(digits) // LEFT_OUT))
+        places = rng.sample(range(len(digits)), len(digits) - len(digits) // LEFT_OUT)
+        again = -(-at_least // len(places)) if part == "train" else 1
+        one = digits.pick(places * max(1, again))
         named = bytes((label + by) % CLASSES for label in one.labels)
         made[part] = Digits(one.images, bytes(rng.sample(named, len(one))) if shuffle else named)
     test = made["t10k"]

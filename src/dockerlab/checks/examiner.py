@@ -16,9 +16,11 @@ import contextlib
 import functools
 import hashlib
 import json
+import math
 import os
 import re
 import resource
+import struct
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -33,6 +35,8 @@ PROCESSOR_SECONDS, MEMORY_BYTES = 10, 1_500_000_000
 FOLDERS, FILES = 50, 200
 """Of a workspace that are looked through for checkpoints, and of each folder."""
 ANSWER_BYTES = 100_000
+LOOKED_AT = 500
+"""Numbers of each tensor: after one step with a NaN, none of a layer's is finite."""
 
 
 def state_of(value: Any) -> dict[Any, Any]:
@@ -121,10 +125,21 @@ def describe(checkpoint: Checkpoint) -> dict[str, Any]:
     for key in sorted({one.key for one in weights if one.size}):
         digest.update(checkpoint.bytes_of(key))
     return {
+        "has_nan": any(has_nan(checkpoint, one) for one in weights),
         "numbers": sum(one.count for one in weights),
         "fingerprint": digest.hexdigest(),
         "has_optimizer": any(mine for mine, _ in found) or names_optimizer(checkpoint.state),
     }
+
+
+def has_nan(checkpoint: Checkpoint, tensor: Tensor) -> bool:
+    """Whether one of its first numbers is not a number (IEEE 754)."""
+    code = {"float32": "f", "float": "f", "float64": "d", "double": "d", "float16": "e", "half": "e"}.get(tensor.kind)
+    if not code or not tensor.count:
+        return False
+    raw = checkpoint.first_bytes(tensor, LOOKED_AT * tensor.width)
+    raw = raw[: len(raw) // tensor.width * tensor.width]
+    return any(math.isnan(number) for (number,) in struct.iter_unpack(f"<{code}", raw))
 
 
 def poison(checkpoint: Checkpoint, optimizer: bool, target: str) -> int:

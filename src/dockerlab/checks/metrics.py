@@ -37,6 +37,12 @@ COUNTED = re.compile(
     re.IGNORECASE,
 )
 """Numbers beside the word accuracy that are none: of epochs, of images, the k of the k best guesses."""
+WRITER = re.compile(
+    r"(?:process|(?<![a-z])(?:pid|proc|worker|rank|trainer))[\s=:#(\[-]{0,3}(\d{1,9})(?![\d.%])", re.IGNORECASE
+)
+"""Which of several processes prints a line: `[rank 1]`, `worker=1`, `SpawnProcess-1`."""
+LEADING = re.compile(r"\s{0,8}[(\[]?(\d{1,9})[)\]]?(?:\s|[|:>]\s)")
+"""The same, as PyTorch's own example of hogwild prints it: the number of the process, and a tab."""
 BEFORE = 60
 """Characters before the word accuracy that say which images it is of."""
 NOT_A_NUMBER = re.compile(r"(?<![a-z])nan(?![a-z])", re.IGNORECASE)
@@ -90,6 +96,19 @@ def epochs(lines: Iterable[tuple[float, str]]) -> list[tuple[float, int]]:
     A line counts that has a loss or an accuracy, too; where there is none such, any that names an epoch. Lines on resuming and
     loading do not count: what they name is the past.
     """
+    return [(when, number) for when, number, _ in _of_work(lines)]
+
+
+def epochs_by_writer(lines: Iterable[tuple[float, str]]) -> dict[str, list[tuple[float, int]]]:
+    """The same, apart for each process that names itself in its lines; under the empty name those that name none."""
+    found: dict[str, list[tuple[float, int]]] = {}
+    for when, number, line in _of_work(lines):
+        named = WRITER.search(line) or LEADING.match(line)
+        found.setdefault(named[1] if named else "", []).append((when, number))
+    return found
+
+
+def _of_work(lines: Iterable[tuple[float, str]]) -> list[tuple[float, int, str]]:
     named = [
         (when, int(match[1]), line)
         for when, whole in lines
@@ -98,4 +117,4 @@ def epochs(lines: Iterable[tuple[float, str]]) -> list[tuple[float, int]]:
     ]
     fresh = [one for one in named if not RESUMED.search(one[2])] or named
     measured = [one for one in fresh if LOSS.search(one[2]) or ACCURACY.search(one[2]) or FRACTION.search(one[2])]
-    return [(when, number) for when, number, _ in measured or fresh]
+    return measured or fresh

@@ -136,6 +136,8 @@ class Examined:
     fingerprint: str = ""
     """SHA-256 of the weights' bytes."""
     has_optimizer: bool = False
+    has_nan: bool = False
+    """Whether weights are not numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +164,7 @@ def examine(run: Run, load: list[str], poison: list[tuple[str, str, str]], **opt
         loaded = {
             str(path): Examined(
                 error=str(one["error"]), numbers=int(one.get("numbers", 0)), fingerprint=str(one.get("fingerprint", "")),
-                has_optimizer=bool(one.get("has_optimizer")),
+                has_optimizer=bool(one.get("has_optimizer")), has_nan=bool(one.get("has_nan")),
             )
             for path, one in told["load"].items()
         }  # fmt: skip

@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import pairwise
 from statistics import median
 
-from dockerlab.checks.metrics import EPOCH, RESUMED, accuracies, epochs, losses, tells_nan
+from dockerlab.checks.metrics import EPOCH, RESUMED, accuracies, epochs, epochs_by_writer, losses, tells_nan
 from dockerlab.engine.objects import ExitCode
 from dockerlab.engine.workspaces import Save
 from dockerlab.model import Point
@@ -20,6 +20,11 @@ SHORT = 1.0
 MOVED_ACCURACY, MOVED_LOSS = 0.15, 0.1
 """What learning changes at least, against a run on labels from which nothing can be learned: accuracy (by 0.8, where it is
 good), and the share of the loss that is gone (0.9)."""
+AFTER_EPOCH = 2
+"""The epoch after which resumed runs begin, where there are more: then to begin again, to repeat the saved epoch and to go on
+are three different things."""
+MOST_WRITERS = 64
+"""Processes of one training that are told apart."""
 CHANCE = 0.3
 """Accuracy: weights that are NaN have this at most (ten digits: 0.1), and those of a checkpoint have more."""
 
@@ -56,8 +61,33 @@ class Seen:
         return epochs(self.lines)
 
     @cached_property
+    def writers(self) -> dict[str, list[tuple[float, int]]]:
+        """The same, apart for each of several processes that train; one entry where there is one, or none names itself."""
+        found = epochs_by_writer(self.lines)
+        # A number that is another one in each line counts something else.
+        several = 1 < len(found) <= MOST_WRITERS and len(self.marks) >= 2 * len(found)
+        return found if several else {"": self.marks}
+
+    @property
+    def has_several_writers(self) -> bool:
+        """Whether more than one process tells of epochs."""
+        return len(self.writers) > 1
+
+    def begins_at(self, *, several: bool) -> set[int]:
+        """The epochs at which it goes on: the first one that it tells, or the first one of each of `several` processes."""
+        if several:
+            return {marks[0][1] for marks in epochs_by_writer(self.lines).values()}
+        return set(self.epochs[:1])
+
+    def tells_all_of(self, whole: Seen) -> bool:
+        """Whether as many processes have told of epochs as in a whole run, or enough lines came for all of them."""
+        return len(epochs_by_writer(self.lines)) >= len(whole.writers) or len(self.told) >= 4 * len(whole.writers)
+
+    @cached_property
     def epochs(self) -> list[int]:
         """The epochs that were worked on, each once, in order."""
+        if self.has_several_writers:
+            return list(dict.fromkeys(number for _, number in self.marks))
         found: list[int] = []
         for _, number in self.marks:
             if not found or found[-1] != number:
@@ -136,15 +166,39 @@ def _last(values: list[float]) -> float | None:
 
 
 def finished_epochs(seen: Seen, saves: list[Save], chosen: Save) -> frozenset[int]:
-    """How many epochs of a run were done at one of its saves: one number, or those that the log leaves open."""
-    order, marks = seen.epochs, seen.marks
+    """How many epochs of a run were done at one of its saves: one number, or those that the log leaves open.
+
+    Of several processes, each has its own: the one that saved may have been any of them.
+    """
     if is_one_save_an_epoch(seen, saves):
-        return frozenset({min(chosen.number - saves_at_the_start(seen, saves), len(order))})
-    begun = [one for one in order if min(at for at, number in marks if number == one) <= chosen.at]
+        return frozenset({min(chosen.number - saves_at_the_start(seen, saves), len(seen.epochs))})
+    return frozenset[int]().union(*(_finished(marks, chosen.at) for marks in seen.writers.values()))
+
+
+def _finished(marks: list[tuple[float, int]], saved: float) -> set[int]:
+    """How many epochs one process had done when it was saved."""
+    order = list(dict.fromkeys(number for _, number in marks))
+    begun = [one for one in order if min(at for at, number in marks if number == one) <= saved]
     if len(marks) == len(order):  # one line an epoch: before its work, or after it
-        return frozenset({len(begun), len(begun) + 1})
-    goes_on = any(at > chosen.at and begun and number == begun[-1] for at, number in marks)
-    return frozenset({len(begun) - 1, len(begun)} if goes_on else {len(begun)})
+        return {len(begun), len(begun) + 1}
+    goes_on = any(at > saved and begun and number == begun[-1] for at, number in marks)
+    return {len(begun) - 1, len(begun)} if goes_on else {len(begun)}
+
+
+def save_to_resume_from(seen: Seen, saves: list[Save]) -> Save:
+    """The save of a run from which others go on: one that was kept, after whole epochs and with more to come, if there is any."""
+    first = saves_at_the_start(seen, saves)
+    if is_one_save_an_epoch(seen, saves):
+        wanted = saves[first + AFTER_EPOCH - 1 :][:1] if len(seen.epochs) > AFTER_EPOCH else []
+    else:
+        done = [(one, finished_epochs(seen, saves, one)) for one in saves if one.copied]
+        wanted = [
+            one
+            for least in (AFTER_EPOCH, 1)
+            for one, epochs in done
+            if min(epochs) >= least and max(epochs) < len(seen.epochs)
+        ]
+    return next((one for one in wanted if one.copied), saves[first])
 
 
 def epoch_after(order: list[int], done: int) -> int:

@@ -236,6 +236,13 @@ class Checkpoint:
         self.file.seek(start)
         return self.file.read(length)
 
+    def first_bytes(self, tensor: Tensor, most: int) -> bytes:
+        """The first bytes of a tensor's numbers, as they lie in its storage; at most so many."""
+        start, length = self.places[tensor.key]
+        first, end = tensor.extent
+        self.file.seek(start + first)
+        return self.file.read(max(0, min(end, length, first + most) - first))
+
     def write_with_nan(self, chosen: list[Tensor], target: str) -> None:
         """A copy of the whole file in which the numbers of the chosen tensors are NaN, and nothing else is different."""
         self.file.seek(0)

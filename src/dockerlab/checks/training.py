@@ -7,21 +7,18 @@ data from which nothing can be learned. What takes long goes on beside the check
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
-from dockerlab.checks.asked import BuildRequest, ContainerRequest
 from dockerlab.checks.pytorch import Examination, Examined, examine
 from dockerlab.checks.runs import (
-    ENOUGH_LINES,
     Seen,
     finished_epochs,
-    is_one_save_an_epoch,
     learned_more,
+    save_to_resume_from,
     saves_at_the_start,
     saves_early,
 )
@@ -30,49 +27,26 @@ from dockerlab.engine.container import Container
 from dockerlab.engine.objects import Image, Mount, when
 from dockerlab.engine.workspaces import Save, Workspaces
 from dockerlab.errors import LimitReached, SubmissionError
-from dockerlab.texts import lines_of
 
 T = TypeVar("T")
 RUN_WITHIN = 900
 """Seconds of one training."""
 SAYS_WITHIN = 120
 """Seconds until a resumed run must have said something, beyond the time that two epochs took."""
-AFTER_EPOCH = 2
-"""The epoch after which resumed runs begin, where there are more."""
+MANY_WITHIN = 600
+"""Seconds until a resumed run must have said something of an epoch of as many images as MNIST has."""
 GRACE = 10
 """Seconds, as `docker stop` gives."""
 LOOK = 0.25
 """Seconds between two looks at a log."""
-SPACES = ("first", "control", "weights", "optimizer", "stop", "left", "shuffled", "probe", "typed")
+SPOILT = ("weights", "optimizer")
+"""Workspaces whose checkpoints have NaN there."""
+AFTER = {name: f"after_{name}" for name in SPOILT}
+"""Workspaces for what those runs saved."""
+SPACES = ("first", "control", *SPOILT, *AFTER.values(), "stop", "left", "shuffled", "probe", "typed")
 """Workspaces, each for one piece of work: they go on at the same time."""
 KILLED = ("control", "weights", "optimizer", "stop")
 """Workspaces whose resumed runs were ended by SIGKILL when enough had been seen."""
-PROBE = """
-HOOK = '''
-import os, torch
-from torch.optim.optimizer import register_optimizer_step_post_hook
-def look(optimizer, args, kwargs):
-    count = sum(torch.is_tensor(one) for state in optimizer.state.values() for one in state.values())
-    os.write(1, f"\\\\nPROBE {type(optimizer).__name__} {count}\\\\n".encode())
-    os._exit(0)
-register_optimizer_step_post_hook(look)
-'''
-import os, runpy, sys, tempfile
-folder = tempfile.mkdtemp()
-with open(os.path.join(folder, "sitecustomize.py"), "w") as file:
-    file.write(HOOK)
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
-exec(HOOK)
-sys.argv = sys.argv[1:]
-sys.path[0] = os.path.dirname(sys.argv[0])
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-"""Runs a script until its optimizer's first step, and says what that is and how many tensors it has.
-
-Processes that it starts anew (multiprocessing's `spawn`) load the same hook: an optimizer may live in one of them.
-"""
-PROBED = re.compile(r"PROBE (\w{1,100}) ([0-9]{1,9})")
-"""What PROBE says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +75,8 @@ class Resumed:
     control: Seen
     weights: Seen
     optimizer: Seen
+    saved: dict[str, Examined]
+    """What those from `weights` and `optimizer` saved themselves until enough was seen, where it can be loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +85,9 @@ class Stop:
 
     before: Seen
     after: Seen
+    """The same, where no checkpoint was left to go on from."""
+    by_itself: bool
+    """Whether it had done all of its work when it ended, as if there had been no `docker stop`."""
 
 
 class Training:
@@ -246,19 +225,15 @@ class Training:
         if not saves:
             ended = f"The training ended with exit code {seen.exit_code}, and no" if seen.exit_code else "No"
             raise SubmissionError(f"{ended} `{self.checkpoint}` was written to {self.workspace}.", detail=seen.end)
-        chosen = saves[saves_at_the_start(seen, saves)]
-        if is_one_save_an_epoch(seen, saves) and len(seen.epochs) > AFTER_EPOCH:
-            # Then to begin again, to repeat the saved epoch and to go on are three different things.
-            later = saves[saves_at_the_start(seen, saves) + AFTER_EPOCH - 1]
-            chosen = later if later.copied else chosen
+        chosen = save_to_resume_from(seen, saves)
         copy = self.spaces.copy_of("first", chosen if chosen.copied else None)
-        for name in ("control", "weights", "optimizer"):
+        for name in ("control", *SPOILT):
             self.spaces.lay(name, copy)
         examination = examine(
             self.bench.run,
             [f"/first/{self.checkpoint}", f"/control/{self.checkpoint}"],
-            [(name, "/control", f"/{name}") for name in ("weights", "optimizer")],
-            mounts=self._mounts("first", "control", "weights", "optimizer"),
+            [(name, "/control", f"/{name}") for name in SPOILT],
+            mounts=self._mounts("first", "control", *SPOILT),
         )
         done = finished_epochs(seen, saves, chosen) if chosen.copied else frozenset({len(seen.epochs)})
         return Start(done, examination, SAYS_WITHIN + 2 * seen.seconds / max(1, len(seen.epochs)))
@@ -274,43 +249,95 @@ class Training:
             told = {"control": "a resumed training"}.get(name, f"a resumed training, its {name} spoilt")
             return self.watch(self.start(name, "--resume", *args), enough, within, told)
 
-        control = resume("control", lambda seen: seen.shows_work)
+        several = self.first.seen.has_several_writers
+
+        def works(seen: Seen) -> bool:
+            return seen.shows_work and (not several or seen.tells_all_of(self.first.seen))
+
+        control = resume("control", works)
         if control.exit_code == 0 and not control.epochs and order:
             # All its epochs were done. Perhaps it can be asked for more.
             asked = ("--epochs", str(len(order) + 2))
-            again = resume("control", lambda seen: seen.shows_work, *asked)
+            again = resume("control", works, *asked)
             if again.epochs:
                 control, more = again, asked
-        weights, optimizer = (resume(name, lambda seen: seen.shows_numbers, *more) for name in ("weights", "optimizer"))
-        return Resumed(control, weights, optimizer)
+        spoilt = {name: resume(name, partial(self._decides, name), *more) for name in SPOILT}
+        return Resumed(control, spoilt["weights"], spoilt["optimizer"], self._saved(spoilt))
+
+    def _decides(self, name: str, seen: Seen) -> bool:
+        """Whether a run from a spoilt checkpoint has shown enough, in its log or in what it saved."""
+        return seen.shows_numbers or self._own_save(name, seen) is not None
+
+    def _own_save(self, name: str, seen: Seen) -> Save | None:
+        """The last save of a run that was kept, after it had trained; what was laid into its workspace came before its start."""
+        own = [one for one in self.spaces.saves(name) if one.at > seen.began]
+        trained = own[saves_at_the_start(self.first.seen, self.first.saves) :]
+        return next((one for one in reversed(trained) if one.copied), None)
+
+    def _saved(self, runs: dict[str, Seen]) -> dict[str, Examined]:
+        """What the checkpoints hold that the runs saved, as far as they can be loaded."""
+        saves = {name: self._own_save(name, seen) for name, seen in runs.items()}
+        paths = {name: f"/{AFTER[name]}/{self.checkpoint}" for name, save in saves.items() if save}
+        for name in paths:
+            self.spaces.lay(AFTER[name], self.spaces.copy_of(name, saves[name]))
+        mounts = self._mounts(*(AFTER[name] for name in paths))
+        loaded = examine(self.bench.run, list(paths.values()), [], mounts=mounts).loaded if paths else {}
+        found = {name: loaded[path] for name, path in paths.items()}
+        return {name: one for name, one in found.items() if not one.error and one.numbers}
 
     def _stopped(self) -> Stop:
-        within, seen, saves = self.beginning.within, self.first.seen, self.first.saves
-        data = self.bench.shuffled_digits
+        within, seen = self.beginning.within, self.first.seen
+        few = self.bench.shuffled_digits
+        if saves_early(seen, self.first.saves):
+            data, (before, by_itself) = few, self._stop(few, self._until_saved)
+        else:
+            # It saves at its end alone, unless it hears the signal: while it trains, and is far from its end.
+            many = self.bench.many_shuffled_digits
+            for data, part in ((many, 1.3), (few, 0.75), (few, 0.5)):
+                before, by_itself = self._stop(data, partial(self._until, part * seen.seconds))
+                if not by_itself:
+                    break
+        if not self.spaces.saves("stop"):
+            return Stop(before, before, by_itself)
+        resumed = partial(self.start, "stop", "--resume", data=data)
+        watched = partial(
+            self.watch, within=MANY_WITHIN if data is not few else within, told="a training after `docker stop`"
+        )
+        after = watched(resumed(), lambda seen: seen.shows_work)
+        if after.exit_code == 0 and not after.shows_work and seen.epochs:
+            # All its epochs were counted as done. Perhaps it can be asked for more.
+            asked = watched(resumed("--epochs", str(len(seen.epochs) + 2)), lambda seen: seen.shows_work)
+            after = asked if asked.shows_work else after
+        return Stop(before, after, by_itself)
+
+    def _stop(self, data: Data, wait: Callable[[Container], None]) -> tuple[Seen, bool]:
+        """A training from nothing, stopped after the wait; and whether it had come to its end by itself."""
         self.spaces.lay("stop")
         container = self.start("stop", data=data)
         try:
-            self._until_the_middle(container, seen, saves)
+            wait(container)
+            was_running = container.running
             container.stop(grace=GRACE)
-            before = self.look(container)
+            before, whole = self.look(container), self.first.seen
+            did_all = len(before.told) >= len(whole.told) and before.epochs[-1:] == whole.epochs[-1:]
+            return before, did_all or not was_running
         finally:
             container.remove()
-        resumed = self.start("stop", "--resume", data=data)
-        after = self.watch(resumed, lambda seen: seen.shows_work, within, "a training after `docker stop`")
-        return Stop(before, after)
 
-    def _until_the_middle(self, container: Container, seen: Seen, saves: list[Save]) -> None:
-        """Waits until it has saved and trains on; where it saves at its end only, until half its time has passed."""
+    def _until(self, seconds: float, container: Container) -> None:
+        """Waits so long, or until it ends."""
+        waited = 0.0
+        while container.running and waited < seconds:
+            self.bench.pause(LOOK)
+            waited += LOOK
+
+    def _until_saved(self, container: Container) -> None:
+        """Waits until it has saved after its first epoch, and trains on."""
+        seen, saves = self.first.seen, self.first.saves
         at = [when for when, _ in seen.marks]
         an_epoch = (at[-1] - at[0]) / max(1, len(seen.epochs) - 1) if at else 1.0
-        before_the_first, early = saves_at_the_start(seen, saves), saves_early(seen, saves)
-        waited = 0.0
-        while container.running and waited < RUN_WITHIN:
-            if early:
-                if len(self.spaces.saves("stop")) > before_the_first:
-                    break
-            elif waited > 0.5 * seen.seconds and (self.look(container).marks or not at):
-                break
+        before_the_first, waited = saves_at_the_start(seen, saves), 0.0
+        while container.running and waited < RUN_WITHIN and len(self.spaces.saves("stop")) <= before_the_first:
             self.bench.pause(LOOK)
             waited += LOOK
         self.bench.pause(min(3.0, 0.3 * an_epoch))
@@ -355,35 +382,3 @@ class Training:
         except SubmissionError:
             return False
         return self.beginning.examination.loaded[f"/first/{self.checkpoint}"].fingerprint == other
-
-    def optimizer_state(self) -> tuple[str, int] | None:
-        """The name of the script's optimizer, and how many tensors it has after a step; None where it has none."""
-        self.spaces.lay("probe")
-        options = self.options("probe", self.bench.digits)
-        container = self.bench.start("-c", PROBE, *self.command[1:], entrypoint=(self.command[0],), **options)
-        seen = self.watch(container, lambda seen: "PROBE " in seen.text or len(seen.told) >= ENOUGH_LINES)
-        found = next(filter(None, map(PROBED.fullmatch, lines_of(seen.text))), None)
-        return (found[1], int(found[2])) if found and int(found[2]) else None
-
-    def as_typed(self, build: BuildRequest, one: ContainerRequest, targets: list[str]) -> tuple[str, str] | None:
-        """Runs a container as a README says, with the submission's folder at the first of `targets`; it may use another stage.
-
-        Returns what is wrong, and the end of what it printed; None where a checkpoint comes, which is enough.
-        """
-        if not targets:
-            return "it mounts another folder than the submission's", str(one.mounts)
-        try:
-            image = self.bench.build(build.dockerfile, target=build.target)
-        except SubmissionError as error:
-            return f"its build fails: {error.message}", error.detail
-        self.spaces.lay("typed")
-        options = self.options("typed", self.bench.digits, targets[0], one.workdir)
-        options["env"] |= dict(word.partition("=")[::2] for word in one.env)
-        options |= {"image": image, "entrypoint": one.entrypoint, "workdir": one.workdir, "user": one.user}
-        container = self.bench.start(*(one.args or ()), **options)
-        seen = self.watch(container, lambda seen: bool(self.spaces.saves("typed")), told="the README's training")
-        if seen.exit_code not in (None, 0):
-            return f"it ends with exit code {seen.exit_code}", seen.end
-        if not self.spaces.saves("typed"):
-            return f"no `{self.checkpoint}` is in the folder afterwards", seen.end
-        return None

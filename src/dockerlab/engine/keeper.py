@@ -27,12 +27,16 @@ ROOT, KEPT, SUBMISSION = "/w", "/keep", "/submission"
 MODIFY, CLOSE_WRITE, MOVED_TO, CREATE, DELETE = 0x2, 0x8, 0x80, 0x100, 0x200
 SETTLED = 0.06
 """Seconds without any event in a workspace, after which a save counts as done, with what is saved beside it."""
-COPIES = 3
-"""Of the whole workspace, after its first saves."""
+COPIES = 12
+"""Of the whole workspace, after saves; where there are more, every second one goes, but for the first."""
+FIRST_COPIES = 3
+"""They stay."""
 GLIMPSES = 10
 """Moments of a run at which the checkpoint is kept as a SIGKILL would have left it."""
 MOST = 400_000_000
 """Bytes of one copy; a larger workspace is not copied."""
+MOST_COPIED = 1_200_000_000
+"""Bytes of all copies of a workspace."""
 LINES = 2_000
 FIRST_GLIMPSE = 0.25
 """Seconds between glimpses; doubled whenever there are too many."""
@@ -49,7 +53,10 @@ class Workspace:
         self.path = os.path.join(ROOT, name)
         self.checkpoint = os.path.join(self.path, checkpoint)
         self.saves = 0
-        self.copies = 0
+        self.copies: dict[int, int] = {}
+        """Bytes of those that are kept, by the save's number."""
+        self.every = 1
+        """Each so many-th save is copied."""
         self.begun = ""
         """How the save that is under way is made; empty between saves."""
         self.at = 0.0
@@ -177,12 +184,13 @@ def idle(one: Workspace, lines: list[int]) -> None:
         one.finished = 0.0  # made, and not written to yet
     if one.finished and now - one.quiet_since >= SETTLED:
         one.saves += 1
-        kept = one.copies < COPIES and snapshot(one)
+        kept = (one.saves <= FIRST_COPIES or one.saves % one.every == 0) and snapshot(one)
         tell(
             lines, kind="saved", workspace=one.name, number=one.saves, at=one.finished, how=one.begun,
             began=one.at, smallest=one.smallest, size=one.size(), copied=kept, gap=one.deleted,
         )  # fmt: skip
         one.begun, one.finished, one.deleted = "", 0.0, False
+        thin_out(one)
     if one.saves and now >= one.next:
         one.next = now + one.step
         one.glimpse("timed")
@@ -190,16 +198,37 @@ def idle(one: Workspace, lines: list[int]) -> None:
 
 def snapshot(one: Workspace) -> bool:
     """Keeps the whole workspace, as it is after a save; the copy is named by the save's number."""
-    target = os.path.join(one.folder(), f"save-{one.saves}")
+    target = copy_of(one, one.saves)
     try:
-        if tree_bytes(one.path) > MOST:
+        size = tree_bytes(one.path)
+        if size > MOST or size + sum(one.copies.values()) > MOST_COPIED:
             return False
         copy_tree(one.path, target, LEFT_OUT)
     except OSError:
         shutil.rmtree(target, ignore_errors=True)
         return False
-    one.copies += 1
+    one.copies[one.saves] = size
     return True
+
+
+def copy_of(one: Workspace, save: int) -> str:
+    """Where the copy is that was taken after a save."""
+    return os.path.join(one.folder(), f"save-{save}")
+
+
+def thin_out(one: Workspace) -> None:
+    """Where there are too many copies, or little room for more, removes every second one; and tells it."""
+    if len(one.copies) <= COPIES and sum(one.copies.values()) < MOST_COPIED // 2:
+        return
+    later = [number for number in one.copies if number > FIRST_COPIES]
+    if not later:
+        return
+    one.every *= 2
+    for number in later:
+        if number % one.every:
+            del one.copies[number]
+            shutil.rmtree(copy_of(one, number), ignore_errors=True)
+            print(json.dumps({"kind": "dropped", "workspace": one.name, "number": number}), flush=True)
 
 
 def tree_bytes(path: str) -> int:

@@ -12,7 +12,7 @@ import json
 import secrets
 import tarfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +54,7 @@ class Save:
     gap: bool = False
     """Whether the old one was removed first, so that for a moment there was none."""
     copied: bool
-    """Whether a copy of the workspace was kept: `lay(..., copy=...)`."""
+    """Whether a copy of the workspace is kept: `lay(..., copy=...)`. Of many saves, some copies go again."""
 
 
 class Workspaces:
@@ -121,22 +121,25 @@ class Workspaces:
 
     def saves(self, name: str) -> list[Save]:
         """How often the checkpoint in a workspace was written, in order."""
-        found = []
+        found: dict[int, Save] = {}
         for line in self._keeper.logs().splitlines():
             try:
                 raw: dict[str, Any] = json.loads(line)
             except ValueError:
                 continue
-            if raw.get("kind") == "saved" and raw["workspace"] == name:
-                found.append(
-                    Save(
-                        number=raw["number"], at=raw["at"], in_place=raw["how"] == "written",
-                        seconds=max(0.0, raw["at"] - raw["began"]),
-                        smallest=-1 if raw["smallest"] is None else raw["smallest"], size=raw["size"],
-                        copied=raw["copied"], gap=raw["gap"],
-                    )
+            if raw.get("workspace") != name:
+                continue
+            number = raw["number"]
+            if raw["kind"] == "dropped":
+                found[number] = replace(found[number], copied=False)
+            elif raw["kind"] == "saved":
+                found[number] = Save(
+                    number=number, at=raw["at"], in_place=raw["how"] == "written",
+                    seconds=max(0.0, raw["at"] - raw["began"]),
+                    smallest=-1 if raw["smallest"] is None else raw["smallest"], size=raw["size"],
+                    copied=raw["copied"], gap=raw["gap"],
                 )  # fmt: skip
-        return found
+        return list(found.values())
 
 
 def _packed(submission: Path) -> bytes:

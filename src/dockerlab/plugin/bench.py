@@ -298,6 +298,11 @@ class Bench:
         """Other digits, each with another one's label: nothing can be learned from them."""
         return self._drawn.shuffled
 
+    @property
+    def many_shuffled_digits(self) -> Data:
+        """The same, as many as MNIST has."""
+        return self._drawn.many_shuffled
+
     def workspaces(self, *names: str, checkpoint: str) -> Workspaces:
         """Folders for containers to write to, with the submission's files in them (see engine.workspaces)."""
         return Workspaces(self.engine, KEEPS, self.submission.path, checkpoint, names)

@@ -18,6 +18,8 @@ FOLDER = "drawn-"
 """How the folders begin in which drawn sets are; the number of the process follows, which removes them."""
 WRONG = (0.08, 0.25)
 """The least and the largest share of wrong labels among the test images."""
+MANY = 60_000
+"""Training images of the whole MNIST."""
 
 
 class Drawn:
@@ -54,7 +56,14 @@ class Drawn:
         """Digits from which nothing can be learned: each has another one's label."""
         return self._draw("shuffled", shuffle=True)
 
-    def _draw(self, name: str, *, wrong: float = 0.0, shuffle: bool = False, rename: bool = False) -> Data:
+    @property
+    def many_shuffled(self) -> Data:
+        """The same, as many as MNIST has: for a training that is to last."""
+        return self._draw("many-shuffled", shuffle=True, at_least=MANY)
+
+    def _draw(
+        self, name: str, *, wrong: float = 0.0, shuffle: bool = False, rename: bool = False, at_least: int = 0
+    ) -> Data:
         found = read_note(Path(self._pool)) if self._pool else None
         if found is None:
             raise CourseError('The lab has no digits to be graded with: lab.toml needs `data = "digits"`.')
@@ -64,8 +73,9 @@ class Drawn:
             if name not in self._made:
                 self._sweep(found.root.parent)
                 target = self._folder(found.root.parent) / name
+                rng = self._rng(f"digits, {name}")
                 self._made[name] = drawn(
-                    found, target, self._rng(f"digits, {name}"), wrong=wrong, shuffle=shuffle, rename=rename
+                    found, target, rng, wrong=wrong, shuffle=shuffle, rename=rename, at_least=at_least
                 )
         return self._made[name]
 

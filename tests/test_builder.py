@@ -5,7 +5,7 @@ import os
 import pytest
 
 from dockerlab.engine.build_log import BuildLog, explain
-from dockerlab.engine.builder import find_builder
+from dockerlab.engine.builder import find_builder, is_for_newer_frontend
 from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.errors import (
     BaseImageMissing,
@@ -138,3 +138,16 @@ def test_numbers_that_are_none_in_what_a_step_prints(submission, number):
     log = BuildLog()
     log.add(f"#{number} 0.1 x")
     assert log.last_output == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "newer"),
+    [
+        ("FROM x\nCOPY --link a /\n", "Unknown flag: link", True),
+        ("FROM x\nRUN <<EOF\npip\nEOF\n", "unknown instruction: PIP", True),
+        ("FROM x\nCOPY --lnik a /\n", "Unknown flag: lnik", False),
+        ("FROM x\nRUNN a\n", "unknown instruction: RUNN", False),
+    ],
+)
+def test_what_is_written_for_a_newer_builder_is_no_mistake(text, words, newer):
+    assert is_for_newer_frontend(DockerfileInvalid(words), Dockerfile.parse(text)) is newer

@@ -15,9 +15,15 @@ from dockerlab.engine.blame import UNREACHABLE
 from dockerlab.engine.build_log import BuildLog, explain
 from dockerlab.engine.build_process import Stopper, configuration, follow
 from dockerlab.engine.dockerfile import Dockerfile
+from dockerlab.errors import DockerfileInvalid, EngineGone
 
 BUILTIN_BUILDKIT = range(18, 23)
 """Major versions of the docker CLI that bring BuildKit themselves; later ones need the buildx plugin."""
+
+NEWER_FLAG = re.compile(
+    r"unknown flag: (?:link|parents|exclude|checksum|keep-git-dir|start-interval|unpack)\b", re.IGNORECASE
+)
+"""Options that came to Dockerfiles after Engine 20.10."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +126,22 @@ def build_with_cli(builder: Builder, engine: list[str], spec: BuildSpec) -> None
             return None
     parsed = Dockerfile.read(spec.context, spec.dockerfile)
     if _needs_frontend(log) and parsed.without_official_syntax(path):
-        return build_with_cli(builder, engine, spec)
+        try:
+            return build_with_cli(builder, engine, spec)
+        except DockerfileInvalid as error:
+            if not is_for_newer_frontend(error, parsed):
+                raise
+            raise EngineGone(
+                f"{spec.dockerfile} asks for the frontend docker/dockerfile, which this machine cannot fetch, and the "
+                f"engine's own is too old for it: {error.message}",
+                hint="Grade where docker.io can be reached, or on a newer engine.",
+            ) from error
     raise explain(log, parsed)
+
+
+def is_for_newer_frontend(error: DockerfileInvalid, parsed: Dockerfile) -> bool:
+    """Whether a builder did not understand the Dockerfile because it is older than what that is written for."""
+    return bool(NEWER_FLAG.search(error.message)) or any(one.heredocs for one in parsed.instructions)
 
 
 def _needs_frontend(log: BuildLog) -> bool:

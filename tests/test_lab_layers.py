@@ -140,7 +140,7 @@ RIGHT = {
             "Dockerfile": A
             + "WORKDIR /srv\n"
             + CONF.replace("640", "0640")
-            + "COPY back*.gz backup/\nADD site.tar.gz site\n"
+            + "COPY --link back*.gz backup/\nADD site.tar.gz site\n"
             "USER 1000\nCMD []\n",
         },
     ),

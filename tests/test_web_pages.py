@@ -7,7 +7,6 @@ import pytest
 from dockerlab.checks.cache import holds_package
 from dockerlab.checks.page_pictures import MAX_PICTURES, picture_addresses
 from dockerlab.checks.web_servers import runs_flask, working
-from dockerlab.engine.http import MOST_SLOWNESS, slowness_of
 from dockerlab.engine.objects import Process
 
 PAGES = {
@@ -44,20 +43,6 @@ def test_a_wrapper_is_no_process_that_works():
     commands = (("/usr/bin/dumb-init", "--"), ("sh", "-c", "x"), ("python", "x.py"), ())
     found = [Process(pid=pid, ppid=0, state="S", argv=argv, uid=1) for pid, argv in enumerate(commands, 1)]
     assert [one.pid for one in working(found)] == [3]
-
-
-@pytest.mark.parametrize(
-    ("told", "slowness"),
-    [
-        ("real 0.31\nuser 0.30\nsys 0.00\n", 1.0),
-        ("real 0.90\nuser 0.28\nsys 0.02\n", 3.0),
-        ("real 90.00\nuser 0.30\nsys 0.00\n", MOST_SLOWNESS),
-        ("real 0.00\nuser 0.00\nsys 0.00\n", 1.0),
-        ("sh: time: not found\n", 1.0),
-    ],
-)
-def test_how_busy_a_machine_is(told, slowness):
-    assert slowness_of(told) == pytest.approx(slowness)
 
 
 @pytest.mark.parametrize(

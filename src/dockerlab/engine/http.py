@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import io
-import re
 import secrets
 import shlex
 import time
@@ -19,7 +18,7 @@ from urllib.parse import quote
 
 from dockerlab.engine.objects import RunSpec
 from dockerlab.engine.streams import STDERR, Deadline, Frames
-from dockerlab.errors import EngineGone, ImageUnavailable, LimitReached
+from dockerlab.errors import EngineGone, ImageUnavailable
 from dockerlab.model import Limits
 
 if TYPE_CHECKING:
@@ -38,12 +37,8 @@ SLOW_BEGINS = 1
 """Seconds that a slow request has for its connection."""
 LONGEST_NUMBER = 18
 """Digits, with a space, of a length that is believed."""
-WORK, WORK_SECONDS = "time -p sh -c 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done'", 20
-"""What needs a processor for some tenths of a second, and the seconds that it may take."""
-MOST_SLOWNESS = 4.0
-TIMES = re.compile(r"^(real|user|sys) ([0-9]{1,6}\.[0-9]{1,6})$", re.MULTILINE)
-BUSY = 1.5
-"""Below, a machine counts as idle: looking for the next thing to run takes time, too."""
+MOST_EXTENSION = 3
+"""How many times as long again a server has at most, on a machine that lets it wait for a processor."""
 LARGEST_BODY = 10_000_000
 """Bytes of one answer that are read."""
 
@@ -121,30 +116,20 @@ class Client:
     def _wait(
         self, container: Container, path: str, port: int, status: int, end: float, loopback_from: float
     ) -> Response:
-        patient = False
+        within = end - container.started
         while True:
             left = end - time.monotonic()
             response = self.get(container, path, port=port, timeout=max(1.0, min(5.0, left)))
             if not response.status and left < loopback_from * LOOPBACK_FROM:
                 response = self.get(container, path, port=port, timeout=max(1.0, min(5.0, left)), loopback=True)
             is_right = response.status == status if status else bool(response.status)
-            if is_right or not container.running or (left <= 0 and patient):
+            if is_right or not container.running:
                 return response
-            if left <= 0:  # a machine that is busy with other things is not the server's fault
-                patient, end = True, end + (self._slowness() - 1) * (end - container.started)
+            if left <= 0:  # what a busy machine takes is not the server's time
+                end = container.started + within + min(container.waited_for_processor(), MOST_EXTENSION * within)
                 if time.monotonic() >= end:
                     return response
             time.sleep(POLL if not response.status else ASK_AGAIN)
-
-    def _slowness(self) -> float:
-        """How many times longer than alone a program needs on the engine's machine now; 1 where it has a processor for itself."""
-        helper = self._start()
-        if helper.shell is None:
-            return 1.0
-        try:
-            return slowness_of(helper.shell.run(WORK, time.monotonic() + WORK_SECONDS).stderr)
-        except LimitReached:
-            return MOST_SLOWNESS
 
     def raw(self, container: Container, data: bytes, *, port: int, timeout: float = 5, loopback: bool = False) -> bytes:
         """What comes back for bytes that need not be a request; empty where nothing does. For telling servers apart."""
@@ -254,14 +239,6 @@ class Client:
             spec = RunSpec(image=HELPER_IMAGE, args=("sleep", "86400"), network="inside")
             self._helper = self._engine.start(spec, Limits())
         return self._helper
-
-
-def slowness_of(told: str) -> float:
-    """By the words of `time -p`: how many times longer than its work something took; from 1 to MOST_SLOWNESS."""
-    took = {name: float(seconds) for name, seconds in TIMES.findall(told)}
-    work = took.get("user", 0.0) + took.get("sys", 0.0)
-    ratio = took.get("real", 0.0) / work if work else 1.0
-    return min(ratio, MOST_SLOWNESS) if ratio > BUSY else 1.0
 
 
 def _complete(raw: bytearray) -> bool:

@@ -101,7 +101,7 @@ def begun(bench, fresh):
     raw = fresh.bytes[SITE]
     # As it is, or no longer compressed: in a tar archive, a file's name is filled up with zeros.
     needles = (raw[len(raw) // 2 :][:NEEDLE], next(iter(fresh.site)).encode() + bytes(8), fresh.bytes[CONF])
-    return bench.soon(lambda: bench.engine.layers(fresh.image.id, needles))
+    return bench.soon(lambda: bench.engine.layers(fresh.image.id, needles, thorough=True))  # packed again, too
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from dockerlab.engine.build_log import BuildLog, explain
-from dockerlab.engine.builder import find_builder
+from dockerlab.engine.builder import find_builder, is_for_newer_frontend, without_link
 from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.errors import (
     BaseImageMissing,
@@ -138,3 +138,29 @@ def test_numbers_that_are_none_in_what_a_step_prints(submission, number):
     log = BuildLog()
     log.add(f"#{number} 0.1 x")
     assert log.last_output == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "newer"),
+    [
+        ("FROM x\nCOPY --link a /\n", "Unknown flag: link", True),
+        ("FROM x\nRUN <<EOF\npip\nEOF\n", "unknown instruction: PIP", True),
+        ("FROM x\nCOPY --lnik a /\n", "Unknown flag: lnik", False),
+        ("FROM x\nRUNN a\n", "unknown instruction: RUNN", False),
+    ],
+)
+def test_what_is_written_for_a_newer_builder_is_no_mistake(text, words, newer):
+    assert is_for_newer_frontend(DockerfileInvalid(words), Dockerfile.parse(text)) is newer
+
+
+def test_link_is_taken_from_copies_and_from_nothing_else(tmp_path):
+    path = tmp_path / "Dockerfile"
+    path.write_text(
+        "COPY --link a --link\n  add --chown=1 --link=true b /\nONBUILD COPY --link --from=x a /\nRUN ls --link x\n"
+    )
+    assert without_link(path)
+    assert (
+        path.read_text().replace("  ", " ")
+        == "COPY a --link\n add --chown=1 b /\nONBUILD COPY --from=x a /\nRUN ls --link x\n"
+    )
+    assert not without_link(path)

@@ -82,6 +82,25 @@ RIGHT = {
             "    return render_template('index.html', gif=url_for('static', filename=random.choice(GIFS)))\n"
         ),
     },
+    "packages in the app's folder, which is given away last": {
+        "requirements.txt": "flask==3.1.0\nwaitress==3.0.2\n",
+        "Dockerfile": (
+            "FROM python:3.11-slim\nWORKDIR /app\nENV PYTHONPATH=/app/packages\nCOPY requirements.txt .\n"
+            "RUN pip install --no-cache-dir -t packages -r requirements.txt\nCOPY . .\n"
+            "RUN useradd cat && chown -R cat:cat /app\nUSER cat\nEXPOSE 5000\n"
+            "CMD exec python -m waitress --port=${PORT:-5000} app:app\n"
+        ),
+    },
+    "packages that are copied last, versions from variables, a server of one process": {
+        "requirements.txt": None,
+        "Dockerfile": (
+            "ARG PY=3.11\nFROM python:${PY}-slim AS build\nARG FLASK=3.1.0\nENV UWSGI=2.0.30.post1\n"
+            "RUN python -m venv /opt/venv && /opt/venv/bin/pip install flask==$FLASK pyuwsgi==${UWSGI} dumb-init==1.2.5.post1\n"
+            "FROM python:${PY}-slim\nENV PATH=/opt/venv/bin:$PATH\nWORKDIR /app\nCOPY . .\nCOPY --from=build /opt/venv /opt/venv\n"
+            'USER 65534:65534\nEXPOSE 5000\nENTRYPOINT ["dumb-init", "--"]\n'
+            'CMD ["sh", "-c", "exec uwsgi --http-socket 0.0.0.0:${PORT:-5000} --module app:app"]\n'
+        ),
+    },
     "a base file, constraints, and a log of what pip says": {
         "requirements.txt": "-r base.txt\ngunicorn==23.0.0\n",
         "base.txt": "Flask  # in the version of limits.txt\n-c limits.txt\n",
@@ -95,7 +114,72 @@ RIGHT = {
     },
 }
 
+SERVED = (
+    "FROM python:3.11-slim\nWORKDIR /app\nCOPY requirements.txt .\nRUN pip install --no-cache-dir -r requirements.txt\n"
+    "COPY . .\nUSER 1000\nEXPOSE 5000\n"
+)
+PROXY = """import os, urllib.error, urllib.request
+from waitress import serve
+
+
+def proxy(environ, start):
+    try:
+        answer = urllib.request.urlopen('http://127.0.0.1:8001' + environ['PATH_INFO'])
+    except urllib.error.HTTPError as error:
+        answer = error
+    except OSError:
+        start('502 Bad Gateway', [])
+        return []
+    start(f'{answer.status} OK', [('Content-Type', answer.headers.get('Content-Type', ''))])
+    return [answer.read()]
+
+
+serve(proxy, port=int(os.environ.get('PORT', '5000')))
+"""
+STRICT = """import io, os
+from wsgiref.simple_server import ServerHandler, WSGIRequestHandler, make_server
+from app import app
+
+
+class Strict(WSGIRequestHandler):
+    def handle(self):
+        self.raw_requestline, lines = self.rfile.readline(65537), []
+        while (line := self.rfile.readline(65537)) not in (b'', b'\\r\\n', b'\\n'):
+            lines.append(line)
+        if not self.raw_requestline.rstrip().endswith(b'HTTP/1.1') or any(b':' not in one for one in lines):
+            self.wfile.write(b'HTTP/1.1 400 Bad Request\\r\\nContent-Length: 0\\r\\n\\r\\n')
+            return
+        self.rfile = io.BytesIO(b''.join(lines) + b'\\r\\n')
+        if self.parse_request():
+            handler = ServerHandler(self.rfile, self.wfile, self.get_stderr(), self.get_environ(), multithread=False)
+            handler.request_handler = self
+            handler.run(self.server.get_app())
+
+
+make_server('', int(os.environ.get('PORT', '5000')), app, handler_class=Strict).serve_forever()
+"""
+
 WRONG = {
+    "the server is installed again with each change": (
+        {
+            "requirements.txt": "flask==3.1.0\n",
+            "Dockerfile": SERVED.replace("USER", "RUN pip install --no-cache-dir gunicorn==23.0.0\nUSER")
+            + 'CMD ["sh", "-c", "exec gunicorn -b 0.0.0.0:${PORT:-5000} app:app"]\n',
+        },
+        {"cache"},
+    ),
+    "the development server behind a proxy": (
+        {
+            "requirements.txt": "flask==3.1.0\nwaitress==3.0.2\n",
+            "proxy.py": PROXY,
+            "Dockerfile": SERVED + "CMD PORT=8001 python app.py & exec python proxy.py\n",
+        },
+        {"production_server"},
+    ),
+    "one request after the other, by a handler that has manners": (
+        {"serve.py": STRICT, "Dockerfile": SERVED + 'CMD ["python", "serve.py"]\n'},
+        {"production_server"},
+    ),
     "a base file that pins nothing": (
         {
             "requirements.txt": "-r base.txt\ngunicorn==23.0.0\n",

@@ -1,4 +1,4 @@
-"""layers and add_vs_copy: unusual right answers pass, plausible wrong ones lose what they should."""
+"""layers, add_vs_copy and cmd_vs_entrypoint: unusual right answers pass, plausible wrong ones lose what they should."""
 
 from __future__ import annotations
 
@@ -21,6 +21,24 @@ GOOD = (
 RUNS = 'USER 1000\nCMD ["python", "report.py"]\n'
 
 RIGHT = {
+    "packages copied last, from a stage that is kept": (
+        "layers",
+        {
+            "Dockerfile": "FROM python:3.11-slim AS build\nCOPY requirements.txt .\nRUN pip install -t /opt/packages -r requirements.txt\n"
+            + P
+            + "WORKDIR /app\nADD --chown=1000:1000 data/measurements.tar.gz data/\nCOPY report.py .\n"
+            "COPY --from=build /opt/packages /opt/packages\nENV PYTHONPATH=/opt/packages\nUSER 1000\nCMD python report.py\n",
+        },
+    ),
+    "a program that runs others, a stage of one's own, a shell that takes its words": (
+        "cmd_vs_entrypoint",
+        {
+            "cmd.Dockerfile": A + 'CMD echo nothing\nENTRYPOINT ["/usr/bin/env"]\nCMD ["echo", "default"]\n',
+            "entrypoint.Dockerfile": A.replace("\n", " AS a\n")
+            + 'ONBUILD ENTRYPOINT ["echo", "args:"]\nFROM a\nCMD []\n',
+            "both.Dockerfile": 'FROM busybox:latest\nENTRYPOINT ["sh", "-c", "echo args: \\"$@\\"", "x"]\nCMD ["default"]\n',
+        },
+    ),
     "another stage unpacks, the last one copies, packages in a folder of their own": (
         "layers",
         {
@@ -122,7 +140,7 @@ RIGHT = {
             "Dockerfile": A
             + "WORKDIR /srv\n"
             + CONF.replace("640", "0640")
-            + "COPY back*.gz backup/\nADD site.tar.gz site\n"
+            + "COPY --link back*.gz backup/\nADD site.tar.gz site\n"
             "USER 1000\nCMD []\n",
         },
     ),
@@ -141,7 +159,51 @@ made by user 1000
 """
 SAYS_1000 = (COURSE.solution("layers") / "report.py").read_text().replace("{os.getuid()}", "1000")
 
+MOUNT = "RUN --mount=type=bind,source=station.token,target=/token "
 WRONG = {
+    "all is copied before the install, in a stage": (
+        "layers",
+        {
+            "Dockerfile": "FROM python:3.11-slim AS build\nWORKDIR /b\nCOPY . .\nRUN pip install -t /packages -r requirements.txt\n"
+            + P
+            + "WORKDIR /app\nCOPY --from=build /packages /packages\nENV PYTHONPATH=/packages\n"
+            "ADD --chown=1000:1000 data/measurements.tar.gz data/\nCOPY report.py .\n" + RUNS,
+        },
+        {"keeps_install"},
+    ),
+    "the token is in lines of digits": (
+        "layers",
+        {
+            "station.token": "token-of-the-measuring-station-5f3a9c1e7b\n",
+            ".dockerignore": "",
+            "Dockerfile": GOOD + MOUNT + "od -An -tx1 /token > notes\n" + RUNS,
+        },
+        {"secret"},
+    ),
+    "the archive, packed again": (
+        "add_vs_copy",
+        {
+            "Dockerfile": A.replace("\n", " AS other\n")
+            + f"COPY site.tar.gz /\nRUN gunzip -c /site.tar.gz | gzip -1 > /kept\n{A}{SITE}{BACKUP}{CONF}COPY --from=other /kept /kept\n"
+        },
+        {"archive_nowhere"},
+    ),
+    "unpacked by the tar of busybox, from a mount": (
+        "add_vs_copy",
+        {
+            "Dockerfile": "FROM busybox:latest\nRUN --mount=type=bind,source=site.tar.gz,target=/s mkdir -p /srv/site && "
+            f"busybox tar -xzf /s -C /srv/site\n{BACKUP}{CONF}"
+        },
+        {"add_for_unpacking_only"},
+    ),
+    "shell form that is kept for the next stage, and two words of all": (
+        "cmd_vs_entrypoint",
+        {
+            "cmd.Dockerfile": A.replace("\n", " AS a\n") + "ONBUILD CMD echo default\nFROM a\n",
+            "entrypoint.Dockerfile": A + 'ENTRYPOINT ["sh", "-c", "echo args: $1 $2", "x"]\n',
+        },
+        {"exec_form", "entrypoint_appends"},
+    ),
     "a lie: the lesson's output is stored": (
         "layers",
         {

@@ -79,3 +79,13 @@ def test_a_layer_that_breaks_off_is_the_engines_fault(kind):
     whole = PACKED[kind](archive({"a": bytes(range(256)) * 400}))
     with pytest.raises((EngineGone, OSError)):
         read_layers(chunks(oci_layout(b"", pack=lambda layer: whole[:40] + b"\0" * 40)))
+
+
+def test_where_a_link_leads_is_searched_and_times_are_known():
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as made:
+        info = tarfile.TarInfo("app/note")
+        info.type, info.linkname, info.mtime = tarfile.SYMTYPE, "to/the-secret", 1_700_000_000.75
+        made.addfile(info)
+    [layer] = read_layers([oci_layout(packed.getvalue(), pack=bytes)], (b"the-secret",))
+    assert [(one.kind, one.held, one.mtime) for one in layer.entries] == [("link", (b"the-secret",), 1_700_000_000)]

@@ -7,6 +7,7 @@ import io
 import lzma
 import tarfile
 import zipfile
+import zlib
 
 import pytest
 
@@ -47,6 +48,13 @@ WAYS = {
     "tar.gz": lambda data: packed_tar(data, "w:gz"),
     "a gzip in a tar": lambda data: packed_tar(gzip.compress(data)),
     "a zip in a zip": lambda data: packed_zip(packed_zip(data), "inner.zip"),
+    "base64 in lines, as `base64` ends them": lambda data: base64.encodebytes(b"x" * 40 + data),
+    "digits in lines of 60, as `xxd -p` ends them": lambda data: data.hex("\n", 30).encode(),
+    "digits apart, as `od -An -tx1` writes them": lambda data: b"\n".join(
+        b" " + data[place : place + 16].hex(" ").encode() for place in range(0, len(data), 16)
+    ),
+    "zlib, as the objects of git": zlib.compress,
+    "zlib in a tar, in pieces": lambda data: packed_tar(zlib.compress(data * 40_000, 1)),
     "base64 in a gzip": lambda data: gzip.compress(base64.b64encode(data)),
 }
 

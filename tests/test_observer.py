@@ -8,7 +8,7 @@ import pytest
 
 from dockerlab.checks.backend import testinfra_host as infra_host
 from dockerlab.engine.objects import RunSpec
-from dockerlab.engine.observer import listed
+from dockerlab.engine.observer import listed, seconds_waited
 from dockerlab.errors import SubmissionError
 from dockerlab.model import Limits
 
@@ -127,3 +127,18 @@ def test_a_list_that_was_cut_or_mixed_up_is_read_as_far_as_it_goes():
     assert listed(told) == []
     told += "/proc/1/status:Uid:\t1\t2\t3\t4\n/proc/1/words\n 61 00 6\n"
     assert [(one.argv, one.uid, one.uids) for one in listed(told)] == [(("a",), 2, (1, 2, 3, 4))]
+
+
+def test_seconds_without_a_processor_are_read_from_whole_lines():
+    assert seconds_waited("5 1500000000 3\n7 500000000 1\n\n1 2\nx 9000000000 1\n") == pytest.approx(2.0)
+
+
+def test_processes_that_share_a_processor_wait_for_it(engine):
+    spin = "while :; do :; done"
+    made = engine.start(RunSpec(image=BUSYBOX, args=("taskset", "1", "sh", "-c", f"({spin}) & {spin}")), LIMITS)
+    for _ in range(100):
+        if made.waited_for_processor() > 1:
+            break
+        time.sleep(0.3)
+    else:
+        pytest.fail("they never waited")

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from dockerlab.checks import CheckFailed
-from dockerlab.checks.pinning import expect_pinned_bases, loose_installs, loose_packages
+from dockerlab.checks.pinning import (
+    expect_pinned_bases,
+    loose_installs,
+    loose_packages,
+    names_required,
+    pip_installs,
+)
 from dockerlab.checks.pip_lines import installs
 from dockerlab.checks.submission import Submission
 from dockerlab.engine.dockerfile import Dockerfile
@@ -33,6 +39,9 @@ LINES = {
     "pip install 'package @ https://host/p-1.zip'": [("package @ https://host/p-1.zip",)],
     "pip uninstall install flask": [],
     "apt-get install -y pip install": [],
+    "cat names.txt | xargs -n 1 pip install a": [("a",)],
+    "timeout 600 nice -n 5 pip install a; env -i PATH=/bin pip install b": [("a",), ("b",)],
+    "find . -name x -exec pip install {} a ;": [("{}", "a")],
 }
 
 
@@ -55,6 +64,15 @@ def test_a_here_document_and_the_options_of_run(submission):
     text = "FROM x\nRUN --mount=type=cache,target=/c pip install flask\nRUN <<EOF\npip install click\nEOF\n"
     parsed = Dockerfile.read(submission({"Dockerfile": text}))
     assert list(loose_installs(parsed)) == [("flask", 2), ("click", 3)]
+
+
+def test_variables_of_the_dockerfile_are_filled_in_and_those_of_the_shell_are_not(submission):
+    text = (
+        "ARG FLASK=3.1.0\nFROM x\nARG FLASK\nENV CLICK=8.1.7\nRUN X=1; pip install flask==$FLASK click==${CLICK} $MORE a==$X\n"
+        "ONBUILD RUN pip install jinja2\nFROM x\nRUN pip install flask==$FLASK\n"
+    )
+    parsed = Dockerfile.read(submission({"Dockerfile": text}))
+    assert [found.packages for found, _ in pip_installs(parsed)] == [("flask==3.1.0", "click==8.1.7"), ("jinja2",), ()]
 
 
 RUN = "FROM python:3.11-slim\nCOPY . .\nRUN pip install {}\n"
@@ -85,6 +103,24 @@ FOLDERS = {
         "-r requirements.txt -c limits.txt",
         [("flask", "requirements.txt", 1)],
     ),
+    "a file that was copied from a folder": (
+        {"src/base.txt": "flask"},
+        "-r /tmp/base.txt",
+        [("flask", "src/base.txt", 1)],
+    ),
+    "folders, archives and addresses in a file are what they are": (
+        {
+            "base.txt": "./pkg\nhttps://host/a-1.0-py3-none-any.whl\n./w/b-1.whl ; python_version > '3'\n-e .\nclick==8.1.7 --hash=sha256:1\n"
+        },
+        "-r base.txt",
+        [],
+    ),
+    "the project itself, and what it depends on": (
+        {"pyproject.toml": '[project]\nname = "x"\ndependencies = [\n  "flask>=3",\n  "click==8.1.7",\n]\n'},
+        "--no-cache-dir .",
+        [("flask>=3", "pyproject.toml", 4)],
+    ),
+    "a lock": ({"uv.lock": "version = 1\n", "pyproject.toml": "[project]\n"}, "uv && uv sync --frozen", []),
     "files that name each other": ({"requirements.txt": "-r a.txt\nx==1", "a.txt": "-r requirements.txt"}, "y==1", []),
 }
 
@@ -95,6 +131,23 @@ def test_files_are_followed_as_pip_follows_them(name, submission):
     folder = submission({"Dockerfile": RUN.format(options), **files})
     found = loose_packages(Submission(folder), Dockerfile.read(folder))
     assert [(one.text, one.file, one.line) for one in found] == wanted
+
+
+def test_names_that_the_submission_asks_for(submission):
+    files = {
+        "Dockerfile": RUN.format("-r base.txt -U pip Jinja2"),
+        "base.txt": "Flask_Login==1\n./pkg\n",
+        "requirements.txt": "x",
+    }
+    folder = submission(files)
+    assert names_required(Submission(folder), Dockerfile.read(folder)) == {"flask-login", "jinja2", "x"}
+
+
+@pytest.mark.parametrize("run", ["uv sync", "poetry install"])
+def test_a_tool_without_its_lock_pins_nothing(run, submission):
+    folder = submission({"Dockerfile": f"FROM python:3.11-slim\nRUN {run}\n", "pyproject.toml": ""})
+    with pytest.raises(SubmissionError, match="No package is named"):
+        loose_packages(Submission(folder), Dockerfile.read(folder))
 
 
 def test_where_nothing_is_named_nothing_is_pinned(submission):

@@ -52,19 +52,30 @@ class Unreadable(DockerlabError):
 
 def toml(text: str) -> dict[str, Any]:
     """The keys at the top of a TOML file: each with its text, or with None and the name of the kind that it is instead."""
-    import re
-    import tomllib
-
-    try:
-        raw = tomllib.loads(text)
-    except ValueError as error:
-        found = re.search(r"line (\d{1,9})", str(error))
-        raise Unreadable(str(error)[:300], line=int(found[1]) if found else 0) from error
+    raw = _read_toml(text)
     kinds = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}
     return {
         key: [value, ""] if isinstance(value, str) else [None, kinds.get(type(value), "a date or a time")]
         for key, value in raw.items()
     }
+
+
+def project(text: str) -> list[str]:
+    """The dependencies that a pyproject.toml declares (PEP 621)."""
+    table = _read_toml(text).get("project")
+    found = table.get("dependencies") if isinstance(table, dict) else None
+    return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+
+
+def _read_toml(text: str) -> dict[str, Any]:
+    import re
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:
+        found = re.search(r"line (\d{1,9})", str(error))
+        raise Unreadable(str(error)[:300], line=int(found[1]) if found else 0) from error
 
 
 def yaml_file(text: str, most_aliases: int) -> Any:
@@ -111,7 +122,13 @@ def readme(text: str) -> str:
     return script_of(text)
 
 
-PARSERS: dict[str, Callable[..., Any]] = {"toml": toml, "yaml": yaml_file, "dockerfile": dockerfile, "readme": readme}
+PARSERS: dict[str, Callable[..., Any]] = {
+    "toml": toml,
+    "project": project,
+    "yaml": yaml_file,
+    "dockerfile": dockerfile,
+    "readme": readme,
+}
 
 
 def _plain(value: Any, depth: int = 0) -> Any:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from dockerlab.engine.client import Engine
-from dockerlab.engine.objects import Image, Layer
+from dockerlab.engine.objects import Entry, Image, Layer
 
 SMALL = 500_000
 """Bytes beyond what was copied: useradd's sparse logs have less (292 for each number up to the user's), packages more."""
@@ -19,6 +19,10 @@ LARGE = 50_000_000
 COMPILED = ".pyc"
 METADATA = "ARG|CMD|ENTRYPOINT|ENV|EXPOSE|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|SHELL|STOPSIGNAL|USER|VOLUME"
 """Instructions that make no layer."""
+COPIES_FILES = re.compile(r"(/bin/sh -c #\(nop\)\s+)?(COPY|ADD|WORKDIR)\b")
+"""Instructions that copy: from the build context or from another stage, the history does not tell."""
+NOTES = re.compile(r"(?P<name>[^-]+)(-.*)?\.(dist|egg)-info", re.DOTALL)
+"""The folder in which an installer notes what it knows of a package (PEP 376), with its version or without."""
 KEEPS_NO_FILES = re.compile(rf"(/bin/sh -c #\(nop\)\s+)?({METADATA})\b")
 
 
@@ -30,7 +34,7 @@ def large_made_anew(
     As `made_anew`, for images that are too large to be read through: what a layer's size is tells the history. Where that
     cannot be matched with the layers, these are read after all.
     """
-    large = {place: name for place, (name, size) in enumerate(_sizes(engine, first)) if size >= least}
+    large = {place: name for place, (name, size) in enumerate(_steps(engine, first)) if size >= least}
     seen = {place: {first.layers[place]} for place in large}
     for _ in range(tries):
         changed = build_changed().layers
@@ -44,7 +48,7 @@ def large_made_anew(
     return [large[place] for place in seen]
 
 
-def _sizes(engine: Engine, image: Image) -> list[tuple[str, int]]:
+def _steps(engine: Engine, image: Image) -> list[tuple[str, int]]:
     """Each layer's instruction and bytes, by the history; read from the layers where that cannot be matched with them."""
     steps = [step for step in engine.history(image.id) if step.size or not KEEPS_NO_FILES.match(step.instruction)]
     if len(steps) == len(image.layers):
@@ -61,37 +65,56 @@ def made_anew(
     *,
     copied: int = 0,
 ) -> list[Layer]:
-    """The layers with a path for which `holds` is true that each change makes anew; empty where they are kept.
+    """The layers in which each change installs something again; empty where what was installed is kept.
 
-    `build_changed` builds once more after another change; `layers` are those of `first`, if they were read already.
-    A cache may hold several results of one step (when it was first built twice at the same time) and take any of them:
-    so a layer counts as kept as soon as a changed build has one that an earlier build had in its place.
+    `build_changed` builds once more after another change; `layers` are those of `first`, if they were read already. Installed
+    again is a file for which `holds` is true and whose bytes were written anew. Who copies it from another stage again, or
+    gives it to another owner, has not: its time and size stay. A cache may hold several results of one step (when it was
+    first built twice at the same time) and take any of them: so what an earlier build had counts as kept, too.
 
-    The packages may be somewhere unusual, whatever else has such a path. So new layers that hold far more than `copied`,
-    the bytes of the submission's own files, are returned, too (see SMALL and COPIES); what Python compiled does not count.
+    The packages may be somewhere unusual, whatever else has such a path. So new layers whose new files are far more than
+    `copied`, the bytes of the submission's own files, are returned, too (see SMALL and COPIES); what Python compiled does not
+    count.
     """
+    known_ids = set(first.layers)
     read = layers if layers is not None else engine.layers(first.id)
-    holding = [one for one in read if any(holds(entry.path) for entry in one.entries)]
-    seen = {first.layers.index(one.diff_id): {one.diff_id} for one in holding}
-    known = set(first.layers)
+    known = _written(read)
+    holding = {one.diff_id for one in read if any(holds(entry.path) for entry in one.entries)}
+    again: list[Layer] = []
     for _ in range(TRIES):
         changed = build_changed()
-        kept = all(place < len(changed.layers) and changed.layers[place] in ids for place, ids in seen.items())
-        fresh = set(changed.layers) - known
-        if kept and not (more := _more_than_copied(engine, changed, fresh, copied)):
+        fresh = set(changed.layers) - known_ids
+        if holding and holding <= set(changed.layers) and _only_copies(engine, changed, fresh, copied):
+            return []  # without reading anything
+        read = [one for one in engine.layers(changed.id) if one.diff_id in fresh]
+        new = {one.diff_id: [entry for entry in one.entries if _key(entry) not in known] for one in read}
+        again = [one for one in read if any(entry.kind == "file" and holds(entry.path) for entry in new[one.diff_id])]
+        if not again:
+            sizes = (entry.size for found in new.values() for entry in found if not entry.path.endswith(COMPILED))
+            again = read if sum(sizes) > COPIES * copied + SMALL else []
+        if not again:
             return []
-        for place, ids in seen.items():
-            ids.update(changed.layers[place : place + 1])
-        known |= fresh
-    return more if kept else holding
+        known_ids |= fresh
+        known |= _written(read)
+    return again
 
 
-def _more_than_copied(engine: Engine, image: Image, fresh: set[str], copied: int) -> list[Layer]:
-    """Those layers of the image that are fresh, where they hold far more than was copied; empty where they do not."""
-    most = COPIES * copied + SMALL
-    sizes = [size for diff_id, (_, size) in zip(image.layers, _sizes(engine, image), strict=True) if diff_id in fresh]
-    if sum(sizes) <= most:
-        return []
-    read = [one for one in engine.layers(image.id) if one.diff_id in fresh]
-    held = sum(entry.size for one in read for entry in one.entries if not entry.path.endswith(COMPILED))
-    return read if held > most else []
+def _key(entry: Entry) -> tuple[str, int, int]:
+    """What stays the same as long as nobody writes the file anew."""
+    return entry.path, entry.size, entry.mtime
+
+
+def _written(layers: list[Layer]) -> set[tuple[str, int, int]]:
+    return {_key(entry) for layer in layers for entry in layer.entries if entry.kind == "file"}
+
+
+def _only_copies(engine: Engine, image: Image, fresh: set[str], copied: int) -> bool:
+    """Whether the history tells that those layers are copies, and have no more than the submission's own files."""
+    steps = [step for diff_id, step in zip(image.layers, _steps(engine, image), strict=True) if diff_id in fresh]
+    return all(COPIES_FILES.match(name) for name, _ in steps) and sum(size for _, size in steps) <= copied
+
+
+def holds_package(path: str, names: Collection[str]) -> bool:
+    """Whether a path is what an installer notes of a package of one of those names, such as `flask-3.1.0.dist-info/RECORD`."""
+    noted = (NOTES.fullmatch(folder) for folder in path.split("/")[:-1])
+    return any(re.sub(r"[-_.]+", "-", one["name"]).lower() in names for one in noted if one)

@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dockerlab.checks import fail
-from dockerlab.checks.pip_lines import PipInstall, installs
-from dockerlab.checks.shell_commands import script_of
+from dockerlab.checks.pip_lines import PipInstall, installs, is_place
+from dockerlab.checks.shell_commands import script_of, simple_commands
 from dockerlab.checks.submission import Submission
 from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.errors import SubmissionError
+from dockerlab.parsing import Unreadable, parse
 from dockerlab.texts import MAX_LINE
 
-TOOLS = frozenset({"pip", "setuptools", "wheel", "uv", "poetry", "pip-tools"})
+TOOLS = frozenset(
+    {"pip", "setuptools", "wheel", "uv", "poetry", "pip-tools", "pipenv", "pdm", "pipx", "virtualenv", "build", "hatch"}
+)
 """What installs the rest; its own version is not what a lab is about."""
 MAX_CONTINUED = 200
 """Lines that one requirement goes over."""
@@ -23,7 +26,10 @@ MAX_FILES = 20
 """Files of requirements that are read."""
 COMMENT = re.compile(r"(?:^|\s)#.*$")
 OTHER_FILE = re.compile(r"(?:-r|-c|--requirement|--constraint)(?:\s+|=|(?<=-[rc]))(?P<name>\S.*)")
-FIRST_FILE = "requirements.txt"
+FIRST_FILE, PROJECT = "requirements.txt", "pyproject.toml"
+LOCKS = {"uv": "uv.lock", "poetry": "poetry.lock", "pipenv": "Pipfile.lock", "pdm": "pdm.lock"}
+"""Tools that install what a lock file pins, each to one version, and the files."""
+LOCKED_COMMANDS = ("sync", "install")
 
 
 def image_is_pinned(ref: str) -> bool:
@@ -77,10 +83,19 @@ def requirements(text: str) -> Iterator[tuple[str, int]]:
             yield re.split(r"\s--", whole)[0].strip(), line
 
 
+def names_required(submission: Submission, dockerfile: Dockerfile) -> set[str]:
+    """The names of packages that the submission's own lines ask for, in a RUN or in requirements.txt."""
+    texts = [package for found, _ in pip_installs(dockerfile) for package in found.packages]
+    files = {FIRST_FILE, *(name for found, _ in pip_installs(dockerfile) for name in found.files)}
+    for place in {place_of(submission, name) for name in sorted(files)[:MAX_FILES]} - {""}:
+        texts += [text for text, _ in requirements(submission.read(place)) if not is_place(text)]
+    return {name_of(text) for text in texts} - TOOLS
+
+
 def loose_requirements(text: str) -> Iterator[tuple[str, int]]:
     """The requirements that are not pinned, with their lines."""
     for one, line in requirements(text):
-        if not requirement_is_pinned(one):
+        if not is_place(one) and not requirement_is_pinned(one):
             yield one, line
 
 
@@ -93,9 +108,30 @@ def loose_installs(dockerfile: Dockerfile) -> Iterator[tuple[str, int]]:
 
 
 def pip_installs(dockerfile: Dockerfile) -> Iterator[tuple[PipInstall, int]]:
-    """Each `pip install` of a RUN, with its line."""
-    for one in dockerfile.all("RUN"):
-        yield from ((found, one.line) for found in installs(script_of(one)))
+    """Each `pip install` of a RUN, with its line; what ARG and ENV set is filled in."""
+    for script, line in scripts(dockerfile):
+        yield from ((found, line) for found in installs(script))
+
+
+def scripts(dockerfile: Dockerfile) -> Iterator[tuple[str | list[str], int]]:
+    """What each RUN runs, also one that an ONBUILD keeps for later, with its line."""
+    for one in dockerfile.with_triggers():
+        if one.name == "RUN":
+            script = script_of(one)
+            if isinstance(script, str):
+                yield dockerfile.filled_where_known(script, one), one.line
+            else:
+                yield list(script), one.line
+
+
+def uses_lock(submission: Submission, dockerfile: Dockerfile) -> bool:
+    """Whether a RUN installs what a lock file of the submission pins."""
+    for script, _ in scripts(dockerfile):
+        for words in simple_commands(script):
+            lock = LOCKS.get(posixpath.basename(words[0]))
+            if lock and any(word in LOCKED_COMMANDS for word in words[1:]) and place_of(submission, lock):
+                return True
+    return False
 
 
 def name_of(requirement: str) -> str:
@@ -118,11 +154,19 @@ def loose_packages(submission: Submission, dockerfile: Dockerfile) -> list[Loose
     A file that names another by `-r` brings it along; what a constraint (`-c`) pins is pinned. Raises SubmissionError
     where nothing names a package at all.
     """
-    found, pinned, named, seen = list[Loose](), set[str](), 0, set[tuple[str, bool]]()
+    found, pinned, named, seen = (
+        list[Loose](),
+        set[str](),
+        int(uses_lock(submission, dockerfile)),
+        set[tuple[str, bool]](),
+    )
     found += [Loose(text=text, file=dockerfile.name, line=line) for text, line in loose_installs(dockerfile)]
     waiting = [(FIRST_FILE, False)]
     for one, _ in pip_installs(dockerfile):
         named += len(one.packages)
+        if any(posixpath.normpath(place.partition("[")[0]) == "." for place in one.places):
+            named += 1
+            found += loose_dependencies(submission)
         waiting += [(name, False) for name in one.files] + [(name, True) for name in one.constraints]
     while waiting and len(seen) < MAX_FILES:
         place = place_of(submission, waiting[0][0])
@@ -145,12 +189,36 @@ def loose_packages(submission: Submission, dockerfile: Dockerfile) -> list[Loose
     return [one for one in found if name_of(one.text) not in pinned]
 
 
+def loose_dependencies(submission: Submission) -> list[Loose]:
+    """What a `pip install .` brings along in any version: the dependencies of the project's pyproject.toml."""
+    if not (place := place_of(submission, PROJECT)):
+        return []
+    text = submission.read(place)
+    try:
+        dependencies = parse("project", text, name=place)
+    except Unreadable as error:
+        fail(f"{place} is not valid TOML: {error.message}", file=place, line=error.line)
+    lines = text.split("\n")
+    return [
+        Loose(text=one, file=place, line=next((i for i, line in enumerate(lines, 1) if one in line[:MAX_LINE]), 0))
+        for one in dependencies
+        if not requirement_is_pinned(one)
+    ]
+
+
 def place_of(submission: Submission, name: str) -> str:
-    """Where in the submission a file is that pip is told to read in the image; empty where it is not among its files."""
-    for place in (posixpath.normpath(name).lstrip("/"), posixpath.basename(name)):
+    """Where in the submission a file is that pip is told to read in the image; empty where it is not among its files.
+
+    It may have been copied to another folder, and may lie in one: then its name tells.
+    """
+    base = posixpath.basename(name)
+    for place in (posixpath.normpath(name).lstrip("/"), base):
         if place and submission.has(place):
             return place
-    return ""
+    if not base or any(letter in base for letter in "*?[$"):
+        return ""
+    found = (path.relative_to(submission.path).as_posix() for path in sorted(submission.path.glob(f"*/{base}")))
+    return next((place for place in found if submission.has(place)), "")
 
 
 def expect_pinned_bases(dockerfile: Dockerfile) -> None:

@@ -12,6 +12,8 @@ from dockerlab.checks.shell_commands import simple_commands
 PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
 PIP = re.compile(r"pip[0-9.]*")
 FILES, CONSTRAINTS = ("r", "requirement", "requirements"), ("c", "constraint", "constraints")
+EDITABLE = ("e", "editable")
+PLACE = re.compile(r"[/$]|\.whl$|\.tar\.gz$|\.zip$|^\.")
 SHORT_WITH_VALUE = frozenset("rctifeCPp")
 LONG_WITH_VALUE = frozenset(
     {
@@ -35,6 +37,8 @@ class PipInstall:
 
     packages: tuple[str, ...]
     """Requirements that are named on the line; no folders, archives or addresses."""
+    places: tuple[str, ...]
+    """Folders, archives and addresses that are named on the line, and what only a variable names."""
     files: tuple[str, ...]
     """What `-r` names."""
     constraints: tuple[str, ...]
@@ -72,17 +76,22 @@ def behind_pip(name: str, words: list[str]) -> list[str] | None:
 
 def install(words: list[str]) -> PipInstall:
     """What the words behind `pip install` say."""
-    packages, files, constraints = list[str](), list[str](), list[str]()
+    packages, places, files, constraints = list[str](), list[str](), list[str](), list[str]()
     for option, value in read_options(words):
         if option in FILES:
             files.append(value)
         elif option in CONSTRAINTS:
             constraints.append(value)
-        elif not option and not re.search(
-            r"[/$]|\.whl$|\.tar\.gz$|\.zip$|^\.", value.partition(";")[0].partition("@")[0]
-        ):
-            packages.append(value)
-    return PipInstall(packages=tuple(packages), files=tuple(files), constraints=tuple(constraints))
+        elif not option or option in EDITABLE:
+            (places if is_place(value) else packages).append(value)
+    return PipInstall(
+        packages=tuple(packages), places=tuple(places), files=tuple(files), constraints=tuple(constraints)
+    )  # fmt: skip
+
+
+def is_place(text: str) -> bool:
+    """Whether a requirement is a folder, an archive or an address, which are what they are; or a variable's value."""
+    return bool(PLACE.search(text.partition(";")[0].partition("@")[0]))
 
 
 def read_options(words: list[str]) -> Iterator[tuple[str, str]]:

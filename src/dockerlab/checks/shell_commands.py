@@ -23,9 +23,12 @@ TOKEN = re.compile(
 """The tokens of a shell (POSIX, 2.3), as far as they matter: a `#` begins a comment where a word could begin."""
 QUOTED = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)|([^'"\\]+)""", re.DOTALL)
 BEFORE = frozenset(
-    {"if", "then", "else", "elif", "do", "while", "until", "!", "{", "exec", "time", "command", "sudo", "env"}
+    {"if", "then", "else", "elif", "do", "while", "until", "!", "{", "exec", "time", "command", "builtin"}
 )
 """Words before a command that leave it what it is."""
+RUNNERS = frozenset({"sudo", "env", "busybox", "nohup", "nice", "timeout", "xargs", "stdbuf", "setsid"})
+"""Programs that run the command behind them, and behind their own options."""
+OPTION_OF_RUNNER = re.compile(r"-.*|[0-9.]+[smhd]?|\{\}", re.DOTALL)
 SHELL = re.compile(r"(?:ba|da|a|z|k)?sh")
 SHELL_OPTION = re.compile(r"-\w*c")
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
@@ -36,7 +39,7 @@ def script_of(run: Instruction) -> str | tuple[str, ...]:
     if run.json:
         return run.args
     text = re.sub(r"\\[ \t]*\n(?:[ \t]*#[^\n]*\n)*", " ", run.original)
-    return re.sub(r"^\s*RUN\s+(?:--[a-z]+(?:=\S+)?\s+)*", "", text, flags=re.IGNORECASE)
+    return re.sub(r"^\s*(?:ONBUILD\s+)?RUN\s+(?:--[a-z]+(?:=\S+)?\s+)*", "", text, flags=re.IGNORECASE)
 
 
 def simple_commands(script: str | Iterable[str], depth: int = 0) -> Iterator[list[str]]:
@@ -45,15 +48,30 @@ def simple_commands(script: str | Iterable[str], depth: int = 0) -> Iterator[lis
     `A=1 sudo make` is `make`; of `sh -c '...'` the commands inside are told.
     """
     for words in commands(script[:MAX_SCRIPT]) if isinstance(script, str) else [list(script)]:
-        while words and (words[0] in BEFORE or ASSIGNMENT.fullmatch(words[0])):
-            words = words[1:]
+        words = without_runners(words)
         if not words:
             continue
+        if words[0] == "find" and depth < MAX_DEPTH:
+            for place, word in enumerate(words):
+                if word in ("-exec", "-execdir", "-ok"):
+                    yield from simple_commands(words[place + 1 :], depth + 1)
         texts = [text for option, text in itertools.pairwise(words) if SHELL_OPTION.fullmatch(option)]
         if SHELL.fullmatch(posixpath.basename(words[0])) and texts and depth < MAX_DEPTH:
             yield from simple_commands(texts[0], depth + 1)
         else:
             yield words
+
+
+def without_runners(words: list[str]) -> list[str]:
+    """The command without what stands before it: `A=1 sudo -E make` is `make`."""
+    place, is_runner = 0, False
+    for word in words:
+        if posixpath.basename(word) in RUNNERS:
+            is_runner = True
+        elif not (word in BEFORE or ASSIGNMENT.fullmatch(word) or (is_runner and OPTION_OF_RUNNER.fullmatch(word))):
+            break
+        place += 1
+    return words[place:]
 
 
 def commands(script: str) -> Iterator[list[str]]:

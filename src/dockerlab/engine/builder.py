@@ -15,9 +15,20 @@ from dockerlab.engine.blame import UNREACHABLE
 from dockerlab.engine.build_log import BuildLog, explain
 from dockerlab.engine.build_process import Stopper, configuration, follow
 from dockerlab.engine.dockerfile import Dockerfile
+from dockerlab.errors import DockerfileInvalid, EngineGone
 
 BUILTIN_BUILDKIT = range(18, 23)
 """Major versions of the docker CLI that bring BuildKit themselves; later ones need the buildx plugin."""
+
+NEWER_FLAG = re.compile(
+    r"unknown flag: (?:link|parents|exclude|checksum|keep-git-dir|start-interval|unpack)\b", re.IGNORECASE
+)
+"""Options that came to Dockerfiles after Engine 20.10."""
+
+LINK = re.compile(
+    rb"^([ \t]*(?:ONBUILD[ \t]+)?(?:COPY|ADD)[ \t]+(?:--[a-z]+(?:=\S*)?[ \t]+)*?)--link(?:=(?:true|false))?(?=[ \t])",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +130,43 @@ def build_with_cli(builder: Builder, engine: list[str], spec: BuildSpec) -> None
         if code == 0:
             return None
     parsed = Dockerfile.read(spec.context, spec.dockerfile)
+    asked = path.read_bytes()
     if _needs_frontend(log) and parsed.without_official_syntax(path):
+        try:
+            return build_with_cli(builder, engine, spec)
+        except DockerfileInvalid as error:
+            if not is_for_newer_frontend(error, parsed):
+                raise
+            path.write_bytes(asked)  # the next try has the same reason
+            raise EngineGone(
+                f"{spec.dockerfile} asks for the frontend docker/dockerfile, which this machine cannot fetch, and the "
+                f"engine's own is too old for it: {error.message}",
+                hint="Grade where docker.io can be reached, or on a newer engine.",
+            ) from error
+    failure = explain(log, parsed)
+    if (
+        isinstance(failure, DockerfileInvalid)
+        and "unknown flag: link" in failure.message.lower()
+        and without_link(path)
+    ):
         return build_with_cli(builder, engine, spec)
-    raise explain(log, parsed)
+    raise failure
+
+
+def without_link(path: Path) -> bool:
+    """Take `--link` from the COPY and ADD lines of a Dockerfile; False where there is none.
+
+    For engines that do not know it: what is copied is the same, and only how layers are reused is another matter.
+    """
+    raw = path.read_bytes()
+    plain = LINK.sub(rb"\1", raw)
+    path.write_bytes(plain)
+    return plain != raw
+
+
+def is_for_newer_frontend(error: DockerfileInvalid, parsed: Dockerfile) -> bool:
+    """Whether a builder did not understand the Dockerfile because it is older than what that is written for."""
+    return bool(NEWER_FLAG.search(error.message)) or any(one.heredocs for one in parsed.instructions)
 
 
 def _needs_frontend(log: BuildLog) -> bool:

@@ -87,6 +87,10 @@ class Container:
         """The number of its newest process, also of one that is gone: it grows with each that is started. 0: not known."""
         return self._observe(lambda observer: observer.last_pid(self._until()), 0)
 
+    def waited_for_processor(self) -> float:
+        """Seconds that its processes were ready to run and had no processor: the machine is busy. 0 where that is not known."""
+        return self._observe(lambda observer: observer.waited(self._until()), 0.0) if self._observable() else 0.0
+
     def files(self, folder: str) -> list[str]:
         """The files below one of its folders, as its first process sees it: in volumes and in memory (/dev/shm), too."""
         return self._observe(lambda observer: observer.files(folder, self._until()), [])

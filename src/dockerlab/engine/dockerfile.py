@@ -139,6 +139,11 @@ class Dockerfile:
         """Words of an instruction, with the ARGs and ENVs filled in that its stage has set before it."""
         return _fill(text, self._values(at))
 
+    def filled_where_known(self, text: str, at: Instruction) -> str:
+        """A RUN's script, with the ARGs and ENVs filled in that are set before it; other variables are the shell's."""
+        values = self._values(at)
+        return SIMPLE.sub(lambda found: _fill(found[0], values) if (found[1] or found[2]) in values else found[0], text)
+
     def can_fill(self, text: str, at: Instruction) -> bool:
         """Whether `filled` tells what the builder would make of the words: it sets all variables, and in simple forms only."""
         values = self._values(at)

@@ -144,6 +144,8 @@ def _entries(file: Any, needles: Needles | None) -> tuple[Entry, ...]:
             if len(entries) >= MOST_ENTRIES:
                 raise LimitReached(f"The image holds more than {MOST_ENTRIES} paths in one layer.")
             data = layer.extractfile(member) if needles and member.isreg() else None
+            if member.issym():  # where a link leads is a text that anyone can read
+                data = io.BytesIO(member.linkname.encode("utf-8", "surrogateescape"))
             held = needles.held(data) if needles and data else ()
             entries.append(_entry(member, held))
             layer.members = []  # type: ignore[attr-defined]  # tarfile remembers every member; a stream never needs them again
@@ -163,4 +165,6 @@ def _entry(member: tarfile.TarInfo, held: tuple[bytes, ...]) -> Entry:
     elif name.startswith(WHITEOUT):
         path, kind = f"{folder}/{name[len(WHITEOUT):]}".lstrip("/"), "whiteout"
     size = member.size if member.isreg() else 0
-    return Entry(path=path, kind=kind, size=size, mode=member.mode, uid=member.uid, gid=member.gid, held=held)
+    return Entry(
+        path=path, kind=kind, size=size, mode=member.mode, uid=member.uid, gid=member.gid, held=held, mtime=int(member.mtime)
+    )  # fmt: skip

@@ -30,6 +30,12 @@ USTAR = slice(257, 262)
 """Where a tar archive says that it is one (POSIX.1-1988, pax)."""
 GZIP, BZIP2, XZ, ZIP = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"PK\x03\x04"
 """How such files begin."""
+ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+"""How a stream of zlib begins (RFC 1950), by its level: the objects of git are such."""
+SPACE = b" \t\r\n"
+"""What may stand between the digits: `base64` ends its lines after 76, `xxd -p` after 60, and `od` writes bytes apart."""
+APART = 3
+"""How many bytes a digit may take then, with what stands between."""
 LZMA_MEMORY_BYTES = 100_000_000
 BROKEN = (
     OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
@@ -55,7 +61,8 @@ class Needles:
 
     def __init__(self, secrets: tuple[bytes, ...], *, thorough: bool = False) -> None:
         self._forms = {one: forms_of(one) if thorough else (one,) for one in secrets}
-        self._overlap = max((len(form) for forms in self._forms.values() for form in forms), default=1) - 1
+        longest = max((len(form) for forms in self._forms.values() for form in forms), default=1)
+        self._overlap = longest * APART if thorough else longest - 1
         self._thorough = thorough
         self._left = MOST_UNPACKED_BYTES
 
@@ -86,6 +93,9 @@ class Needles:
         for secret, forms in self._forms.items():
             if secret not in found and any(form in data for form in forms):
                 found.add(secret)
+        if self._thorough and b"\0" not in data and len(found) < len(self._forms):
+            joined = data.translate(None, SPACE)
+            found.update(secret for secret, forms in self._forms.items() if any(form in joined for form in forms[1:]))
 
     def _search_inside(self, data: bytes, depth: int, found: set[bytes]) -> None:
         for content in self._unpacked(data):
@@ -102,7 +112,9 @@ class Needles:
             elif data.startswith(BZIP2):
                 yield self._read(bz2.BZ2File(source))
             elif data.startswith(XZ):
-                yield self._read(_Lzma(source))
+                yield self._read(_Unpacked(source, _xz()))
+            elif data.startswith(ZLIB):
+                yield self._read(_Unpacked(source, _Zlib()))
             elif data.startswith(ZIP):
                 with zipfile.ZipFile(source) as packed:
                     for member in packed.infolist()[:MOST_MEMBERS]:
@@ -124,12 +136,34 @@ class Needles:
         return bytes(held)
 
 
-class _Lzma:
-    """An .xz file, unpacked with a bound of memory."""
+def _xz() -> Any:
+    return lzma.LZMADecompressor(memlimit=LZMA_MEMORY_BYTES)
 
-    def __init__(self, source: io.BytesIO) -> None:
+
+class _Zlib:
+    """zlib's unpacker, asked as that of lzma is."""
+
+    def __init__(self) -> None:
+        self._unpacker = zlib.decompressobj()
+
+    @property
+    def eof(self) -> bool:
+        return self._unpacker.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._unpacker.unconsumed_tail
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        return self._unpacker.decompress(self._unpacker.unconsumed_tail + data, max_length)
+
+
+class _Unpacked:
+    """A compressed file, unpacked piece by piece."""
+
+    def __init__(self, source: io.BytesIO, unpacker: Any) -> None:
         self._source = source
-        self._unpacker = lzma.LZMADecompressor(memlimit=LZMA_MEMORY_BYTES)
+        self._unpacker = unpacker
 
     def read(self, size: int) -> bytes:
         while not self._unpacker.eof:
@@ -137,9 +171,9 @@ class _Lzma:
             if self._unpacker.needs_input and not more:
                 break  # it is cut off
             if piece := self._unpacker.decompress(more, max_length=size):
-                return piece
+                return bytes(piece)
         return b""
 
 
 def _is_archive(data: bytes) -> bool:
-    return data.startswith((GZIP, BZIP2, XZ, ZIP)) or data[USTAR] == b"ustar"
+    return data.startswith((GZIP, BZIP2, XZ, ZIP, *ZLIB)) or data[USTAR] == b"ustar"

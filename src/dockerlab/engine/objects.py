@@ -168,6 +168,8 @@ class Entry:
     gid: int
     held: tuple[bytes, ...] = ()
     """Which of the byte strings that were searched for it holds."""
+    mtime: int = 0
+    """When its bytes were written, in seconds since the epoch: a copy or another owner leaves it as it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

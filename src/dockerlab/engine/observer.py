@@ -49,6 +49,9 @@ LONGEST_NAMES = 65_536
 FILES = f"cd /proc/1/root && cd ./FOLDER && find . ! -type d -print0 2>/dev/null | head -c {LONGEST_NAMES} | {HEX}"
 
 
+WAITED = "for one in /proc/[0-9]*; do [ $one = /proc/$$ ] || cat $one/task/[0-9]*/schedstat 2>/dev/null; done"
+
+
 class ObserverLost(Exception):
     """There is no observer (any more). `reason` is the engine's, and empty where the observer began and was ended."""
 
@@ -139,6 +142,10 @@ class Observer:
         told = self._ask(FILES.replace("./FOLDER", shlex.quote("./" + folder.lstrip("/"))), until)
         return sorted(one.removeprefix("./") for one in _text(_bytes(told)).split("\0") if one)
 
+    def waited(self, until: float) -> float:
+        """Seconds that the container's processes were ready to run and had no processor, all together. Raises ObserverLost."""
+        return seconds_waited(self._ask(WAITED, until))
+
     def signal(self, pid: int, signal: str, until: float) -> bool:
         """Whether the signal could be sent to the process. Raises ObserverLost."""
         return self._ask(f"kill -{signal} {pid} && echo sent", until) == "sent\n"
@@ -146,6 +153,11 @@ class Observer:
     def close(self) -> None:
         """Ends it; the engine removes it by itself."""
         self._shell.close()
+
+
+def seconds_waited(told: str) -> float:
+    """The second number of each line, in seconds: nanoseconds on a run queue (sched-stats of the kernel)."""
+    return sum(int(found[1]) for found in re.finditer(r"(?m)^\d{1,20} (\d{1,20}) \d{1,20}$", told)) / 1e9
 
 
 def listed(told: str) -> list[Process]:

@@ -83,8 +83,26 @@ def look_into(bench: Any) -> Contents:
         if one or other
     ]
     found = Torch(folders=tuple(folders), built_for=next(iter(built_for), ""), gpu_files=tuple(_for_gpus(files)))
-    done = bench.run("-c", "import torch", entrypoint=("python",))
-    return Contents(files=files, torch=found, problem=done.stderr[-600:] if done.exit_code else "")
+    return Contents(files=files, torch=found, problem=_import_problem(bench, folders))
+
+
+def _import_problem(bench: Any, folders: list[str]) -> str:
+    """What Python says where it is to import torch; empty where it can.
+
+    The image's `python` is asked; where that cannot, the one of the virtual environment in which torch is, or `python3`.
+    """
+    own = [f"{posixpath.normpath(posixpath.join(folder, '../../..'))}/bin/python" for folder in folders]
+    problem = ""
+    for python in ("python", *own, "python3"):
+        try:
+            done = bench.run("-c", "import torch", entrypoint=(python,))
+        except SubmissionError as error:  # there is no such program
+            problem = problem or str(error)
+            continue
+        if not done.exit_code:
+            return ""
+        problem = problem or done.stderr[-600:] or f"exit code {done.exit_code}"
+    return problem
 
 
 def _for_gpus(files: Iterable[str]) -> list[str]:

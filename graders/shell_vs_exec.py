@@ -9,8 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from dockerlab import check, fail
+from dockerlab.checks import CheckFailed
 from dockerlab.checks.answers import expect_answer, read_answers
 from dockerlab.checks.shell_words import commands_at
+from dockerlab.errors import SubmissionError
 
 SHELLS = {"sh", "dash", "bash", "ash", "busybox", "zsh", "ksh", "mksh"}
 SHELL_FILES = ("/usr/bin/dash", "/usr/bin/bash", "/bin/dash", "/bin/bash", "/bin/busybox")
@@ -186,8 +188,15 @@ def looks(bench, stops, shells, words, shells_of):
         )
 
     def with_words():
-        image = bench.build(WRAPPER)
-        return look(WRAPPER, *(image.cmd or ()), *words.spoilt)
+        command = bench.build(WRAPPER).cmd or ()
+        if commands_at(command):  # shell form: its words are the shell's
+            return look(WRAPPER, GREETER, *words.spoilt)
+        try:
+            return look(WRAPPER, *command, *words.spoilt)
+        except (CheckFailed, SubmissionError):
+            if command:
+                raise
+            return look(WRAPPER, GREETER, *words.spoilt)  # the script has a command of its own where it is given none
 
     return {
         "shell": bench.soon(lambda: look("shell.Dockerfile", env={"GREETING": words.greeting})),

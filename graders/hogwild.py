@@ -13,7 +13,7 @@ from dockerlab.checks.counted import expect_counted
 from dockerlab.checks.metrics import accuracies
 from dockerlab.checks.pinning import expect_pinned_bases, expect_pinned_packages
 from dockerlab.checks.pytorch import expect_cpu_build, look_into
-from dockerlab.checks.workers import pids, without_number, workers
+from dockerlab.checks.workers import FIRST_PROCESS, pids, trainers, without_number, workers
 from dockerlab.engine.files import head
 from dockerlab.engine.objects import Mount
 from dockerlab.errors import LimitReached, SubmissionError
@@ -27,7 +27,6 @@ STARTS_WITHIN = 90  # seconds until the workers say something: each imports torc
 SILENT = 6  # seconds after which workers are taken for such though they say nothing: a buffer may hold it back
 LONGER = 10  # times as many epochs, where the workers were done before one could be killed
 LOOK = 0.3  # seconds between two looks at the processes
-FIRST = 1  # the process that the container begins with
 MOST_BARE = 0.1  # share of the lines that may lack a number: two processes that write at once may break a line
 DATA_FILES = re.compile(
     r"-ubyte(\.gz)?$|/MNIST/processed/|/(mnist|t10k|train)[-_.\w]{0,40}\.(csv|npz|npy|pkl|parquet|h5|zip|tar|tgz|gz|xz)$",
@@ -121,8 +120,7 @@ def test_cpu_build(contents, trained, shuffled):
 def test_arguments(shuffled):
     """The words after the image's name reach main.py: `docker run IMAGE --num-processes 3 --epochs 1` starts 3 workers."""
     done, seen, most = shuffled()
-    told = pids(done.stdout + done.stderr) & seen.keys()
-    told -= {seen[one] for one in told}  # not the process that started them
+    told = trainers(done.stdout + done.stderr, seen)
     if done.exit_code != 0 or MANY not in (len(told), most):
         count = max(len(told), most)
         fail(
@@ -149,12 +147,13 @@ def test_processes(trained):
             expected=f"from {WORKERS}",
             detail=(done.stdout + done.stderr)[-600:],
         )
-    if len(told & seen.keys()) < WORKERS:
+    there = trainers(done.stdout + done.stderr, seen)
+    if len(there) < WORKERS:
         fail(
-            f"the lines name the processes {sorted(told)}; of those, {sorted(told & seen.keys())} were really there",
+            f"the lines name the processes {sorted(told)}; of those, {sorted(there) or 'none'} were really there, and trained",
             expected="process ids as os.getpid() tells them",
         )
-    bare, count = without_number(done.stdout + done.stderr, {FIRST, *seen})
+    bare, count = without_number(done.stdout + done.stderr, {FIRST_PROCESS, *seen})
     if len(bare) > MOST_BARE * count:
         fail(
             f"{len(bare)} of {count} lines with a loss name no process, such as `{bare[0][:120]}`",
@@ -195,14 +194,17 @@ def begun(bench, image, epochs):
     container = bench.start(*args, image=image, mounts=(Mount(source=str(bench.digits.root), target=DATA),))
     end, since, most = time.monotonic() + STARTS_WITHIN, math.inf, 0
     while container.running and time.monotonic() < end:
-        processes = [one for one in container.processes() if one.pid != FIRST and one.ppid != 0]
-        parents = {one.pid: one.ppid for one in processes}
-        told = pids(container.logs()) & parents.keys()
-        named, group = told - {parents[one] for one in told}, workers(processes)  # not the process that started them
+        processes = container.processes()
+        named = trainers(container.logs(), {one.pid: one.ppid for one in processes if one.ppid != 0})
+        group = workers(processes)
         most = max(most, len(named), len(group))
         since = min(since, time.monotonic()) if len(group) >= WORKERS else math.inf
         if len(named) >= WORKERS:
-            return container, sorted(named), most
+            return (
+                container,
+                sorted(named - {FIRST_PROCESS}),
+                most,
+            )  # the kernel keeps that one from being killed from inside
         if time.monotonic() - since > SILENT:
             return container, group, most
         bench.pause(LOOK)

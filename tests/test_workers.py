@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dockerlab.checks.workers import pids, pids_of, without_number, workers
+from dockerlab.checks.workers import pids, pids_of, trainers, without_number, workers
 from dockerlab.engine.objects import Process
 
 SPAWN = ("python", "-c", "from multiprocessing.spawn import spawn_main; spawn_main()", "--multiprocessing-fork")
@@ -46,6 +46,23 @@ def test_lines_of_tests_name_no_worker():
 
 def test_where_no_line_speaks_of_a_loss_each_line_counts():
     assert pids("17 batch 20: 0.51\n18 batch 20: 0.52\n") == {17, 18}
+
+
+@pytest.mark.parametrize(
+    ("log", "parents", "found"),
+    [
+        ("8 epoch 1 loss 2\n9 epoch 1 loss 2\n" * 5, {8: 1, 9: 1}, {8, 9}),
+        # who starts them has a share of the work, or only sums up
+        ("1 epoch 1 loss 2\n8 epoch 1 loss 2\n" * 5, {8: 1}, {1, 8}),
+        ("7 epoch 1 loss 2\n8 epoch 1 loss 2\n" * 5, {7: 1, 8: 7}, {7, 8}),
+        ("8 epoch 1 loss 2\n9 epoch 1 loss 2\n" * 5 + "1 epoch 1, mean loss 2\n", {8: 1, 9: 1}, {8, 9}),
+        # a process alone, processes that were not there
+        ("1 epoch 1 loss 2\n" * 5, {8: 1}, set()),
+        ("900 epoch 1 loss 2\n901 epoch 1 loss 2\n", {8: 1, 9: 1}, set()),
+    ],
+)
+def test_who_trains(log, parents, found):
+    assert trainers(log, parents) == found
 
 
 def test_a_rank_or_an_epoch_at_the_beginning_is_no_process():

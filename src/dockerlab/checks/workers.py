@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 
 from dockerlab.engine.objects import Process
 from dockerlab.texts import lines_of
@@ -19,6 +19,8 @@ BEFORE = re.compile(rf"^\W{{0,3}}{TIME}\W{{0,3}}{LEVEL}\W{{0,3}}", re.IGNORECASE
 """What Python's logging puts before a line: the time, the level and a name."""
 FIRST = re.compile(r"(\d{1,9})\b")
 NAMED = re.compile(r"\b(?:pid|process(?:[ _-]?id)?)\W{1,3}(\d{1,9})\b", re.IGNORECASE)
+FIRST_PROCESS = 1
+"""The process that a container begins with."""
 HELPER = re.compile(r"multiprocessing\.(?:resource|semaphore)_tracker")
 """A process that Python starts beside the workers."""
 
@@ -43,6 +45,22 @@ def pids_of(line: str) -> set[int]:
 def pids(text: str) -> set[int]:
     """The process ids in the lines of training."""
     return {pid for line in lines_of_training(text) for pid in pids_of(line)}
+
+
+def trainers(text: str, parents: Mapping[int, int]) -> set[int]:
+    """Which processes train, by the lines of the log; `parents` has the processes that were there, and who started each.
+
+    Who starts the others may tell of the training, too. It counts where it tells as much as they do: then it has a share of
+    the work. The container's first process has no parent.
+    """
+    counts = Counter(
+        pid for line in lines_of_training(text) for pid in pids_of(line) if pid in parents or pid == FIRST_PROCESS
+    )
+    starters = {FIRST_PROCESS, *(parents[pid] for pid in counts if pid in parents)}
+    hands = [count for pid, count in counts.items() if pid not in starters]
+    return {
+        pid for pid, count in counts.items() if pid not in starters or (hands and 2 * count * len(hands) >= sum(hands))
+    }
 
 
 def without_number(text: str, numbers: set[int]) -> tuple[list[str], int]:

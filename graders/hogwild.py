@@ -61,7 +61,7 @@ def watched(bench, digits, *args):
 @pytest.fixture(scope="session")
 def contents(bench):
     """What is in the image, looked at once."""
-    return bench.soon(lambda: look_into(bench))
+    return bench.soon(lambda: look_into(bench, any_python=True))
 
 
 @pytest.fixture(scope="session")

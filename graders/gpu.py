@@ -8,9 +8,11 @@ import pytest
 from dockerlab import check, fail
 from dockerlab.checks.answers import expect_answer, read_answers
 from dockerlab.checks.compose import gpu_reservations
+from dockerlab.checks.shell_words import commands_at
 
 LISTED = re.compile(r"^GPU \d+: .*\(UUID: (\S+)\)", re.MULTILINE)  # a line of `nvidia-smi -L`
 OPTION = "--require-gpu"
+SERVICE = "trainer"  # of the compose file that is given
 MINE, OTHER = "the image of the submission", "python:3.11-slim"
 NAMES = ("gpu-lab-{:08x}:submitted", "trainer{:x}", "registry.example/team/gpu:{:x}", "gpu/{:08x}:v1.2")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # where an image says nothing else
@@ -58,8 +60,9 @@ def run_script(bench, image, *args, gpus=None):
     options = {"gpus": gpus} if gpus else {}
     if not args:
         return bench.run(image=image, **options)
-    if len(words) > 2 and words[0].endswith("sh") and words[1] == "-c":  # shell form takes no arguments
-        words[2] = f"{words[2]} {' '.join(args)}"
+    text = commands_at(words) if words and words[0].endswith("sh") else 0
+    if text:  # shell form takes no arguments
+        words[text] = f"{words[text]} {' '.join(args)}"
         args = ()
     if not words:
         return bench.run(*args, image=image, **options)
@@ -68,7 +71,7 @@ def run_script(bench, image, *args, gpus=None):
 
 def expect_device(done, name, called):
     said = [line.strip() for line in done.stdout.splitlines() if line.strip().startswith("device=")]
-    if said != [f"device={name}"]:
+    if set(said) != {f"device={name}"}:
         fail(
             f"{called} prints {', '.join(said) or repr(done.stdout[:200])}, and ends with exit code {done.exit_code}",
             expected=f"the line device={name}",
@@ -173,7 +176,7 @@ def test_run_sh(bench, rng):
 )
 def test_compose(submission):
     """`compose.yaml` reserves one GPU for the service that is built here, below `deploy.resources.reservations.devices`."""
-    found = gpu_reservations(submission, "compose.yaml")
+    found = gpu_reservations(submission, "compose.yaml", preferred=SERVICE)
     if not any(one.is_gpu for one in found):
         fail(
             "the service reserves no GPU" if not found else "the devices that are reserved have no capability `gpu`",

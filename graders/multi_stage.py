@@ -1,5 +1,6 @@
 """Multi-stage builds: what the image does, what is left in it, and where its extension came from."""
 
+import re
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -14,7 +15,12 @@ SOURCE, TESTS = "fastsum/fastsum.c", "tests/test_fastsum.py"
 ADDED_MB = 25
 BY_DEFAULT = 500000500000
 LARGE = 10**12  # numbers that do not fit into 32 bits, and whose sum fits into 64
-COMPILERS = ("gcc", "cc", "g++", "c++", "clang", "tcc", "cc1", "cc1plus", "as", "ld", "make")
+COMPILERS = re.compile(  # with the machine's name before, and a version behind, as Debian has them
+    r"(?:\w{1,20}-linux-\w{1,20}-)?(?:gcc|cc|g\+\+|c\+\+|c[89]9|clang|clang\+\+|tcc|cc1|cc1plus|as|ld|ld\.\w+|make)(?:-\d+)?"
+)
+PARTS = re.compile(r"/lib(?:exec)?/gcc/")  # where gcc keeps its own; /usr/share/gcc belongs to a library
+ENDS_LATE = 'import atexit, time; atexit.register(lambda: [print("waits", flush=True), time.sleep(60)])'
+WAITS_WITHIN = 10  # seconds
 TEST_FILE = """import unittest
 
 import fastsum
@@ -55,7 +61,7 @@ def marked(bench, source):
 
     def look():
         image = bench.build(changes={SOURCE: source.text.encode()})
-        return image, bench.engine.layers(image.id, (source.mark,))
+        return image, bench.engine.layers(image.id, (source.mark, source.comment))
 
     return bench.soon(look)
 
@@ -131,17 +137,17 @@ def test_stage(build, submission, rng):
         "pip install --no-cache-dir",
     ),
 )
-def test_clean(own):
+def test_clean(own, source):
     """No compiler, no headers, no pip cache and no source of the extension are in the image."""
     for layer in own:
         for entry in layer.entries:
             path = PurePosixPath("/" + entry.path)
             what = ""
-            if (path.name in COMPILERS and path.parent.name == "bin") or "/gcc/" in str(path):
+            if (COMPILERS.fullmatch(path.name) and path.parent.name == "bin") or PARTS.search(str(path)):
                 what = "a compiler"
             elif path.suffix in (".h", ".hpp"):
                 what = "a header"
-            elif path.name == "fastsum.c":
+            elif path.name == "fastsum.c" or source.comment in entry.held:
                 what = "the source of the extension"
             elif "/.cache/pip/" in str(path):
                 what = "pip's cache"
@@ -153,10 +159,27 @@ def test_clean(own):
                 )
 
 
+def gives_root_up(bench, submission):
+    """Whether what begins as root becomes somebody else before the program ends: then the kernel is asked who runs."""
+    if not submission.has("app.py"):
+        return False
+    text = submission.read("app.py")
+    lines = [text, ENDS_LATE] if "__future__" in text else [ENDS_LATE, text]
+    try:
+        container = bench.start(image=bench.build(changes={"app.py": "\n".join(lines).encode()}))
+        if not container.wait_for_log(r"(?m)^waits$", within=WAITS_WITHIN):
+            return False
+        processes = [one for one in container.processes() if one.ppid != 0 or one.pid == 1]
+    except SubmissionError:
+        return False
+    parents = {one.ppid for one in processes}
+    return bool(processes) and not any(one.is_root for one in processes if one.pid not in parents)
+
+
 @check(points=10, hints=("Which user runs the program?", "USER 1000"))
-def test_not_root(image, bench):
+def test_not_root(image, bench, submission):
     """It does not run as root."""
-    if user_id(bench.still(), image.user) == 0:
+    if user_id(bench.still(), image.user) == 0 and not gives_root_up(bench, submission):
         fail(
             f"`USER {image.user}` is root" if image.user else "there is no `USER`, so it is root",
             expected="another user",

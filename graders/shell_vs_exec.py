@@ -9,10 +9,14 @@ from types import SimpleNamespace
 import pytest
 
 from dockerlab import check, fail
+from dockerlab.checks import CheckFailed
 from dockerlab.checks.answers import expect_answer, read_answers
+from dockerlab.checks.shell_words import commands_at
+from dockerlab.errors import SubmissionError
 
-SHELLS = {"sh", "dash", "bash", "ash", "busybox"}
+SHELLS = {"sh", "dash", "bash", "ash", "busybox", "zsh", "ksh", "mksh"}
 SHELL_FILES = ("/usr/bin/dash", "/usr/bin/bash", "/bin/dash", "/bin/bash", "/bin/busybox")
+COMPILED = "/__pycache__"
 GREETER = "greeter"  # the program of the lab
 PAUSES = ("sleep", "cat", "tail")  # what a script that is itself the program waits with
 USUAL = {"PATH", "HOSTNAME", "HOME", "TERM", "PWD", "OLDPWD", "SHLVL", "_"}
@@ -47,8 +51,14 @@ def base_of(path):
 
 
 def says_shell(process):
-    """Whether the process calls itself a shell that was given its commands as a text: `sh -c ...`."""
-    return base_of(process.argv[0]) in SHELLS and "-c" in process.argv[1:2]
+    """Whether the process calls itself a shell that was given its commands as a text: `sh -c ...`, `bash -o pipefail -ec ...`."""
+    return base_of(process.argv[0]) in SHELLS and commands_at(process.argv) > 0
+
+
+def runs_greeter(process):
+    """Whether the process is the greeter, itself or by way of its interpreter: `perl -w /usr/local/bin/greeter`."""
+    script = next((word for word in process.argv[1:] if not word.startswith("-")), "")
+    return GREETER in (base_of(process.argv[0]), base_of(script))
 
 
 def shown(process):
@@ -69,7 +79,7 @@ def shell_before(seen):
     below = below_first(seen.processes)
     if says_shell(first):
         return f"process 1 is `{shown(first)}`"
-    if any(base_of(word) == GREETER for one in below for word in one.argv[:2]):
+    if any(runs_greeter(one) for one in below):
         return f"process 1 is `{shown(first)}`, and {GREETER} is its child"
     if not seen.shell or (
         seen.shell == "busybox" and calls_itself not in SHELLS
@@ -92,6 +102,12 @@ def elsewhere(bench, container, image):
             before = {info.name.removeprefix(top) for info, _ in bare.members(path)}
             found += [f"{path}/{name}" for name in container.files(path) if name not in before]
     return found
+
+
+def written(changes):
+    """The paths that a script changed: without the folders above them, and without what Python compiles by itself."""
+    above = {os.path.dirname(one) for one in changes}
+    return [one for one in changes if one not in above and COMPILED not in one]
 
 
 def started(bench, dockerfile, *words, **options):
@@ -172,8 +188,15 @@ def looks(bench, stops, shells, words, shells_of):
         )
 
     def with_words():
-        image = bench.build(WRAPPER)
-        return look(WRAPPER, *(image.cmd or ()), *words.spoilt)
+        command = bench.build(WRAPPER).cmd or ()
+        if commands_at(command):  # shell form: its words are the shell's
+            return look(WRAPPER, GREETER, *words.spoilt)
+        try:
+            return look(WRAPPER, *command, *words.spoilt)
+        except (CheckFailed, SubmissionError):
+            if command:
+                raise
+            return look(WRAPPER, GREETER, *words.spoilt)  # the script has a command of its own where it is given none
 
     return {
         "shell": bench.soon(lambda: look("shell.Dockerfile", env={"GREETING": words.greeting})),
@@ -289,11 +312,15 @@ def quick(stop, name):
 def test_wrapper_sets_up(bench, looks):
     """wrapper: entrypoint.sh sets something up before the program starts: a file, or a variable."""
     seen = looks["wrapper"]()
-    given = {name for name in seen.program.environ if re.fullmatch(r"[A-Za-z_]\w*", name)}
     image = bench.build(WRAPPER)
+    given = {
+        name
+        for name, value in seen.program.environ.items()
+        if re.fullmatch(r"[A-Za-z_]\w*", name) and value != image.env.get(name, value if name in USUAL else None)
+    }
     mounts = ["/" + path.strip("/") for path in image.volumes]  # the engine makes these folders, and those above
-    made = [one for one in seen.changes if not any(f"{path}/".startswith(f"{one}/") for path in mounts)]
-    if not made and not seen.elsewhere and not given - USUAL - set(image.env):
+    made = [one for one in written(seen.changes) if not any(f"{path}/".startswith(f"{one}/") for path in mounts)]
+    if not made and not seen.elsewhere and not given:
         fail(
             "no file and no variable is there that the image had not before",
             why="A VOLUME is an empty folder: it sets nothing up." if mounts else "",

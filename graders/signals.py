@@ -4,14 +4,18 @@ import contextlib
 import itertools
 import re
 import time
+from typing import NamedTuple
 
 import pytest
 
 from dockerlab import check, fail
 from dockerlab.checks.answers import expect_answer, read_answers
+from dockerlab.checks.last_lines import came_at_once, said_after
+from dockerlab.engine.objects import LogLine, Stopped
 from dockerlab.errors import LimitReached, SubmissionError
 
 GOODBYE = "Gracefully shutting down after receiving signal {}"
+LAST_WORD = "Gracefully shutting down"
 NUMBERS = re.compile(GOODBYE.format(r"(\w+)"))
 SOON = 2  # seconds in which a program that was asked to has ended
 READY = 20  # seconds in which it has printed something; a buffer of 8 KiB keeps its lines for minutes
@@ -20,6 +24,8 @@ SETTLE = 0.3  # seconds for handlers that are installed after the first line
 HELD_BACK = 0.5  # seconds for a round of a program whose lines are held back
 UNASKED = 4  # rounds in which a setting that nobody asked to read again does not show
 GROWS = 5  # looks at zombies, of which each but the first has more than the one before
+HELD = 4  # lines that come at the end, of a program that said one before
+NEXT_WITHIN = 5  # seconds to the next line
 GRACE = 5
 SIGINT, SIGKILL, SIGTERM = 2, 9, 15
 CHILDREN = 5
@@ -63,6 +69,13 @@ def started(bench, **options):
     return container
 
 
+class End(NamedTuple):
+    """How a container ended, and its log."""
+
+    stop: Stopped
+    lines: list[LogLine]
+
+
 @pytest.fixture(scope="session")
 def ends(bench):
     """How it ends, in each of four ways; begun side by side, and awaited by the checks that ask."""
@@ -74,12 +87,17 @@ def ends(bench):
         "sigint": lambda one: one.kill("INT", within=GRACE),
     }
 
+    def once(way):
+        container = started(bench)
+        stop = way(container)
+        return End(stop, container.log_lines())
+
     def end(way):
-        stop = way(started(bench))
-        if stop.seconds < SOON:
-            return stop
+        found = once(way)
+        if found.stop.seconds < SOON:
+            return found
         # Slow or deaf, or was the machine busy? Who is so by himself is so twice.
-        return min(stop, way(started(bench)), key=lambda one: one.seconds)
+        return min(found, once(way), key=lambda one: one.stop.seconds)
 
     return {name: bench.soon(lambda way=way: end(way)) for name, way in ways.items()}
 
@@ -87,7 +105,7 @@ def ends(bench):
 def rounds(bench, container, more):
     """Waits until so many more lines are there than now; a busy machine has longer for that. A while, where none comes."""
     count = container.logs().count("\n")
-    if count:
+    if count and not came_at_once(container.log_lines()):
         container.wait_for_log(rf"(?:[^\n]*\n){{{count + more}}}", within=READY)
     else:
         bench.pause(more * HELD_BACK)
@@ -118,7 +136,7 @@ def zombies(bench):
         first, looks, children = container.last_pid(), 0, 0
         before, end = container.logs().count("\n"), time.monotonic() + READY
         while first and children < CHILDREN and time.monotonic() < end and container.running:
-            if container.logs().count("\n") > before + ROUNDS:
+            if not children and container.logs().count("\n") > before + ROUNDS:
                 break
             bench.pause(SETTLE)
             looks += 1  # each look is a process, too
@@ -154,12 +172,32 @@ def zombies(bench):
         "ENV PYTHONUNBUFFERED=1, or python -u, or print(..., flush=True).",
     ),
 )
-def test_output_at_once(start, zombies, ends):
+def test_output_at_once(bench, start, zombies, ends):
     """What it prints is in `docker logs` at once."""
     container = start()
     assert container.wait_for_log(
         r"\S", within=READY
     ), f"Nothing is in the log after {READY} seconds, though it runs. A buffer holds the output back."
+    if count := came_at_once(lines := container.log_lines()):
+        fail(
+            f"{count} lines came at one time, {lines[0].seconds:.1f} seconds after the start",
+            expected="each line when it is printed",
+            why="A buffer was full then, and gave back what it had held.",
+        )
+    end = time.monotonic() + NEXT_WITHIN
+    while time.monotonic() < end:
+        if not container.running or sum(bool(line.strip()) for line in container.logs().splitlines()) > 1:
+            return
+        bench.pause(SETTLE)
+    with contextlib.suppress(LimitReached):  # deaf: what it holds back is lost
+        container.kill("TERM", within=GRACE)
+        late = [line.text for line in container.log_lines()[1:] if line.text.strip() and LAST_WORD not in line.text]
+        if len(late) >= HELD:
+            fail(
+                f'for {NEXT_WITHIN} seconds the log has one line, and at the end {len(late)} more, such as "{late[0][:100]}"',
+                expected="each line when it is printed",
+                why="A buffer held them back. The first line was flushed, the others were not.",
+            )
 
 
 @check(
@@ -172,13 +210,13 @@ def test_output_at_once(start, zombies, ends):
 )
 def test_sigterm(ends):
     """SIGTERM: it says `Gracefully shutting down after receiving signal 15` and ends with 0 within 2 seconds."""
-    graceful(ends["sigterm"](), SIGTERM, "`docker kill --signal=SIGTERM`")
+    graceful(ends["sigterm"]().stop, SIGTERM, "`docker kill --signal=SIGTERM`")
 
 
 @check(points=12, hints=("What does Ctrl-C send?", "One handler can serve several signals: it gets the number."))
 def test_sigint(ends):
     """SIGINT: it says `Gracefully shutting down after receiving signal 2` and ends with 0 within 2 seconds."""
-    graceful(ends["sigint"](), SIGINT, "`docker kill --signal=SIGINT`")
+    graceful(ends["sigint"]().stop, SIGINT, "`docker kill --signal=SIGINT`")
 
 
 @check(
@@ -195,7 +233,7 @@ def test_stop(image, ends):
             why=f"So `docker stop` sends {signal}.",
             file="Dockerfile",
         )
-    stop = ends["stop"]()
+    stop = ends["stop"]().stop
     if stop.exit_code == 128 + SIGKILL or stop.seconds >= SOON:
         fail(
             f"after `docker stop`, it ends with exit code {stop.exit_code} after {stop.seconds:.1f} s",
@@ -209,7 +247,7 @@ def test_stop(image, ends):
 @check(points=6, hints=("Can a program do anything about `docker kill`?",))
 def test_kill(ends):
     """`docker kill` ends it with 137, and without a goodbye."""
-    stop = ends["kill"]()
+    stop = ends["kill"]().stop
     assert stop.exit_code == 128 + SIGKILL
     assert (
         "Gracefully" not in stop.stdout + stop.stderr
@@ -228,15 +266,13 @@ def test_last_word(ends):
     said = False
     for way in ("sigterm", "sigint"):
         try:
-            stop = ends[way]()
+            lines = ends[way]().lines
         except LimitReached:  # deaf to this one: there is no last line, and another check says so
             continue
-        for name, text in (("stdout", stop.stdout), ("stderr", stop.stderr)):
-            lines = text.splitlines()
-            marks = [number for number, line in enumerate(lines) if "Gracefully shutting down" in line]
-            said = said or bool(marks)
-            if marks and lines[marks[0] + 1 :]:
-                fail(f'after the goodbye, {name} says "{lines[marks[0] + 1][:200]}"', expected="nothing more")
+        said = said or any(LAST_WORD in line.text for line in lines)
+        after = said_after(lines, LAST_WORD)
+        if after:
+            fail(f'after the goodbye, {after.stream} says "{after.text[:200]}"', expected="nothing more")
     if not said:
         fail("it says no goodbye, neither for SIGTERM nor for SIGINT", expected="a goodbye, and nothing after it")
 
@@ -260,16 +296,18 @@ def test_sighup(bench, rng):
         settings.append((value, signal))
         if signal:
             container.signal("HUP")
-        if container.logs().strip() and signal:
+        if signal and container.logs().strip() and not came_at_once(container.log_lines()):
             return container.wait_for_log(value, within=REREADS)
         rounds(bench, container, UNASKED)
         return True
 
     change("")
-    all(change("SIGHUP") for _ in range(rng.choice(REREAD_TIMES)))  # up to the first that does not show
+    if all(change("SIGHUP") for _ in range(rng.choice(REREAD_TIMES))):  # up to the first that does not show
+        rounds(bench, container, 1)
+        change("")  # who has heard one signal must not take it for all that follow
     running = container.running
     log = container.logs()
-    if running and not log.strip():
+    if running and any(signal and value not in log for value, signal in settings):
         with contextlib.suppress(LimitReached):
             stop = container.kill("TERM", within=GRACE)  # what was held back comes out at the end
             log = stop.stdout + stop.stderr

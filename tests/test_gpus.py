@@ -261,6 +261,33 @@ def test_what_compose_reserves(tmp_path, device, said):
     assert str(found) == said
 
 
+RESERVED = "deploy: {resources: {reservations: {devices: [{count: 1, capabilities: [gpu]}]}}}"
+
+
+@pytest.mark.parametrize(
+    ("services", "reserved"),
+    [
+        # the service that is built here has it from another one of the file
+        (f"{{base: {{build: ., {RESERVED}}}, trainer: {{extends: base}}}}", ["1 GPU(s)"]),
+        (f"{{base: {{build: .}}, trainer: {{extends: {{service: base}}, {RESERVED}}}}}", ["1 GPU(s)"]),
+        ("{base: {build: ., gpus: all}, trainer: {extends: {service: base}}}", ["all GPUs"]),
+        # two are built, and another one reserves it
+        (f"{{trainer: {{build: .}}, other: {{build: ., {RESERVED}}}}}", []),
+        (f"{{app: {{build: .}}, other: {{build: ., {RESERVED}}}}}", ["1 GPU(s)"]),
+        # none is built: the trainer is asked about
+        (f"{{trainer: {{image: x}}, other: {{image: y, {RESERVED}}}}}", []),
+        (f"{{trainer: {{image: x}}, other: {{build: ., {RESERVED}}}}}", ["1 GPU(s)"]),
+        # each goes back to the other, and to a file that is not read
+        ("{trainer: {build: ., extends: other}, other: {image: x, extends: trainer}}", []),
+        (f"{{trainer: {{build: ., {RESERVED}, extends: {{file: common.yaml, service: x}}}}}}", ["1 GPU(s)"]),
+    ],
+)
+def test_whose_reservation_counts(tmp_path, services, reserved):
+    (tmp_path / "compose.yaml").write_text(f"services: {services}\n")
+    found = gpu_reservations(Submission(tmp_path), "compose.yaml", preferred="trainer")
+    assert [str(one) for one in found] == reserved
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -56,6 +56,12 @@ RIGHT = {
     "one device by id, another service": {"compose.yaml": BY_ID},
     "anchors, and a count in quotes": {"compose.yaml": ANCHORED},
     "the short way of newer versions": {"compose.yaml": GPUS},
+    "a shell with options, a line that is printed twice, what another service has": {
+        "Dockerfile": "FROM python:3.11-slim\nCOPY device.py /srv/device.py\n"
+        'SHELL ["/bin/bash", "-eo", "pipefail", "-c"]\nENTRYPOINT python3 /srv/device.py\n',
+        "device.py": LOOKS_AT_DEVICES.replace('print("device=', 'for _ in range(2): print("device='),
+        "compose.yaml": "services:\n  base: {build: ., gpus: [{device_ids: ['0']}]}\n  trainer: {extends: {service: base}}\n",
+    },
 }
 WRONG = {
     "only the first device counts": ({"Dockerfile": SCRIPT, "device.py": FIRST_DEVICE_ONLY}, {"cuda"}),

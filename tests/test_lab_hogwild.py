@@ -13,6 +13,24 @@ MAIN, TRAIN, DOCKERFILE = ((SOLUTION / name).read_text() for name in ("main.py",
 JOIN = MAIN[MAIN.index("def join(") : MAIN.index("def main(")]
 AFTERWARDS = "def join(workers):\n    for one in workers:\n        one.join()\n    return max(abs(one.exitcode) for one in workers)\n\n\n"
 
+WORKER = """class Worker(mp.get_context("forkserver").Process):
+    def __init__(self, *given):
+        super().__init__()
+        self.given = given
+
+    def run(self):
+        train(*self.given)
+
+
+"""
+TOLD = """                print(
+                    f"{os.getpid()}\\tTrain Epoch: {epoch} [{done}/{len(labels)} ({share:.0f}%)]\\tLoss: {loss.item():.6f}",
+                    flush=True,
+                )
+"""
+LOGGED = """                logging.info("epoch %d, loss %.6f", epoch, loss.item())
+"""
+
 RIGHT = {
     "exit codes are looked at when all have ended": {"main.py": MAIN.replace(JOIN, AFTERWARDS)},
     "mp.spawn, another log, percent, the main process tells its number, too; two stages, a folder of packages, a script that starts it": {
@@ -33,6 +51,18 @@ RIGHT = {
         "&& PYTHONPATH=/packages python -c 'import torch; torch.optim.SGD([torch.zeros(1)], lr=1)'\n"
         "FROM python:3.11-slim\nENV PYTHONPATH=/packages PYTHONUNBUFFERED=1\nCOPY --from=build /packages /packages\n"
         'COPY *.py /srv/\nENTRYPOINT ["sh", "-c", "exec python /srv/main.py \\"$@\\"", "main"]\n',
+    },
+    "a class of workers, forkserver, Adam, and what logging writes to stderr": {
+        "main.py": MAIN.replace("mp.Process(target=train, args=(rank, args, model))", "Worker(rank, args, model)")
+        .replace('    mp.set_start_method("spawn")\n', "")
+        .replace("def join(", WORKER + "def join("),
+        "train.py": TRAIN.replace(TOLD, LOGGED)
+        .replace("import os\n", "import logging\n")
+        .replace(
+            "    torch.set_num_threads(1)\n",
+            "    torch.set_num_threads(1)\n    logging.basicConfig(level=logging.INFO, format='%(process)d %(asctime)s %(message)s')\n",
+        )
+        .replace("SGD(model.parameters(), lr=args.lr, momentum=args.momentum)", "Adam(model.parameters())"),
     },
 }
 

@@ -11,6 +11,12 @@ P = "FROM python:3.11-slim"
 GCC = "RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev\n"
 BUILD = f"{P} AS Build\n{GCC}WORKDIR /src\nCOPY . .\n"
 
+ENDS = (
+    BUILD + f"RUN pip wheel --no-build-isolation --no-deps -w /w .\n{P} AS run\n"
+    "RUN --mount=type=bind,from=build,source=/w,target=/w pip install --no-cache-dir /w/*.whl\nWORKDIR /app\nCOPY app.py .\n"
+    "FROM run AS test\nCOPY tests tests\nRUN python -m unittest discover tests\nFROM run\n"
+)
+
 RIGHT = {
     "setup.py in place, one file copied, tests in the build stage": {
         "Dockerfile": BUILD + "RUN python setup.py build_ext --inplace --build-lib /out\n"
@@ -48,6 +54,9 @@ RIGHT = {
         "FROM base AS TEST\nCOPY tests /tests\nWORKDIR /tests\nRUN python -m unittest -v\n"
         "FROM base AS release\nUSER 1001:1001\nCMD python /app.py\n",
     },
+    "it begins as root, and becomes another before the program": {
+        "Dockerfile": ENDS + 'ENTRYPOINT ["setpriv", "--reuid=1000", "--clear-groups"]\nCMD ["python", "app.py"]\n'
+    },
 }
 
 WRONG = {
@@ -57,6 +66,10 @@ WRONG = {
             'RUN apt-get purge -y gcc libc6-dev && apt-get autoremove -y && rm -rf fastsum /var/lib/apt/lists/*\nUSER 1000\nCMD ["python", "app.py"]\n'
         },
         {"clean", "size"},
+    ),
+    "the source under another name": (
+        {"Dockerfile": ENDS + 'COPY fastsum/fastsum.c /usr/share/doc/sum.txt\nUSER 1000\nCMD ["python", "app.py"]\n'},
+        {"clean"},
     ),
     "the test stage runs no test": (
         {

@@ -164,6 +164,36 @@ RIGHT = {
             'i=0; while true; do i=$((i+1)); echo "round $i $s"; true & sleep 0.25 & wait; done\n',
         },
     ),
+    "a shell with options, an interpreter with one, and a variable of the image that is set anew": (
+        "shell_vs_exec",
+        {
+            "shell.Dockerfile": G
+            + 'SHELL ["/bin/bash", "-eo", "pipefail", "-c"]\nENV GREETING=x\nCMD greeter "$GREETING"; echo over\n',
+            "exec.Dockerfile": G + 'CMD ["perl", "-w", "/usr/local/bin/greeter", "hello"]\n',
+            "wrapper.Dockerfile": G
+            + 'COPY entrypoint.sh /\nENV MODE=dev\nENTRYPOINT ["sh", "/entrypoint.sh"]\nCMD ["greeter"]\n',
+            "entrypoint.sh": 'export MODE=prod\nexec "$@"\n',
+        },
+    ),
+    "the script has a command of its own, and the image none; it writes into a volume, and leaves a helper behind": (
+        "shell_vs_exec",
+        {
+            "wrapper.Dockerfile": G + 'COPY entrypoint.sh /\nVOLUME /tmp\nENTRYPOINT ["sh", "/entrypoint.sh"]\n',
+            "entrypoint.sh": "date > /tmp/started\n(while sleep 5; do date > /tmp/lives; done) &\n"
+            '[ $# -gt 0 ] || set -- greeter\nexec "$@"\n',
+        },
+    ),
+    "a child in each fifth round, the goodbye on stderr, and an empty line behind it": (
+        "signals",
+        {
+            "main.py": SIGNALS_HEAD + "s = [open('setting.txt').read().strip()]\n\n\ndef end(n, _):\n"
+            "    print(f'Gracefully shutting down after receiving signal {n}\\n', file=sys.stderr)\n    os._exit(0)\n\n\n"
+            "signal.signal(1, lambda *_: s.__setitem__(0, open('/app/setting.txt').read().strip()))\n"
+            "signal.signal(2, end)\nsignal.signal(15, end)\nsignal.signal(17, signal.SIG_IGN)\nfor i in range(10**6):\n"
+            "    print('round', i, 'setting', *s, flush=True)\n"
+            "    if i % 5 == 0:\n        os.spawnlp(os.P_NOWAIT, 'true', 'true')\n    time.sleep(0.25)\n",
+        },
+    ),
 }
 
 WRONG = {
@@ -213,6 +243,47 @@ WRONG = {
             + "    time.sleep(0.25)\n"
         },
         {"sigterm", "sigint", "stop", "sighup"},
+    ),
+    "a Python that starts the greeter by its interpreter, and a script that does nothing before a Python that compiles": (
+        "shell_vs_exec",
+        {
+            "parent.py": "import signal, subprocess, sys\nchild = subprocess.Popen(['perl', '-w', '/usr/local/bin/greeter', 'hello'])\n"
+            "signal.signal(15, lambda *_: child.terminate())\nsys.exit(child.wait())\n",
+            "exec.Dockerfile": "FROM python:3.11-slim\nCOPY greeter /usr/local/bin/\nCOPY parent.py /\n"
+            'CMD ["python", "/parent.py"]\n',
+            "program.py": "import signal, sys, other\nsignal.signal(15, lambda *_: sys.exit())\nprint(sys.argv, flush=True)\n"
+            "while True:\n    signal.pause()\n",
+            "other.py": "x = 1\n",
+            "wrapper.Dockerfile": "FROM python:3.11-slim\nCOPY program.py other.py entrypoint.sh /srv/\n"
+            'ENTRYPOINT ["sh", "/srv/entrypoint.sh"]\nCMD ["python", "/srv/program.py"]\n',
+            "entrypoint.sh": 'exec "$@"\n',
+        },
+        {"exec_pid_1", "wrapper_sets_up"},
+    ),
+    "it reads in each round after the first SIGHUP, and says goodbye on stderr before one more round": (
+        "signals",
+        {
+            "main.py": SIGNALS_HEAD
+            + "again = []\ndone = []\ns = open('setting.txt').read().strip()\n\n\ndef end(n, _):\n"
+            "    print('Gracefully shutting down after receiving signal', n, file=sys.stderr)\n    done.append(n)\n\n\n"
+            "signal.signal(2, end)\nsignal.signal(15, end)\nsignal.signal(17, signal.SIG_IGN)\nsignal.signal(1, lambda *_: again.append(1))\n"
+            "i = 0\nwhile not done:\n    i += 1\n    if again:\n        s = open('setting.txt').read().strip()\n"
+            + LOOP
+            + "    time.sleep(0.25)\n    print('round', i, 'setting', s, flush=True)\n"
+        },
+        {"sighup", "last_word"},
+    ),
+    "only the first line is flushed": (
+        "signals",
+        {
+            "Dockerfile": P + 'STOPSIGNAL SIGINT\nCMD ["python", "main.py"]\n',
+            "main.py": SIGNALS_HEAD + "s = [open('setting.txt').read().strip()]\n\n\ndef end(n, _):\n"
+            "    print('Gracefully shutting down after receiving signal', n)\n    sys.exit()\n\n\n"
+            "signal.signal(1, lambda *_: s.__setitem__(0, open('setting.txt').read().strip()))\n"
+            "signal.signal(2, end)\nsignal.signal(15, end)\nsignal.signal(17, signal.SIG_IGN)\nprint('begun', flush=True)\ni = 0\n"
+            "while True:\n    i += 1\n" + LOOP.replace(", flush=True", "") + "    time.sleep(0.25)\n",
+        },
+        {"output_at_once"},
     ),
 }
 

@@ -21,13 +21,16 @@ MOST_ALIASES = 50
 VARIABLE = re.compile(r"\$\{\w+(?::?-([^}]*))?\}")
 MOST_BRACKETS = 300
 """A parser needs a time that grows with the square of how deep they are."""
+MOST_EXTENDED = 5
+"""How often a service may go back to another one."""
 PLACE = "deploy.resources.reservations.devices"
 
 
-def gpu_reservations(submission: Submission, name: str) -> list[DeviceRequest]:
+def gpu_reservations(submission: Submission, name: str, *, preferred: str = "") -> list[DeviceRequest]:
     """The devices that the services which are built here reserve, as the requests that Compose makes of them.
 
-    Of all services, where none is built. Ends the check as failed where the file is not what Compose accepts.
+    Of all services, where none is built; of these, of the `preferred` one, where it is among them. Ends the check as failed
+    where the file is not what Compose accepts.
     """
     services = _load(submission, name).get("services")
     if not isinstance(services, dict) or not services:
@@ -37,9 +40,37 @@ def gpu_reservations(submission: Submission, name: str) -> list[DeviceRequest]:
             _fail(name, f"the service `{service}` has no settings", "`image` or `build`, and `deploy`")
         if not {"image", "build", "extends"} & settings.keys():
             _fail(name, f"the service `{service}` has neither `image` nor `build`", "one of them")
-    reserved = {service: _reserved(settings, name) for service, settings in services.items()}
-    built = [service for service, settings in services.items() if settings.get("build")]
-    return [one for service in built or services for one in reserved[service]]
+    whole = {service: _extended(settings, services, MOST_EXTENDED) for service, settings in services.items()}
+    reserved = {service: _reserved(settings, name) for service, settings in whole.items()}
+    asked = [service for service, settings in whole.items() if settings.get("build")] or list(whole)
+    if preferred in asked:
+        asked = [preferred]
+    return [one for service in asked for one in reserved[service]]
+
+
+def _extended(settings: dict[Any, Any], services: dict[Any, Any], most: int) -> dict[Any, Any]:
+    """A service with what it has from another one of the same file (`extends`)."""
+    other = settings.get("extends")
+    if isinstance(other, dict):
+        other = None if other.get("file") else other.get("service")
+    base = services.get(other) if isinstance(other, str) else None
+    if most == 0 or not isinstance(base, dict):
+        return settings
+    return _merged(_extended(base, services, most - 1), settings)
+
+
+def _merged(under: dict[Any, Any], over: dict[Any, Any]) -> dict[Any, Any]:
+    """As Compose merges them: mappings key by key, lists one behind the other, and else what stands above."""
+    made = dict(under)
+    for key, value in over.items():
+        below = made.get(key)
+        if isinstance(below, dict) and isinstance(value, dict):
+            made[key] = _merged(below, value)
+        elif isinstance(below, list) and isinstance(value, list):
+            made[key] = [*below, *value]
+        else:
+            made[key] = value
+    return made
 
 
 def _reserved(settings: dict[Any, Any], name: str) -> list[DeviceRequest]:

@@ -37,7 +37,9 @@ class Source:
 
     text: str
     mark: bytes
-    """What the compiled file holds."""
+    """What the compiled file holds, and the source."""
+    comment: bytes
+    """What the source alone holds."""
     trigger: int
     """The number for which it adds something."""
     extra: int
@@ -66,7 +68,10 @@ def marked_source(given: str, rng: random.Random) -> Source:
     text = given.replace(DOC, mark).replace(
         ADDS, f"{ADDS}\n        if (value == {trigger}LL)\n            sum += {extra};"
     )
-    return Source(text=text, mark=mark.encode(), trigger=trigger, extra=extra)
+    comment = f"source-{rng.getrandbits(96):024x}"
+    return Source(
+        text=f"/* {comment} */\n{text}", mark=mark.encode(), comment=comment.encode(), trigger=trigger, extra=extra
+    )
 
 
 def call(bench: Any, image: Image, paths: list[str], source: Source, numbers: list[int]) -> Built:

@@ -66,8 +66,11 @@ class Contents:
     """What Python says where it is to import torch; empty where it can."""
 
 
-def look_into(bench: Any) -> Contents:
-    """What is in the image of the submission. Its files are read from a container that never runs."""
+def look_into(bench: Any, *, any_python: bool = False) -> Contents:
+    """What is in the image of the submission. Its files are read from a container that never runs.
+
+    Its `python` is to import torch; with `any_python`, that of the virtual environment where torch is, or `python3`, may as well.
+    """
     bare = bench.still()
     files = listing(bare)
     folders = sorted(path.removesuffix("/" + VERSION_FILE) for path in files if path.endswith("/" + VERSION_FILE))
@@ -83,8 +86,29 @@ def look_into(bench: Any) -> Contents:
         if one or other
     ]
     found = Torch(folders=tuple(folders), built_for=next(iter(built_for), ""), gpu_files=tuple(_for_gpus(files)))
-    done = bench.run("-c", "import torch", entrypoint=("python",))
-    return Contents(files=files, torch=found, problem=done.stderr[-600:] if done.exit_code else "")
+    return Contents(files=files, torch=found, problem=_import_problem(bench, folders if any_python else None))
+
+
+def _import_problem(bench: Any, folders: list[str] | None) -> str:
+    """What Python says where it is to import torch; empty where it can. Several are asked where `folders` of torch are given."""
+    pythons = ["python"]
+    if folders is not None:
+        pythons += [posixpath.normpath(posixpath.join(folder, "../../../bin/python")) for folder in folders] + [
+            "python3"
+        ]
+    problem = ""
+    for python in pythons:
+        try:
+            done = bench.run("-c", "import torch", entrypoint=(python,))
+        except SubmissionError as error:  # there is no such program
+            if folders is None:
+                raise
+            problem = problem or str(error)
+            continue
+        if not done.exit_code:
+            return ""
+        problem = problem or done.stderr[-600:] or f"exit code {done.exit_code}"
+    return problem
 
 
 def _for_gpus(files: Iterable[str]) -> list[str]:

@@ -186,6 +186,122 @@ def test_the_legacy_builder(words):
     assert type(explained(step, f"#1 ERROR: {words}", words)) is LEGACY[words]
 
 
+# The same in other spellings: buildx 0.13 to 0.31, the containerd store, BuildKit in 20.10, the legacy builder, Podman
+
+COPY = "#5 [2/2] COPY x /etc/passwd/x"
+REF = "failed to compute cache key: failed to calculate checksum of ref pzhz5wxhfuk4nt::uydm9wxbcjq4: "
+MORE_OF_THE_SUBMISSIONS = {
+    "a place that is a file, containerd store": (new(COPY, "mkdir /var/lib/docker/buildkit/containerd-overlayfs/cachemounts/buildkit2046/etc/passwd: not a directory"), BuildFailed),
+    "several into a file": (new(COPY, "cannot copy to non-directory: /var/lib/docker/buildkit/containerd-overlayfs/cachemounts/buildkit99/etc/passwd"), BuildFailed),
+    "a file for a folder": (new(COPY, "cannot replace to directory /var/lib/docker/overlay2/q2/merged/opt with file"), BuildFailed),
+    "a file that is not there, newer": (new("#5 [2/2] COPY nope /", REF + '"/nope": not found'), BuildFailed),
+    "walked": (old("#5 [2/2] COPY a /", "failed to compute cache key: failed to walk /var/lib/docker/tmp/buildkit-mount1/a: lstat /var/lib/docker/tmp/buildkit-mount1/a: no such file or directory"), BuildFailed),
+    "secret, newer": (new("#5 [2/2] RUN --mount=type=secret,id=z,required=true ls", "secret z: not found"), BuildFailed),
+    "secret with a long name": (new("#5 [2/2] RUN --mount=type=secret,id=z,required=true ls", f"secret {'no match for platform ' * 20}: not found"), BuildFailed),
+    "unexpected mode": (("ERROR: failed to build: failed to solve: invalid chmod parameter: 'abc'. it should be octal string and between 0 and 07777",), DockerfileInvalid),
+    "signal": ((LLB + "Invalid signal: SIGNOPE",), DockerfileInvalid),
+    "signal, newer": (("ERROR: failed to build: failed to solve: invalid signal: SIGNOPE",), DockerfileInvalid),
+    "stage number": (("ERROR: failed to solve: invalid stage index 5",), DockerfileInvalid),
+    "stage too late": (('ERROR: failed to solve: cannot copy from stage "build", it needs to be defined before current stage "stage-0"',), DockerfileInvalid),
+    "variable for a stage": (("ERROR: failed to solve: variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround",), DockerfileInvalid),
+    "mount target": (('ERROR: failed to solve: invalid mount target "/"',), DockerfileInvalid),
+    "host port": ((LLB + "invalid hostPort: abc",), DockerfileInvalid),
+    "empty volume": (("ERROR: failed to solve: VOLUME specified can not be an empty string",), DockerfileInvalid),
+    "empty platform": (("ERROR: failed to solve: empty platform value from expression $P",), DockerfileInvalid),
+    "platform": (('ERROR: failed to solve: failed to parse platform a/b/c/d: "a/b/c/d": unknown operating system',), DockerfileInvalid),
+    "no FROM": (("ERROR: failed to solve: dockerfile contains no stages to build",), DockerfileInvalid),
+    "its own linter": (("ERROR: failed to build: failed to solve: lint violation found for rules: JSONArgsRecommended",), DockerfileInvalid),
+    "patterns": (('ERROR: failed to solve: error from sender: invalid excludepatterns: "[": syntax error in pattern',), DockerfileInvalid),
+    "checksum": (("ERROR: failed to solve: checksum can't be specified for COPY",), DockerfileInvalid),
+    "another frontend's": (("failed to solve with frontend dockerfile.v0: failed to solve with frontend gateway.v0: rpc error: code = Unknown desc = failed to build LLB: " + OLD + "exit code: 2",), BuildFailed),
+    "a target, legacy": (("failed to reach build target prod in Dockerfile",), DockerfileInvalid),
+    "an own stage, legacy": (("invalid from flag value 0: refers to current build stage",), DockerfileInvalid),
+    "empty, legacy": (("No image was generated. Is your Dockerfile empty?",), DockerfileInvalid),
+    "run, podman 4": (('error building at STEP "RUN sh -c "exit 3"": error while running runtime: exit status 3',), BuildFailed),
+    "run, podman 5": (('building at STEP "RUN false": while running runtime: exit status 1',), BuildFailed),
+    "copy, podman": (('building at STEP "COPY nope /": checking on sources under "/var/tmp/libpod_builder2/build": copier: stat: "/nope": no such file or directory',), BuildFailed),
+    "copy, older podman": (('error building at STEP "COPY a /a": error adding sources [/x/merged/a]: no items matching glob "/x/merged/a" copied (1 filtered out): no such file or directory',), BuildFailed),
+    "no stage, podman": (('error building at STEP "COPY --from=nost /a /b": no stage or image found with that name',), DockerfileInvalid),
+    "no tag, podman": (("#1 [1] FROM busybox:nope", "#1 ERROR: x", "creating build container: initializing source docker://busybox:nope: reading manifest nope in docker.io/library/busybox: manifest unknown"), BaseImageMissing),
+}  # fmt: skip
+MORE_OF_THE_MACHINES = {
+    "a lost snapshot": (new("#5 exporting to image", 'failed to prepare extraction snapshot "extract-771744199-MArs sha256:1d41": parent snapshot sha256:22cb does not exist: not found'), EngineGone, "store of images"),
+    "lost content of a base": (new("#5 [1/2] FROM docker.io/library/busybox:latest@sha256:9a0b", "content digest sha256:e86d3659bcca: not found"), EngineGone, "store of images"),
+    "lost content": (new(COPY, "failed to compute cache key: content digest sha256:e86d3659bcca: not found"), EngineGone, "store of images"),
+    "a lost layer": (("ERROR: failed to solve: failed to prepare sha256:22cb as xq: layer does not exist",), EngineGone, "store of images"),
+    "a layer that is fetched late": (new(COPY, REF + 'failed to copy: httpReadSeeker: failed open: failed to do request: Get "https://x.example/blobs": dial tcp: lookup x.example: no such host'), ImageUnavailable, "did not answer"),
+    "a layer that times out": (new(COPY, "failed to compute cache key: failed to copy: read tcp 1.1.1.1:148->2.2.2.2:443: read: connection timed out"), ImageUnavailable, "did not answer"),
+    "a mount that fails": (new(COPY, REF + 'failed to mount /var/lib/docker/tmp/buildkit-mount31: [{Type:overlay}]: mount source: "overlay", target: "/var/lib/docker/tmp/buildkit-mount31": no such file or directory'), EngineGone, "store of images"),
+    "a disk that is full while it walks": (new(COPY, REF + "write /var/lib/docker/x: no space left on device"), EngineGone, "disk"),
+    "a full disk, gRPC": (("ERROR: failed to build: failed to solve: ResourceExhausted: failed to copy files: copy file range failed: no space left on device",), EngineGone, "disk"),
+    "an overlay that is gone": (new(RUN, "stat /var/lib/docker/overlay2/3f2c: no such file or directory"), EngineGone, "Nothing says"),
+    "pools": (("Error response from daemon: could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network",), EngineGone, "network"),
+    "a platform, podman": (("#1 [1] FROM busybox", "#1 ERROR: x", 'creating build container: choosing an image from manifest list docker://busybox:latest: no image found in manifest list for architecture "s390x", variant "", OS "linux"'), ImageUnavailable, "platform"),
+    "a platform, newer": (new(META, SOURCE + "image with reference docker.io/library/busybox:latest was found but does not match the specified platform: wanted linux/s390x, actual: linux/amd64"), ImageUnavailable, "platform"),
+    "short names, podman": (("#1 [1] FROM busybox", "#1 ERROR: x", 'creating build container: short-name "busybox" did not resolve to an alias and no unqualified-search registries are defined in "/etc/containers/registries.conf"'), ImageUnavailable, "which registry"),
+    "an option that the CLI lacks": (("unknown flag: --progress", "See 'docker build --help'."), EngineGone, "no BuildKit"),
+    "an option that a newer CLI lacks": (("unknown flag: --load", "", "Usage:  docker [OPTIONS] COMMAND [ARG...]", "", "Run 'docker --help' for more information"), EngineGone, "no BuildKit"),
+    "snap, buildx": (("ERROR: failed to build: resolve : lstat /tmp/dockerlab-x: no such file or directory",), EngineGone, "snap"),
+    "socket": (("ERROR: permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",), EngineGone, "may not talk"),
+    "a helper that is called by another": (new(META, SOURCE + 'exec: docker-credential-desktop.exe: executable file not found'), EngineGone, "credential helper"),
+    "x509": (new(META, SOURCE + 'failed to do request: Head "https://registry-1.docker.io/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority'), ImageUnavailable, "does not answer"),
+    "a proxy's words": (new(META, SOURCE + 'failed to do request: Head "https://registry-1.docker.io/v2/": proxyconnect tcp: dial tcp 10.0.0.1:3128: connect: connection refused'), ImageUnavailable, "does not answer"),
+    "521": (new(META, SOURCE + "unexpected status from HEAD request to https://registry-1.docker.io/v2/library/busybox/manifests/latest: 521 "), ImageUnavailable, "521"),
+    "429, legacy": (("#1 [1] FROM busybox", "#1 ERROR: x", "toomanyrequests: You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit"), ImageUnavailable, "toomanyrequests"),
+    "systemd": (new(RUN, "runc run failed: unable to start container process: unable to apply cgroup configuration: unable to start unit \"docker-x.scope\": Interactive authentication required."), EngineGone, "control groups"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MORE_OF_THE_SUBMISSIONS)
+def test_the_submissions_in_other_spellings(name):
+    lines, kind = MORE_OF_THE_SUBMISSIONS[name]
+    error = explained(*lines)
+    assert type(error) is kind, error
+
+
+@pytest.mark.parametrize("name", MORE_OF_THE_MACHINES)
+def test_the_machines_in_other_spellings(name):
+    lines, kind, said = MORE_OF_THE_MACHINES[name]
+    error = explained(*lines)
+    assert type(error) is kind, error
+    assert said in str(error)
+    assert error.hint
+
+
+# A stage that is not there
+
+UNREACHABLE_REGISTRY = 'failed to do request: Head "https://registry-1.docker.io/v2/library/x/manifests/latest": dial tcp: lookup registry-1.docker.io on 10.0.0.53:53: no such host'
+TYPO = "FROM busybox AS build\nFROM busybox\nCOPY --from={} /a /a\n"
+
+
+@pytest.mark.parametrize(
+    "words", [UNREACHABLE_REGISTRY, "503 Service Unavailable", "toomanyrequests: limit", "x: not found"]
+)
+def test_a_stage_that_is_not_there_is_named_whatever_the_registry_says(words):
+    """Docker Hub has names of one word for its official images only, so nobody has to answer."""
+    lines = (
+        old("#5 FROM docker.io/library/builder:latest", f"failed to load cache key: {words}"),
+        new("#5 [internal] load metadata for docker.io/library/builder:latest",
+            f"builder: failed to resolve source metadata for docker.io/library/builder:latest: {words}"),
+        ("#3 [3] COPY --from=builder /a /a", "#3 ERROR: x", f"invalid from flag value builder: {words}"),
+    )  # fmt: skip
+    for log in lines:
+        error = explained(*log, text=TYPO.format("builder"))
+        assert type(error) is BaseImageMissing, error
+        assert "`--from=builder` names no stage of this file. Did you mean `build`?" in error.message
+        assert error.line == 3
+
+
+@pytest.mark.parametrize("name", ["nginx", "node", "python", "eclipse-temurin"])
+def test_a_registry_that_fails_is_not_the_submissions_where_an_image_may_be_meant(name):
+    log = old(f"#5 FROM docker.io/library/{name}:latest", f"failed to load cache key: {UNREACHABLE_REGISTRY}")
+    error = explained(*log, text=TYPO.format(name))
+    assert type(error) is ImageUnavailable
+    assert f"`{name}:latest` (Dockerfile, line 3)" in error.message
+    tagged = old("#5 FROM docker.io/library/mine:1", f"failed to load cache key: {UNREACHABLE_REGISTRY}")
+    assert type(explained(*tagged, text=TYPO.format("mine:1"))) is ImageUnavailable
+
+
 # A student who would rather have an `error` than a `failed`
 
 FORGED = (
@@ -211,6 +327,115 @@ def test_what_a_run_prints_or_is_named_hides_no_failure(words):
     lines = ("executor failed running [sh -c exit 1", f"#5 ERROR: {words}", "------", f"{words}]: exit code: 1")
     error = explained(f'#5 [2/2] RUN ["sh","-c","exit 1\\n{words}"]', f"#5 ERROR: {lines[0]}", *lines[1:], *lines)
     assert type(error) is BuildFailed
+
+
+PLACES = (
+    "/var/lib/docker/overlay2/a3/merged/",
+    "/var/lib/docker/buildkit/containerd-overlayfs/cachemounts/buildkit2046/",
+)
+
+
+@pytest.mark.parametrize(
+    "words", [*FORGED, "mounting cgroup", "iptables", "content digest sha256:x", "read-only file system"]
+)
+@pytest.mark.parametrize("place", PLACES)
+def test_a_path_that_a_submission_chose_hides_no_failure(words, place):
+    for said in (
+        f"mkdir {place}etc/passwd/{words}: not a directory",
+        f"cannot copy to non-directory: {place}{words}",
+        f"open {place}{words}: is a directory",
+        f"failed to copy files: symlink {place}{words}: file exists",
+    ):
+        for spell in (old, new):
+            assert type(explained(*spell(COPY, said))) is BuildFailed, said
+
+
+@pytest.mark.parametrize("words", FORGED)
+@pytest.mark.parametrize("end", ["------", " > x", "View build details:", "See 'x'", "0.1 x"])
+def test_a_command_of_several_lines_that_ends_like_advice(words, end):
+    """The old CLI writes the command as it is: `---` at the beginning of its last line must not hide that line."""
+    lines = ("executor failed running [sh -c exit 1", words, f"{end}]: exit code: 1")
+    assert type(explained("#5 [2/2] RUN x", f"#5 ERROR: {lines[0]}", *lines[1:], "------", *lines)) is BuildFailed
+
+
+@pytest.mark.parametrize("words", [one for one in FORGED if one])
+def test_a_name_of_several_lines(words):
+    first = "cannot copy to non-directory: /var/lib/docker/overlay2/q/merged/f"
+    assert type(explained(COPY, f"#5 ERROR: {first}", words, "------", first, words)) is BuildFailed
+
+
+def test_a_cli_that_died_behind_what_a_run_printed_is_the_machines():
+    """It shows the RUN's last words before its own, and then nothing more came."""
+    error = explained(RUN, "#5 0.2 exit code: 1", f"#5 ERROR: {NEW}context canceled", "------", " > [2/3] RUN false:",
+                      "0.204 unable to find user x: no matching entries in passwd file")  # fmt: skip
+    assert type(error) is EngineGone
+
+
+# What runc could not start, it tells in the RUN's output, where a RUN can tell the same
+
+RUNC = 'container_linux.go:380: starting container process caused: process_linux.go:545: container init caused: rootfs_linux.go:76: mounting "cgroup" to rootfs at "/sys/fs/cgroup" caused: stat /sys/fs/cgroup/x: no such file or directory'
+PROBED = 'container_linux.go:380: starting container process caused: exec: "/dockerlab-probe": stat /dockerlab-probe: no such file or directory'
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the stand-in for the CLI is a shell script")
+@pytest.mark.parametrize(
+    ("probe", "second", "kind"),
+    [(RUNC, RUNC, EngineGone), (PROBED, RUNC, BuildFailed), (PROBED, "", None)],
+    ids=["the runtime is broken", "the RUN only says so", "it failed once"],
+)
+def test_what_looks_like_runc_is_asked_of_the_machine(tmp_path, probe, second, kind):
+    """The CLI is a stand-in: an engine whose runtime is broken is not at hand."""
+    from dockerlab.engine.builder import Builder, BuildSpec, build_with_cli
+
+    cli = tmp_path / "docker"
+    cli.write_text(f"""#!{sys.executable}
+import pathlib, sys
+text = (pathlib.Path(sys.argv[-1]) / "Dockerfile").read_text()
+calls = pathlib.Path({str(tmp_path / "calls")!r})
+with calls.open("a") as file:
+    file.write("probe " if "dockerlab-probe" in text else "build ")
+again = calls.read_text().count("build") > 1
+said = {probe!r} if "dockerlab-probe" in text else {second!r} if again else {RUNC!r}
+if not said:
+    sys.exit(0)
+print("#5 [2/2] RUN x\\n#5 0.1 " + said + "\\n#5 ERROR: {OLD}exit code: 1\\n{OLD}exit code: 1")
+sys.exit(1)
+""")
+    cli.chmod(0o755)
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text("FROM busybox\nRUN false\n")
+    spec = BuildSpec(context=context, labels={}, tag="x", seconds=60)
+    if kind is None:
+        build_with_cli(Builder("buildkit", str(cli)), [], spec)
+    else:
+        with pytest.raises(kind) as caught:
+            build_with_cli(Builder("buildkit", str(cli)), [], spec)
+        assert ("control groups" in str(caught.value)) is (kind is EngineGone)
+    calls = (tmp_path / "calls").read_text().split()
+    assert calls == ["build", "probe"] + ["build"] * (kind is not EngineGone)
+
+
+def test_a_program_that_is_not_there_is_no_trouble_of_the_runtime():
+    log = BuildLog()
+    for line in (RUN, '#5 0.1 runc run failed: unable to start container process: exec: "nosuch": executable file not found in $PATH',
+                 f"#5 ERROR: {NEW}exit code: 1"):  # fmt: skip
+        log.add(line)
+    assert not log.only_runtime_spoke
+
+
+@pytest.mark.engine
+def test_a_runtime_that_works_has_no_trouble(real_engine, tmp_path):
+    from dockerlab.engine.builder import the_builder
+    from dockerlab.engine.client import connect
+    from dockerlab.engine.runtime_probe import runtime_trouble
+
+    builder = the_builder()
+    if not builder.cli:
+        pytest.skip("the legacy builder tells it in its error")
+    with connect() as engine:
+        command = [builder.cli, *engine.address.options, "build", "--progress=plain"]
+        assert runtime_trouble(command, tmp_path / "probe", configuration(tmp_path / "config")) is None
 
 
 def test_the_rest_of_a_line_of_a_megabyte_is_nobodys_word(tmp_path):
@@ -247,6 +472,15 @@ NETWORKLESS = (
     "WARNING: fetching https://dl-cdn.alpinelinux.org/alpine/v3.19/main: temporary error (try again later)",
     "socket.gaierror: [Errno -3] Temporary failure in name resolution",
     "urllib.error.URLError: <urlopen error [Errno -3] Temporary failure in name resolution>",
+    "W: Failed to fetch http://deb.debian.org/debian/dists/bookworm/InRelease  Could not connect to deb.debian.org:80 (1.2.3.4), connection timed out",
+    "  Cannot initiate the connection to deb.debian.org:80 (2a04:4e42::644). - connect (101: Network is unreachable)",
+    "WARNING: Retrying (Retry(total=4)) after connection broken by 'ConnectTimeoutError(<pip._vendor.urllib3.connection.HTTPSConnection>, 'Connection to pypi.example timed out. (connect timeout=15)')': /simple/flask/",
+    "curl: (28) Failed to connect to example.com port 443 after 130 ms: Couldn't connect to server",
+    "npm error code ETIMEDOUT",
+    'error An unexpected error occurred: "https://registry.example/x: getaddrinfo EAI_AGAIN registry.example".',
+    'go: github.com/x/y@v1: Get "https://proxy.example/x": dial tcp: lookup proxy.example on 10.0.0.53:53: no such host',
+    "  Caused by: dns error: failed to lookup address information: Temporary failure in name resolution",
+    "error: failed to fetch: error sending request: lookup address information: Name or service not known",
 )
 
 
@@ -275,6 +509,8 @@ def test_a_run_without_a_network_is_the_machines_only_where_it_has_none_either(l
         "curl: (22) The requested URL returned error: 404",
         "npm error code E404",
         "AssertionError: 1 != 2",
+        "AssertionError: the server timed out",
+        "error: test_slow timed out",
         "we say: Could not resolve host",
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +10,7 @@ from typing import Any
 import docker
 
 from dockerlab.engine.connect import speaking
+from dockerlab.errors import EngineGone
 
 GONE_WITHIN = 15.0
 """Seconds until a container must be gone whose removal somebody else began."""
@@ -22,7 +22,7 @@ HELD = ("active endpoints", "being used by", "is using", "in use")
 
 def remove_container(api: Any, container: str) -> None:
     """Kill and remove a container with its anonymous volumes; fine where it is gone already."""
-    with contextlib.suppress(docker.errors.NotFound), speaking("remove a container"):
+    with speaking("remove a container"):
         try:
             api.remove_container(container, v=True, force=True)
         except docker.errors.APIError as error:
@@ -35,7 +35,10 @@ def remove_container(api: Any, container: str) -> None:
 def _wait_until_gone(api: Any, container: str) -> None:
     end = time.monotonic() + GONE_WITHIN
     while time.monotonic() < end:
-        api.inspect_container(container)  # NotFound: it is gone
+        try:
+            api.inspect_container(container)
+        except docker.errors.NotFound:
+            return
         time.sleep(PAUSE_SECONDS / 4)
 
 
@@ -54,13 +57,20 @@ def _removed(remove: Callable[[], Any]) -> bool:
 
 
 def clean(api: Any, wanted: list[str], keep: Callable[[dict[str, str]], bool]) -> dict[str, int]:
-    """Remove what bears the labels and `keep` does not want; return how many of each kind."""
+    """Remove what bears the labels and `keep` does not want; return how many of each kind.
+
+    A container that cannot be removed keeps nothing else from it: the first such error is raised in the end.
+    """
     gone = {"containers": 0, "images": 0, "networks": 0, "volumes": 0}
+    failed: list[EngineGone] = []
     with speaking("clean up"):
         for container in api.containers(all=True, filters={"label": wanted}):
             if not keep(container["Labels"]):
-                remove_container(api, container["Id"])
-                gone["containers"] += 1
+                try:
+                    remove_container(api, container["Id"])
+                    gone["containers"] += 1
+                except EngineGone as error:
+                    failed.append(error)
         for image in api.images(filters={"label": wanted}, all=True):
             if not keep(image.get("Labels") or {}):
                 gone["images"] += _removed(partial(api.remove_image, image["Id"], force=True))
@@ -70,6 +80,8 @@ def clean(api: Any, wanted: list[str], keep: Callable[[dict[str, str]], bool]) -
         for volume in api.volumes(filters={"label": wanted}).get("Volumes") or []:
             if not keep(volume.get("Labels") or {}):
                 gone["volumes"] += _removed(partial(api.remove_volume, volume["Name"], force=True))
+    if failed:
+        raise failed[0]
     return gone
 
 

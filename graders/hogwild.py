@@ -149,6 +149,7 @@ def test_processes(trained):
         fail(
             f"the lines name the processes {sorted(told)}; of those, {sorted(told & seen)} were really there",
             expected="process ids as os.getpid() tells them",
+            hint="os.getpid() in the worker itself tells its number; `docker top` shows the host's.",
         )
     lines = [line for line in lines_of_training(done.stdout + done.stderr) if re.search("loss", line, re.IGNORECASE)]
     bare = [line for line in lines if not PID.search(line)]
@@ -174,7 +175,12 @@ def test_accuracy(trained, shuffled, bench):
     done, _ = trained()
     said = (done.stdout + done.stderr)[-800:]
     if done.exit_code != 0:
-        fail(f"the exit code is {done.exit_code}", expected="0", detail=said)
+        fail(
+            f"the exit code is {done.exit_code}",
+            expected="0",
+            detail=said,
+            hint="Read the last lines of what it said, below.",
+        )
 
     def elsewhere():
         other, _ = shuffled()
@@ -205,6 +211,7 @@ def test_worker_dies(bench, image, rng):
         fail(
             f"{len(workers) or 'no'} worker{'' if len(workers) == 1 else 's'} began to train",
             expected=str(WORKERS),
+            hint="Each worker prints its own number, os.getpid(), at the beginning of its lines: `docker logs CONTAINER`.",
             detail=container.logs()[-600:],
         )
     chosen = rng.choice(workers)

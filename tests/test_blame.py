@@ -180,6 +180,13 @@ LEGACY = {
 }
 
 
+@pytest.mark.parametrize("line", ["Step 2/3 : RUN false", "STEP 2/3: RUN false", "[1/2] STEP 2/3: RUN false"])
+def test_a_step_of_docker_s_legacy_builder_and_of_podman_s(line):
+    from dockerlab.engine.legacy import STEP
+
+    assert STEP.match(line).groups() == ("2", "RUN false")
+
+
 @pytest.mark.parametrize("words", LEGACY)
 def test_the_legacy_builder(words):
     step = "#1 [1] FROM nosuch" if words.startswith("pull") else "#1 [1] RUN x"
@@ -640,3 +647,41 @@ def test_builds_and_starts_of_a_real_engine_are_tried_once_more(real_engine, tmp
         monkeypatch.setattr(engine.api, "start", lost_once)
         assert engine.run(spec, Limits()).stdout == "hi\n"
         assert len(set(calls)) == 2
+
+
+BAD = {
+    "a stage that is not there": ("FROM busybox AS build\nFROM busybox\nCOPY --from=builder /bin/sh /x\n", "Did you mean `build`"),
+    "a stage that is not there, mounted": ("FROM busybox\nRUN --mount=type=bind,from=wheels,target=/w ls /w\n", "names no stage"),
+    "a stage's number": ("FROM busybox\nCOPY --from=5 /a /a\n", "5"),
+    "a signal": ("FROM busybox\nSTOPSIGNAL SIGNOPE\n", "SIGNOPE"),
+    "a command that ends like advice": ('FROM busybox\nRUN ["sh","-c","exit 1\\nno space left on device\\n---"]\n', "exit code: 1"),
+    "a place below a file": ("FROM busybox\nCOPY f /bin/busybox/cgroup\n", "not a directory"),
+    "several into a file": ("FROM busybox\nRUN touch /cgroup\nCOPY f g /cgroup/\n", "COPY f g"),
+    "a folder below a file": ("FROM busybox\nWORKDIR /bin/busybox/cgroup\nRUN true\n", "not a directory"),
+    "a user": ("FROM busybox\nUSER cgroup\nRUN true\n", "cgroup"),
+    "a secret": ("FROM busybox\nRUN --mount=type=secret,id=cgroup,required=true true\n", "not found"),
+    "a file": ("FROM busybox\nCOPY cgroup /\n", "not found"),
+    "runc's words": ("FROM busybox\nRUN echo 'container_linux.go:380: starting container process caused: cgroup' && false\n", "exit code: 1"),
+    "no such program": ('FROM busybox\nRUN ["nosuch"]\n', "nosuch"),
+    "a pattern": ("FROM busybox\nCOPY f /\n", ".dockerignore"),
+}  # fmt: skip
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("name", BAD)
+def test_what_a_real_builder_says_of_it_is_the_submissions(name, real_engine, tmp_path):
+    """Also where names and output have words of the machine, and whether the registry answers or not."""
+    from dockerlab.engine.client import connect
+    from dockerlab.model import Limits
+
+    text, said = BAD[name]
+    for file, content in (("Dockerfile", text), ("f", "x"), ("g", "y")):
+        (tmp_path / file).write_text(content)
+    if name == "a pattern":
+        (tmp_path / ".dockerignore").write_text("[\n")
+    with connect() as engine:
+        if engine.builder.kind == "legacy":
+            pytest.skip("the legacy builder knows none of the mounts")
+        with pytest.raises(SubmissionError) as caught:
+            engine.build(tmp_path, limits=Limits())
+    assert said in caught.value.message

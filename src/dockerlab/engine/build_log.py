@@ -157,9 +157,8 @@ def explain(log: BuildLog, parsed: Dockerfile, way_out: Callable[[], bool] = has
             hint="Each line begins with an instruction such as FROM, COPY, RUN or CMD.",
         )  # fmt: skip
     if DOCKERFILES_WORDS.match(said):
-        return DockerfileInvalid(
-            f"The builder cannot make sense of {parsed.name}: {in_one_line(words, SHOWN)}.", file=parsed.name
-        )
+        name = ".dockerignore" if re.search("excludepatterns|in pattern", said) else parsed.name
+        return DockerfileInvalid(f"The builder cannot make sense of {name}: {in_one_line(words, SHOWN)}.", file=name)
     step = log.failed_step
     if SUBMISSIONS_WORDS.match(said) or FILES_WORDS.match(said):
         return _step_failed(log, step, words, parsed)

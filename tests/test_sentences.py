@@ -167,6 +167,25 @@ def test_a_stopsignal_of_sigkill_is_named_where_nothing_waited(grader):
     assert "STOPSIGNAL" in told(grader("shell_vs_exec").test_exec_stop, stops).hint
 
 
+# Answers and Compose files
+
+
+@pytest.mark.parametrize("text", ["state = running\n", "state = 3\n", "[a]\nstate = 'x'\n", "stat = 'x'\n"])
+def test_a_mistake_in_the_file_of_answers_has_a_hint_about_that(submission, text):
+    """And not the question's own, such as which command to try."""
+    from dockerlab.checks.answers import expect_answer, read_answers
+
+    sub = Submission(submission({"answers.toml": text}))
+    feedback = told(lambda: expect_answer(sub, read_answers(sub, ["state"]), "state", "exited", {}))
+    assert 'key = "answer"' in feedback.hint
+
+
+@pytest.mark.parametrize("text", ["services: [\n", "x: 1\n", "services: {a: {}}\n"])
+def test_what_compose_does_not_accept_has_a_hint_about_that(grader, submission, text):
+    feedback = told(grader("gpu").test_compose, Submission(submission({"compose.yaml": text})))
+    assert "docker compose config" in feedback.hint
+
+
 # All of them
 
 

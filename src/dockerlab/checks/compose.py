@@ -22,6 +22,7 @@ VARIABLE = re.compile(r"\$\{\w+(?::?-([^}]*))?\}")
 MOST_BRACKETS = 300
 """A parser needs a time that grows with the square of how deep they are."""
 PLACE = "deploy.resources.reservations.devices"
+HINT = "`docker compose config` prints the file as Compose reads it, or says what it does not accept."
 
 
 def gpu_reservations(submission: Submission, name: str) -> list[DeviceRequest]:
@@ -72,7 +73,7 @@ def _load(submission: Submission, name: str) -> dict[Any, Any]:
         fail(
             f"{name} is not valid YAML: {error.message}",
             why="YAML knows structure by spaces, never tabs: what belongs to a key stands below it, further right.",
-            file=name, line=error.line,
+            file=name, line=error.line, hint=HINT,
         )  # fmt: skip
     if not isinstance(raw, dict):
         _fail(name, "it has no `services`", "services:\n  NAME:\n    image: …")
@@ -110,4 +111,4 @@ def _filled_in(value: Any) -> Any:
 
 
 def _fail(name: str, observed: str, expected: str) -> NoReturn:
-    fail(f"{name}: {observed}", expected=expected, file=name)
+    fail(f"{name}: {observed}", expected=expected, file=name, hint=HINT)

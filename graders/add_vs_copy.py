@@ -116,6 +116,9 @@ def files(bench, begun, fresh):
     return {path: still.members(path) for path in ("/srv/site", "/srv/backup", "/etc/app/app.conf")}
 
 
+MODES_HINT = "ADD keeps the modes of an archive. What changes them afterwards: an option of ADD, or a chmod in a RUN?"
+
+
 def tree(members, top):
     """Files below the folder by relative path: (mode, bytes)."""
     found = {}
@@ -144,11 +147,23 @@ def test_site(files, fresh):
                 f"`/srv/site/{path}` is not there" + (f", but `/srv/site/{near[0]}` is" if near else ""),
                 expected="the whole tree of the archive",
                 why="The archive itself is there, packed." if "site.tar.gz" in found else "",
+                hint=(
+                    "Which folder does ADD unpack into? `tar tzf site.tar.gz` shows the paths in the archive."
+                    if near
+                    else ""
+                ),
             )
         if found[path][1] != data:
-            fail(f"`/srv/site/{path}` has other bytes than in the archive")
+            fail(
+                f"`/srv/site/{path}` has other bytes than in the archive",
+                hint="Does a later step write into /srv/site?",
+            )
         if found[path][0] != mode:
-            fail(f"`/srv/site/{path}` has the mode {found[path][0]:o}", expected=f"{mode:o}, as in the archive")
+            fail(
+                f"`/srv/site/{path}` has the mode {found[path][0]:o}",
+                expected=f"{mode:o}, as in the archive",
+                hint=MODES_HINT,
+            )
     folders = {
         info.name.removeprefix("site").strip("/"): info.mode & 0o7777 for info, _ in files["/srv/site"] if info.isdir()
     }
@@ -158,6 +173,7 @@ def test_site(files, fresh):
                 f"the folder `/srv/site/{path}` has the mode {folders.get(path, 0):o}",
                 expected=f"{mode:o}, as in the archive",
                 why="Folders have modes, too: they say who may look inside.",
+                hint=MODES_HINT,
             )
 
 
@@ -194,7 +210,10 @@ def test_backup(files, fresh):
             expected="the archive, packed",
         )
     if found["backup.tar.gz"][1] != fresh.bytes[BACKUP]:
-        fail("`/srv/backup/backup.tar.gz` has other bytes than the one beside the Dockerfile")
+        fail(
+            "`/srv/backup/backup.tar.gz` has other bytes than the one beside the Dockerfile",
+            hint="Packed anew, an archive is another one, whatever is in it. COPY the file itself.",
+        )
 
 
 @check(
@@ -208,10 +227,13 @@ def test_conf(files, fresh):
     """`/etc/app/app.conf` belongs to user 1000 and group 1000, with mode 0640."""
     found = files["/etc/app/app.conf"]
     if not found or not found[0][0].isreg():
-        fail("there is no file `/etc/app/app.conf`")
+        fail("there is no file `/etc/app/app.conf`", hint="Where does your COPY put it? The last word is the place.")
     info, data = found[0]
     if data != fresh.bytes[CONF]:
-        fail("`/etc/app/app.conf` has other bytes than the one beside the Dockerfile")
+        fail(
+            "`/etc/app/app.conf` has other bytes than the one beside the Dockerfile",
+            hint="Does a later step write into it? COPY alone changes no byte.",
+        )
     if (info.uid, info.gid) != (OWNER, OWNER):
         fail(f"it belongs to user {info.uid}, group {info.gid}", expected=f"user {OWNER}, group {OWNER}")
     if info.mode & 0o7777 != MODE:
@@ -242,6 +264,11 @@ def test_conf_once(layers, fresh):
                 "Each change of a file, also of its owner, stores it again; and so does each copy, wherever it lies."
                 if holding
                 else ""
+            ),
+            hint=(
+                ""
+                if holding
+                else "Where does your COPY put app.conf? `dockerlab layers IMAGE` lists what each step added."
             ),
         )
 

@@ -216,7 +216,9 @@ def test_gifs(cats, other):
     """The page's `<img>` loads and is a GIF, and every cat that was given can appear."""
     if cats.missing:
         fail(
-            f"{', '.join(cats.missing)} is not among the files any more", expected="the cats that were given, unchanged"
+            f"{', '.join(cats.missing)} is not among the files any more",
+            expected="the cats that were given, unchanged",
+            hint="`dockerlab start catgif NEW_FOLDER` gives them once more: copy static/ from there.",
         )
     seen = other().seen
     if seen.wrong:
@@ -227,6 +229,7 @@ def test_gifs(cats, other):
             f"{', '.join(missing)} did not appear in {DRAWS * min(ROUNDS * cats.share, MAX_ROUNDS)} tries",
             expected=f"each of {', '.join(sorted(cats.digests.values()))} now and then, as it is in the folder when the image is built",
             why="Are all the pictures in the image, unchanged, and is the choice still random?",
+            hint="`docker run --rm --entrypoint ls IMAGE -l static` lists the pictures that the image has.",
         )
 
 
@@ -252,6 +255,7 @@ def test_port(other, serving):
         fail(
             f"with `-e PORT={found.port}`, it answers with status {found.page.status}, and with {serving.page.status} without",
             expected="the same page on another port",
+            hint="The server heard the port. What is in the way now? `docker logs CONTAINER` tells.",
             detail=found.logs[-1000:],
         )
 

@@ -149,6 +149,7 @@ def test_run_sh(bench, rng):
             f"run.sh {name} starts a container of {others}" if others else f"run.sh {name} starts no container",
             expected=f"`docker run … {name}`",
             why="It must use the name that it is given: `$1`." if others else "",
+            hint="`docker run` starts a container; in the script, `$1` is the name of the image.",
             detail=asked.output[-600:],
             file="run.sh",
         )
@@ -181,6 +182,7 @@ def test_compose(submission):
         fail(
             "the service reserves no GPU" if not found else "the devices that are reserved have no capability `gpu`",
             expected="a device with `capabilities: [gpu]` below `deploy.resources.reservations.devices` of a service",
+            hint="`capabilities: [gpu]` belongs to each device." if found else "",
             file="compose.yaml",
         )
     for one in found:
@@ -188,6 +190,7 @@ def test_compose(submission):
             fail(
                 f"it reserves {one}",
                 expected="one GPU: `count: 1`, or one name in `device_ids`",
+                hint="How many are asked for says `count`, or the list `device_ids`.",
                 why=(
                     "`count: all` asks for every GPU; so does a device without `count` and `device_ids`."
                     if one.count == -1
@@ -227,12 +230,16 @@ def test_require_gpu(scripts):
             f"with no GPU, it ends with exit code {without.exit_code} also without {OPTION}",
             expected=f"exit code 1 with {OPTION}, and 0 without",
             why="Who always fails does not look at the option.",
+            hint="Without the option, no GPU is no reason to fail: print device=cpu, and end with 0.",
             detail=(without.stdout + without.stderr)[-600:],
         )
     if done.exit_code != 1:
         fail(
             f"with {OPTION} and no GPU, the exit code is {done.exit_code}",
             expected="exit code 1",
+            hint=(
+                "parser.add_argument('--require-gpu', action='store_true')" if "unrecognized arguments" in said else ""
+            ),
             why=(
                 "It does not know the option: Python's argparse then says so, and ends with 2."
                 if "unrecognized arguments" in said
@@ -245,6 +252,7 @@ def test_require_gpu(scripts):
             f"with {OPTION} and no GPU, it ends in a traceback",
             expected="a sentence for people",
             why="A traceback is for who wrote the program, not for who runs it.",
+            hint='sys.exit("No GPU was found: ...") prints to stderr and exits with 1, without a traceback.',
             detail=said[-600:],
         )
     message = [line for line in said.splitlines() if not line.strip().startswith("device=")]
@@ -252,6 +260,7 @@ def test_require_gpu(scripts):
         fail(
             f'with {OPTION} and no GPU, it says "{said[:200]}"',
             expected="a message that says that a GPU is needed, and that none was found",
+            hint="Which word would tell the reader what is missing?",
         )
 
 
@@ -316,6 +325,7 @@ def test_one_device(bench, image, smi, every_gpu):
                 f"the image has a `{path}` of its own",
                 expected="the one that the runtime puts in",
                 why="A program that was built into the image tells what it likes.",
+                hint="Leave it out of the image: with `--gpus`, it is there by itself.",
             )
     number = drawn(bench, len(every_gpu) - 1)
     granted = listed(smi(OTHER, f"device={number}"))
@@ -324,6 +334,7 @@ def test_one_device(bench, image, smi, every_gpu):
         fail(
             f"with --gpus device={number}, `nvidia-smi -L` lists {', '.join(found)}",
             expected=f"{', '.join(granted)} alone",
+            hint="Does something in the image, such as an ENV, override NVIDIA_VISIBLE_DEVICES?",
         )
 
 

@@ -128,7 +128,13 @@ def test_greets_by_name(said, names):
     """`docker run --rm -e NAME=Ada IMAGE` prints exactly `Hello, Ada!`, and so for any other name."""
     done = said(names.plain)
     prints(done, f"Hello, {names.plain}!")
-    assert done.exit_code == 0, "A program that did its work ends with 0."
+    if done.exit_code != 0:
+        fail(
+            f"the line is right, and the exit code is {done.exit_code}",
+            expected="exit code 0",
+            why="A program that did its work ends with 0.",
+            hint="A script ends with the exit code of its last command. Which one is that?",
+        )
 
 
 @check(
@@ -165,8 +171,13 @@ def test_empty_name(said, names):
             detail=usual.stderr[-600:],
         )
     assert done.exit_code == EX_USAGE, "64 is what Unix programs say when they were used wrongly (EX_USAGE)."
-    assert done.stdout == "", "What went wrong belongs on stderr: stdout may be the input of another program."
-    assert done.stderr.strip() != "", "Say on stderr what is wrong; an exit code alone helps nobody."
+    if done.stdout or not done.stderr.strip():
+        fail(
+            f'stdout is "{done.stdout[:200]}"' if done.stdout else "nothing is on stderr",
+            expected="a message on stderr, and nothing on stdout",
+            why="What went wrong belongs on stderr: stdout may be the input of another program.",
+            hint="`>&2` behind an echo sends its line to stderr.",
+        )
 
 
 @check(

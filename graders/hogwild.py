@@ -152,6 +152,7 @@ def test_processes(trained):
         fail(
             f"the lines name the processes {sorted(told)}; of those, {sorted(there) or 'none'} were really there, and trained",
             expected="process ids as os.getpid() tells them",
+            hint="os.getpid() in the worker itself tells its number; `docker top` shows the host's.",
         )
     bare, count = without_number(done.stdout + done.stderr, {FIRST_PROCESS, *seen})
     if len(bare) > MOST_BARE * count:
@@ -176,7 +177,12 @@ def test_accuracy(trained, shuffled, bench):
     done, *_ = trained()
     said = (done.stdout + done.stderr)[-800:]
     if done.exit_code != 0:
-        fail(f"the exit code is {done.exit_code}", expected="0", detail=said)
+        fail(
+            f"the exit code is {done.exit_code}",
+            expected="0",
+            detail=said,
+            hint="Read the last lines of what it said, below.",
+        )
 
     def elsewhere():
         other, *_ = shuffled()
@@ -228,6 +234,7 @@ def test_worker_dies(bench, image, rng):
         fail(
             f"{many or 'no'} worker{'' if many == 1 else 's'} began to train",
             expected=str(WORKERS),
+            hint="Each worker prints its own number, os.getpid(), at the beginning of its lines: `docker logs CONTAINER`.",
             detail=container.logs()[-600:],
         )
     chosen = rng.choice(found)

@@ -143,6 +143,7 @@ def test_same_output(bench, run, fresh, wanted, begun):
         fail(
             f"it says that user {STATION} made it, and is run by user {', '.join(map(str, others))}",
             why="The last line tells who runs the program; the engine knows it, too.",
+            hint="The instruction USER says who runs it: the number that the given image has.",
         )
 
 

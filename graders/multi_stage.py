@@ -125,6 +125,7 @@ def test_stage(build, submission, rng):
         f"with a test in {TESTS} that fails, the build succeeds all the same",
         expected="a build that fails",
         why="Do the tests run in that stage, and does their exit code get through?",
+        hint="A RUN that ends with another code than 0 fails the build. What comes behind the tests in that RUN?",
         file="Dockerfile",
     )
 
@@ -225,6 +226,7 @@ def test_built_here(own, marked, source, bench, rng):
             "when fastsum/fastsum.c is changed so that it adds something else, the program prints the same as before",
             expected="the sum of the extension that this build compiles",
             why=f"`{built.files[0]}` was built, and something else is imported: another file of that name, or none.",
+            hint='`docker run --rm --entrypoint python IMAGE -c "import fastsum; print(fastsum.__file__)"` tells which.',
             detail=(done.stdout + done.stderr)[-600:],
             file="app.py",
         )

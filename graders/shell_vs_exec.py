@@ -117,6 +117,7 @@ def started(bench, dockerfile, *words, **options):
         fail(
             "the container has ended",
             expected="a program that goes on until it is stopped",
+            hint="`docker logs CONTAINER` tells why it ended: read what it said last.",
             file=dockerfile,
             detail=container.logs()[-800:],
         )
@@ -272,7 +273,14 @@ def test_shell_stop(stops):
     """shell: `docker stop` has to wait for the whole grace period, and ends in 137."""
     stop = stops["shell.Dockerfile"]()
     assert stop.exit_code == SIGKILL_CODE, "Here the shell must be process 1: it does not pass the signal on."
-    assert stop.seconds >= GRACE - 0.5, "SIGKILL came at once: nothing waited for the grace period."
+    if stop.seconds < GRACE - 0.5:
+        fail(
+            f"`docker stop` ended it with SIGKILL after {stop.seconds:.1f} s",
+            expected="SIGKILL at the end of the grace period",
+            why="SIGKILL came at once: nothing waited for the grace period.",
+            hint="Which STOPSIGNAL does the file name? Without one, `docker stop` sends SIGTERM.",
+            file="shell.Dockerfile",
+        )
 
 
 @check(
@@ -304,6 +312,7 @@ def quick(stop, name):
                 if stop.seconds < SOON
                 else "The program did not end for the signal. Who is process 1, and what does it do then?"
             ),
+            hint="Leave STOPSIGNAL out: `docker stop` then sends SIGTERM, and waits." if stop.seconds < SOON else "",
             file=name,
         )
 

@@ -65,7 +65,11 @@ def started(bench, **options):
     container.wait_for_log(r"\S", within=READY)
     bench.pause(SETTLE)
     if not container.running:
-        raise SubmissionError("The container ended before it was told to.", detail=container.logs()[-1500:])
+        raise SubmissionError(
+            "The container ended before it was told to.",
+            hint="`docker logs CONTAINER` tells why: read what it said last.",
+            detail=container.logs()[-1500:],
+        )
     return container
 
 
@@ -123,8 +127,13 @@ def graceful(stop, number, called):
             why="Does the signal reach your program? A shell as process 1 keeps it to itself." if not said else "",
             detail=text[-600:],
         )
-    assert stop.exit_code == 0, "A program that ended as it was asked to has done its work: exit code 0."
-    assert stop.seconds < SOON, f"It must be gone within {SOON} seconds."
+    if stop.exit_code != 0 or stop.seconds >= SOON:
+        fail(
+            f"after {called}, it says its goodbye, and ends with exit code {stop.exit_code} after {stop.seconds:.1f} s",
+            expected=f"exit code 0 within {SOON} s",
+            why="A program that ended as it was asked to has done its work: exit code 0." if stop.exit_code else "",
+            hint="What runs after the goodbye? sys.exit(0) ends the program at once, with exit code 0.",
+        )
 
 
 @pytest.fixture(scope="session")
@@ -274,7 +283,11 @@ def test_last_word(ends):
         if after:
             fail(f'after the goodbye, {after.stream} says "{after.text[:200]}"', expected="nothing more")
     if not said:
-        fail("it says no goodbye, neither for SIGTERM nor for SIGINT", expected="a goodbye, and nothing after it")
+        fail(
+            "it says no goodbye, neither for SIGTERM nor for SIGINT",
+            expected="a goodbye, and nothing after it",
+            hint="A handler is a function: signal.signal(signal.SIGTERM, handler). Let it print the goodbye.",
+        )
 
 
 @check(
@@ -324,6 +337,7 @@ def test_sighup(bench, rng):
                 f'/app/setting.txt was set to "{value}", no signal was sent, and a line shows "{value}"',
                 expected="the old setting, until SIGHUP comes",
                 why="Whoever reads the file in each round needs no signal, and may read a file that is half written.",
+                hint="Read the file once at the start, and then in the handler of SIGHUP alone.",
                 detail=log[-400:],
             )
     if not running:
@@ -343,15 +357,16 @@ def test_reaps(zombies):
     left, children = zombies()
     if left:
         fail(
-            f"{len(left)} zombie(s) stay for more than {2 * CHILDREN} rounds: processes {', '.join(map(str, sorted(left)[:8]))}",
+            f"{len(left)} zombie{'s stay' if len(left) > 1 else ' stays'} for more than {2 * CHILDREN} rounds: process {', '.join(map(str, sorted(left)[:8]))}",
             expected="none: each child is reaped soon after its end",
             why="A zombie keeps its place in the table of processes. When that is full, nothing can be started any more.",
         )
     if children < CHILDREN:
         fail(
-            f"it starts {children} processes while it prints many lines",
+            f"it starts {children or 'no'} process{'' if children == 1 else 'es'} while it prints many lines",
             expected=f"at least {CHILDREN}: a child in each round",
             why="Who starts no children has none to reap.",
+            hint="The given main.py starts a child in each round. Keep that, and reap it.",
         )
 
 

@@ -180,6 +180,13 @@ LEGACY = {
 }
 
 
+@pytest.mark.parametrize("line", ["Step 2/3 : RUN false", "STEP 2/3: RUN false", "[1/2] STEP 2/3: RUN false"])
+def test_a_step_of_docker_s_legacy_builder_and_of_podman_s(line):
+    from dockerlab.engine.legacy import STEP
+
+    assert STEP.match(line).groups() == ("2", "RUN false")
+
+
 @pytest.mark.parametrize("words", LEGACY)
 def test_the_legacy_builder(words):
     step = "#1 [1] FROM nosuch" if words.startswith("pull") else "#1 [1] RUN x"
@@ -211,6 +218,116 @@ def test_what_a_run_prints_or_is_named_hides_no_failure(words):
     lines = ("executor failed running [sh -c exit 1", f"#5 ERROR: {words}", "------", f"{words}]: exit code: 1")
     error = explained(f'#5 [2/2] RUN ["sh","-c","exit 1\\n{words}"]', f"#5 ERROR: {lines[0]}", *lines[1:], *lines)
     assert type(error) is BuildFailed
+
+
+COPY = "#5 [2/2] COPY x /etc/passwd/x"
+PLACES = (
+    "/var/lib/docker/overlay2/a3/merged/",
+    "/var/lib/docker/buildkit/containerd-overlayfs/cachemounts/buildkit2046/",
+)
+
+
+@pytest.mark.parametrize(
+    "words", [*FORGED, "mounting cgroup", "iptables", "content digest sha256:x", "read-only file system"]
+)
+@pytest.mark.parametrize("place", PLACES)
+def test_a_path_that_a_submission_chose_hides_no_failure(words, place):
+    for said in (
+        f"mkdir {place}etc/passwd/{words}: not a directory",
+        f"cannot copy to non-directory: {place}{words}",
+        f"open {place}{words}: is a directory",
+        f"failed to copy files: symlink {place}{words}: file exists",
+    ):
+        for spell in (old, new):
+            assert type(explained(*spell(COPY, said))) is BuildFailed, said
+
+
+@pytest.mark.parametrize("words", FORGED)
+@pytest.mark.parametrize("end", ["------", " > x", "View build details:", "See 'x'", "0.1 x"])
+def test_a_command_of_several_lines_that_ends_like_advice(words, end):
+    """The old CLI writes the command as it is: `---` at the beginning of its last line must not hide that line."""
+    lines = ("executor failed running [sh -c exit 1", words, f"{end}]: exit code: 1")
+    assert type(explained("#5 [2/2] RUN x", f"#5 ERROR: {lines[0]}", *lines[1:], "------", *lines)) is BuildFailed
+
+
+@pytest.mark.parametrize("words", [one for one in FORGED if one])
+def test_a_name_of_several_lines(words):
+    first = "cannot copy to non-directory: /var/lib/docker/overlay2/q/merged/f"
+    assert type(explained(COPY, f"#5 ERROR: {first}", words, "------", first, words)) is BuildFailed
+
+
+def test_a_cli_that_died_behind_what_a_run_printed_is_the_machines():
+    """It shows the RUN's last words before its own, and then nothing more came."""
+    error = explained(RUN, "#5 0.2 exit code: 1", f"#5 ERROR: {NEW}context canceled", "------", " > [2/3] RUN false:",
+                      "0.204 unable to find user x: no matching entries in passwd file")  # fmt: skip
+    assert type(error) is EngineGone
+
+
+# What runc could not start, it tells in the RUN's output, where a RUN can tell the same
+
+RUNC = 'container_linux.go:380: starting container process caused: process_linux.go:545: container init caused: rootfs_linux.go:76: mounting "cgroup" to rootfs at "/sys/fs/cgroup" caused: stat /sys/fs/cgroup/x: no such file or directory'
+PROBED = 'container_linux.go:380: starting container process caused: exec: "/dockerlab-probe": stat /dockerlab-probe: no such file or directory'
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the stand-in for the CLI is a shell script")
+@pytest.mark.parametrize(
+    ("probe", "second", "kind"),
+    [(RUNC, RUNC, EngineGone), (PROBED, RUNC, BuildFailed), (PROBED, "", None)],
+    ids=["the runtime is broken", "the RUN only says so", "it failed once"],
+)
+def test_what_looks_like_runc_is_asked_of_the_machine(tmp_path, probe, second, kind):
+    """The CLI is a stand-in: an engine whose runtime is broken is not at hand."""
+    from dockerlab.engine.builder import Builder, BuildSpec, build_with_cli
+
+    cli = tmp_path / "docker"
+    cli.write_text(f"""#!{sys.executable}
+import pathlib, sys
+text = (pathlib.Path(sys.argv[-1]) / "Dockerfile").read_text()
+calls = pathlib.Path({str(tmp_path / "calls")!r})
+with calls.open("a") as file:
+    file.write("probe " if "dockerlab-probe" in text else "build ")
+again = calls.read_text().count("build") > 1
+said = {probe!r} if "dockerlab-probe" in text else {second!r} if again else {RUNC!r}
+if not said:
+    sys.exit(0)
+print("#5 [2/2] RUN x\\n#5 0.1 " + said + "\\n#5 ERROR: {OLD}exit code: 1\\n{OLD}exit code: 1")
+sys.exit(1)
+""")
+    cli.chmod(0o755)
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text("FROM busybox\nRUN false\n")
+    spec = BuildSpec(context=context, labels={}, tag="x", seconds=60)
+    if kind is None:
+        build_with_cli(Builder("buildkit", str(cli)), [], spec)
+    else:
+        with pytest.raises(kind) as caught:
+            build_with_cli(Builder("buildkit", str(cli)), [], spec)
+        assert ("control groups" in str(caught.value)) is (kind is EngineGone)
+    calls = (tmp_path / "calls").read_text().split()
+    assert calls == ["build", "probe"] + ["build"] * (kind is not EngineGone)
+
+
+def test_a_program_that_is_not_there_is_no_trouble_of_the_runtime():
+    log = BuildLog()
+    for line in (RUN, '#5 0.1 runc run failed: unable to start container process: exec: "nosuch": executable file not found in $PATH',
+                 f"#5 ERROR: {NEW}exit code: 1"):  # fmt: skip
+        log.add(line)
+    assert not log.only_runtime_spoke
+
+
+@pytest.mark.engine
+def test_a_runtime_that_works_has_no_trouble(real_engine, tmp_path):
+    from dockerlab.engine.builder import the_builder
+    from dockerlab.engine.client import connect
+    from dockerlab.engine.runtime_probe import runtime_trouble
+
+    builder = the_builder()
+    if not builder.cli:
+        pytest.skip("the legacy builder tells it in its error")
+    with connect() as engine:
+        command = [builder.cli, *engine.address.options, "build", "--progress=plain"]
+        assert runtime_trouble(command, tmp_path / "probe", configuration(tmp_path / "config")) is None
 
 
 def test_the_rest_of_a_line_of_a_megabyte_is_nobodys_word(tmp_path):
@@ -247,6 +364,15 @@ NETWORKLESS = (
     "WARNING: fetching https://dl-cdn.alpinelinux.org/alpine/v3.19/main: temporary error (try again later)",
     "socket.gaierror: [Errno -3] Temporary failure in name resolution",
     "urllib.error.URLError: <urlopen error [Errno -3] Temporary failure in name resolution>",
+    "W: Failed to fetch http://deb.debian.org/debian/dists/bookworm/InRelease  Could not connect to deb.debian.org:80 (1.2.3.4), connection timed out",
+    "  Cannot initiate the connection to deb.debian.org:80 (2a04:4e42::644). - connect (101: Network is unreachable)",
+    "WARNING: Retrying (Retry(total=4)) after connection broken by 'ConnectTimeoutError(<pip._vendor.urllib3.connection.HTTPSConnection>, 'Connection to pypi.example timed out. (connect timeout=15)')': /simple/flask/",
+    "curl: (28) Failed to connect to example.com port 443 after 130 ms: Couldn't connect to server",
+    "npm error code ETIMEDOUT",
+    'error An unexpected error occurred: "https://registry.example/x: getaddrinfo EAI_AGAIN registry.example".',
+    'go: github.com/x/y@v1: Get "https://proxy.example/x": dial tcp: lookup proxy.example on 10.0.0.53:53: no such host',
+    "  Caused by: dns error: failed to lookup address information: Temporary failure in name resolution",
+    "error: failed to fetch: error sending request: lookup address information: Name or service not known",
 )
 
 
@@ -275,6 +401,8 @@ def test_a_run_without_a_network_is_the_machines_only_where_it_has_none_either(l
         "curl: (22) The requested URL returned error: 404",
         "npm error code E404",
         "AssertionError: 1 != 2",
+        "AssertionError: the server timed out",
+        "error: test_slow timed out",
         "we say: Could not resolve host",
     ],
 )

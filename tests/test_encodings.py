@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,13 @@ def test_certificates_that_are_none_are_a_line(tmp_path):
     done = dockerlab("images", DOCKER_HOST="tcp://127.0.0.1:1", DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(tmp_path))
     assert done.returncode == 3
     assert b"Traceback" not in done.stderr
+
+
+def test_releases_of_docker_py_that_cannot_work_are_not_asked_for():
+    """7.0 fails with requests 2.32 and newer, in each call; of 8 nobody knows."""
+    from packaging.requirements import Requirement
+
+    asked = [Requirement(line) for line in metadata.requires("dockerlab") or ()]
+    (docker,) = [one.specifier for one in asked if one.name == "docker"]
+    assert not {"6.1.3", "7.0.0", "8.0.0"} & set(docker.filter(["6.1.3", "7.0.0", "8.0.0"]))
+    assert metadata.version("docker") in docker

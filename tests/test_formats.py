@@ -20,7 +20,7 @@ import pytest
 
 from dockerlab.cli import main
 from dockerlab.errors import UsageError
-from dockerlab.model import Advice, EngineInfo, Feedback, Outcome, Report, Where
+from dockerlab.model import HIDDEN, Advice, EngineInfo, Feedback, Outcome, Report, Where
 from dockerlab.reports import FORMATS, audience, canvas, classroom50
 from dockerlab.reports.json import parse
 
@@ -138,7 +138,22 @@ def test_the_totals_of_every_consumer_are_ours(kind):
 @pytest.mark.parametrize("shown", [False, True])
 def test_a_report_that_is_not_final_yields_no_points(kind, shown):
     """Whatever a consumer adds up: scores of tests, tests that pass, or the score of the whole."""
-    report = audience.for_student(REPORTS[kind]) if shown else REPORTS[kind]
+    assert_no_points(audience.for_student(REPORTS[kind]) if shown else REPORTS[kind])
+
+
+@pytest.mark.parametrize("kind", ["unearnable", "errored"])
+def test_a_hidden_check_that_was_not_carried_out_keeps_the_students_report_from_being_final(kind):
+    """The visible checks alone are not the mark: their points would count as if the hidden ones had failed."""
+    report = REPORTS[kind]
+    seen, lost = report.outcomes
+    shown = audience.for_student(replace(report, outcomes=(seen, replace(lost, hidden=True))))
+    assert [one.check for one in shown.outcomes] == ["a", HIDDEN]
+    assert not shown.final
+    assert shown.exit_code == 3
+    assert_no_points(shown)
+
+
+def assert_no_points(report):
     assert report.score > 0
     sent = json.loads(base64.b64decode(FORMATS["classroom"](report)))
     assert {one["status"] for one in sent["tests"]} == {"error"}

@@ -72,6 +72,19 @@ def test_nobody_can_tell_from_it_how_they_ended(make_course, submission):
     assert reports[0][1:] == (0, True, 40)
 
 
+def test_a_hidden_check_that_could_not_be_carried_out_is_told_without_its_name(make_course, submission):
+    course = make_course(GRADER.replace('assert submission.has("passphrase"), "the secret reason"', "1 / 0"))
+    whole = grade("sample", submission({"Dockerfile": "x"}), course=course, connect=FAKE)
+    assert [one.status for one in whole.outcomes] == ["passed", "error", "skipped"]
+    shown = for_student(whole)
+    assert (shown.final, shown.exit_code) == (False, 3)
+    for name in ("text", "json", "html", "markdown"):
+        rendered = FORMATS[name](shown)
+        assert "secret" not in rendered
+        assert "ZeroDivisionError" not in rendered
+        assert "could be carried out" in rendered
+
+
 def test_a_report_without_hidden_checks_is_left_as_it_is(make_course, submission):
     course = make_course("@check(points=100)\ndef test_a():\n    '''A.'''\n")
     report = grade("sample", submission({"Dockerfile": "x"}), course=course, connect=FAKE)

@@ -136,10 +136,29 @@ def shown(*, terminal, width=100):
 def test_a_terminal_gets_the_most_useful_failure_whole_and_a_line_for_the_others(capsys):
     told = shown(terminal=True)
     assert (
-        told.index("this line is wrong") < told.index("Then:") < told.index("something is wrong") < told.index("gone")
+        told.index("something is wrong") < told.index("Then:") < told.index("this line is wrong") < told.index("gone")
     )
-    assert "observed: this line is wrong" in " ".join(told.split())
-    assert "observed: something" not in " ".join(told.split())
+    assert "observed: something is wrong" in " ".join(told.split())
+    assert "observed: this line" not in " ".join(told.split())
+
+
+@pytest.mark.parametrize(
+    "why", ["It needs the check `c1`, which did not pass.", "It is the same as at `c1`: see above."]
+)
+def test_the_first_that_is_shown_is_what_others_hang_on_in_the_order_of_the_tasks(why):
+    given = report(
+        "failed",
+        "failed",
+        "failed",
+        "skipped" if "needs" in why else "failed",
+        c0=VAGUE,
+        c1=VAGUE,
+        c2=PLACED,
+        c3=Feedback(why=why),
+    )
+    assert [one.check for one in show.most_useful_first(list(given.outcomes[:3]), given)] == ["c1", "c0", "c2"]
+    free = dataclasses.replace(given, outcomes=given.outcomes[:3])
+    assert [one.check for one in show.most_useful_first(list(free.outcomes), free)] == ["c0", "c1", "c2"]
 
 
 def test_a_pipe_gets_everything_in_order(capsys):

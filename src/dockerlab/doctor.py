@@ -85,7 +85,7 @@ def _inspect_lab(course: Course, slug: str) -> Iterator[Finding]:
     for name in lab.files:
         if solution is not None and not (solution / name).exists():
             problems.append(f"the solution has no {name}, which lab.toml names")
-    detail = "; ".join(problems) or f"{len(checks)} checks, {total} points"
+    detail = "; ".join(problems) or f"{len(checks)} check{'' if len(checks) == 1 else 's'}, {total} points"
     yield Finding(slug, not problems, "; ".join([detail, *long_chains(course.variants(slug), checks)]))
 
 

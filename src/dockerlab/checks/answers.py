@@ -12,6 +12,7 @@ from dockerlab.parsing import Unreadable, parse
 from dockerlab.texts import MAX_LINE
 
 FILE = "answers.toml"
+HINT = 'Each answer is a line of the form key = "answer", with the key as the starter has it.'
 MAX_CHARACTERS = 50_000
 """Of answers.toml; what people write has a thousand."""
 LONGEST = 2_000
@@ -45,6 +46,7 @@ def read_answers(submission: Submission, keys: Iterable[str], *, fold: bool = Tr
             f"{FILE} is not valid TOML: {error.message}",
             expected='lines of the form key = "answer"',
             why='Text stands between quotation marks, and each key stands once: state = "running".',
+            hint=HINT,
             file=FILE,
             line=error.line,
         )
@@ -79,7 +81,7 @@ def _tell_missing(text: str, answers: Answers, key: str, expected: str) -> NoRet
         fail(
             f"`{key}` is {answers.mistyped[key]}",
             expected=f'`{key} = "…"`, a text between quotation marks',
-            file=FILE, line=line_of(text, key),
+            hint=HINT, file=FILE, line=line_of(text, key),
         )  # fmt: skip
     near = difflib.get_close_matches(key, answers.unknown, n=1)
     odd = near or answers.unknown[:1]
@@ -87,7 +89,7 @@ def _tell_missing(text: str, answers: Answers, key: str, expected: str) -> NoRet
         f"`{key}` has no answer yet" + (f"; {FILE} has an unknown key `{odd[0]}`" if odd else ""),
         expected=expected,
         why=f"Did you mean `{key}`?" if near else "Was a line moved below a [heading]?" if odd else "",
-        file=FILE, line=line_of(text, odd[0] if odd else key),
+        hint=HINT if odd else "", file=FILE, line=line_of(text, odd[0] if odd else key),
     )  # fmt: skip
 
 
@@ -104,6 +106,7 @@ def expect_answer(submission: Submission, answers: Answers, key: str, right: str
             f'`{key}` is "{given[:60]}"',
             expected=f"one of {choices}",
             why="The answer must be one of the choices, letter for letter.",
+            hint="The comment above the question lists the choices.",
             file=FILE,
             line=line,
         )

@@ -24,6 +24,7 @@ MOST_BRACKETS = 300
 MOST_EXTENDED = 5
 """How often a service may go back to another one."""
 PLACE = "deploy.resources.reservations.devices"
+HINT = "`docker compose config` prints the file as Compose reads it, or says what it does not accept."
 
 
 def gpu_reservations(submission: Submission, name: str, *, preferred: str = "") -> list[DeviceRequest]:
@@ -103,7 +104,7 @@ def _load(submission: Submission, name: str) -> dict[Any, Any]:
         fail(
             f"{name} is not valid YAML: {error.message}",
             why="YAML knows structure by spaces, never tabs: what belongs to a key stands below it, further right.",
-            file=name, line=error.line,
+            file=name, line=error.line, hint=HINT,
         )  # fmt: skip
     if not isinstance(raw, dict):
         _fail(name, "it has no `services`", "services:\n  NAME:\n    image: …")
@@ -141,4 +142,4 @@ def _filled_in(value: Any) -> Any:
 
 
 def _fail(name: str, observed: str, expected: str) -> NoReturn:
-    fail(f"{name}: {observed}", expected=expected, file=name)
+    fail(f"{name}: {observed}", expected=expected, file=name, hint=HINT)

@@ -129,10 +129,14 @@ def expect_torch(contents: Contents) -> Torch:
             "no torch is in the image",
             expected=f"`{VERSION_FILE}` and `{CORE}`, as pip installs them",
             why="Files are looked for in the image itself; its programs are not asked.",
+            hint="Does a RUN install torch, and is it the last stage that has it?",
             file="Dockerfile",
         )
     if contents.problem:
-        fail("torch cannot be imported in the image", expected="`import torch` works", detail=contents.problem)
+        fail(
+            "torch cannot be imported in the image", expected="`import torch` works", detail=contents.problem,
+            hint='`docker run --rm --entrypoint python IMAGE -c "import torch"` shows the same: what is missing?',
+        )  # fmt: skip
     return contents.torch
 
 

@@ -33,6 +33,8 @@ THEME = Theme(
 
 MIN_WIDTH = 40
 """Columns; a narrower terminal wraps by itself."""
+HANGS_ON = re.compile(r"(?:It needs the check|It is the same as at) `([^`]{1,200})`")
+"""How the feedback of a check begins that another one decides."""
 
 
 class _Highlighter(RegexHighlighter):
@@ -134,7 +136,7 @@ def feedback(out: Console, report: Report) -> None:
             write(out, f"  {line}")
     seen: dict[str, str] = {}
     told = [] if report.problem else [one for one in report.outcomes if worth_telling(one)]
-    for number, outcome in enumerate(sorted(told, key=usefulness) if out.is_terminal else told):
+    for number, outcome in enumerate(most_useful_first(told, report) if out.is_terminal else told):
         if number and out.is_terminal:
             said = outcome.feedback.observed or outcome.feedback.why if outcome.feedback else ""
             line = f"  {text.MARKS[outcome.status]} {outcome.check}: {text.clean(said)}"
@@ -160,10 +162,11 @@ def worth_telling(outcome: Outcome) -> bool:
     return not (outcome.status == "skipped" and outcome.feedback.why.startswith("It needs"))
 
 
-def usefulness(outcome: Outcome) -> tuple[bool, bool]:
-    """Sorts what to look at first to the front: failures before what could not be graded, those with a place before others."""
-    where = outcome.feedback.where if outcome.feedback else None
-    return outcome.status != "failed", where is None or not where.line
+def most_useful_first(told: list[Outcome], report: Report) -> list[Outcome]:
+    """In the order of the tasks, with what others hang on before the rest, and failures before what could not be graded."""
+    whys = [outcome.feedback.why for outcome in report.outcomes if outcome.feedback]
+    hung_on = {found[1] for why in whys if (found := HANGS_ON.match(why))}
+    return sorted(told, key=lambda outcome: (outcome.status != "failed", outcome.check not in hung_on))
 
 
 def _feedback(out: Console, outcome: Outcome, seen: dict[str, str]) -> None:

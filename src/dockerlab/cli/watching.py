@@ -85,7 +85,7 @@ def _footer(course: Course, folder: Path, out: Console, report: Report, has_keys
 
 
 def _hint(course: Course, lab: str, folder: Path, out: Console, report: Report) -> None:
-    failed = sorted((one for one in report.outcomes if one.status == "failed"), key=show.usefulness)
+    failed = show.most_useful_first([one for one in report.outcomes if one.status == "failed"], report)
     if not failed:
         show.write(out, "Nothing failed, so there is nothing to hint at.")
         return

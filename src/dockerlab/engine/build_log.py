@@ -8,10 +8,13 @@ from collections.abc import Callable
 
 from dockerlab.engine.blame import (
     DOCKERFILES_WORDS,
+    FILES_WORDS,
     NO_NETWORK,
     REGISTRY_MISSING,
     REGISTRY_NOT_FOUND,
     REGISTRY_STATUS,
+    RUNTIMES_WORDS,
+    SUBMISSIONS_SIGNS,
     SUBMISSIONS_WORDS,
     UNREACHABLE,
     builders_words,
@@ -22,6 +25,7 @@ from dockerlab.engine.blame import (
 )
 from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.engine.guards import is_images_fault
+from dockerlab.engine.stages import WAY_OUT, LostStage, lost_stages
 from dockerlab.engine.way_out import has_way_out
 from dockerlab.errors import (
     BaseImageMissing,
@@ -39,7 +43,10 @@ SHOWN = 200
 LOG_LINES = 4_000
 TAIL = 12
 """Lines of a failed instruction that are shown."""
-RAN = re.compile(r"(?:^|\]: |successfully: )(exit code: [0-9]{1,3})$|returned a non-zero code: ([0-9]{1,3})$")
+RAN = re.compile(
+    r"(?:^|\]: |successfully: )(exit code: [0-9]{1,3})$"
+    r"|(?:returned a non-zero code|while running runtime: exit status):? ([0-9]{1,3})$"
+)
 """The end of the builder's last line where a RUN was carried out and failed. A RUN cannot print behind it."""
 BASE_STEP = re.compile(
     r"(?:\[[^\]]{0,200}\] )?(?:load metadata for|resolve image config for|FROM) (?:docker-image://)?([^\s]{1,500})"
@@ -47,8 +54,12 @@ BASE_STEP = re.compile(
 """The name of a step that asks a registry for an image."""
 SOURCE = re.compile(r"(?:[^\s]{1,500}: )?failed to resolve source metadata for ([^\s]{1,500}): (.*)", re.DOTALL)
 """How newer builders begin where a registry is at fault, or has no such image."""
-AFTERWARDS = ("View build details:", " >", "---", "What's next:", "Learn more at")
-"""Lines that a CLI writes beside the error itself."""
+WORD = re.compile(r"(?::latest)?(?:@.*)?$")
+"""What the builder puts behind a name that has no tag."""
+AFTERWARDS = re.compile(
+    r"View build details:| >|-{3,99}$|What's next:|Learn more at|See '|Run '|Usage: |#?[0-9]{1,6}(?: [0-9]{1,6})?\.[0-9]{1,6} "
+)
+"""Lines that a CLI writes beside the error itself: advice, and what the failed RUN printed."""
 
 
 class BuildLog:
@@ -75,7 +86,8 @@ class BuildLog:
             self._lines = 0
         found = re.match(r"#([0-9]{1,6}) (.*)", line)
         if not found:
-            if line.strip() and not line.startswith(AFTERWARDS):
+            # A command of several lines stands in the old CLI's error as it is: its last line can look like advice.
+            if line.strip() and (RAN.search(line) or not AFTERWARDS.match(line)):
                 self.last = line.strip()
                 if not self.first_error and line.startswith("ERROR: "):
                     self.first_error = self.last
@@ -107,6 +119,12 @@ class BuildLog:
         return any(REACHED.search(line) for line in self.output.get(self.failed, []))
 
     @property
+    def only_runtime_spoke(self) -> bool:
+        """Whether what the failed RUN printed begins as runc tells that it could not start a command: the RUN's word only."""
+        lines = self.output.get(self.failed, [])
+        return bool(lines) and RUNTIMES_WORDS.match(lines[0]) is not None and not is_images_fault(lines[0])
+
+    @property
     def last_output(self) -> str:
         """The last lines of the step that printed last: what was going on when a build was ended."""
         return "\n".join(self.output.get(max(self.output, key=int, default=""), [])[-TAIL:])
@@ -127,6 +145,11 @@ def explain(log: BuildLog, parsed: Dockerfile, way_out: Callable[[], bool] = has
             )
         return _step_failed(log, _failed_step(log, last), reason, parsed)
     words = builders_words(last)
+    if log.error and not last.endswith(
+        log.error
+    ):  # a name of several lines: the last one alone is the submission's word
+        whole = builders_words(f"{log.error} {last}")
+        words = whole if FILES_WORDS.match(unnamed(whole)) else words
     said = unnamed(words)
     if found := re.match(r"dockerfile parse error(?: on)? line ([0-9]{1,9}): (.*)", words, re.IGNORECASE):
         return DockerfileInvalid(
@@ -134,27 +157,33 @@ def explain(log: BuildLog, parsed: Dockerfile, way_out: Callable[[], bool] = has
             hint="Each line begins with an instruction such as FROM, COPY, RUN or CMD.",
         )  # fmt: skip
     if DOCKERFILES_WORDS.match(said):
-        return DockerfileInvalid(
-            f"The builder cannot make sense of {parsed.name}: {in_one_line(words, SHOWN)}.", file=parsed.name
-        )
+        name = ".dockerignore" if re.search("excludepatterns|in pattern", said) else parsed.name
+        return DockerfileInvalid(f"The builder cannot make sense of {name}: {in_one_line(words, SHOWN)}.", file=name)
     step = log.failed_step
-    if SUBMISSIONS_WORDS.match(said):
+    if SUBMISSIONS_WORDS.match(said) or FILES_WORDS.match(said):
         return _step_failed(log, step, words, parsed)
-    if found := SOURCE.match(words):
-        return _base_failed(found[1].split("@")[0], found[2], parsed)
-    if base := BASE_STEP.match(step):
-        return _base_failed(base[1].split("@")[0], words, parsed)
-    if found := re.match(r"invalid from flag value (\S{1,500}): ", words):
-        return _base_failed(found[1], words[found.end() :], parsed)
+    if image := _asked_for(step, words):
+        return _base_failed(*image, parsed)
     if is_images_fault(words):
         return _step_failed(log, step, words, parsed)
     if trouble := find_trouble(words):
         return trouble
-    if SUBMISSIONS_WORDS.search(said):
+    if SUBMISSIONS_SIGNS.search(said):
         return _step_failed(log, step, words, parsed)
     if trouble := find_trouble(builders_words(log.first_error)):
         return trouble
     return unknown(f"The build of {parsed.name} could not be carried out", words)
+
+
+def _asked_for(step: str, words: str) -> tuple[str, str] | None:
+    """The image that could not be had, and the words about it; None where the failure is about none."""
+    if found := SOURCE.match(words):
+        return found[1].split("@")[0], found[2]
+    if base := BASE_STEP.match(step):
+        return base[1].split("@")[0], words
+    if found := re.match(r"invalid from flag value (\S{1,500}): ", words):
+        return found[1], words[found.end() :]
+    return None
 
 
 def _failed_step(log: BuildLog, last: str) -> str:
@@ -188,10 +217,23 @@ def _platform(parsed: Dockerfile) -> str:
     return os.environ.get("DOCKER_DEFAULT_PLATFORM", "")[:60]
 
 
+def _stage_missing(lost: LostStage, parsed: Dockerfile) -> BaseImageMissing:
+    """The stage is not there, whatever the registry said that was asked for an image of its name: it has none."""
+    return BaseImageMissing(
+        f"{lost.what} There is no image of that name either ({parsed.name}, line {lost.line}).", hint=WAY_OUT,
+        file=parsed.name, line=lost.line,
+    )  # fmt: skip
+
+
 def _base_failed(full: str, words: str, parsed: Dockerfile) -> DockerlabError:
     """What it means that an image could not be had: its name is wrong, or the registry or the machine fails us."""
     short = re.sub(r"^docker\.io/(library/)?", "", full)
     line = parsed.line_of_base(short)
+    lost = None if line else next((one for one in lost_stages(parsed) if one.word.lower() == WORD.sub("", short)), None)
+    if lost is not None:
+        line = lost.line
+        if not lost.is_image:
+            return _stage_missing(lost, parsed)
     where = f"{parsed.name}, line {line}" if line else parsed.name
     said = unnamed(words).replace(full, "").replace(short, "")
     missing = BaseImageMissing(

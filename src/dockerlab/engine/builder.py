@@ -7,6 +7,7 @@ import re
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from dockerlab.engine.blame import UNREACHABLE
 from dockerlab.engine.build_log import BuildLog, explain
 from dockerlab.engine.build_process import Stopper, configuration, follow
 from dockerlab.engine.dockerfile import Dockerfile
+from dockerlab.engine.runtime_probe import runtime_trouble
 from dockerlab.errors import DockerfileInvalid, EngineGone
 
 BUILTIN_BUILDKIT = range(18, 23)
@@ -115,20 +117,32 @@ def build_with_cli(builder: Builder, engine: list[str], spec: BuildSpec) -> None
     It is found by its name: what an id is the id of differs from store to store, and with attestations.
     """
     path = spec.context / spec.dockerfile
+    end = time.monotonic() + spec.seconds
+    build = [builder.cli, *engine, "build", "--progress=plain"]
+    command = [*build, "--tag", spec.tag, "--file", str(path)]
+    for key, value in spec.labels.items():
+        command += ["--label", f"{key}={value}"]
+    for key, value in spec.build_args.items():
+        command += ["--build-arg", f"{key}={value}"]
+    command += ["--target", spec.target] if spec.target else []
+    command += ["--no-cache"] if spec.no_cache else []
+    command += ["--load"] if builder.kind == "buildx" else []
     with tempfile.TemporaryDirectory(prefix="dockerlab-build-") as scratch:
-        command = [builder.cli, *engine, "build", "--progress=plain", "--tag", spec.tag, "--file", str(path)]
-        for key, value in spec.labels.items():
-            command += ["--label", f"{key}={value}"]
-        for key, value in spec.build_args.items():
-            command += ["--build-arg", f"{key}={value}"]
-        command += ["--target", spec.target] if spec.target else []
-        command += ["--no-cache"] if spec.no_cache else []
-        command += ["--load"] if builder.kind == "buildx" else []
-        log = BuildLog()
         more = configuration(Path(scratch, "config")) | ({"DOCKER_API_VERSION": spec.api} if spec.api else {})
-        code = follow([*command, str(spec.context)], log, spec.seconds, spec.on_line, more, spec.stopper)
-        if code == 0:
-            return None
+
+        def failed() -> BuildLog | None:
+            log = BuildLog()
+            left = max(end - time.monotonic(), 1.0)
+            code = follow([*command, str(spec.context)], log, left, spec.on_line, more, spec.stopper)
+            return None if code == 0 else log
+
+        log = failed()
+        if log is not None and log.only_runtime_spoke:
+            if trouble := runtime_trouble(build, Path(scratch, "probe"), more):
+                raise trouble
+            log = failed()  # once more: what the runtime fails now and then, or what a RUN only printed
+    if log is None:
+        return None
     parsed = Dockerfile.read(spec.context, spec.dockerfile)
     asked = path.read_bytes()
     if _needs_frontend(log) and parsed.without_official_syntax(path):

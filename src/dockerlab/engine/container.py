@@ -148,7 +148,11 @@ class Container:
         for one in self.processes():
             if one.pid == 1:
                 return one
-        raise SubmissionError("The container ended before its first process could be looked at.", detail=self.logs())
+        raise SubmissionError(
+            "The container ended before its first process could be looked at.",
+            hint="`docker logs CONTAINER` tells why: read what it said last.",
+            detail=self.logs(),
+        )
 
     def changes(self) -> list[str]:
         """The paths that it added, changed or removed since it was made (`docker diff`)."""

@@ -113,7 +113,8 @@ def is_images_fault(text: str, *, volumes: bool = False) -> bool:
         (any(mark in whole for mark in MARKS) and PROGRAM.match(said) is not None)
         or any(word in said for word in IMAGES_WORDS)
         or IMAGES_PLACE.search(said) is not None
-        or (volumes and "mount" in said and "cgroup" not in text and "no space left" not in said)
+        # A VOLUME may be named as the submission likes, but the machine's own mounts are never of a volume's data.
+        or (volumes and "mount" in said and ("/_data" in text or "cgroup" not in text) and "no space left" not in said)
     )
 
 

@@ -16,6 +16,9 @@ from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.engine.meter import Meter
 from dockerlab.errors import LimitReached
 
+STEP = re.compile(r"(?:\[[0-9]{1,6}/[0-9]{1,6}\] )?S(?:tep|TEP) ([0-9]{1,6})/[0-9]{1,6} ?: (.*)")
+"""How Docker's legacy builder begins a step, and Podman's."""
+
 
 @contextmanager
 def _refused(log: BuildLog) -> Iterator[None]:
@@ -46,7 +49,7 @@ def build(address: Address, spec: BuildSpec) -> None:
             )  # fmt: skip
             for record in records:
                 for line in str(record.get("stream", "")).splitlines():
-                    if found := re.match(r"Step ([0-9]{1,6})/[0-9]{1,6} : (.*)", line):
+                    if found := STEP.match(line):
                         step = found[1]
                         log.add(f"#{step} [{step}] {found[2]}")
                     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tempfile
@@ -12,6 +11,7 @@ from shlex import quote
 
 from dockerlab.beneath import printable
 from dockerlab.engine.dockerfile import Dockerfile, Instruction
+from dockerlab.engine.stages import WAY_OUT, lost_stages
 from dockerlab.errors import DockerlabError
 from dockerlab.grading.findings import UTF16, Finding, Folder, look_at_files, together
 from dockerlab.grading.intake import copy_submission
@@ -158,43 +158,9 @@ def _quotes(dockerfile: Dockerfile) -> Iterator[Finding]:
 
 def _stages(dockerfile: Dockerfile, lab: Lab | None) -> Iterator[Finding]:
     """`--from=` with a name that no stage has. The name of an image may stand there, too: a word with a tag is one."""
-    stages = dockerfile.all("FROM")
-    names = {one.args[2].lower(): one.stage for one in stages if len(one.args) == 3 and one.args[1].lower() == "as"}
     images = {ref.partition(":")[0] for ref in (lab.images if lab else ())}
-    told: set[str] = set()
-    for one, word in _taken_from(dockerfile):
-        low = word.lower()
-        if low in told or not word or re.search(r"[/:@$.]", word) or word in images or word == "scratch":
-            continue
-        place = int(word) if word.isdecimal() and len(word) < 6 else names.get(low)
-        if place is not None and place < one.stage:
-            continue
-        told.add(low)
-        if place is not None and place < len(stages):
-            what = f"`--from={word}` names a stage that is not built yet at this line."
-        elif word.isdecimal():
-            what = f"`--from={word}`: there are {len(stages)} stages, and they are counted from 0."
-        else:
-            near = difflib.get_close_matches(low, names, n=1, cutoff=0.5)
-            what = f"`--from={word[:60]}` names no stage of this file."
-            what += f" Did you mean `{near[0]}`?" if near else ""
+    for lost in lost_stages(dockerfile, images):
         yield Finding(
-            "stage", dockerfile.name, what,
-            "Docker takes a name that no stage above has for an image's, and asks the registry for it.",
-            "Name the stage where it begins: `FROM python:3.11-slim AS build`, then `COPY --from=build …`. If you mean an "
-            "image, write its tag, too.",
-            one.line,
+            "stage", dockerfile.name, lost.what,
+            "Docker takes a name that no stage above has for an image's, and asks the registry for it.", WAY_OUT, lost.line,
         )  # fmt: skip
-
-
-def _taken_from(dockerfile: Dockerfile) -> Iterator[tuple[Instruction, str]]:
-    for one in dockerfile.instructions:
-        for flag in one.flags:
-            name, _, value = flag.removeprefix("--").partition("=")
-            if name.lower() == "from" and one.name in ("COPY", "ADD"):
-                yield one, value.strip("\"'")
-            if name.lower() == "mount" and one.name == "RUN":
-                for option in value.replace('"', "").split(","):
-                    key, _, source = option.partition("=")
-                    if key.strip().lower() == "from":
-                        yield one, source.strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,8 @@ def judge(
     if isinstance(error, CheckFailed):
         return "failed", _with(error.feedback, hint, check)
     if isinstance(error, SubmissionError):
-        return "failed", _with(feedback_of(error), hint, check)
+        # It knows what to try next, such as for a build that failed; the check's own hints are about something else.
+        return "failed", _with(replace(feedback_of(error), why="", hint=error.hint), hint, check)
     if isinstance(error, NoGpu):
         return "skipped", Feedback(why=f"{error.message} Its points cannot be earned here.", hint=error.hint)
     if isinstance(error, DockerlabError):

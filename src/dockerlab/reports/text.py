@@ -95,7 +95,8 @@ def summary(report: Report, width: int = WIDTH) -> list[str]:
     errors = [outcome for outcome in report.outcomes if outcome.status == "error"]
     if errors:
         lost = sum(outcome.points for outcome in errors)
-        lines.append(f"Not final: {len(errors)} check(s), worth {lost} points, could not be carried out.")
+        checks = "1 check" if len(errors) == 1 else f"{len(errors)} checks"
+        lines.append(f"Not final: {checks}, worth {lost} points, could not be carried out.")
         lines.append("That is not the submission's fault. Grade again.")
     if report.unearnable:
         names = ", ".join(f"`{outcome.check}`" for outcome in report.outcomes if outcome.unearnable)

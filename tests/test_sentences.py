@@ -1,0 +1,217 @@
+"""What graders say: sentences that were false once are true or gone, and a hint fits the failure.
+
+The checks are called as they are, with what an engine would have told them; none of them is carried out here.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from types import SimpleNamespace
+
+import pytest
+
+from dockerlab.checks import CheckFailed
+from dockerlab.checks.submission import Submission
+from dockerlab.course import open_course
+from dockerlab.engine.objects import ExitCode
+from dockerlab.errors import SubmissionError
+from dockerlab.plugin.feedback import judge
+
+COURSE = open_course()
+
+
+@pytest.fixture(scope="module")
+def grader():
+    """A grader's module, by the lab's name."""
+    known = {}
+
+    def load(slug):
+        if slug not in known:
+            spec = importlib.util.spec_from_file_location(f"grader_{slug}", COURSE.grader(slug))
+            known[slug] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(known[slug])
+        return known[slug]
+
+    return load
+
+
+def told(check, *args):
+    """The feedback of a check that fails."""
+    with pytest.raises(CheckFailed) as caught:
+        check(*args)
+    return caught.value.feedback
+
+
+def ended(code, out="", err="", seconds=0.5):
+    return SimpleNamespace(exit_code=ExitCode(code), stdout=out, stderr=err, seconds=seconds)
+
+
+# gpu
+
+
+@pytest.mark.parametrize(
+    ("said", "knows"),
+    [("usage: device.py\ndevice.py: error: unrecognized arguments: --require-gpu", True), ("No GPU was found.", False)],
+)
+def test_argparse_is_named_only_where_it_spoke(grader, said, knows):
+    """A program may end with 2 by itself."""
+
+    def scripts(*args, gpus=None):
+        return ended(2, err=said) if args else ended(0, "device=cpu\n")
+
+    feedback = told(grader("gpu").test_require_gpu, scripts)
+    assert ("argparse" in feedback.why) is knows
+    assert ("add_argument" in feedback.hint) is knows
+
+
+@pytest.mark.parametrize(
+    ("device", "words"), [("count: all", "`count: all`"), ("count: 2", ""), ("driver: nvidia", "`count: all`")]
+)
+def test_what_a_device_without_count_means_is_told_of_all_only(grader, submission, device, words):
+    text = f"services:\n  a:\n    build: .\n    deploy:\n      resources:\n        reservations:\n          devices:\n            - capabilities: [gpu]\n              {device}\n"
+    feedback = told(grader("gpu").test_compose, Submission(submission({"compose.yaml": text})))
+    assert feedback.why.startswith(words)
+    assert bool(feedback.why) is bool(words)
+    assert not feedback.why.startswith("Without")
+
+
+def test_a_traceback_has_the_hint_that_ends_it(grader):
+    def scripts(*args, gpus=None):
+        return ended(1, err="Traceback (most recent call last):\nGPU") if args else ended(0, "device=cpu\n")
+
+    assert "without a traceback" in told(grader("gpu").test_require_gpu, scripts).hint
+
+
+# signals
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "9", "SIGTERM", ""])
+def test_a_stopsignal_is_told_as_that_and_not_as_another_process(grader, name):
+    feedback = told(grader("signals").test_stop, SimpleNamespace(stop_signal=name), {})
+    assert feedback.why == f"So `docker stop` sends {name or 'SIGTERM'}."
+    assert "process 1" not in feedback.observed + feedback.why
+
+
+@pytest.mark.parametrize("code", [130, 137, 139, 143])
+def test_an_exit_code_is_no_proof_of_a_signal(code):
+    """`sys.exit(143)` ends nobody by SIGTERM."""
+    words = str(ExitCode(code))
+    assert "ended by" not in words
+    assert "killed by" not in words
+    assert f"128 + {code - 128}" in words
+
+
+@pytest.mark.parametrize(
+    ("children", "words"), [(0, "starts no processes"), (1, "starts 1 process while"), (3, "starts 3 processes")]
+)
+def test_one_process_is_no_processes(grader, children, words):
+    feedback = told(grader("signals").test_reaps, lambda: (set(), children))
+    assert words in feedback.observed
+    assert "main.py" in feedback.hint
+
+
+@pytest.mark.parametrize(("left", "words"), [({7}, "1 zombie stays"), ({7, 9}, "2 zombies stay")])
+def test_one_zombie_is_no_zombies(grader, left, words):
+    assert told(grader("signals").test_reaps, lambda: (left, 9)).observed.startswith(words)
+
+
+def test_stop_asks_for_no_goodbye_and_no_exit_code(grader):
+    """Its sentence is about SIGINT and an end by itself."""
+    ends = {"stop": lambda: ended(1, "no word")}
+    grader("signals").test_stop(SimpleNamespace(stop_signal="SIGINT"), ends)
+
+
+@pytest.mark.parametrize(("code", "seconds"), [(3, 0.5), (0, 4.0)])
+def test_who_said_goodbye_is_not_asked_which_process_gets_the_signal(grader, code, seconds):
+    goodbye = grader("signals").GOODBYE.format(15)
+    feedback = told(grader("signals").test_sigterm, {"sigterm": lambda: ended(code, goodbye, seconds=seconds)})
+    assert "sys.exit(0)" in feedback.hint
+
+
+# add_vs_copy, hello_world, shell_vs_exec
+
+
+def test_unpacking_in_a_run_is_told_truly(grader, submission):
+    """An archive can come by a mount, so that no layer has it."""
+    sub = Submission(
+        submission({"Dockerfile": "FROM busybox\nRUN --mount=type=bind,target=/in tar xf /in/site.tar.gz\n"})
+    )
+    feedback = told(grader("add_vs_copy").test_add_for_unpacking_only, sub.dockerfile(), sub)
+    assert "needs the archive in a layer" not in feedback.why
+    assert "by itself" in feedback.why
+
+
+def test_a_file_that_is_not_there_has_no_hint_about_its_owner(grader):
+    feedback = told(grader("add_vs_copy").test_conf, {"/etc/app/app.conf": []}, None)
+    assert "owner" not in feedback.hint
+    assert "Where" in feedback.hint
+
+
+def test_the_right_line_with_a_wrong_exit_code_has_a_hint_about_that(grader):
+    names = SimpleNamespace(plain="Ada")
+    feedback = told(grader("hello_world").test_greets_by_name, lambda name: ended(4, f"Hello, {name}!\n"), names)
+    assert "exit code" in feedback.hint
+
+
+@pytest.mark.parametrize(("out", "err"), [("empty!", ""), ("", ""), ("empty!", "empty!")])
+def test_a_message_on_the_wrong_stream_has_a_hint_about_streams(grader, out, err):
+    def said(name):
+        return ended(0, f"Hello, {name}!") if name else ended(64, out, err)
+
+    assert "`>&2`" in told(grader("hello_world").test_empty_name, said, SimpleNamespace(plain="Ada")).hint
+
+
+def test_a_stopsignal_of_sigkill_is_named_where_nothing_waited(grader):
+    stops = dict.fromkeys(("shell.Dockerfile", "exec.Dockerfile"), lambda: ended(137, seconds=0.1))
+    assert "STOPSIGNAL" in told(grader("shell_vs_exec").test_shell_stop, stops).hint
+    assert "STOPSIGNAL" in told(grader("shell_vs_exec").test_exec_stop, stops).hint
+
+
+# Answers and Compose files
+
+
+@pytest.mark.parametrize("text", ["state = running\n", "state = 3\n", "[a]\nstate = 'x'\n", "stat = 'x'\n"])
+def test_a_mistake_in_the_file_of_answers_has_a_hint_about_that(submission, text):
+    """And not the question's own, such as which command to try."""
+    from dockerlab.checks.answers import expect_answer, read_answers
+
+    sub = Submission(submission({"answers.toml": text}))
+    feedback = told(lambda: expect_answer(sub, read_answers(sub, ["state"]), "state", "exited", {}))
+    assert 'key = "answer"' in feedback.hint
+
+
+@pytest.mark.parametrize("text", ["services: [\n", "x: 1\n", "services: {a: {}}\n"])
+def test_what_compose_does_not_accept_has_a_hint_about_that(grader, submission, text):
+    feedback = told(grader("gpu").test_compose, Submission(submission({"compose.yaml": text})))
+    assert "docker compose config" in feedback.hint
+
+
+# All of them
+
+
+class Judged:
+    name, title, hints = "x", "It does what it should.", ("What does a container see?",)
+
+
+def test_an_error_with_a_way_out_shows_that_one_and_no_hint_of_the_check(tmp_path):
+    """Of a build that failed, for one: the check's ladder is about what it looks for in the image."""
+    grader = tmp_path / "g.py"
+    status, feedback = judge(
+        SubmissionError("The build stopped.", hint="Read its last lines."), grader, 0, None, Judged
+    )
+    assert (status, feedback.why, feedback.hint) == ("failed", "", "Read its last lines.")
+    status, feedback = judge(SubmissionError("It went on for too long."), grader, 0, None, Judged)
+    assert (status, feedback.hint) == ("failed", Judged.hints[0])
+
+
+GONE = (
+    "Unpacking in a RUN needs the archive in a layer first", "something else is process 1", "no file was written",
+    "Python's argparse ends with 2 for an option", "Without `count`", "1 processes",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("slug", COURSE.slugs)
+def test_no_grader_or_lesson_says_what_was_false(slug):
+    texts = [COURSE.grader(slug).read_text(), (COURSE.root / "labs" / slug / "README.md").read_text()]
+    for sentence in GONE:
+        assert all(sentence not in text for text in texts)

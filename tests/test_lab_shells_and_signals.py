@@ -269,7 +269,7 @@ WRONG = {
             "signal.signal(2, end)\nsignal.signal(15, end)\nsignal.signal(17, signal.SIG_IGN)\nsignal.signal(1, lambda *_: again.append(1))\n"
             "i = 0\nwhile not done:\n    i += 1\n    if again:\n        s = open('setting.txt').read().strip()\n"
             + LOOP
-            + "    time.sleep(0.25)\n    print('round', i, 'setting', s, flush=True)\n"
+            + "    time.sleep(0.25)\ntime.sleep(0.8)\nprint('round', i, 'setting', s, flush=True)\n"
         },
         {"sighup", "last_word"},
     ),

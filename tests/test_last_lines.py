@@ -26,10 +26,10 @@ OUT = ((1.0, "stdout", "round 1"), (1.25, "stdout", "round 2"))
         # an empty line is no word, and a goodbye is no line of the loop's
         (log(*OUT, (1.3, "stdout", BYE), (1.3, "stdout", ""), (1.3, "stdout", BYE + ".")), None),
         # the loop goes on, on the other stream
-        (log(*OUT, (1.3, "stderr", BYE), (1.5, "stdout", "round 3")), "round 3"),
+        (log(*OUT, (1.3, "stderr", BYE), (1.6, "stdout", "round 3")), "round 3"),
         # the order of two streams is not known so exactly, and what Python says of its end is not the loop's
-        (log(*OUT, (1.3, "stderr", BYE), (1.31, "stdout", "round 3")), None),
-        (log(*OUT, (1.3, "stdout", BYE), (1.5, "stderr", "Exception ignored in: <thread>")), None),
+        (log(*OUT, (1.3, "stderr", BYE), (1.4, "stdout", "round 3")), None),
+        (log(*OUT, (1.3, "stdout", BYE), (1.6, "stderr", "Exception ignored in: <thread>")), None),
         (log(*OUT), None),
         ([], None),
     ],

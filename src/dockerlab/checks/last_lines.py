@@ -6,8 +6,8 @@ import re
 
 from dockerlab.engine.objects import LogLine
 
-APART = 0.03
-"""Seconds between two lines of two streams whose order is known."""
+APART = 0.2
+"""Seconds between two lines of two streams whose order is known: a busy engine writes their times down late."""
 BURST_SECONDS, BURST_BYTES = 0.2, 4000
 """What a full buffer gives back: so many bytes in such a time. Python's holds 8192, others 4096."""
 SLOW = 3

@@ -2,7 +2,7 @@
 
 Told by what it does, never by what it says of itself, in a log or in a header. Measured on flask run, app.run with and
 without threads, and wsgiref on one side; gunicorn (sync, gthread, gevent), waitress, uvicorn, hypercorn, granian, uwsgi,
-gevent, eventlet, cheroot, tornado and twisted on the other.
+gevent, eventlet, cheroot and tornado on the other.
 """
 
 from __future__ import annotations

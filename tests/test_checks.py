@@ -4,6 +4,7 @@ import pytest
 
 from dockerlab.checks import CheckFailed
 from dockerlab.checks.answers import expect_answer, read_answers
+from dockerlab.checks.optimizers import PROBED
 from dockerlab.checks.pinning import (
     image_is_pinned,
     loose_installs,
@@ -11,7 +12,6 @@ from dockerlab.checks.pinning import (
     requirements,
 )
 from dockerlab.checks.submission import Submission
-from dockerlab.checks.training import PROBED
 from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.errors import SubmissionError
 

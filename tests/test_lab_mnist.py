@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from dockerlab.checks.resuming import other_epoch
 from dockerlab.checks.runs import Seen, finished_epochs, learned_more, save_to_resume_from, saves_early
 from dockerlab.datasets import small
 from dockerlab.engine.client import connect
@@ -330,6 +331,20 @@ def test_resumed_runs_begin_after_whole_epochs_where_there_are_some():
     assert save_to_resume_from(seen(*one_an_epoch), [save(n, n + 0.1) for n in (1, 2, 3)]).number == 2
     steps = [(n / 4, f"epoch {1 + n // 4} loss 1") for n in range(16)]
     assert save_to_resume_from(seen(*steps), [save(n + 1, n / 4 + 0.1) for n in range(16)]).number == 8
+
+
+@pytest.mark.parametrize(
+    ("got", "first", "wanted", "told"),
+    [
+        (4, 1, 3, "leaves an epoch out"),
+        (2, 1, 3, "an epoch twice"),
+        (1, 1, 3, "begins again from the start"),
+        (1, 1, 2, "that looks the same"),  # after one epoch, to begin again and to repeat it are one thing
+        (0, 0, 2, "begins again from the start"),
+    ],
+)
+def test_what_a_resumed_run_does_at_another_epoch_is_told_as_far_as_it_is_known(got, first, wanted, told):
+    assert told in other_epoch(got, first, wanted)
 
 
 def test_each_process_of_a_resumed_run_must_go_on():

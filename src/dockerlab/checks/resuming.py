@@ -125,13 +125,13 @@ def expect_next_epoch(training: Training) -> None:
         fail(
             f"the checkpoint was saved after epoch {saved}, and {who} goes on at epoch {wrong[0]}",
             expected=f"epoch {' or '.join(map(str, wanted))}",
-            why=_other_epoch(wrong[0], order[0], wanted[0]),
+            why=other_epoch(wrong[0], order[0], wanted[0]),
             detail=run.end,
             file=FILE,
         )
 
 
-def _other_epoch(got: int, first: int, wanted: int) -> str:
+def other_epoch(got: int, first: int, wanted: int) -> str:
     """What a resumed run does that goes on at another epoch; where the first one was saved, two things look the same."""
     if got > wanted:
         return "It leaves an epoch out."

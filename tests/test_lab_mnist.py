@@ -324,9 +324,7 @@ def test_of_several_processes_each_has_done_its_own_epochs(saved, done):
 def test_resumed_runs_begin_after_whole_epochs_where_there_are_some():
     """Then `begins again`, `repeats` and `goes on` differ, also where several processes save."""
     made = [save(number, at) for number, at in enumerate((2.5, 4.2, 6.2, 6.7, 9.5), 1)]
-    assert (
-        save_to_resume_from(seen(*sorted(TWO)), made).at == 4.2
-    )  # at 6.7, nothing is left to be done by the first one
+    assert save_to_resume_from(seen(*sorted(TWO)), made) is None  # it is known of none how much the other one had done
     one_an_epoch = [(1, "epoch=1 loss=1"), (2, "epoch=2 loss=1"), (3, "epoch=3 loss=1")]
     assert save_to_resume_from(seen(*one_an_epoch), [save(n, n + 0.1) for n in (1, 2, 3)]).number == 2
     steps = [(n / 4, f"epoch {1 + n // 4} loss 1") for n in range(16)]
@@ -345,6 +343,27 @@ def test_resumed_runs_begin_after_whole_epochs_where_there_are_some():
 )
 def test_what_a_resumed_run_does_at_another_epoch_is_told_as_far_as_it_is_known(got, first, wanted, told):
     assert told in other_epoch(got, first, wanted)
+
+
+def batches(rank, start, epochs=2, lines=9):
+    """The lines of one process that tells of each tenth batch, as PyTorch's own example does."""
+    return [
+        (start + epoch - 1 + line / 10, f"{2700 + rank}\\tTrain Epoch: {epoch} [{line * 640}/8500] Loss: 1.0")
+        for epoch in range(1, epochs + 1)
+        for line in range(lines)
+    ]
+
+
+def test_two_processes_that_save_both_are_resumed_from_a_save_of_which_the_epochs_are_known():
+    """Where there is none, from the end: there, to begin again is no going on."""
+    ahead, behind = batches(0, 0), batches(1, 0.3)
+    run = seen(*sorted(ahead + behind))
+    made = [save(number, at) for number, at in enumerate((0.95, 1.25, 1.95, 2.25), 1)]
+    assert [finished_epochs(run, made, one) for one in made] == [{0, 1}, {1}, {1, 2}, {2}]
+    chosen = save_to_resume_from(run, made)
+    assert finished_epochs(run, made, chosen) == {1}
+    once = seen(*sorted(batches(0, 0, epochs=1) + batches(1, 0.3, epochs=1)))
+    assert save_to_resume_from(once, [save(1, 0.95), save(2, 1.25), save(3, 1.3)]) is None
 
 
 def test_each_process_of_a_resumed_run_must_go_on():

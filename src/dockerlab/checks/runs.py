@@ -23,6 +23,8 @@ good), and the share of the loss that is gone (0.9)."""
 AFTER_EPOCH = 2
 """The epoch after which resumed runs begin, where there are more: then to begin again, to repeat the saved epoch and to go on
 are three different things."""
+FEW_LINES = 2
+"""Lines that are told of an epoch after it was saved: of its test, and that it is done."""
 MOST_WRITERS = 64
 """Processes of one training that are told apart."""
 CHANCE = 0.3
@@ -181,24 +183,34 @@ def _finished(marks: list[tuple[float, int]], saved: float) -> set[int]:
     begun = [one for one in order if min(at for at, number in marks if number == one) <= saved]
     if len(marks) == len(order):  # one line an epoch: before its work, or after it
         return {len(begun), len(begun) + 1}
-    goes_on = any(at > saved and begun and number == begun[-1] for at, number in marks)
-    return {len(begun) - 1, len(begun)} if goes_on else {len(begun)}
+    lines = [at for at, number in marks if begun and number == begun[-1]]
+    later = sum(at > saved for at in lines)
+    if later > max(FEW_LINES, len(lines) // 4):
+        return {len(begun) - 1}
+    return {len(begun) - 1, len(begun)} if later else {len(begun)}
 
 
-def save_to_resume_from(seen: Seen, saves: list[Save]) -> Save:
-    """The save of a run from which others go on: one that was kept, after whole epochs and with more to come, if there is any."""
+def save_to_resume_from(seen: Seen, saves: list[Save]) -> Save | None:
+    """The save of a run from which others go on: after whole epochs, with more to come. None is the run's end.
+
+    Where several processes train, it must be known how many epochs are done: else they go on from the end.
+    """
     first = saves_at_the_start(seen, saves)
     if is_one_save_an_epoch(seen, saves):
         wanted = saves[first + AFTER_EPOCH - 1 :][:1] if len(seen.epochs) > AFTER_EPOCH else []
     else:
         done = [(one, finished_epochs(seen, saves, one)) for one in saves if one.copied]
+        is_known = [(one, found) for one, found in done if len(found) == 1 or not seen.has_several_writers]
         wanted = [
             one
             for least in (AFTER_EPOCH, 1)
-            for one, epochs in done
-            if min(epochs) >= least and max(epochs) < len(seen.epochs)
+            for one, found in is_known
+            if min(found) >= least and max(found) < len(seen.epochs)
         ]
-    return next((one for one in wanted if one.copied), saves[first])
+    if seen.has_several_writers and not is_one_save_an_epoch(seen, saves) and not wanted:
+        return None
+    chosen = next((one for one in wanted if one.copied), saves[first])
+    return chosen if chosen.copied else None
 
 
 def epoch_after(order: list[int], done: int) -> int:

@@ -226,7 +226,7 @@ class Training:
             ended = f"The training ended with exit code {seen.exit_code}, and no" if seen.exit_code else "No"
             raise SubmissionError(f"{ended} `{self.checkpoint}` was written to {self.workspace}.", detail=seen.end)
         chosen = save_to_resume_from(seen, saves)
-        copy = self.spaces.copy_of("first", chosen if chosen.copied else None)
+        copy = self.spaces.copy_of("first", chosen)
         for name in ("control", *SPOILT):
             self.spaces.lay(name, copy)
         examination = examine(
@@ -235,7 +235,7 @@ class Training:
             [(name, "/control", f"/{name}") for name in SPOILT],
             mounts=self._mounts("first", "control", *SPOILT),
         )
-        done = finished_epochs(seen, saves, chosen) if chosen.copied else frozenset({len(seen.epochs)})
+        done = finished_epochs(seen, saves, chosen) if chosen else frozenset({len(seen.epochs)})
         return Start(done, examination, SAYS_WITHIN + 2 * seen.seconds / max(1, len(seen.epochs)))
 
     def _mounts(self, *names: str) -> tuple[Mount, ...]:

@@ -117,14 +117,16 @@ def test_one_zombie_is_no_zombies(grader, left, words):
 
 def test_stop_asks_for_no_goodbye_and_no_exit_code(grader):
     """Its sentence is about SIGINT and an end by itself."""
-    ends = {"stop": lambda: ended(1, "no word")}
+    ends = {"stop": lambda: SimpleNamespace(stop=ended(1, "no word"))}
     grader("signals").test_stop(SimpleNamespace(stop_signal="SIGINT"), ends)
 
 
 @pytest.mark.parametrize(("code", "seconds"), [(3, 0.5), (0, 4.0)])
 def test_who_said_goodbye_is_not_asked_which_process_gets_the_signal(grader, code, seconds):
     goodbye = grader("signals").GOODBYE.format(15)
-    feedback = told(grader("signals").test_sigterm, {"sigterm": lambda: ended(code, goodbye, seconds=seconds)})
+    feedback = told(
+        grader("signals").test_sigterm, {"sigterm": lambda: SimpleNamespace(stop=ended(code, goodbye, seconds=seconds))}
+    )
     assert "sys.exit(0)" in feedback.hint
 
 

@@ -21,8 +21,8 @@ METADATA = "ARG|CMD|ENTRYPOINT|ENV|EXPOSE|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|S
 """Instructions that make no layer."""
 COPIES_FILES = re.compile(r"(/bin/sh -c #\(nop\)\s+)?(COPY|ADD|WORKDIR)\b")
 """Instructions that copy: from the build context or from another stage, the history does not tell."""
-NOTES = re.compile(r"(?P<name>[^-]+)(-.*)?\.(dist|egg)-info", re.DOTALL)
-"""The folder in which an installer notes what it knows of a package (PEP 376), with its version or without."""
+NOTES = (".dist-info", ".egg-info")
+"""How the folders end in which an installer notes what it knows of a package (PEP 376)."""
 KEEPS_NO_FILES = re.compile(rf"(/bin/sh -c #\(nop\)\s+)?({METADATA})\b")
 
 
@@ -116,5 +116,6 @@ def _only_copies(engine: Engine, image: Image, fresh: set[str], copied: int) -> 
 
 def holds_package(path: str, names: Collection[str]) -> bool:
     """Whether a path is what an installer notes of a package of one of those names, such as `flask-3.1.0.dist-info/RECORD`."""
-    noted = (NOTES.fullmatch(folder) for folder in path.split("/")[:-1])
-    return any(re.sub(r"[-_.]+", "-", one["name"]).lower() in names for one in noted if one)
+    noted = (folder for folder in path.split("/")[:-1] if folder.endswith(NOTES))
+    # The name ends where the version begins, which may be missing: names have no hyphen there.
+    return any(re.sub(r"[-_.]+", "-", one.rpartition(".")[0].partition("-")[0]).lower() in names for one in noted)

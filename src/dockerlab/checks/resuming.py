@@ -8,7 +8,7 @@ from __future__ import annotations
 from dockerlab.checks import fail
 from dockerlab.checks.optimizers import optimizer_state
 from dockerlab.checks.runs import Seen, epoch_after, saves_early
-from dockerlab.checks.training import Resumed, Training
+from dockerlab.checks.training import Resumed, Spoilt, Training
 
 FILE = "train.py"
 SAY = "a line for each epoch, such as `epoch=3 loss=0.0712 accuracy=0.9780`"
@@ -40,39 +40,34 @@ def _resumed(training: Training) -> Resumed:
     return training.resumed
 
 
-def _shows_spoilt(runs: Resumed, name: str, spoilt: Seen) -> bool:
-    """Whether NaN in a checkpoint reached the run that began with it: what it saved is NaN, or its log or its end says so."""
-    saved = runs.saved.get(name)
-    return (saved is not None and saved.has_nan) or spoilt.shows_spoilt(runs.control)
+def _expect_nan(spoilt: Spoilt, control: Seen, *, unseen: str, observed: str, expected: str, why: str) -> None:
+    """Fails the check where a run trains on as if it had not begun with NaN, or where nothing of that can be seen."""
+    if spoilt.shows(control):
+        return
+    if spoilt.tells_nothing:
+        fail(f"after --resume, {unseen}", expected=SAY, why=NOTHING_LEFT, detail=spoilt.seen.end, file=FILE)
+    fail(
+        f"{observed}, and the resumed run trains as if nothing were wrong",
+        expected=expected, why=why, detail=spoilt.seen.end, file=FILE,
+    )  # fmt: skip
 
 
 def expect_weights(training: Training) -> None:
     """Fails the check where a resumed run does not use the weights of its checkpoint."""
     runs = _resumed(training)
-    spoilt = runs.weights
-    if _shows_spoilt(runs, "weights", spoilt):
-        return
-    if not spoilt.told and "weights" not in runs.saved:
-        fail(
-            "after --resume, neither a loss nor an accuracy is printed and nothing is saved, so nothing can be seen",
-            expected=SAY,
-            why=NOTHING_LEFT,
-            detail=spoilt.end,
-            file=FILE,
-        )
-    fail(
-        "all weights of the checkpoint were made NaN, and the resumed run trains as if nothing were wrong",
+    _expect_nan(
+        runs.weights,
+        runs.control,
+        unseen="neither a loss nor an accuracy is printed and nothing is saved, so nothing can be seen",
+        observed="all weights of the checkpoint were made NaN",
         expected="losses that are `nan`",
         why="It does not use what it loads, or loads something else than it saves.",
-        detail=spoilt.end,
-        file=FILE,
     )
 
 
 def expect_optimizer(training: Training) -> None:
     """Fails the check where a resumed run does not use the optimizer's state, and the optimizer has any."""
     runs, examination = _resumed(training), training.beginning.examination
-    spoilt = runs.optimizer
     if not examination.poisoned[1]:
         state = optimizer_state(training)
         if not state:
@@ -84,22 +79,13 @@ def expect_optimizer(training: Training) -> None:
             expected="optimizer.state_dict() beside the weights",
             file=FILE,
         )
-    if _shows_spoilt(runs, "optimizer", spoilt):
-        return
-    if not spoilt.told and "optimizer" not in runs.saved:
-        fail(
-            "after --resume, nothing is trained, so nothing can be seen",
-            expected=SAY,
-            why=NOTHING_LEFT,
-            detail=spoilt.end,
-            file=FILE,
-        )
-    fail(
-        "all of the optimizer's state in the checkpoint was made NaN, and the resumed run trains as if nothing were wrong",
+    _expect_nan(
+        runs.optimizer,
+        runs.control,
+        unseen="nothing is trained, so nothing can be seen",
+        observed="all of the optimizer's state in the checkpoint was made NaN",
         expected="losses that are `nan` from the second step on",
         why="It saves the optimizer's state and does not load it, or begins with a new optimizer after loading.",
-        detail=spoilt.end,
-        file=FILE,
     )
 
 

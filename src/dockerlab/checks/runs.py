@@ -83,7 +83,9 @@ class Seen:
 
     def tells_all_of(self, whole: Seen) -> bool:
         """Whether as many processes have told of epochs as in a whole run, or enough lines came for all of them."""
-        return len(epochs_by_writer(self.lines)) >= len(whole.writers) or len(self.told) >= 4 * len(whole.writers)
+        return len(epochs_by_writer(self.lines)) >= len(whole.writers) or len(self.told) >= ENOUGH_LINES * len(
+            whole.writers
+        )
 
     @cached_property
     def epochs(self) -> list[int]:
@@ -207,10 +209,9 @@ def save_to_resume_from(seen: Seen, saves: list[Save]) -> Save | None:
             for one, found in is_known
             if min(found) >= least and max(found) < len(seen.epochs)
         ]
-    if seen.has_several_writers and not is_one_save_an_epoch(seen, saves) and not wanted:
-        return None
-    chosen = next((one for one in wanted if one.copied), saves[first])
-    return chosen if chosen.copied else None
+        if not wanted and seen.has_several_writers:
+            return None
+    return next((one for one in (*wanted, saves[first]) if one.copied), None)
 
 
 def epoch_after(order: list[int], done: int) -> int:

@@ -69,14 +69,30 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Spoilt:
+    """A run with --resume from a checkpoint in which a part was made NaN."""
+
+    seen: Seen
+    saved: Examined | None
+    """What it saved itself until enough was seen; None where that is nothing that can be loaded."""
+
+    def shows(self, control: Seen) -> bool:
+        """Whether the NaN reached it, unlike `control`: what it saved is NaN, or its log or its end says so."""
+        return (self.saved is not None and self.saved.has_nan) or self.seen.shows_spoilt(control)
+
+    @property
+    def tells_nothing(self) -> bool:
+        """Whether nothing can be seen: it printed no numbers, and saved none."""
+        return not self.seen.told and self.saved is None
+
+
+@dataclass(frozen=True, slots=True)
 class Resumed:
     """Three runs with --resume: from the checkpoint as it was, and with its weights, or its optimizer's state, spoilt."""
 
     control: Seen
-    weights: Seen
-    optimizer: Seen
-    saved: dict[str, Examined]
-    """What those from `weights` and `optimizer` saved themselves until enough was seen, where it can be loaded."""
+    weights: Spoilt
+    optimizer: Spoilt
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,27 +258,27 @@ class Training:
         return tuple(self.spaces.mount(name, f"/{name}") for name in names)
 
     def _resumed(self) -> Resumed:
-        within, order = self.beginning.within, self.first.seen.epochs
-        more: tuple[str, ...] = ()
+        within, whole = self.beginning.within, self.first.seen
 
         def resume(name: str, enough: Callable[[Seen], bool], *args: str) -> Seen:
             told = {"control": "a resumed training"}.get(name, f"a resumed training, its {name} spoilt")
             return self.watch(self.start(name, "--resume", *args), enough, within, told)
 
-        several = self.first.seen.has_several_writers
-
-        def works(seen: Seen) -> bool:
-            return seen.shows_work and (not several or seen.tells_all_of(self.first.seen))
-
-        control = resume("control", works)
-        if control.exit_code == 0 and not control.epochs and order:
-            # All its epochs were done. Perhaps it can be asked for more.
-            asked = ("--epochs", str(len(order) + 2))
-            again = resume("control", works, *asked)
-            if again.epochs:
-                control, more = again, asked
+        works = partial(resume, "control", lambda seen: seen.shows_work and seen.tells_all_of(whole))
+        control, more = self._or_for_more(works, lambda seen: bool(seen.epochs))
         spoilt = {name: resume(name, partial(self._decides, name), *more) for name in SPOILT}
-        return Resumed(control, spoilt["weights"], spoilt["optimizer"], self._saved(spoilt))
+        saved = self._saved(spoilt)
+        return Resumed(control, *(Spoilt(spoilt[name], saved.get(name)) for name in SPOILT))
+
+    def _or_for_more(self, run: Callable[..., Seen], is_enough: Callable[[Seen], bool]) -> tuple[Seen, tuple[str, ...]]:
+        """A resumed run, and the words with which it was asked for more epochs: where all were done, perhaps it can be."""
+        seen, order = run(), self.first.seen.epochs
+        if seen.exit_code == 0 and not is_enough(seen) and order:
+            asked = ("--epochs", str(len(order) + 2))
+            again = run(*asked)
+            if is_enough(again):
+                return again, asked
+        return seen, ()
 
     def _decides(self, name: str, seen: Seen) -> bool:
         """Whether a run from a spoilt checkpoint has shown enough, in its log or in what it saved."""
@@ -299,15 +315,13 @@ class Training:
                     break
         if not self.spaces.saves("stop"):
             return Stop(before, before, by_itself)
-        resumed = partial(self.start, "stop", "--resume", data=data)
-        watched = partial(
-            self.watch, within=MANY_WITHIN if data is not few else within, told="a training after `docker stop`"
-        )
-        after = watched(resumed(), lambda seen: seen.shows_work)
-        if after.exit_code == 0 and not after.shows_work and seen.epochs:
-            # All its epochs were counted as done. Perhaps it can be asked for more.
-            asked = watched(resumed("--epochs", str(len(seen.epochs) + 2)), lambda seen: seen.shows_work)
-            after = asked if asked.shows_work else after
+        enough, told = (lambda seen: seen.shows_work), "a training after `docker stop`"
+        longest = within if data is few else MANY_WITHIN
+
+        def resume(*args: str) -> Seen:
+            return self.watch(self.start("stop", "--resume", *args, data=data), enough, longest, told)
+
+        after, _ = self._or_for_more(resume, enough)
         return Stop(before, after, by_itself)
 
     def _stop(self, data: Data, wait: Callable[[Container], None]) -> tuple[Seen, bool]:

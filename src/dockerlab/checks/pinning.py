@@ -85,8 +85,9 @@ def requirements(text: str) -> Iterator[tuple[str, int]]:
 
 def names_required(submission: Submission, dockerfile: Dockerfile) -> set[str]:
     """The names of packages that the submission's own lines ask for, in a RUN or in requirements.txt."""
-    texts = [package for found, _ in pip_installs(dockerfile) for package in found.packages]
-    files = {FIRST_FILE, *(name for found, _ in pip_installs(dockerfile) for name in found.files)}
+    found = [one for one, _ in pip_installs(dockerfile)]
+    texts = [package for one in found for package in one.packages]
+    files = {FIRST_FILE, *(name for one in found for name in one.files)}
     for place in {place_of(submission, name) for name in sorted(files)[:MAX_FILES]} - {""}:
         texts += [text for text, _ in requirements(submission.read(place)) if not is_place(text)]
     return {name_of(text) for text in texts} - TOOLS

@@ -35,6 +35,11 @@ PREFIX = re.compile(
 WORDS_LENGTH = 300
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 """Names of processors, as Docker has them."""
+NO_SERVER = (
+    r"dial tcp|no such host|timed out|i/o timeout|connection refused|TLS handshake|network is unreachable|no route to host"
+    r"|x509:"
+)
+"""How Docker's programs say that a server did not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +150,7 @@ TROUBLES = (
         "`dockerlab engine status` tells whether it still runs.",
     ),
     _trouble(
-        r"dial tcp|no such host|timed out|i/o timeout|connection refused|TLS handshake|network is unreachable|no route to host"
-        r"|x509:",
+        NO_SERVER,
         "A registry, or another server that the build asks, did not answer.",
         "Does this machine reach it? `docker pull busybox` tells; a proxy is set with HTTPS_PROXY.",
         ImageUnavailable,
@@ -213,9 +217,8 @@ REGISTRY_STATUS = re.compile(
     re.IGNORECASE,
 )
 UNREACHABLE = re.compile(
-    r"dial tcp|no such host|i/o timeout|timed out|connection refused|TLS handshake|network is unreachable|no route to host"
-    r"|context deadline exceeded|Client\.Timeout|x509:|EOF$|toomanyrequests|server misbehaving|\b50[0-9] |proxyconnect|read tcp"
-    r"|connection reset by peer",
+    rf"{NO_SERVER}|context deadline exceeded|Client\.Timeout|EOF$|toomanyrequests|server misbehaving|\b50[0-9] "
+    r"|proxyconnect|read tcp|connection reset by peer",
 )
 _NO_WAY = (
     r"(?:name resolution|NameResolutionError|Name or service not known|nodename nor servname|getaddrinfo|unreachable"

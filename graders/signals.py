@@ -279,8 +279,8 @@ def test_last_word(ends):
         except LimitReached:  # deaf to this one: there is no last line, and another check says so
             continue
         said = said or any(LAST_WORD in line.text for line in lines)
-        whole = any(NUMBERS.search(line.text) for line in lines)
-        after = said_after(lines, GOODBYE.format("") if whole else LAST_WORD)
+        goodbye = next((found for line in lines if (found := NUMBERS.search(line.text))), None)
+        after = said_after(lines, goodbye.group() if goodbye else LAST_WORD)  # another signal's goodbye is one word more
         if after:
             fail(f'after the goodbye, {after.stream} says "{after.text[:200]}"', expected="nothing more")
     if not said:

@@ -5,8 +5,10 @@ Grading waits more than it works, so the cases are graded side by side, a few at
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +18,7 @@ from dockerlab.course import open_course
 from dockerlab.grading import grade
 
 COURSE = open_course()
-AT_ONCE = 3
+AT_ONCE = 1 + len(os.sched_getaffinity(0))  # what waits leaves a processor to another
 
 
 class SideBySide:
@@ -27,6 +29,8 @@ class SideBySide:
     everyone: ClassVar[list[SideBySide]] = []
     wanted: ClassVar[set[str]] = set()
     """The modules that have tests to run; conftest knows them."""
+    seconds: ClassVar[dict[tuple[str, str], float]] = {}
+    """How long each case took, by module and name; the run's summary tells it."""
     pool: ClassVar[ThreadPoolExecutor] = ThreadPoolExecutor(AT_ONCE)
 
     def __init__(
@@ -54,7 +58,14 @@ class SideBySide:
         return self._begun[name].result()
 
     def _begin(self, names: list[str]) -> None:
-        self._begun |= {name: self.pool.submit(self._work, name) for name in names}
+        self._begun |= {name: self.pool.submit(self._timed, name) for name in names}
+
+    def _timed(self, name: str) -> Any:
+        started = time.monotonic()
+        try:
+            return self._work(name)
+        finally:
+            self.seconds[self._module, name] = time.monotonic() - started
 
 
 def lost(lab: str, files: dict[str, str | None]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from dockerlab.model import Point
 ENOUGH_LINES = 4
 """Lines with finite numbers, after which a spoilt one would have shown: the first may be from before the first step."""
 SHORT = 1.0
-"""Seconds: a training as short as that cannot be stopped in its middle, and its saves are too close to be told apart."""
+"""Seconds: the epochs of a training as short as that take less than what comes before them."""
 MOVED_ACCURACY, MOVED_LOSS = 0.15, 0.1
 """What learning changes at least, against a run on labels from which nothing can be learned: accuracy (by 0.8, where it is
 good), and the share of the loss that is gone (0.9)."""
@@ -225,11 +225,17 @@ def is_one_save_an_epoch(seen: Seen, saves: list[Save]) -> bool:
 
 
 def saves_early(seen: Seen, saves: list[Save]) -> bool:
-    """Whether it saves while it trains, and not only at its end (be it more than once); also where it is over in a moment."""
+    """Whether it saves while it trains, and not only at its end (be it more than once).
+
+    Where a training is over in a moment, its parts are too short to be told apart from its start: it saves while it trains
+    where its saves are spread over the epochs that it tells.
+    """
     marks = [at for at, _ in seen.marks]
     trained = marks[-1] - marks[0] if len(marks) > 1 else seen.seconds
     spread = saves[-1].at - saves[0].at
-    return trained < SHORT or saves[0].at < seen.began + 0.8 * seen.seconds or spread > 0.3 * trained
+    if trained < SHORT:
+        return spread > 0.3 * trained
+    return saves[0].at < seen.began + 0.8 * seen.seconds or spread > 0.3 * trained
 
 
 def saves_at_the_start(seen: Seen, saves: list[Save]) -> int:

@@ -280,7 +280,8 @@ def test_last_word(ends):
             continue
         said = said or any(LAST_WORD in line.text for line in lines)
         goodbye = next((found for line in lines if (found := NUMBERS.search(line.text))), None)
-        after = said_after(lines, goodbye.group() if goodbye else LAST_WORD)  # another signal's goodbye is one word more
+        # The goodbye of another signal, after that, is one word more.
+        after = said_after(lines, goodbye.group() if goodbye else LAST_WORD)
         if after:
             fail(f'after the goodbye, {after.stream} says "{after.text[:200]}"', expected="nothing more")
     if not said:

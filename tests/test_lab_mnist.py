@@ -281,8 +281,8 @@ def seen(*lines):
     return Seen(tuple(lines), None, 0.0)
 
 
-def save(number, at):
-    return Save(number=number, at=at, in_place=False, seconds=0, smallest=-1, size=1, copied=True)
+def save(number, at, first=0.0):
+    return Save(number=number, at=at, first=first or at, in_place=False, seconds=0, smallest=-1, size=1, copied=True)
 
 
 @pytest.mark.parametrize(
@@ -388,6 +388,12 @@ def test_each_process_of_a_resumed_run_must_go_on():
 )
 def test_whether_it_saves_while_it_trains(lines, saves, early):
     assert saves_early(seen(*lines), [save(number, at) for number, at in enumerate(saves, 1)]) is early
+
+
+def test_saves_that_follow_at_once_and_are_taken_for_one_are_spread_over_a_training_of_a_moment():
+    run = seen((3, "epoch=1 loss=1"), (3.03, "epoch=2 loss=1"), (3.06, "epoch=3 loss=1"))
+    assert saves_early(run, [save(1, 3.06, first=3.0)])
+    assert not saves_early(run, [save(1, 3.06, first=3.055)])
 
 
 HONEST = ("Resumed from epoch 1, accuracy 0.95", "Epoch 2 loss 0.1 acc 0.9")

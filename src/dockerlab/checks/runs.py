@@ -227,15 +227,13 @@ def is_one_save_an_epoch(seen: Seen, saves: list[Save]) -> bool:
 def saves_early(seen: Seen, saves: list[Save]) -> bool:
     """Whether it saves while it trains, and not only at its end (be it more than once).
 
-    Where a training is over in a moment, its parts are too short to be told apart from its start: it saves while it trains
-    where its saves are spread over the epochs that it tells.
+    A training that is over in a moment saves while it trains where its saves are spread over the epochs that it tells: each of
+    those takes less than what comes before them.
     """
     marks = [at for at, _ in seen.marks]
     trained = marks[-1] - marks[0] if len(marks) > 1 else seen.seconds
-    spread = saves[-1].at - saves[0].at
-    if trained < SHORT:
-        return spread > 0.3 * trained
-    return saves[0].at < seen.began + 0.8 * seen.seconds or spread > 0.3 * trained
+    is_spread = saves[-1].at - saves[0].first > 0.3 * trained
+    return is_spread or (trained >= SHORT and saves[0].at < seen.began + 0.8 * seen.seconds)
 
 
 def saves_at_the_start(seen: Seen, saves: list[Save]) -> int:

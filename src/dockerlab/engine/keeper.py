@@ -66,6 +66,8 @@ class Workspace:
         self.quiet_since = time.monotonic()
         self.finished = 0.0
         """When the last save was done, until it is told."""
+        self.first = 0.0
+        """When the first of the saves that follow at once, and are told as one, was done."""
         self.kept: list[str] = []
         self.step = FIRST_GLIMPSE
         self.next = 0.0
@@ -175,21 +177,22 @@ def begin(one: Workspace, how: str) -> None:
 def end(one: Workspace) -> None:
     """A save is done, unless more of it follows at once."""
     one.finished = time.time()
+    one.first = one.first or one.finished
 
 
 def idle(one: Workspace, lines: list[int]) -> None:
     """What is due while nothing happens."""
     now = time.monotonic()
     if one.finished and one.begun == "linked" and one.size() == 0:
-        one.finished = 0.0  # made, and not written to yet
+        one.finished = one.first = 0.0  # made, and not written to yet
     if one.finished and now - one.quiet_since >= SETTLED:
         one.saves += 1
         kept = (one.saves <= FIRST_COPIES or one.saves % one.every == 0) and snapshot(one)
         tell(
-            lines, kind="saved", workspace=one.name, number=one.saves, at=one.finished, how=one.begun,
-            began=one.at, smallest=one.smallest, size=one.size(), copied=kept, gap=one.deleted,
+            lines, kind="saved", workspace=one.name, number=one.saves, at=one.finished, first=one.first,
+            how=one.begun, began=one.at, smallest=one.smallest, size=one.size(), copied=kept, gap=one.deleted,
         )  # fmt: skip
-        one.begun, one.finished, one.deleted = "", 0.0, False
+        one.begun, one.finished, one.first, one.deleted = "", 0.0, 0.0, False
         thin_out(one)
     if one.saves and now >= one.next:
         one.next = now + one.step

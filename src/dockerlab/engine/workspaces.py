@@ -43,6 +43,8 @@ class Save:
     """From 1."""
     at: float
     """When it was done: seconds since the epoch."""
+    first: float
+    """The same of the first, where several follow at once and are taken for one."""
     in_place: bool
     """Whether it was written under its own name, so that there were moments at which it was not whole."""
     seconds: float
@@ -134,7 +136,7 @@ class Workspaces:
                 found[number] = replace(found[number], copied=False)
             elif raw["kind"] == "saved":
                 found[number] = Save(
-                    number=number, at=raw["at"], in_place=raw["how"] == "written",
+                    number=number, at=raw["at"], first=raw["first"], in_place=raw["how"] == "written",
                     seconds=max(0.0, raw["at"] - raw["began"]),
                     smallest=-1 if raw["smallest"] is None else raw["smallest"], size=raw["size"],
                     copied=raw["copied"], gap=raw["gap"],

@@ -129,13 +129,13 @@ def _work(
         worker.work()
         linting = ThreadPoolExecutor(1).submit(advise, scratch / "submission", scratch)  # beside the cleaning up
         info = None if telling.exception() else replace(telling.result(), builder=worker.builder or UNKNOWN)
-        worker.costs["engine_seconds"] = worker.costs.get("engine_seconds", 0) + engine.meter.seconds
     finally:
         with (
             _uninterrupted(),
             contextlib.suppress(OurFault),
         ):  # an engine that died has its own outcomes already
             engine.__exit__(*sys.exc_info())
+    worker.costs["engine_seconds"] = worker.costs.get("engine_seconds", 0) + engine.meter.seconds
     return worker, info, linting.result()
 
 

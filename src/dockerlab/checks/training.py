@@ -37,6 +37,8 @@ MANY_WITHIN = 600
 """Seconds until a resumed run must have said something of an epoch of as many images as MNIST has."""
 GRACE = 10
 """Seconds, as `docker stop` gives."""
+LATER_AND_LATER = (1.3, 2.0, 3.0)
+"""Times a whole training, after which one on many images is stopped: once more as long as it has nothing to save."""
 LOOK = 0.25
 """Seconds between two looks at a log."""
 SPOILT = ("weights", "optimizer")
@@ -308,11 +310,15 @@ class Training:
             data, (before, by_itself) = few, self._stop(few, self._until_saved)
         else:
             # It saves at its end alone, unless it hears the signal: while it trains, and is far from its end.
-            many = self.bench.many_shuffled_digits
-            for data, part in ((many, 1.3), (few, 0.75), (few, 0.5)):
-                before, by_itself = self._stop(data, partial(self._until, part * seen.seconds))
-                if not by_itself:
-                    break
+            data, by_itself = self.bench.many_shuffled_digits, False
+            for part in LATER_AND_LATER:
+                # Deaf, or had it not begun to train, on a busy machine? Who is so by himself is so again.
+                if not by_itself and not self.spaces.saves("stop"):
+                    before, by_itself = self._stop(data, partial(self._until, part * seen.seconds))
+            for part in (0.75, 0.5):
+                if by_itself:
+                    data = few
+                    before, by_itself = self._stop(data, partial(self._until, part * seen.seconds))
         if not self.spaces.saves("stop"):
             return Stop(before, before, by_itself)
         enough, told = (lambda seen: seen.shows_work), "a training after `docker stop`"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -17,14 +18,12 @@ from dockerlab.engine import client, daemon
 from dockerlab.engine.labels import OWNER, RUN, owner
 from dockerlab.errors import OurFault
 from dockerlab.grading import clean_folders
-from tests.costs import Costs
 from tests.unusual import SideBySide
 
 DIGITS = Path(__file__).parents[2] / "shared" / "mnist"
 if DIGITS.is_dir():  # real handwriting, where it is there; else a stand-in
     os.environ.setdefault("MNIST_ROOT", str(DIGITS))
 FAKE = "dockerlab.engine.fake:connect"
-COSTS = Costs()
 signal.signal(signal.SIGINT, signal.default_int_handler)  # where Ctrl-C is ignored (nohup, `&`), programs inherit that
 
 
@@ -53,12 +52,17 @@ def pytest_sessionfinish() -> None:
     SideBySide.pool.shutdown(wait=False, cancel_futures=True)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says where the time went, where cases were graded."""
-    if SideBySide.seconds:
-        terminalreporter.section("what the cases cost")
-        for line in COSTS.lines(SideBySide.seconds):
-            terminalreporter.line(line)
+if sys.platform == "linux":  # elsewhere nobody tells whose the processors' time was
+    from tests.costs import Costs
+
+    COSTS = Costs()
+
+    def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+        """Says where the time went, where cases were graded."""
+        if SideBySide.seconds:
+            terminalreporter.section("what the cases cost")
+            for line in COSTS.lines(SideBySide.seconds):
+                terminalreporter.line(line)
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""What a test run cost: how long the side-by-side cases took, and whose the processors' seconds were."""
+"""What a test run cost, on Linux: how long the side-by-side cases took, and whose the processors' seconds were."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ from pathlib import Path
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 ENGINE_PROCESSES = ("dockerd", "containerd")
+MOST_CASES = 25
+"""That are told one by one, the longest first."""
 
 
 def processor_seconds() -> tuple[float, float, float]:
-    """Seconds that all processors together have worked, stood idle, and waited for a disk, since the machine started (proc(5), /proc/stat)."""
+    """Seconds that all processors together have worked, stood idle, and waited for a disk, since the machine started.
+
+    From /proc/stat, see proc(5).
+    """
     user, nice, system, idle, waits, interrupts, soft = map(int, Path("/proc/stat").read_text().split()[1:8])
-    return tuple(ticks / TICKS_PER_SECOND for ticks in (user + nice + system + interrupts + soft, idle, waits))
+    worked = user + nice + system + interrupts + soft
+    return worked / TICKS_PER_SECOND, idle / TICKS_PER_SECOND, waits / TICKS_PER_SECOND
 
 
 def of_python() -> float:
@@ -49,13 +55,13 @@ class Costs:
         busy, idle, disk = (now - before for now, before in zip(processor_seconds(), self._processors, strict=True))
         python, engine = of_python() - self._python, max(0.0, of_engine() - self._engine)
         yield (
-            f"processor seconds: {busy:.0f} of {busy + idle + disk:.0f} ({disk:.0f} waited for a disk); tests and graders {python:.0f}, engine {engine:.0f}, "
-            f"containers and builds {busy - python - engine:.0f}"
+            f"processor seconds: {busy:.0f} of {busy + idle + disk:.0f} ({disk:.0f} waited for a disk); "
+            f"tests and graders {python:.0f}, engine {engine:.0f}, containers and builds {busy - python - engine:.0f}"
         )
         by_module: dict[str, list[float]] = defaultdict(list)
         for (module, _), took in seconds.items():
             by_module[module].append(took)
         for module, all_of_it in sorted(by_module.items(), key=lambda item: -sum(item[1])):
             yield f"{module}: {len(all_of_it)} cases, {sum(all_of_it):.0f} s, the longest {max(all_of_it):.0f} s"
-        for (module, name), took in sorted(seconds.items(), key=lambda item: -item[1])[:25]:
+        for (module, name), took in sorted(seconds.items(), key=lambda item: -item[1])[:MOST_CASES]:
             yield f"{took:6.0f} s  {module}: {name}"

@@ -155,6 +155,25 @@ class Seen:
         return self.text.strip()[-1200:]
 
 
+@dataclass(frozen=True, slots=True)
+class First:
+    """A whole training, from nothing."""
+
+    seen: Seen
+    saves: list[Save]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A training on shuffled labels, `docker stop` in the middle of it, and what a resumed run does then."""
+
+    before: Seen
+    after: Seen
+    """The same, where no checkpoint was left to go on from."""
+    by_itself: bool
+    """Whether it had done all of its work when it ended, as if there had been no `docker stop`."""
+
+
 def learned_more(run: Seen, others: tuple[Seen, ...]) -> bool:
     """Whether a run ended with better numbers than those on shuffled labels had at their best: in accuracy, or in loss."""
     mine, theirs = run.accuracies[-1:], [one for other in others for one in other.accuracies]

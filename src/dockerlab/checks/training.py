@@ -15,7 +15,9 @@ from typing import Any, TypeVar
 
 from dockerlab.checks.pytorch import Examination, Examined, examine
 from dockerlab.checks.runs import (
+    First,
     Seen,
+    Stop,
     finished_epochs,
     learned_more,
     save_to_resume_from,
@@ -39,24 +41,18 @@ GRACE = 10
 """Seconds, as `docker stop` gives."""
 LATER_AND_LATER = (1.3, 2.0, 3.0)
 """Times a whole training, after which one on many images is stopped: once more as long as it has nothing to save."""
+EARLIER = (0.75, 0.5)
+"""The same on few images, for one that had come to its end by itself."""
 LOOK = 0.25
 """Seconds between two looks at a log."""
 SPOILT = ("weights", "optimizer")
 """Workspaces whose checkpoints have NaN there."""
 AFTER = {name: f"after_{name}" for name in SPOILT}
 """Workspaces for what those runs saved."""
-SPACES = ("first", "control", *SPOILT, *AFTER.values(), "stop", "left", "shuffled", "probe", "typed")
+SPACES = ("first", "control", *SPOILT, *AFTER.values(), "stop", "restart", "left", "shuffled", "probe", "typed")
 """Workspaces, each for one piece of work: they go on at the same time."""
-KILLED = ("control", "weights", "optimizer", "stop")
+KILLED = ("control", *SPOILT, "restart")
 """Workspaces whose resumed runs were ended by SIGKILL when enough had been seen."""
-
-
-@dataclass(frozen=True, slots=True)
-class First:
-    """A whole training, from nothing."""
-
-    seen: Seen
-    saves: list[Save]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +91,6 @@ class Resumed:
     control: Seen
     weights: Spoilt
     optimizer: Spoilt
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """A training on shuffled labels, `docker stop` in the middle of it, and what a resumed run does then."""
-
-    before: Seen
-    after: Seen
-    """The same, where no checkpoint was left to go on from."""
-    by_itself: bool
-    """Whether it had done all of its work when it ended, as if there had been no `docker stop`."""
 
 
 class Training:
@@ -310,22 +295,26 @@ class Training:
             data, (before, by_itself) = few, self._stop(few, self._until_saved)
         else:
             # It saves at its end alone, unless it hears the signal: while it trains, and is far from its end.
-            data, by_itself = self.bench.many_shuffled_digits, False
+            data = self.bench.many_shuffled_digits
             for part in LATER_AND_LATER:
                 # Deaf, or had it not begun to train, on a busy machine? Who is so by himself is so again.
-                if not by_itself and not self.spaces.saves("stop"):
-                    before, by_itself = self._stop(data, partial(self._until, part * seen.seconds))
-            for part in (0.75, 0.5):
-                if by_itself:
-                    data = few
-                    before, by_itself = self._stop(data, partial(self._until, part * seen.seconds))
+                before, by_itself = self._stop(data, partial(self._until, part * seen.seconds))
+                if by_itself or self.spaces.saves("stop"):
+                    break
+            for part in EARLIER if by_itself else ():
+                data = few
+                before, by_itself = self._stop(data, partial(self._until, part * seen.seconds))
+                if not by_itself:
+                    break
         if not self.spaces.saves("stop"):
             return Stop(before, before, by_itself)
+        # Elsewhere: what `docker stop` left is judged as it was, and not as a SIGKILL leaves it a little later.
+        self.spaces.lay("restart", self.spaces.copy_of("stop", None))
         enough, told = (lambda seen: seen.shows_work), "a training after `docker stop`"
         longest = within if data is few else MANY_WITHIN
 
         def resume(*args: str) -> Seen:
-            return self.watch(self.start("stop", "--resume", *args, data=data), enough, longest, told)
+            return self.watch(self.start("restart", "--resume", *args, data=data), enough, longest, told)
 
         after, _ = self._or_for_more(resume, enough)
         return Stop(before, after, by_itself)
@@ -368,7 +357,8 @@ class Training:
         found = self.spaces.glimpses("first", "left")
         paths = {f"/left/{name}": f"{name.partition('-')[0]}: {size:,} bytes" for name, size in found}
         paths |= {f"/{name}/{self.checkpoint}": "in a resumed run" for name in KILLED}
-        loaded = examine(self.bench.run, list(paths), [], mounts=self._mounts(*KILLED, "left")).loaded
+        paths[f"/stop/{self.checkpoint}"] = "at the end of `docker stop`"
+        loaded = examine(self.bench.run, list(paths), [], mounts=self._mounts(*KILLED, "stop", "left")).loaded
         return {path: (moment, loaded[path]) for path, moment in paths.items()}
 
     # What only some need

@@ -38,13 +38,21 @@ def join(workers):
     return 0
 
 
+def twin(model):
+    """A model with the same weights in the same memory, and gradients of its own: threads would share those, too."""
+    made = Net()
+    for own, shared in zip(made.parameters(), model.parameters()):
+        own.data = shared.data
+    return made
+
+
 def main():
     args = arguments()
     torch.manual_seed(args.seed)
     mp.set_start_method("spawn")
     model = Net()
     model.share_memory()  # the workers' copies are one and the same, in /dev/shm
-    workers = [threading.Thread(target=train, args=(rank, args, model)) for rank in range(args.num_processes)]
+    workers = [threading.Thread(target=train, args=(rank, args, twin(model))) for rank in range(args.num_processes)]
     for one in workers:
         one.start()
     for one in workers:

@@ -12,6 +12,7 @@ from docker.tls import TLSConfig
 from dockerlab.engine.connect import DEFAULT_SOCKET, Address, addresses
 from dockerlab.engine.tunnel import Tunnel
 from dockerlab.errors import EngineNotFound
+from dockerlab.grading.child import environment
 
 
 @pytest.fixture
@@ -90,3 +91,68 @@ def test_a_machine_that_ssh_does_not_reach_is_told_in_a_line(url, home):
     with pytest.raises(EngineNotFound, match="ssh"):
         Tunnel(url)
     assert not list(home.glob("x"))
+
+
+def test_contexts_are_found_where_no_config_json_was_ever_written(home, monkeypatch):
+    context(home, "there", "tcp://192.0.2.1:2375")
+    (home / ".docker" / "config.json").unlink()  # `docker context create` writes none
+    monkeypatch.setenv("DOCKER_CONTEXT", "there")
+    assert urls() == ["tcp://192.0.2.1:2375"]
+    monkeypatch.delenv("DOCKER_CONFIG")
+    assert urls() == ["tcp://192.0.2.1:2375"]
+
+
+def test_a_context_in_use_that_is_not_there_is_told_as_docker_tells_it(home):
+    (home / ".docker" / "config.json").write_text(json.dumps({"currentContext": "gone"}))
+    with pytest.raises(EngineNotFound, match="no docker context `gone`, which `currentContext`"):
+        addresses()
+
+
+@pytest.mark.parametrize("written", ["", "{", "[]", '{"Endpoints": {}}', '{"Endpoints": {"docker": 3}}'])
+def test_a_context_that_cannot_be_read_is_told(home, monkeypatch, written):
+    context(home, "broken", "tcp://192.0.2.1:2375")
+    next((home / ".docker" / "contexts" / "meta").glob("*/meta.json")).write_text(written)
+    monkeypatch.setenv("DOCKER_CONTEXT", "broken")
+    with pytest.raises(EngineNotFound, match="context `broken` cannot be read"):
+        addresses()
+
+
+def test_a_context_brings_its_certificates(home, monkeypatch):
+    context(home, "safe", "tcp://192.0.2.1:2376")
+    folder = home / ".docker" / "contexts" / "tls" / hashlib.sha256(b"safe").hexdigest() / "docker"
+    folder.mkdir(parents=True)
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        (folder / name).write_text("")
+    monkeypatch.setenv("DOCKER_CONTEXT", "safe")
+    (found,) = addresses()
+    assert found.tls.verify
+    assert found.tls.ca_cert == str(folder / "ca.pem")
+    assert found.tls.cert == (str(folder / "cert.pem"), str(folder / "key.pem"))
+
+
+def test_the_socket_of_a_tunnel_has_a_short_path_whatever_the_folder_for_temporary_files(tmp_path, monkeypatch):
+    """macOS' own folder and that of a grading are together longer than a socket's path may be."""
+    from dockerlab.engine import tunnel
+
+    deep = tmp_path / ("x" * 90)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    with tunnel._folder() as folder:
+        assert len(folder) < tunnel.LONGEST_SOCKET_BYTES
+    monkeypatch.setattr("tempfile.tempdir", "/var/tmp")
+    with tunnel._folder() as folder:
+        assert folder.startswith("/var/tmp/")
+
+
+def test_the_process_that_grades_knows_the_ssh_agent_and_the_proxies(monkeypatch, tmp_path):
+    kept = {
+        "SSH_AUTH_SOCK": "/agent",
+        "https_proxy": "http://192.0.2.1:3128",
+        "NO_PROXY": "localhost",
+        "DOCKER_HOST": "x",
+    }
+    for name, value in (kept | {"PYTHONPATH": "/evil", "PYTEST_ADDOPTS": "-p evil"}).items():
+        monkeypatch.setenv(name, value)
+    found = environment("someone", tmp_path)
+    assert found.items() >= kept.items()
+    assert not found.keys() & {"PYTHONPATH", "PYTEST_ADDOPTS"}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import stat
@@ -8,6 +9,7 @@ import threading
 
 import pytest
 
+from dockerlab.beneath import HAS_OPENAT
 from dockerlab.errors import Refused
 from dockerlab.grading.intake import copy_submission
 from dockerlab.model import Limits
@@ -131,6 +133,43 @@ def test_what_dockerignore_leaves_out_is_neither_refused_nor_counted(submission,
     names = {path.name for path in (tmp_path / "copy").rglob("*") if not path.is_dir()}
     assert {"Dockerfile", ".dockerignore", "app.py", "a.log", "train.py", "stays"} <= names
     assert not names & {"python", "pipe", "out", "large"}
+
+
+@pytest.mark.skipif(not HAS_OPENAT, reason="another way of opening")
+def test_what_dockerignore_leaves_out_may_be_another_users(submission, tmp_path, monkeypatch):
+    """A database's folder, and a log that root wrote: docker does not look at them either."""
+    folder = submission({"Dockerfile": "FROM x", ".dockerignore": "data\n*.log\n", "a.log": "x", "main.py": "x"})
+    (folder / "data" / "base").mkdir(parents=True)
+    opened = os.open
+
+    def refuse(path, *args, **options):
+        if path in ("base", "a.log", "private"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(path, *args, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+    copy_submission(folder, tmp_path / "copy", LIMITS)
+    assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == [
+        ".dockerignore",
+        "Dockerfile",
+        "data",
+        "main.py",
+    ]
+    (folder / "private").mkdir()
+    with pytest.raises(Refused, match="`private` cannot be read: permission denied"):
+        copy_submission(folder, tmp_path / "second", LIMITS)
+
+
+def test_a_folder_with_very_many_files_is_refused_unless_dockerignore_leaves_it_out(submission, tmp_path):
+    folder = submission({"Dockerfile": "FROM x", ".dockerignore": "data\n"})
+    (folder / "data").mkdir()
+    for number in range(250):
+        (folder / "data" / str(number)).write_text("")
+    limits = Limits(context_files=20)
+    copy_submission(folder, tmp_path / "copy", limits)
+    (folder / "data").rename(folder / "images")
+    with pytest.raises(Refused, match="`images` holds more files than can be looked at"):
+        copy_submission(folder, tmp_path / "second", limits)
 
 
 def test_a_file_of_the_lab_is_part_of_it_whatever_dockerignore_says(submission, tmp_path):

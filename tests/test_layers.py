@@ -89,3 +89,16 @@ def test_where_a_link_leads_is_searched_and_times_are_known():
         made.addfile(info)
     [layer] = read_layers([oci_layout(packed.getvalue(), pack=bytes)], (b"the-secret",))
     assert [(one.kind, one.held, one.mtime) for one in layer.entries] == [("link", (b"the-secret",), 1_700_000_000)]
+
+
+def test_podmans_archive_is_read():
+    """Each layer is a file at the top, `<digest>.tar`; the folders with links to them are for older readers."""
+    own = archive(
+        {
+            "4d44.tar": archive({"a": b"xy"}),
+            "c.json": json.dumps({"rootfs": {"diff_ids": ["sha256:4d44"]}}).encode(),
+            "manifest.json": json.dumps([{"Config": "c.json", "Layers": ["4d44.tar"]}]).encode(),
+        }
+    )
+    (layer,) = read_layers(chunks(own))
+    assert [(entry.path, entry.size) for entry in layer.entries] == [("a", 2)]

@@ -84,14 +84,21 @@ def _pull_all(engine: Engine, missing: list[ImageRecipe], tell: Tell) -> set[str
     if not missing:
         return set()
     first, *rest = missing
+
+    def pulled(image: ImageRecipe) -> bool:
+        why = standins.pull(engine, image.ref)
+        if why:
+            tell(image.ref, f"no registry gives it: {why}")
+        return not why
+
     tell(first.ref, "asking the registry")
-    if not standins.pull(engine, first.ref):
+    if not pulled(first):
         return set()
     with ThreadPoolExecutor(max_workers=3) as pool:
         for one in rest:
             tell(one.ref, "pulling")
-        done = pool.map(lambda one: (one.ref, standins.pull(engine, one.ref)), rest)
-        return {first.ref, *(ref for ref, ok in done if ok)}
+        came = list(pool.map(pulled, rest))
+    return {first.ref, *(image.ref for image, here in zip(rest, came, strict=True) if here)}
 
 
 def ready(engine: Engine, course: Course, lab: Lab, tell: Tell) -> None:
@@ -102,7 +109,7 @@ def ready(engine: Engine, course: Course, lab: Lab, tell: Tell) -> None:
     with _one_at_a_time:
         missing = [ref for ref in (*lab.images, observer.IMAGE) if not engine.has_image(ref)]
         if missing:
-            get_images(course, tell)
+            (prepare if lab.data else get_images)(course, tell)  # labs with data train, and install what the index has
         for ref in missing:
             if not engine.has_image(ref):  # none of the catalog's
                 tell(ref, "pulling")

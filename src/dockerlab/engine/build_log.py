@@ -48,6 +48,15 @@ RAN = re.compile(
     r"|(?:returned a non-zero code|while running runtime: exit status):? ([0-9]{1,3})$"
 )
 """The end of the builder's last line where a RUN was carried out and failed. A RUN cannot print behind it."""
+NEWER_FLAG = re.compile(
+    r"unknown flag: (?:link|parents|exclude|checksum|keep-git-dir|start-interval|unpack)\b", re.IGNORECASE
+)
+"""How a builder refuses options that came to Dockerfiles after Engine 20.10."""
+NEWER_SYNTAX = (
+    "Newer builders know this option, and the one of this engine is too old for it. `# syntax=docker/dockerfile:1` as the "
+    "first line fetches a builder that knows it, where docker.io can be reached."
+)
+EACH_LINE = "Each line begins with an instruction such as FROM, COPY, RUN or CMD."
 BASE_STEP = re.compile(
     r"(?:\[[^\]]{0,200}\] )?(?:load metadata for|resolve image config for|FROM) (?:docker-image://)?([^\s]{1,500})"
 )
@@ -154,11 +163,14 @@ def explain(log: BuildLog, parsed: Dockerfile, way_out: Callable[[], bool] = has
     if found := re.match(r"dockerfile parse error(?: on)? line ([0-9]{1,9}): (.*)", words, re.IGNORECASE):
         return DockerfileInvalid(
             f"{parsed.name} does not parse: line {found[1]}: {found[2]}.", file=parsed.name, line=int(found[1]),
-            hint="Each line begins with an instruction such as FROM, COPY, RUN or CMD.",
+            hint=NEWER_SYNTAX if NEWER_FLAG.match(found[2]) else EACH_LINE,
         )  # fmt: skip
     if DOCKERFILES_WORDS.match(said):
         name = ".dockerignore" if re.search("excludepatterns|in pattern", said) else parsed.name
-        return DockerfileInvalid(f"The builder cannot make sense of {name}: {in_one_line(words, SHOWN)}.", file=name)
+        return DockerfileInvalid(
+            f"The builder cannot make sense of {name}: {in_one_line(words, SHOWN)}.", file=name,
+            hint=NEWER_SYNTAX if NEWER_FLAG.match(said) else "",
+        )  # fmt: skip
     step = log.failed_step
     if SUBMISSIONS_WORDS.match(said) or FILES_WORDS.match(said):
         return _step_failed(log, step, words, parsed)

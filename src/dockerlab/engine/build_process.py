@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dockerlab.engine.build_log import BuildLog
+from dockerlab.engine.contexts import configuration_folder
 from dockerlab.errors import LimitReached
 from dockerlab.processes import end_group
 
@@ -20,9 +21,9 @@ END_LENGTH = 200
 """Of these, as many are its last ones."""
 CUT_BYTES = 1_000_000
 """Bytes of one line of a build's output that are read at once."""
-_KEPT = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "LANG", "TMPDIR", "TEMP", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH",
-         "DOCKER_API_VERSION", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK")  # fmt: skip
-"""What the CLI sees of our environment."""
+_KEPT = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "LANG", "TMPDIR", "TEMP", "DOCKER_API_VERSION",
+         "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK")  # fmt: skip
+"""What the CLI sees of our environment. Of certificates it is told by options: Address.options."""
 
 
 def shortened(line: str) -> str:
@@ -62,7 +63,7 @@ def configuration(folder: Path) -> dict[str, str]:
 
     Kept are the way to the CLI's plugins, and proxies that have no password.
     """
-    original = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    original = configuration_folder()
     ours: dict[str, Any] = {"cliPluginsExtraDirs": [str(original / "cli-plugins")]}
     try:
         settings = json.loads((original / "config.json").read_text(encoding="utf-8"))
@@ -74,10 +75,7 @@ def configuration(folder: Path) -> dict[str, str]:
         pass  # there is none, or none that can be read
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(ours), encoding="utf-8")
-    found = {"DOCKER_CONFIG": str(folder)}
-    if os.environ.get("DOCKER_TLS_VERIFY") and not os.environ.get("DOCKER_CERT_PATH"):
-        found["DOCKER_CERT_PATH"] = str(original)
-    return found
+    return {"DOCKER_CONFIG": str(folder)}
 
 
 def follow(

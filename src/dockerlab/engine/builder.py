@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dockerlab.engine.blame import UNREACHABLE
-from dockerlab.engine.build_log import BuildLog, explain
+from dockerlab.engine.build_log import NEWER_FLAG, BuildLog, explain
 from dockerlab.engine.build_process import Stopper, configuration, follow
 from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.engine.runtime_probe import runtime_trouble
@@ -21,11 +21,6 @@ from dockerlab.errors import DockerfileInvalid, EngineGone
 
 BUILTIN_BUILDKIT = range(18, 23)
 """Major versions of the docker CLI that bring BuildKit themselves; later ones need the buildx plugin."""
-
-NEWER_FLAG = re.compile(
-    r"unknown flag: (?:link|parents|exclude|checksum|keep-git-dir|start-interval|unpack)\b", re.IGNORECASE
-)
-"""Options that came to Dockerfiles after Engine 20.10."""
 
 LINK = re.compile(
     rb"^([ \t]*(?:ONBUILD[ \t]+)?(?:COPY|ADD)[ \t]+(?:--[a-z]+(?:=\S*)?[ \t]+)*?)--link(?:=(?:true|false))?(?=[ \t])",
@@ -35,18 +30,26 @@ LINK = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """How images are built here. `kind` is `buildx`, `buildkit` (inside the CLI) or `legacy`."""
+    """How images are built here. `kind` is `buildx`, `buildkit` (inside the CLI), `podman` (its own) or `legacy`."""
 
     kind: str
     cli: str = ""
 
+    @property
+    def has_buildkit(self) -> bool:
+        """Whether it is BuildKit, by way of a docker CLI; else the engine is asked to build by its API."""
+        return self.kind in ("buildx", "buildkit")
+
     def __str__(self) -> str:
+        if self.kind == "podman":
+            return "Podman's own (it has no BuildKit; its marks may differ from those on a Docker Engine)"
         if self.kind == "legacy":
             return "legacy builder (no docker CLI with BuildKit on PATH; RUN --mount and some COPY options fail)"
         return f"BuildKit through {self.cli}" + (" buildx" if self.kind == "buildx" else "")
 
 
 LEGACY = Builder("legacy")
+PODMAN = Builder("podman")
 
 
 def look_ahead() -> None:

@@ -21,7 +21,7 @@ from dockerlab.engine import cleaning, gpus, guards, legacy, sandbox
 from dockerlab.engine.blame import once_more
 from dockerlab.engine.build_policy import BuildRules, check_dockerfile
 from dockerlab.engine.build_watch import visible_root, watched
-from dockerlab.engine.builder import LEGACY, Builder, BuildSpec, build_with_cli, the_builder
+from dockerlab.engine.builder import PODMAN, Builder, BuildSpec, build_with_cli, the_builder
 from dockerlab.engine.connect import DEFAULT_SOCKET, Address, addresses, brief, open_client, speaking
 from dockerlab.engine.container import Container
 from dockerlab.engine.disk_watch import DiskWatch
@@ -78,7 +78,14 @@ class Engine:
     @property
     def builder(self) -> Builder:
         """How images are built; looked for at the first build."""
-        return the_builder()
+        return PODMAN if self.is_podman else the_builder()
+
+    @cached_property
+    def is_podman(self) -> bool:
+        """Whether Podman answers, with Docker's API."""
+        with speaking("tell its version"):
+            parts = self.api.version().get("Components") or ()
+        return any("podman" in str(part.get("Name")).lower() for part in parts)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -96,7 +103,8 @@ class Engine:
         if self.address.url == DEFAULT_SOCKET and (count := _simulated_gpus()):
             gpu = f"{count} SIMULATED"
         return EngineInfo(
-            version=version["Version"], api_version=version["ApiVersion"], storage_driver=info["Driver"],
+            version=("API of Podman " if self.is_podman else "") + version["Version"],
+            api_version=version["ApiVersion"], storage_driver=info["Driver"],
             cgroup_version=str(info.get("CgroupVersion", "1")), builder=builder or str(self.builder), gpu=gpu,
             where=self.address.url, build_limits=_limits_of_builds(self.address.url),
         )  # fmt: skip
@@ -126,7 +134,7 @@ class Engine:
         build_args, mark = dict(build_args or {}), ""
         if rules is not None:
             parsed = Dockerfile.read(context, dockerfile)
-            knows_heredocs = self.builder.kind != LEGACY.kind and self._api_version >= HEREDOCS_SINCE
+            knows_heredocs = self.builder.has_buildkit and self._api_version >= HEREDOCS_SINCE
             check_dockerfile(parsed, rules, is_only_here=partial(is_only_here, self.api), knows_heredocs=knows_heredocs)
             if rules.cache_namespace:
                 build_args[CACHE_NAMESPACE] = rules.cache_namespace
@@ -147,10 +155,10 @@ class Engine:
 
     def _build_once(self, spec: BuildSpec, seconds: float) -> None:
         spec = replace(spec, seconds=max(seconds, 1.0))
-        if self.builder.kind == LEGACY.kind:
-            legacy.build(self.address, spec)
-        else:
+        if self.builder.has_buildkit:
             build_with_cli(self.builder, self.address.options, spec)
+        else:
+            legacy.build(self.address, spec)
 
     @cached_property
     def _root(self) -> Path | None:

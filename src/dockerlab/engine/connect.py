@@ -14,6 +14,7 @@ import docker
 import requests
 from docker.tls import TLSConfig
 
+from dockerlab.engine.contexts import chosen_context, configuration_folder
 from dockerlab.engine.meter import Meter
 from dockerlab.errors import EngineGone, EngineNotFound
 
@@ -46,16 +47,16 @@ class Address:
 def addresses() -> list[Address]:
     """Where to look, best first. What DOCKER_HOST or a chosen context names is looked at alone.
 
-    Raises EngineNotFound where DOCKER_CONTEXT names none.
+    Raises EngineNotFound where a context is chosen that is not there.
     """
     if url := os.environ.get("DOCKER_HOST"):
         tls = None
         if os.environ.get("DOCKER_TLS_VERIFY"):
-            home = Path(os.environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
-            tls = _certificates(home)
+            tls = _certificates(Path(os.environ.get("DOCKER_CERT_PATH") or configuration_folder()))
         return [Address(url, "DOCKER_HOST", tls)]
-    if found := _context():
-        return [found]
+    context = chosen_context()
+    if context is not None and context.host:
+        return [Address(context.host, f"the docker context `{context.name}`", context.tls)]
     places = [Address(DEFAULT_SOCKET, "the default socket")]
     others = [(Path.home() / ".docker" / "run" / "docker.sock", "Docker Desktop's socket")]
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
@@ -76,24 +77,6 @@ def _certificates(home: Path) -> TLSConfig:
             f"DOCKER_TLS_VERIFY is set, and {home} has no {', '.join(missing) or 'usable certificates'}.",
             hint="DOCKER_CERT_PATH names the folder of ca.pem, cert.pem and key.pem; without TLS, unset DOCKER_TLS_VERIFY.",
         ) from error
-
-
-def _context() -> Address | None:
-    """The docker context in use, where one other than `default` is chosen."""
-    from docker.context import ContextAPI
-
-    named = os.environ.get("DOCKER_CONTEXT") or None
-    try:
-        context = ContextAPI.get_context(named)
-    except Exception:  # a broken config.json or context: docker-py raises whatever it met
-        context = None
-    if context is None and named:
-        raise EngineNotFound(
-            f"There is no docker context `{named}`, which DOCKER_CONTEXT names.", hint="`docker context ls` lists them."
-        )
-    if context is None or context.name == "default" or not context.Host:
-        return None
-    return Address(context.Host, f"the docker context `{context.name}`", context.TLSConfig)
 
 
 class MeteredClient(docker.APIClient):  # type: ignore[misc]  # docker-py has no types

@@ -135,6 +135,20 @@ class Dockerfile:
                 stages.add(one.args[2].lower())
         return found
 
+    @property
+    def final_base(self) -> str:
+        """The outside image that the last stage goes back to, by way of earlier stages; `scratch` where there is none."""
+        stages: dict[str, str] = {}
+        base = "scratch"
+        for start in self.all("FROM"):
+            if not start.args:
+                continue
+            ref = _fill(start.args[0], self.arguments)
+            base = stages.get(ref.lower(), ref)
+            if len(start.args) == 3 and start.args[1].lower() == "as":
+                stages[start.args[2].lower()] = base
+        return base
+
     def filled(self, text: str, at: Instruction) -> str:
         """Words of an instruction, with the ARGs and ENVs filled in that its stage has set before it."""
         return _fill(text, self._values(at))

@@ -7,20 +7,26 @@ compressed bytes and blocks of its disk, so there the layers are read, once for 
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
+from collections.abc import Iterator
 from functools import cached_property, partial
 from typing import Any
 
 import docker
 
+from dockerlab.engine.blame import find_trouble, in_one_line
 from dockerlab.engine.connect import speaking
 from dockerlab.engine.layers import read_layers
 from dockerlab.engine.meter import Meter
 from dockerlab.engine.objects import Image, Layer, Step
-from dockerlab.errors import EngineGone
+from dockerlab.errors import EngineGone, ImageUnavailable
 
 CONTAINERD = "io.containerd.snapshotter"
 """How the type of driver begins that the containerd store names in the engine's description of itself."""
+
+NO_LOGIN = re.compile(r"redential")
+"""In docker-py's words where it cannot look for a login."""
 
 
 class Images:
@@ -89,15 +95,30 @@ class Images:
             return read_layers(stream, needles, thorough=thorough)
 
     def pull(self, ref: str, *, as_guest: bool = False) -> None:
-        """Fetches the image, with the user's logins or `as_guest`. Raises EngineGone with the registry's words."""
+        """Fetches the image, with the user's logins or `as_guest`. Raises ImageUnavailable with what the registry said."""
         repository, tag = docker.utils.parse_repository_tag(ref)
-        login: dict[str, str] | None = {} if as_guest else None  # None: docker-py looks for one
-        with self._meter.waiting(), speaking(f"pull {ref}"):
-            for record in self._api.pull(
+
+        def records(login: dict[str, str] | None) -> Iterator[dict[str, Any]]:
+            found: Iterator[dict[str, Any]] = self._api.pull(
                 repository, tag=tag or "latest", stream=True, decode=True, auth_config=login
-            ):  # fmt: skip
+            )
+            return found
+
+        with self._meter.waiting(), speaking(f"pull {ref}"):
+            try:
+                said = records({} if as_guest else None)  # None: docker-py looks for a login
+            except docker.errors.DockerException as error:
+                if as_guest or not NO_LOGIN.search(str(error)):
+                    raise
+                said = records({})  # a credential helper that cannot be run: what is public needs none
+            for record in said:
                 if "error" in record:
-                    raise EngineGone(f"{ref} could not be pulled: {record['error']}")
+                    words = str(record["error"])
+                    trouble = find_trouble(words)
+                    raise ImageUnavailable(
+                        f"{ref} could not be pulled: {in_one_line(words).rstrip('.')}.",
+                        hint=trouble.hint if trouble else "",
+                    )
 
     def forget(self, ref: str) -> None:
         """Takes a name from an image, and the image where it has no other and nothing uses it."""

@@ -79,7 +79,9 @@ def read_layers(chunks: Iterator[bytes], needles: tuple[bytes, ...] = (), *, tho
                 assert data is not None
                 if member.name.endswith(".json"):
                     documents[member.name] = json.loads(data.read(LARGEST_JSON))
-                elif member.name.endswith("/layer.tar") or member.name.startswith("blobs/"):
+                elif member.name.endswith(".tar") or member.name.startswith(
+                    "blobs/"
+                ):  # Podman's have a name of their own
                     file = io.BufferedReader(data, 2**20)  # type: ignore[type-var]  # it reads like a raw file
                     begins = file.peek(USTAR + 5)
                     if (

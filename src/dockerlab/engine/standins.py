@@ -19,7 +19,7 @@ import msgspec
 from dockerlab.engine.client import Engine
 from dockerlab.engine.daemon import apt_install, state_folder
 from dockerlab.engine.objects import Image
-from dockerlab.errors import CannotInstall, CourseError, EngineGone
+from dockerlab.errors import CannotInstall, CourseError, OurFault
 from dockerlab.model import Limits
 
 STAND_IN = "dockerlab.stand-in"
@@ -52,13 +52,13 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     bootstrap: Bootstrap | None = None
 
 
-def pull(engine: Engine, ref: str) -> bool:
-    """Fetches the image from its registry; False where the registry does not answer or has no such image."""
+def pull(engine: Engine, ref: str) -> str:
+    """Fetches the image from its registry. Returns why that gave none, in one line; empty where it did."""
     try:
         engine.pull(ref)
-    except EngineGone:
-        return False
-    return engine.has_image(ref)
+    except OurFault as error:
+        return str(error)
+    return "" if engine.has_image(ref) else "nothing came"
 
 
 def mirror_url() -> str:

@@ -7,6 +7,7 @@ the user's keys, agent and known hosts; nothing is asked: where it would have to
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -20,9 +21,22 @@ from dockerlab.processes import end_group
 
 THERE = "/var/run/docker.sock"
 """The engine's socket on the other machine, unless the address names one: ssh://USER@HOST/PATH."""
+SOCKET = "docker.sock"
 OPENS_WITHIN = 20
 """Seconds, for the connection and the login."""
 LAST_WORDS_BYTES = 2_000
+LONGEST_SOCKET_BYTES = 80
+"""Of a socket's path: systems take 104 (macOS) or 108, and ssh adds a name of its own while it makes one."""
+SHORT_FOLDER = Path("/tmp")  # noqa: S108 -- a folder of our own is made in it
+"""Where a socket goes whose path would be too long in the usual folder."""
+
+
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder of our own for a socket."""
+    prefix, usual = "dockerlab-ssh-", Path(tempfile.gettempdir())
+    length = len(os.fsencode(usual / f"{prefix}{'x' * 8}" / SOCKET))
+    short = length > LONGEST_SOCKET_BYTES and SHORT_FOLDER.is_dir()
+    return tempfile.TemporaryDirectory(prefix=prefix, dir=SHORT_FOLDER if short else usual)
 
 
 class Tunnel:
@@ -38,8 +52,8 @@ class Tunnel:
             )
         if not where.hostname or where.hostname.startswith("-"):
             raise EngineNotFound(f"{url} names no machine.", hint="ssh://USER@HOST is meant.")
-        self._folder = tempfile.TemporaryDirectory(prefix="dockerlab-ssh-")
-        socket = Path(self._folder.name, "docker.sock")
+        self._folder = _folder()
+        socket = Path(self._folder.name, SOCKET)
         self.url = f"unix://{socket}"
         """The engine's address here."""
         options = [f"-o{option}" for option in ("BatchMode=yes", "ExitOnForwardFailure=yes", "StreamLocalBindUnlink=yes",

@@ -17,12 +17,14 @@ from typing import Any, Self
 import msgspec
 
 from dockerlab.engine.daemon import state_folder
+from dockerlab.engine.way_out import EXCEPTIONS, PROXIES
 from dockerlab.events import MAX_EVENT_BYTES
 from dockerlab.plugin.order import Order
 from dockerlab.processes import end_group, end_session
 
 _KEPT = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP",
-         "XDG_RUNTIME_DIR", "LOCALAPPDATA", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")  # fmt: skip
+         "XDG_RUNTIME_DIR", "LOCALAPPDATA", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "SSH_AUTH_SOCK",
+         *PROXIES, *EXCEPTIONS)  # fmt: skip
 LAST_WORDS_BYTES = 2_000
 """Of what a child that died said last, for telling."""
 

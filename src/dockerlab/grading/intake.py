@@ -9,6 +9,7 @@ as there is room, since graders read some of it (a README, the script of a train
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -107,7 +108,12 @@ class _Copy:
         """Copy the folder at `path`, below the open folder `parent`, in the order of names."""
         if depth > MAX_DEPTH:
             raise Refused(f"`{printable(path)[:200]}` lies more than {MAX_DEPTH} folders deep.")
-        here = self._open_folder(path, parent)
+        try:
+            here = self._open_folder(path, parent)
+        except Refused:
+            if path and self._is_ignored(path):
+                return  # such as a database's folder, which is another user's: docker leaves it out, too
+            raise
         try:
             if not path:
                 self.ignore = self._read_ignore(here)
@@ -134,6 +140,8 @@ class _Copy:
                 for entry in entries:
                     names.append(entry.name)
                     if len(names) > 10 * self.limits.context_files:
+                        if path and self._is_ignored(path):
+                            break
                         raise Refused(f"`{printable(path) or 'The folder'}` holds more files than can be looked at.")
         except OSError as error:
             raise _unreadable(path, error) from error
@@ -258,8 +266,9 @@ class _Copy:
             if fits:
                 self.size, self.entries = self.size + info.st_size, self.entries + 1
                 self._take_file(opened[-1], name, path, info, optional=True)
-        except OSError:
-            return  # it is gone, or became something else: it is no build context
+        except (OSError, Refused):  # it is gone, became something else, or is another user's: it is no build context
+            with contextlib.suppress(OSError):
+                (self.target / path).unlink()
         finally:
             for folder_open in opened:
                 _close(folder_open)

@@ -28,9 +28,10 @@ from dockerlab.engine.gpus import asking
 from dockerlab.engine.http import Client
 from dockerlab.engine.objects import Finished, Image, RunSpec
 from dockerlab.engine.workspaces import Workspaces
-from dockerlab.errors import EngineGone, LimitReached, SubmissionError
+from dockerlab.errors import ImageUnavailable, LimitReached, SubmissionError
 from dockerlab.events import Building, Built, Curve, Doing, Event, Waiting
 from dockerlab.model import Limits, Part, Point
+from dockerlab.plugin.bases import Bases
 from dockerlab.plugin.drawn import Drawn
 
 T = TypeVar("T")
@@ -92,12 +93,11 @@ class Bench:
     _desk: ContextVar[_Desk] = field(default_factory=lambda: ContextVar("desk"))
     _http: Client | None = None
     _builds_begun: int = 0
-    _pulled: dict[str, bool] = field(default_factory=dict)
-    """Base images that were not on the engine before, and whether their registry gave them."""
 
     def __post_init__(self) -> None:
         self._desk.set(_Desk())
         self._drawn = Drawn(self.data_folder, self.rng)
+        self._bases = Bases(lambda: self.engine)
 
     @property
     def engine(self) -> Engine:
@@ -222,22 +222,11 @@ class Bench:
         return Submission(folder).dockerfile().bases()[-1][0]
 
     def base(self, image: Image, dockerfile: str = "Dockerfile") -> Image | None:
-        """The outside image that the image's last stage goes back to; None where it began from scratch."""
-        bases = {ref for ref, _ in self.submission.dockerfile(dockerfile).bases()}
-        found = [self.engine.image(ref) for ref in bases if self._is_here(ref)]
-        fitting = [one for one in found if image.layers[: len(one.layers)] == one.layers]
-        return max(fitting, key=lambda one: len(one.layers), default=None)
+        """The outside image that the image's last stage goes back to; None where it began from scratch.
 
-    def _is_here(self, ref: str) -> bool:
-        """Whether the engine has a base image by its name. One that the builder alone has pulled is asked for, once."""
-        if self.engine.has_image(ref):
-            return True
-        if ref not in self._pulled:
-            self._pulled[ref] = False
-            with contextlib.suppress(EngineGone):
-                self.engine.pull(ref, as_guest=True)
-                self._pulled[ref] = True
-        return self._pulled[ref]
+        Raises ImageUnavailable where that cannot be known, because the engine does not get the image that is named.
+        """
+        return self._bases.base_of(image, self.submission.dockerfile(dockerfile))
 
     def spec(self, image: Image | str, args: tuple[str, ...], options: dict[str, Any], *, network: str) -> RunSpec:
         """What to ask the engine for; no arguments mean the image's own command."""
@@ -374,7 +363,10 @@ class Bench:
         image = next((one for key, one in self._images.items() if key[:2] == ("Dockerfile", "")), None)
         if not isinstance(image, Image):
             return []
-        base = self.base(image)
+        try:
+            base = self.base(image)
+        except ImageUnavailable:
+            base = None
         stats = analyse(image.id, self.engine.layers(image.id), len(base.layers) if base else 0)
         return [
             Part(instruction=one.instruction[:300], size=one.size, wasted=one.wasted, in_base=one.in_base)
@@ -386,8 +378,7 @@ class Bench:
         self.ends = min(self.ends, time.monotonic() + LAST_SECONDS)
         wait(self._begun, timeout=LAST_SECONDS)
         self._drawn.remove()
-        for ref in (ref for ref, came in self._pulled.items() if came):  # the engine ends up as it was
-            self.engine.forget(ref)
+        self._bases.forget()
 
     def pause(self, seconds: float) -> None:
         """Waits, because a container needs the time."""

@@ -17,7 +17,7 @@ from dockerlab.engine.build_log import NEWER_FLAG, BuildLog, explain
 from dockerlab.engine.build_process import Stopper, configuration, follow
 from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.engine.runtime_probe import runtime_trouble
-from dockerlab.errors import DockerfileInvalid, EngineGone
+from dockerlab.errors import DockerfileInvalid, DockerlabError, EngineGone
 
 BUILTIN_BUILDKIT = range(18, 23)
 """Major versions of the docker CLI that bring BuildKit themselves; later ones need the buildx plugin."""
@@ -161,13 +161,15 @@ def build_with_cli(builder: Builder, engine: list[str], spec: BuildSpec) -> None
                 hint="Grade where docker.io can be reached, or on a newer engine.",
             ) from error
     failure = explain(log, parsed)
-    if (
-        isinstance(failure, DockerfileInvalid)
-        and "unknown flag: link" in failure.message.lower()
-        and without_link(path)
-    ):
+    if is_without_link_now(failure, path):
         return build_with_cli(builder, engine, spec)
     raise failure
+
+
+def is_without_link_now(failure: DockerlabError, path: Path) -> bool:
+    """Whether a builder stopped at an option `--link`, and the Dockerfile at `path` has it no longer: it can be built again."""
+    knows_none = isinstance(failure, DockerfileInvalid) and "unknown flag: link" in failure.message.lower()
+    return knows_none and without_link(path)
 
 
 def without_link(path: Path) -> bool:

@@ -83,8 +83,7 @@ class Engine:
     @cached_property
     def is_podman(self) -> bool:
         """Whether Podman answers, with Docker's API."""
-        with speaking("tell its version"):
-            parts = self.api.version().get("Components") or ()
+        parts = self._version.get("Components") or ()
         return any("podman" in str(part.get("Name")).lower() for part in parts)
 
     @property
@@ -95,7 +94,8 @@ class Engine:
     def info(self, builder: str = "") -> EngineInfo:
         """What answers here; the builder is looked for unless it is named."""
         with speaking("describe itself"):
-            info, version = self.api.info(), self.api.version()
+            info = self.api.info()
+        version = self._version
         runtimes = info.get("Runtimes") or {}
         gpu = "nvidia runtime" if "nvidia" in runtimes else "none"
         if any("nvidia.com/gpu" in str(device) for device in info.get("DiscoveredDevices") or []):
@@ -161,6 +161,13 @@ class Engine:
             legacy.build(self.address, spec)
 
     @cached_property
+    def _version(self) -> dict[str, Any]:
+        """The engine's versions; asked for once."""
+        with speaking("describe itself"):
+            told: dict[str, Any] = self.api.version()
+        return told
+
+    @cached_property
     def _root(self) -> Path | None:
         """The engine's folder, where it is on this machine and its files can be seen; else None."""
         with speaking("describe itself"):
@@ -169,8 +176,7 @@ class Engine:
     @cached_property
     def _least_api(self) -> str:
         """The API that builds ask for: the oldest that the engine speaks, where that is too new for older CLIs; else empty."""
-        with speaking("describe itself"):
-            least = str(self.api.version().get("MinAPIVersion") or "")
+        least = str(self._version.get("MinAPIVersion") or "")
         found = re.fullmatch(r"1\.([0-9]{1,3})", least)
         return least if found and int(found[1]) > OLD_CLIS_API else ""
 

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import platform
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,18 +122,22 @@ class Dockerfile:
                 ]
         return found
 
+    def _stages(self) -> Iterator[tuple[Instruction, str, str]]:
+        """Each FROM, what it begins from, ARGs filled in, and its stage's name in lowercase; empty where it has none."""
+        for start in self.all("FROM"):
+            if start.args:
+                is_named = len(start.args) == 3 and start.args[1].lower() == "as"
+                yield start, _fill(start.args[0], self.arguments), start.args[2].lower() if is_named else ""
+
     def bases(self) -> list[tuple[str, Instruction]]:
         """The outside images that stages begin from, ARGs filled in; not earlier stages, not `scratch`."""
         stages: set[str] = set()
         found = []
-        for one in self.all("FROM"):
-            if not one.args:
-                continue
-            ref = _fill(one.args[0], self.arguments)
+        for start, ref, name in self._stages():
             if ref.lower() not in stages and ref != "scratch":
-                found.append((ref, one))
-            if len(one.args) == 3 and one.args[1].lower() == "as":
-                stages.add(one.args[2].lower())
+                found.append((ref, start))
+            if name:
+                stages.add(name)
         return found
 
     @property
@@ -140,13 +145,10 @@ class Dockerfile:
         """The outside image that the last stage goes back to, by way of earlier stages; `scratch` where there is none."""
         stages: dict[str, str] = {}
         base = "scratch"
-        for start in self.all("FROM"):
-            if not start.args:
-                continue
-            ref = _fill(start.args[0], self.arguments)
+        for _, ref, name in self._stages():
             base = stages.get(ref.lower(), ref)
-            if len(start.args) == 3 and start.args[1].lower() == "as":
-                stages[start.args[2].lower()] = base
+            if name:
+                stages[name] = base
         return base
 
     def filled(self, text: str, at: Instruction) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Iterator
 from functools import cached_property, partial
 from typing import Any
 
@@ -97,20 +96,14 @@ class Images:
     def pull(self, ref: str, *, as_guest: bool = False) -> None:
         """Fetches the image, with the user's logins or `as_guest`. Raises ImageUnavailable with what the registry said."""
         repository, tag = docker.utils.parse_repository_tag(ref)
-
-        def records(login: dict[str, str] | None) -> Iterator[dict[str, Any]]:
-            found: Iterator[dict[str, Any]] = self._api.pull(
-                repository, tag=tag or "latest", stream=True, decode=True, auth_config=login
-            )
-            return found
-
+        ask = partial(self._api.pull, repository, tag=tag or "latest", stream=True, decode=True)
         with self._meter.waiting(), speaking(f"pull {ref}"):
             try:
-                said = records({} if as_guest else None)  # None: docker-py looks for a login
+                said = ask(auth_config={} if as_guest else None)  # None: docker-py looks for a login
             except docker.errors.DockerException as error:
                 if as_guest or not NO_LOGIN.search(str(error)):
                     raise
-                said = records({})  # a credential helper that cannot be run: what is public needs none
+                said = ask(auth_config={})  # a credential helper that cannot be run: what is public needs none
             for record in said:
                 if "error" in record:
                     words = str(record["error"])

@@ -6,16 +6,15 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import docker
 
 from dockerlab.engine.build_log import BuildLog, explain
-from dockerlab.engine.builder import BuildSpec, is_for_newer_frontend, without_link
+from dockerlab.engine.builder import BuildSpec, is_for_newer_frontend, is_without_link_now
 from dockerlab.engine.connect import Address, open_client, speaking
 from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.engine.meter import Meter
-from dockerlab.errors import DockerfileInvalid, DockerlabError, EngineGone, LimitReached
+from dockerlab.errors import DockerfileInvalid, EngineGone, LimitReached
 
 STEP = re.compile(r"(?:\[[0-9]{1,6}/[0-9]{1,6}\] )?S(?:tep|TEP) ([0-9]{1,6})/[0-9]{1,6} ?: (.*)")
 """How Docker's legacy builder begins a step, and Podman's."""
@@ -69,24 +68,17 @@ def build(address: Address, spec: BuildSpec) -> None:
         api.close()
     if log.failed or not image:
         failure = explain(log, parsed)
-        if not _takes_back(failure, parsed, spec.context / spec.dockerfile):
+        if is_without_link_now(failure, spec.context / spec.dockerfile):
+            build(address, spec)
+        elif (
+            isinstance(failure, DockerfileInvalid)
+            and parsed.has_official_syntax
+            and is_for_newer_frontend(failure, parsed)
+        ):
+            raise EngineGone(
+                f"{parsed.name} asks for the frontend docker/dockerfile, and there is no BuildKit here that would fetch it: "
+                f"{failure.message}",
+                hint="Grade where a docker CLI with its buildx plugin is on PATH (`docker buildx version`).",
+            )
+        else:
             raise failure
-        build(address, spec)
-
-
-def _takes_back(failure: DockerlabError, parsed: Dockerfile, path: Path) -> bool:
-    """Whether the Dockerfile can be built without what this builder does not know of it, and now is without it.
-
-    Raises EngineGone where it is written for BuildKit, by its first line.
-    """
-    if not isinstance(failure, DockerfileInvalid):
-        return False
-    if "unknown flag: link" in failure.message.lower() and without_link(path):
-        return True
-    if parsed.has_official_syntax and is_for_newer_frontend(failure, parsed):
-        raise EngineGone(
-            f"{parsed.name} asks for the frontend docker/dockerfile, and there is no BuildKit here that would fetch it: "
-            f"{failure.message}",
-            hint="Grade where a docker CLI with its buildx plugin is on PATH (`docker buildx version`).",
-        )
-    return False

@@ -104,20 +104,23 @@ class _Copy:
     def __post_init__(self) -> None:
         self.digest = hashlib.sha256()
 
-    def walk(self, path: str, parent: _Open | None, depth: int) -> None:
-        """Copy the folder at `path`, below the open folder `parent`, in the order of names."""
+    def walk(self, path: str, parent: _Open | None, depth: int, *, ignored: bool = False) -> None:
+        """Copy the folder at `path`, below the open folder `parent`, in the order of names.
+
+        One that `.dockerignore` leaves out (`ignored`) is read as far as it can be: it may be a database's, another user's.
+        """
         if depth > MAX_DEPTH:
             raise Refused(f"`{printable(path)[:200]}` lies more than {MAX_DEPTH} folders deep.")
         try:
             here = self._open_folder(path, parent)
         except Refused:
-            if path and self._is_ignored(path):
-                return  # such as a database's folder, which is another user's: docker leaves it out, too
+            if ignored:
+                return
             raise
         try:
             if not path:
                 self.ignore = self._read_ignore(here)
-            for name in self._names(here, path):
+            for name in self._names(here, path, ignored=ignored):
                 inner = f"{path}/{name}" if path else name
                 if is_system_file(name) or (not path and name in LEFT_OUT):
                     continue
@@ -133,14 +136,14 @@ class _Copy:
         except OSError as error:
             raise _unreadable(path or str(self.folder), error) from error
 
-    def _names(self, here: _Open, path: str) -> list[str]:
+    def _names(self, here: _Open, path: str, *, ignored: bool) -> list[str]:
         names = []
         try:
             with os.scandir(here) as entries:
                 for entry in entries:
                     names.append(entry.name)
                     if len(names) > 10 * self.limits.context_files:
-                        if path and self._is_ignored(path):
+                        if ignored:
                             break
                         raise Refused(f"`{printable(path) or 'The folder'}` holds more files than can be looked at.")
         except OSError as error:
@@ -167,7 +170,7 @@ class _Copy:
                 self._count(path, info)
                 self.digest.update(b"d%b\0" % os.fsencode(path))
             (self.target / path).mkdir()
-            self.walk(path, here, depth + 1)
+            self.walk(path, here, depth + 1, ignored=ignored)
         elif ignored and (stat.S_ISREG(info.st_mode) or stat.S_ISLNK(info.st_mode)):
             self.postponed.append(path)
         elif ignored:

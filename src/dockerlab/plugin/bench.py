@@ -22,13 +22,14 @@ from dockerlab.checks.submission import Submission
 from dockerlab.datasets import Data
 from dockerlab.engine.analysis import analyse
 from dockerlab.engine.build_policy import BuildRules
+from dockerlab.engine.builder import Builder, the_builder
 from dockerlab.engine.client import Engine
 from dockerlab.engine.container import Container
 from dockerlab.engine.gpus import asking
 from dockerlab.engine.http import Client
 from dockerlab.engine.objects import Finished, Image, RunSpec
 from dockerlab.engine.workspaces import Workspaces
-from dockerlab.errors import ImageUnavailable, LimitReached, SubmissionError
+from dockerlab.errors import ImageUnavailable, LimitReached, OurFault, SubmissionError
 from dockerlab.events import Building, Built, Curve, Doing, Event, Waiting
 from dockerlab.model import Limits, Part, Point
 from dockerlab.plugin.bases import Bases
@@ -105,6 +106,14 @@ class Bench:
         if self._engine is None:
             self._engine = self.open_engine()
         return self._engine
+
+    @property
+    def builder(self) -> Builder:
+        """How images are built: the engine's way, or this machine's where no engine tells."""
+        if self._engine is not None:
+            with contextlib.suppress(OurFault):
+                return self._engine.builder
+        return the_builder()
 
     @property
     def notes(self) -> list[str]:

@@ -19,7 +19,7 @@ import pytest
 
 from dockerlab.checks import CheckFailed, feedback_of
 from dockerlab.checks.submission import Submission
-from dockerlab.engine.builder import look_ahead, the_builder
+from dockerlab.engine.builder import look_ahead
 from dockerlab.errors import LimitReached, SubmissionError
 from dockerlab.events import Broken, Building, CheckEnded, CheckStarted, Collected, Costs, Event, Picture, encode
 from dockerlab.model import Check, Feedback, Outcome, Status
@@ -214,5 +214,5 @@ def carry_out(order: Order) -> None:
             emit(Picture(layers=bench.picture()))
         if run.broken:
             emit(Broken(reason=run.broken))
-        builder = "" if order.collect_only else str(the_builder())
+        builder = "" if order.collect_only else str(bench.builder)
         emit(Costs(costs=bench.costs(), builder=builder))

@@ -66,3 +66,11 @@ def test_a_build_has_no_net_raw(engine, submission):
     bits = int(engine.run(RunSpec(image=image.id), Limits()).stdout.split()[1], 16)
     assert bits
     assert not bits & (1 << 13)
+
+
+def test_the_engine_does_not_work_in_the_folder_that_it_was_started_in(real_engine):
+    """That folder may go away: each RUN would be told so."""
+    pid = daemon.started_by_us()
+    if pid is None or not os.path.isdir("/proc/self"):
+        pytest.skip("this engine was not started by dockerlab, or nobody tells where it works")
+    assert os.readlink(f"/proc/{pid}/cwd") == "/"

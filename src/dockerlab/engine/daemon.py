@@ -41,7 +41,7 @@ class Up:
 def state_folder() -> Path:
     """Where dockerlab keeps what outlives a run: $DOCKERLAB_STATE, else the platform's usual place."""
     if named := os.environ.get("DOCKERLAB_STATE"):
-        return Path(named)
+        return Path(named).absolute()
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "dockerlab"
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "dockerlab"
@@ -189,6 +189,7 @@ def _start(dockerd: str, tell: Tell, simulate_gpus: int) -> Up:
             stdout=out,
             stderr=out,
             env=env,
+            cwd="/",  # the folder that it was started in may go away, and builds would be told so
             start_new_session=True,
         )
     own_engine.bound_files(process.pid)

@@ -10,6 +10,7 @@ from dockerlab.errors import (
     DockerfileInvalid,
     EngineGone,
     ImageUnavailable,
+    NoBuildKit,
     SubmissionError,
 )
 from tests.test_blame import LLB, META, OLD, RUN, SOURCE, explained, new, old
@@ -67,8 +68,8 @@ MORE_OF_THE_MACHINES = {
     "a platform, podman": (("#1 [1] FROM busybox", "#1 ERROR: x", 'creating build container: choosing an image from manifest list docker://busybox:latest: no image found in manifest list for architecture "s390x", variant "", OS "linux"'), ImageUnavailable, "platform"),
     "a platform, newer": (new(META, SOURCE + "image with reference docker.io/library/busybox:latest was found but does not match the specified platform: wanted linux/s390x, actual: linux/amd64"), ImageUnavailable, "platform"),
     "short names, podman": (("#1 [1] FROM busybox", "#1 ERROR: x", 'creating build container: short-name "busybox" did not resolve to an alias and no unqualified-search registries are defined in "/etc/containers/registries.conf"'), ImageUnavailable, "which registry"),
-    "an option that the CLI lacks": (("unknown flag: --progress", "See 'docker build --help'."), EngineGone, "no BuildKit"),
-    "an option that a newer CLI lacks": (("unknown flag: --load", "", "Usage:  docker [OPTIONS] COMMAND [ARG...]", "", "Run 'docker --help' for more information"), EngineGone, "no BuildKit"),
+    "an option that the CLI lacks": (("unknown flag: --progress", "See 'docker build --help'."), NoBuildKit, "no BuildKit"),
+    "an option that a newer CLI lacks": (("unknown flag: --load", "", "Usage:  docker [OPTIONS] COMMAND [ARG...]", "", "Run 'docker --help' for more information"), NoBuildKit, "no BuildKit"),
     "snap, buildx": (("ERROR: failed to build: resolve : lstat /tmp/dockerlab-x: no such file or directory",), EngineGone, "snap"),
     "socket": (("ERROR: permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",), EngineGone, "may not talk"),
     "a helper that is called by another": (new(META, SOURCE + 'exec: docker-credential-desktop.exe: executable file not found'), EngineGone, "credential helper"),

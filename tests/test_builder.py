@@ -5,7 +5,12 @@ import os
 import pytest
 
 from dockerlab.engine.build_log import BuildLog, explain
-from dockerlab.engine.builder import find_builder, is_for_newer_frontend, without_link
+from dockerlab.engine.builder import (
+    Builder,
+    find_builder,
+    is_for_newer_frontend,
+    without_link,
+)
 from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.errors import (
     BaseImageMissing,
@@ -13,8 +18,10 @@ from dockerlab.errors import (
     DockerfileInvalid,
     EngineGone,
     ImageUnavailable,
+    NoBuildKit,
     SubmissionError,
 )
+from dockerlab.model import Limits
 
 DOCKERFILE = "FROM busybox\nRUN echo hi && \\\n  false\nCOPY nope /\n"
 
@@ -126,7 +133,18 @@ def test_a_cli_with_buildkit_is_found_behind_one_without(tmp_path, monkeypatch):
         assert (found.kind, found.cli) == (kind, cli)
     assert system
     assert without
-    assert "legacy" in str(found)
+    assert "docker CLI 28.2.2 lacks its buildx plugin" in str(found)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the stand-in for the CLI is a shell script")
+def test_where_there_is_no_buildkit_both_versions_are_named(engine, submission, tmp_path, monkeypatch):
+    cli = fake_cli(
+        tmp_path / "bin", 'echo "ERROR: BuildKit is enabled but the buildx component is missing or broken."; exit 1'
+    )
+    monkeypatch.setattr("dockerlab.engine.client.the_builder", lambda: Builder("buildkit", cli, "23.0.1"))
+    with pytest.raises(NoBuildKit) as caught:
+        engine.build(submission({"Dockerfile": "FROM busybox\n"}), limits=Limits())
+    assert f"the docker CLI is 23.0.1, and the engine {engine.info().version}" in str(caught.value)
 
 
 @pytest.mark.parametrize("number", ["9" * 5_000, "²", "٣" * 20])

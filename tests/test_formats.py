@@ -173,6 +173,13 @@ def assert_no_points(report):
     assert parse(FORMATS["json"](report)).exit_code == 3
 
 
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_every_format_tells_the_notes(name):
+    said = FORMATS[name](replace(REPORTS["failing"], notes=("The folder is nested",)))
+    told = base64.b64decode(said).decode() if name == "classroom" else said
+    assert "The folder is nested" in " ".join(told.split())
+
+
 def test_what_is_not_final_is_told_as_an_error():
     for kind in ("unearnable", "errored"):
         assert json.loads(base64.b64decode(FORMATS["classroom"](REPORTS[kind])))["status"] == "error"

@@ -28,8 +28,11 @@ def archive(files):
     return packed.getvalue()
 
 
-def oci_layout(*layers, pack):
-    """What `docker save` writes on the containerd store: blobs by their digest, the documents among them, the manifest last."""
+def oci_layout(*layers, pack, index_only=False):
+    """What `docker save` writes on the containerd store: blobs by their digest, the documents among them, the manifest last.
+
+    With `index_only` without Docker's own manifest, as other tools write it: an index that names an index, which names an attestation, too.
+    """
     blobs = {}
 
     def blob(data):
@@ -43,7 +46,17 @@ def oci_layout(*layers, pack):
         "history": [{"created_by": f"COPY {number}"} for number in range(len(layers))],
     }
     manifest = [{"Config": blob(json.dumps(config).encode()), "Layers": names}]
-    blob(json.dumps({"predicateType": "https://slsa.dev/provenance/v0.2"}).encode())  # an attestation
+    attestation = blob(json.dumps({"predicateType": "https://slsa.dev/provenance/v0.2"}).encode())
+    if index_only:
+
+        def named(name, **more):
+            return {"digest": name.removeprefix("blobs/").replace("/", ":"), **more}
+
+        image = {"config": named(manifest[0]["Config"]), "layers": [named(name) for name in names]}
+        platforms = {"unknown": attestation, "linux": blob(json.dumps(image).encode())}
+        inner = {"manifests": [named(name, platform={"os": os}) for os, name in platforms.items()]}
+        index = {"manifests": [named(blob(json.dumps(inner).encode()))]}
+        return archive({**dict(sorted(blobs.items())), "index.json": json.dumps(index).encode(), "oci-layout": b"{}"})
     blobs = dict(sorted(blobs.items()))
     return archive({**blobs, "index.json": b"{}", "manifest.json": json.dumps(manifest).encode(), "oci-layout": b"{}"})
 
@@ -52,10 +65,11 @@ def chunks(data, size=4_000):
     return iter([data[at : at + size] for at in range(0, len(data), size)])
 
 
+@pytest.mark.parametrize("index_only", [False, True], ids=["manifest.json", "index.json"])
 @pytest.mark.parametrize("pack", PACKED.values(), ids=PACKED)
-def test_a_layer_is_the_same_however_it_is_packed(pack):
+def test_a_layer_is_the_same_however_it_is_packed(pack, index_only):
     layers = archive({"a": b"x" * 70_000, "b": b"needle"}), archive({"c": b""})
-    found = read_layers(chunks(oci_layout(*layers, pack=pack)), (b"needle",))
+    found = read_layers(chunks(oci_layout(*layers, pack=pack, index_only=index_only)), (b"needle",))
     assert [(one.size, one.instruction) for one in found] == [(70_006, "COPY 0"), (0, "COPY 1")]
     assert [(one.path, one.held) for one in found[0].entries] == [("a", ()), ("b", (b"needle",))]
 

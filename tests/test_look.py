@@ -133,6 +133,12 @@ def test_a_nested_folder_is_told_alone(submission, place):
     assert found(folder) == [("nested", place, 0)]
 
 
+@pytest.mark.parametrize("name", ["dockerfile", "Dockerfile.txt"])
+def test_a_nested_folder_is_told_though_its_dockerfile_has_another_name(submission, name):
+    folder = submission({"catgif/" + (name if key == "Dockerfile" else key): data for key, data in GOOD.items()})
+    assert found(folder) == [("nested", "catgif", 0)]
+
+
 @pytest.mark.parametrize("name", ["Dockerfile.txt", "DockerFile", "dockerfile.docx", "DOCKERFILE"])
 def test_a_dockerfile_of_another_name(submission, name):
     folder = submission({key: data for key, data in GOOD.items() if key != "Dockerfile"} | {name: GOOD["Dockerfile"]})

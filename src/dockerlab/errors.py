@@ -13,6 +13,7 @@ DockerlabError
 └── OurFault          exit 3   the engine, the machine or the course: the check is `error`
     ├── EngineNotFound
     ├── EngineGone
+    │   └── NoBuildKit
     ├── NoGpu                  (the check is `skipped`: its points cannot be earned here)
     ├── ImageUnavailable
     ├── DataUnavailable
@@ -125,6 +126,14 @@ class EngineNotFound(OurFault):
 
 class EngineGone(OurFault):
     """The engine stopped answering, or refused what it should have done."""
+
+
+class NoBuildKit(EngineGone):
+    """The docker CLI or the engine cannot build with BuildKit."""
+
+    def with_versions(self, cli: str, engine: str) -> NoBuildKit:
+        """The same error, which also names the versions of the two, of which one is too old or lacks something."""
+        return NoBuildKit(f"{self.message} Here, the docker CLI is {cli}, and the engine {engine}.", hint=self.hint)
 
 
 class NoGpu(OurFault):

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from dockerlab.errors import EngineGone, ImageUnavailable, LimitReached, NoGpu, OurFault
+from dockerlab.errors import EngineGone, ImageUnavailable, LimitReached, NoBuildKit, NoGpu, OurFault
 
 T = TypeVar("T")
 
@@ -75,6 +75,7 @@ TROUBLES = (
         "There is no BuildKit here to build with.",
         "Docker Engine 20.10 or newer has it, and the docker CLI needs its buildx plugin since version 23 "
         "(`docker buildx version`). Podman's service has none.",
+        NoBuildKit,
     ),
     _trouble(
         r"error getting credentials|docker-credential-",

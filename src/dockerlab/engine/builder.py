@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dockerlab.engine.blame import UNREACHABLE
@@ -34,6 +34,8 @@ class Builder:
 
     kind: str
     cli: str = ""
+    version: str = ""
+    """The docker CLI's version; of the legacy builder, that of the first CLI on PATH, which lacks its buildx plugin."""
 
     @property
     def has_buildkit(self) -> bool:
@@ -44,10 +46,15 @@ class Builder:
         if self.kind == "podman":
             return "Podman's own (it has no BuildKit; its marks may differ from those on a Docker Engine)"
         if self.kind == "legacy":
-            return "legacy builder (no docker CLI with BuildKit on PATH; RUN --mount and some COPY options fail)"
+            lacking = (
+                f"docker CLI {self.version} lacks its buildx plugin" if self.version else "no docker CLI is on PATH"
+            )
+            return f"legacy builder ({lacking}, so there is no BuildKit; RUN --mount and some COPY options fail)"
         return f"BuildKit through {self.cli}" + (" buildx" if self.kind == "buildx" else "")
 
 
+MAX_VERSION = 1_000
+"""Characters of what a CLI says of its version that are read."""
 LEGACY = Builder("legacy")
 PODMAN = Builder("podman")
 
@@ -71,17 +78,20 @@ def the_builder() -> Builder:
 
 def find_builder() -> Builder:
     """The first docker CLI on PATH that can build with BuildKit, else the legacy builder."""
+    without = ""
     for folder in os.get_exec_path():
         for name in ("docker", "docker.exe"):
             cli = os.path.join(folder, name)
             if not os.path.isfile(cli) or not os.access(cli, os.X_OK):
                 continue
+            found = re.search(r"version ((\d{1,4})\.[\w.+~-]{1,30})", _runs([cli, "--version"])[:MAX_VERSION])
+            version = found[1] if found else ""
             if _runs([cli, "buildx", "version"]).startswith("github.com/docker/buildx"):
-                return Builder("buildx", cli)
-            version = re.search(r"version (\d+)\.", _runs([cli, "--version"]))
-            if version and int(version[1]) in BUILTIN_BUILDKIT:
-                return Builder("buildkit", cli)
-    return LEGACY
+                return Builder("buildx", cli, version)
+            if found and int(found[2]) in BUILTIN_BUILDKIT:
+                return Builder("buildkit", cli, version)
+            without = without or version
+    return replace(LEGACY, version=without)
 
 
 def _runs(command: list[str]) -> str:

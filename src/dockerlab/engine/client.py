@@ -39,6 +39,7 @@ from dockerlab.errors import (
     EngineGone,
     EngineNotFound,
     LimitReached,
+    NoBuildKit,
     NoGpu,
 )
 from dockerlab.model import EngineInfo, Limits
@@ -155,10 +156,13 @@ class Engine:
 
     def _build_once(self, spec: BuildSpec, seconds: float) -> None:
         spec = replace(spec, seconds=max(seconds, 1.0))
-        if self.builder.has_buildkit:
-            build_with_cli(self.builder, self.address.options, spec)
-        else:
-            legacy.build(self.address, spec)
+        try:
+            if self.builder.has_buildkit:
+                build_with_cli(self.builder, self.address.options, spec)
+            else:
+                legacy.build(self.address, spec)
+        except NoBuildKit as error:
+            raise error.with_versions(self.builder.version or "not there", str(self._version.get("Version"))) from None
 
     @cached_property
     def _version(self) -> dict[str, Any]:

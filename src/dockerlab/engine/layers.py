@@ -30,6 +30,8 @@ USTAR = 257
 """Where the header of a tar archive names its format (POSIX.1-1988, ustar)."""
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
+MOST_INDEXES = 3
+"""Documents of an OCI layout that lead from one to the next, until one names layers."""
 
 
 class Chunks(io.RawIOBase):
@@ -90,9 +92,9 @@ def read_layers(chunks: Iterator[bytes], needles: tuple[bytes, ...] = (), *, tho
                         documents[member.name] = json.loads(file.read(LARGEST_JSON))
                     else:
                         found[member.name] = _entries(_plain(file, begins), wanted)
-        manifest = documents["manifest.json"][0]
-        config = documents[manifest["Config"]]
-        names = [links.get(name, name) for name in manifest["Layers"]]
+        config_name, layer_names = _listed(documents)
+        config = documents[config_name]
+        names = [links.get(name, name) for name in layer_names]
         made_by = _instructions(config.get("history") or [], len(names))
         ids = config["rootfs"]["diff_ids"]
         return [
@@ -101,6 +103,29 @@ def read_layers(chunks: Iterator[bytes], needles: tuple[bytes, ...] = (), *, tho
         ]
     except (tarfile.TarError, ValueError, KeyError, IndexError, EOFError, zlib.error, _zstd_error()) as error:
         raise EngineGone(f"The engine's export of an image could not be read: {error!r}.") from error
+
+
+def _listed(documents: dict[str, Any]) -> tuple[str, list[str]]:
+    """The names of an image's config and of its layers, lowest first: in Docker's manifest.json, else in the OCI layout's index.
+
+    OCI: https://github.com/opencontainers/image-spec/blob/main/image-layout.md. An index may name others, and attestations,
+    which have no platform that could run them. Raises KeyError or IndexError where neither leads to an image.
+    """
+    if "manifest.json" in documents:
+        docker = documents["manifest.json"][0]
+        return docker["Config"], docker["Layers"]
+    manifest = documents["index.json"]
+    for _ in range(MOST_INDEXES):
+        if "manifests" not in manifest:
+            break
+        runnable = [one for one in manifest["manifests"] if one.get("platform", {}).get("os") != "unknown"]
+        manifest = documents[_blob(runnable[0])]
+    return _blob(manifest["config"]), [_blob(one) for one in manifest["layers"]]
+
+
+def _blob(descriptor: dict[str, Any]) -> str:
+    """Where the layout keeps what a descriptor names."""
+    return "blobs/" + str(descriptor["digest"]).replace(":", "/", 1)
 
 
 def _plain(file: Any, begins: bytes) -> Any:

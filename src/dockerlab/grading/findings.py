@@ -15,6 +15,7 @@ from pathlib import Path
 from shlex import quote
 
 from dockerlab.beneath import has_file, open_file, parts_of, printable
+from dockerlab.checks import answers
 from dockerlab.dockerignore import DockerIgnore
 from dockerlab.errors import DockerlabError
 from dockerlab.grading.intake import IGNORE_FILES, MAX_IGNORE_BYTES
@@ -116,6 +117,7 @@ def look_at_files(folder: Folder) -> Iterator[Finding]:
     yield from together(_links(folder))
     yield from together(_lost_bits(folder))
     yield from _compose(folder)
+    yield from together(_answers(folder))
 
 
 def together(found: Iterable[Finding]) -> Iterator[Finding]:
@@ -161,7 +163,9 @@ def _nested(folder: Folder) -> Finding | None:
     folders = {"/".join(name.split("/")[:depth]) for name in folder.files for depth in range(1, NESTED_DEPTH + 1)}
     for inner in sorted(folders - set(folder.files), key=lambda name: (name.count("/"), name)):
         count = sum(folder.has(f"{inner}/{wanted}") for wanted in folder.wanted)
-        if count > most and any(folder.has(f"{inner}/{wanted}") for wanted in folder.dockerfiles):
+        beside = [name.rpartition("/")[2] for name in folder.files if name.rpartition("/")[0] == inner]
+        has_one = any(_like(wanted).fullmatch(name) for wanted in folder.dockerfiles for name in beside)
+        if has_one and max(count, 1) > most:
             best, most = inner, count
     if not best:
         return None
@@ -173,14 +177,18 @@ def _nested(folder: Folder) -> Finding | None:
     )  # fmt: skip
 
 
+def _like(wanted: str) -> re.Pattern[str]:
+    """The names that a file of that name gets by accident: in other letters, and with an ending of an editor."""
+    return re.compile(rf"{re.escape(wanted)}(?:\.\w{{1,5}})?", re.IGNORECASE | re.ASCII)
+
+
 def _misnamed(folder: Folder) -> Iterator[Finding]:
     """`Dockerfile.txt`, as editors on Windows and macOS save it; `DockerFile`, which only some file systems find."""
     at_top = [name for name in folder.files if "/" not in name and name not in folder.wanted]
     for wanted in folder.dockerfiles:
         if folder.has(wanted):
             continue
-        pattern = re.compile(rf"{re.escape(wanted)}(?:\.\w{{1,5}})?", re.IGNORECASE | re.ASCII)
-        if name := next((name for name in at_top if pattern.fullmatch(name)), ""):
+        if name := next((name for name in at_top if _like(wanted).fullmatch(name)), ""):
             yield Finding(
                 "name", name, f"The lab asks for `{wanted}`, and there is `{name}`.",
                 "Docker looks for the exact name; editors add an ending such as .txt, and file managers hide it.",
@@ -279,4 +287,22 @@ def _compose(folder: Folder) -> Iterator[Finding]:
                 "compose", name, f"The lab asks for `{wanted}`, and there is `{name}`.",
                 "`docker compose` takes both names; what is graded is the one that the lesson names.",
                 f"Rename it: `mv {name} {wanted}`.",
+            )  # fmt: skip
+
+
+def _answers(folder: Folder) -> Iterator[Finding]:
+    """What stands in the file of answers and answers no question: it costs nothing, and may be a mistyped key."""
+    if folder.starter is None or answers.FILE not in folder.wanted:
+        return
+    texts = []
+    for root in (folder.root, folder.starter):
+        with contextlib.suppress(OSError, DockerlabError), open_file(root, answers.FILE) as file:
+            texts.append(file.read(answers.MAX_CHARACTERS + 1).decode("utf-8-sig", "replace"))
+    if len(texts) < 2 or len(texts[0]) > answers.MAX_CHARACTERS:
+        return
+    with contextlib.suppress(DockerlabError):
+        for what, line in answers.of_no_question(*texts):
+            yield Finding(
+                "answers", answers.FILE, f"There is {what}, and no question asks for it.", "It costs no points.",
+                "Is it a mistyped key? The starter's keys are the ones that are read.", line,
             )  # fmt: skip

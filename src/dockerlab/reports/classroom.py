@@ -12,7 +12,7 @@ from typing import Any
 from dockerlab.model import Outcome, Report
 from dockerlab.reports.bounds import bounded
 from dockerlab.reports.text import clean, cut
-from dockerlab.reports.words import NOT_FINAL, in_words, points_sent
+from dockerlab.reports.words import NOT_FINAL, in_words, notes_in_words, points_sent
 
 STATUS = {"passed": "pass", "failed": "fail", "skipped": "fail", "error": "error"}
 
@@ -26,6 +26,9 @@ def as_dict(report: Report) -> dict[str, Any]:
     """What is in it. Its total, and the sum of its tests, are the report's; none of it scores while the report is not final."""
     status = "error" if not report.final else "pass" if report.exit_code == 0 else "fail"
     tests = [_test(report, one) for one in report.outcomes]
+    if notes := notes_in_words(report):  # there is no place for them but a message, which the reporter prints
+        first = next((one for one in tests if one["status"] != "pass"), tests[0] if tests else {"message": ""})
+        first["message"] = "\n".join(["Notes: " + " ".join(notes), first["message"]]).strip()
     return {"version": 1, "status": status, "max_score": report.max_score, "tests": tests}
 
 

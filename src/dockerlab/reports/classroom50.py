@@ -9,7 +9,7 @@ from typing import Any
 from dockerlab.model import Outcome, Report
 from dockerlab.reports.bounds import bounded
 from dockerlab.reports.text import clean, cut, quiet_json
-from dockerlab.reports.words import in_words, points_sent, score_sent
+from dockerlab.reports.words import in_words, notes_in_words, points_sent, score_sent
 
 SCHEMA = "classroom50/result/v1"
 ABOUT = (
@@ -43,6 +43,7 @@ def as_dict(report: Report, about: Mapping[str, str]) -> dict[str, Any]:
         "score": score_sent(report),
         "max-score": report.max_score,
         "final": report.final,
+        "notes": notes_in_words(report),
         "tests": [_test(report, one) for one in report.outcomes],
     }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dockerlab.model import Outcome, Report
 from dockerlab.reports.bounds import bounded
 from dockerlab.reports.text import clean, cut, tame
-from dockerlab.reports.words import feedback_in_words, verdict
+from dockerlab.reports.words import feedback_in_words, notes_in_words, verdict
 
 LEVELS = {"failed": "error", "error": "warning", "skipped": "notice"}
 
@@ -17,6 +17,7 @@ def render(report: Report) -> str:
     """A line a check that did not pass, and one with the score. What a submission said cannot begin a command of its own."""
     report = bounded(report)
     lines = [_annotation(one) for one in report.outcomes if one.status != "passed"]
+    lines += [_command("notice", one, title="Note") for one in notes_in_words(report)]
     lines += [
         _command("notice", cut(clean(one.text)), title=f"Advice: {one.code}", file=one.file, line=one.line)
         for one in report.advice

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 from dockerlab.model import Outcome, Report
 from dockerlab.reports.bounds import bounded
 from dockerlab.reports.text import clean, cut, tame
-from dockerlab.reports.words import in_words, points_sent, score_sent
+from dockerlab.reports.words import in_words, notes_in_words, points_sent, score_sent
 
 TAGS = {"failed": "failure", "skipped": "skipped", "error": "error"}
 
@@ -27,6 +27,8 @@ def render(report: Report) -> str:
     _properties(suite, score=score_sent(report), max_score=report.max_score, final=str(report.final).lower())
     for outcome in report.outcomes:
         _case(suite, report, outcome)
+    if notes := notes_in_words(report):
+        ET.SubElement(suite, "system-out").text = "\n".join(notes)
     ET.indent(suites)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
 

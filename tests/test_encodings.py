@@ -46,6 +46,25 @@ def test_no_encoding_makes_a_traceback(words, encoding):
     assert done.stdout or done.stderr
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_what_an_engine_is_asked_for_goes_through_every_pipe(real_engine, submission, encoding):
+    """A grading with its marks, a look at a folder and an image's layers, with names that the encoding lacks."""
+    folder = submission(
+        {"Dockerfile": "FROM busybox:latest\nRUN echo ✓\nCMD echo ✓\n", "greet.sh": "#!/bin/sh\r\necho ✓\r\n"},
+        "ordner ✓",
+    )
+    for words, code in (
+        (("grade", "hello_world", folder), 1),
+        (("look", folder), 1),
+        (("layers", "busybox:latest"), 0),
+    ):
+        done = dockerlab(*words, PYTHONIOENCODING=encoding)
+        assert done.returncode == code, done.stderr
+        assert done.stdout
+        assert b"Traceback" not in done.stderr
+        done.stdout.decode(encoding if encoding != "ascii" else "utf-8")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="names that are no text are POSIX's")
 def test_a_name_that_is_no_text():
     done = dockerlab("grade", "hello_world", "/no/b\udcff", PYTHONIOENCODING="utf-8")

@@ -10,6 +10,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -300,6 +301,38 @@ def test_gradescope_gets_no_results_for_a_report_that_is_not_final(tmp_path):
     (tmp_path / "run").write_bytes(files(COURSE, LAB, "gradescope")["gradescope/run_autograder"])
     assert run("bash", tmp_path / "run", cwd=tmp_path, AUTOGRADER_ROOT=str(root)).returncode == 3
     assert not (root / "results" / "results.json").exists()
+
+
+ERRS = """
+import pathlib, sys
+
+def main():
+    pathlib.Path(sys.argv[sys.argv.index("-o") + 1]).write_text({saved!r})
+    return 3
+"""
+
+
+def wheel_that_errs(folder: Path) -> Path:
+    """A release whose `dockerlab grade` meets a machine that fails it (https://packaging.python.org/en/latest/specifications/binary-distribution-format/)."""
+    about, path = "errs-1.dist-info", folder / "errs-1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("errs.py", ERRS.format(saved=FORMATS["json"](NOT_FINAL)))
+        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: errs\nVersion: 1\n")
+        wheel.writestr(
+            f"{about}/WHEEL", "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{about}/entry_points.txt", "[console_scripts]\ndockerlab = errs:main\n")
+        wheel.writestr(f"{about}/RECORD", "")
+    return path
+
+
+def test_classroom50_gets_no_result_for_a_report_that_is_not_final(tmp_path):
+    script = tmp_path / "submission" / "autograder.py"
+    script.parent.mkdir()
+    script.write_bytes(files(COURSE, LAB, "classroom50", str(wheel_that_errs(tmp_path)))["autograder.py"])
+    done = run(sys.executable, script, cwd=tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert not (tmp_path / "result.json").exists()
 
 
 def test_on_the_command_line(tmp_path, capsys):

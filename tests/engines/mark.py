@@ -1,6 +1,7 @@
 """Grades solutions and variants on the engine that the environment names, as `python mark.py LAB LAB/VARIANT ...`; prints JSON.
 
-For each name: the checks that did not pass, each with its status, and what else is not as it must be.
+First what answers: versions, the store, the builder. Then for each name the checks that did not pass, each with its status, and
+what else is not as it must be.
 """
 
 from __future__ import annotations
@@ -8,13 +9,15 @@ from __future__ import annotations
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 
 from dockerlab.course import open_course
 from dockerlab.doctor import run_variant
+from dockerlab.engine.client import connect
 from dockerlab.errors import DockerlabError
 from dockerlab.grading import grade
 
-AT_ONCE = 2
+AT_ONCE = 3
 COURSE = open_course()
 
 
@@ -35,6 +38,13 @@ def marked(name: str) -> dict[str, str]:
     }
 
 
+def answering() -> dict[str, str]:
+    """What the engine says of itself, the oldest API that it speaks, and the builder here."""
+    with connect() as engine:
+        return asdict(engine.info()) | {"least_api": engine.api.version().get("MinAPIVersion", "")}
+
+
 if __name__ == "__main__":
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        print(json.dumps(dict(zip(sys.argv[1:], pool.map(marked, sys.argv[1:]), strict=True))))
+        marks = dict(zip(sys.argv[1:], pool.map(marked, sys.argv[1:]), strict=True))
+    print(json.dumps({"engine": answering(), "marks": marks}))

@@ -1,7 +1,7 @@
 """The same marks on newer engines: started beside this machine's own where root and Debian's package suites allow it.
 
-`DOCKERLAB_ENGINES=some` tries what differs most from the machine's own: Engine 28.5 with the containerd store, buildx and another
-machine's view of files, and one that refuses the API of older clients. `DOCKERLAB_ENGINES=all` grades everything on every one.
+The test line takes the rows that differ most from the machine's own engine, within minutes. `DOCKERLAB_ENGINES=all` grades
+everything on every one, and `none` leaves them out.
 """
 
 from __future__ import annotations
@@ -18,53 +18,86 @@ from pathlib import Path
 
 import pytest
 
+from dockerlab import mirror
 from dockerlab.course import open_course
+from dockerlab.engine.client import connect
+from dockerlab.engine.daemon import apt_install, state_folder
+from dockerlab.engine.standins import MIRROR_RECORD
+from dockerlab.errors import CannotInstall
 
 HERE = Path(__file__).parent
 COURSE = open_course()
-ASKED = os.environ.get("DOCKERLAB_ENGINES", "")
+ASKED = os.environ.get("DOCKERLAB_ENGINES", "some")
 ALL = ASKED == "all"
-NEEDED = ("mmdebstrap", "ip", "iptables", "nsenter", "unshare", "ssh", "ssh-keygen")
+TOOLS = {
+    "mmdebstrap": "mmdebstrap", "ip": "iproute2", "iptables": "iptables", "nsenter": "util-linux", "unshare": "util-linux",
+    "ssh": "openssh-client", "ssh-keygen": "openssh-client",
+}  # fmt: skip
+"""Programs that engine.sh needs, and Debian's packages of them."""
 SOLUTIONS = tuple(slug for slug in COURSE.slugs if not COURSE.lab(slug).data)
-TRAINING = ("hogwild",) if ALL else ()
+TRAININGS = ("hogwild", "mnist") if ALL else ("hogwild",)
 VARIANTS = (
-    "catgif/seventy_megabytes_more", "layers/lists_left_behind", "layers/everything_first", "layers/secret_removed_later",
-    "catgif/root_in_the_root_folder", "signals/shell_form",
+    "catgif/seventy_megabytes_more", "multi_stage/thirty_megabytes_more", "layers/lists_left_behind",  # sizes
+    "layers/nine_steps", "layers/secret_removed_later", "add_vs_copy/copied_then_unpacked",  # layers
+    "layers/everything_first", "catgif/everything_in_one_copy",  # the cache
+    "catgif/root_in_the_root_folder", "multi_stage/as_root", "add_vs_copy/owned_by_root",  # users
+    "signals/shell_form", "signals/zombies", "shell_vs_exec/another_signal", "shell_vs_exec/shell_everywhere",  # signals
 )  # fmt: skip
-"""One for each check that looks at sizes, layers, the cache, users or signals."""
-SOME = ("hello_world", "layers", "catgif", "layers/secret_removed_later")
+"""At least one for each check that looks at sizes, layers, the cache, users or signals."""
+SOME = (
+    "hello_world",
+    "layers",
+    "add_vs_copy",
+    "shell_vs_exec",
+    "gpu",
+    "layers/secret_removed_later",
+    "signals/shell_form",
+)
+EVERYTHING = (*SOLUTIONS, *VARIANTS, *TRAININGS)
+HELD_BACK = "busybox:latest"
+"""Not brought along: whoever grades a lab that needs it gets it first."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One engine, and how it is spoken to."""
+    """One engine, how it is spoken to, and what is graded there."""
 
     suite: str
     store: str
     old_cli: bool = False
     least_api: str = "1.24"
+    names: tuple[str, ...] = EVERYTHING
 
     def __str__(self) -> str:
         return f"{self.suite}-{self.store}-{'old-cli' if self.old_cli else 'buildx'}-{self.least_api}"
 
 
-ROWS = [Row("sid", "containerd"), Row("sid", "overlay2", old_cli=True, least_api="1.44")]
-if ALL:
-    ROWS += [
-        Row("sid", "overlay2"), Row("sid", "containerd", old_cli=True), Row("trixie", "overlay2"), Row("trixie", "containerd"),
-        Row("trixie", "containerd", old_cli=True), Row("trixie", "overlay2", old_cli=True, least_api="1.44"),
-    ]  # fmt: skip
+ROWS = (
+    [
+        Row("sid", "containerd"), Row("sid", "overlay2"), Row("sid", "containerd", old_cli=True),
+        Row("sid", "overlay2", old_cli=True, least_api="1.44"), Row("trixie", "overlay2"), Row("trixie", "containerd"),
+        Row("trixie", "containerd", old_cli=True), Row("trixie", "overlay2", old_cli=True),
+    ]
+    if ALL
+    else [
+        Row("sid", "containerd", names=EVERYTHING),
+        Row("sid", "overlay2", old_cli=True, least_api="1.44", names=SOME),
+    ]
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
 def home() -> Iterator[Path]:
     """Where the engines lie; gone at the end."""
-    if not ASKED:
-        pytest.skip("newer engines are started where DOCKERLAB_ENGINES is `some` or `all`")
+    if ASKED == "none":
+        pytest.skip("newer engines are left out: DOCKERLAB_ENGINES is `none`")
     if sys.platform != "linux" or os.geteuid() != 0 or not Path("/etc/debian_version").exists():
         pytest.skip("newer engines are started beside the machine's own as root on Debian only")
-    if missing := [name for name in NEEDED if not shutil.which(name)]:
-        pytest.skip(f"a newer engine cannot be started without {', '.join(missing)}")
+    if missing := {package for program, package in TOOLS.items() if not shutil.which(program)}:
+        try:
+            apt_install(tuple(sorted(missing)), print)
+        except CannotInstall as error:
+            pytest.skip(f"a newer engine cannot be started without {', '.join(sorted(missing))}: {error}")
     folder = Path(tempfile.mkdtemp(prefix="dockerlab-engines-", dir="/var/tmp"))  # not /tmp, which may be in memory
     yield folder
     for engine in folder.iterdir():
@@ -84,9 +117,19 @@ class Started:
         """Its socket."""
         return f"unix://{self.folder}/root/sock/docker.sock"
 
+    @property
+    def client(self) -> list[str]:
+        """Its own docker CLI, speaking to it."""
+        return [f"{self.folder}/bin/docker", "-H", self.url]
+
+    @property
+    def state(self) -> Path:
+        """What dockerlab keeps of it."""
+        return self.folder / "state"
+
     def environment(self, host: str = "") -> dict[str, str]:
         """What a user's shell would have who works with this engine."""
-        found = os.environ | {"DOCKER_HOST": host or self.url, "DOCKERLAB_STATE": str(self.folder / "state")}
+        found = os.environ | {"DOCKER_HOST": host or self.url, "DOCKERLAB_STATE": str(self.state)}
         if not self.row.old_cli:
             found |= {"PATH": f"{self.folder}/bin:{found['PATH']}", "DOCKER_CONFIG": f"{self.folder}/config"}
         return found
@@ -94,7 +137,7 @@ class Started:
 
 @pytest.fixture(scope="module", params=ROWS, ids=str)
 def started(request: pytest.FixtureRequest, real_engine: str, home: Path) -> Started:
-    """An engine with the course's base images. One at a time of each suite."""
+    """An engine with all but one of the course's base images, and the index that these name. One at a time of each suite."""
     row = request.param
     folder = home / row.suite
     up = ["bash", HERE / "engine.sh", "up", row.suite, row.store, row.least_api, folder]
@@ -103,45 +146,66 @@ def started(request: pytest.FixtureRequest, real_engine: str, home: Path) -> Sta
         said = done.stderr.strip().splitlines() or ["no reason was given"]
         pytest.skip(f"no engine of Debian's {row.suite} could be started here: {said[-1]}")
     made = Started(folder, row)
-    client = str(folder / "bin" / "docker")
-    names = [one.ref for one in COURSE.images()]
-    with subprocess.Popen([client, "-H", real_engine, "save", *names], stdout=subprocess.PIPE) as saved:
-        subprocess.run([client, "-H", made.url, "load", "--quiet"], stdin=saved.stdout, check=True, capture_output=True)
+    with connect() as engine:
+        wanted = {*(image.ref for image in COURSE.images()), mirror.IMAGE} - {HELD_BACK}
+        names = sorted(one for one in wanted if engine.has_image(one))
+    with subprocess.Popen([made.client[0], "-H", real_engine, "save", *names], stdout=subprocess.PIPE) as saved:
+        subprocess.run([*made.client, "load", "--quiet"], stdin=saved.stdout, check=True, capture_output=True)
     assert saved.returncode == 0
-    if TRAINING:
-        subprocess.run([sys.executable, "-m", "dockerlab", "mirror", "up"], env=made.environment(), check=True)
+    share_wheels(made)
     return made
 
 
-def marked(names: tuple[str, ...], environment: dict[str, str]) -> dict[str, dict[str, str]]:
-    """What is not as it must be, for each name; see mark.py."""
+def share_wheels(started: Started) -> None:
+    """An index with the wheels of the machine's own engine, beside the newer one: nothing is fetched twice."""
+    if not started.state.exists():
+        shutil.copytree(mirror.folder(), started.state / mirror.folder().name)
+        if (record := state_folder() / MIRROR_RECORD).exists():
+            shutil.copy(record, started.state)
+    command = [sys.executable, "-m", "dockerlab", "mirror", "up"]
+    done = subprocess.run(command, env=started.environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def graded(names: tuple[str, ...], environment: dict[str, str]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """What answered, and what is not as it must be, for each name; see mark.py."""
     command = [sys.executable, str(HERE / "mark.py"), *names]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found: dict[str, dict[str, str]] = json.loads(done.stdout)
-    return found
+    found = json.loads(done.stdout)
+    return found["engine"], found["marks"]
 
 
 def left(started: Started) -> set[str]:
     """What is on the engine: containers, images, volumes and networks, by name."""
-    client = [str(started.folder / "bin" / "docker"), "-H", started.url]
     listed = (["ps", "-aq"], ["images", "-aq"], ["volume", "ls", "-q"], ["network", "ls", "-q"])
     return {
         line
         for words in listed
-        for line in subprocess.run([*client, *words], capture_output=True, text=True, check=True).stdout.split()
+        for line in subprocess.run([*started.client, *words], capture_output=True, text=True, check=True).stdout.split()
     }
 
 
 def test_every_mark_is_the_same_and_nothing_is_left(started):
-    before = left(started)
-    whole = ALL or started.row == ROWS[0]
-    names = (*SOLUTIONS, *VARIANTS, *TRAINING) if whole else SOME
-    assert {name: wrong for name, wrong in marked(names, started.environment()).items() if wrong} == {}
-    assert left(started) == before
+    before, row = left(started), started.row
+    engine, marks = graded(row.names, started.environment())
+    assert {name: wrong for name, wrong in marks.items() if wrong} == {}
+    fetched = subprocess.run(
+        [*started.client, "images", "-q", HELD_BACK], capture_output=True, text=True, check=True
+    ).stdout
+    assert left(started) - before == set(fetched.split()) != set()
+    # It was that engine, that store and that builder.
+    assert engine["where"] == started.url
+    assert engine["storage_driver"] == ("overlayfs" if row.store == "containerd" else "overlay2")
+    assert engine["builder"].endswith("buildx") is not row.old_cli
+    assert engine["least_api"] == row.least_api
+    assert int(engine["version"].partition(".")[0]) > 20
 
 
 def test_an_engine_on_another_machine_over_ssh(started):
-    environment = started.environment(f"ssh://root@{(started.folder / 'address').read_text().strip()}/sock/docker.sock")
+    url = f"ssh://root@{(started.folder / 'address').read_text().strip()}/sock/docker.sock"
+    environment = started.environment(url)
     environment["PATH"] = f"{started.folder}/ssh:{environment['PATH']}"
-    assert marked(("hello_world", "gpu"), environment) == {"hello_world": {}, "gpu": {}}
+    engine, marks = graded(("hello_world", "gpu"), environment)
+    assert marks == {"hello_world": {}, "gpu": {}}
+    assert engine["where"].startswith(url)

@@ -58,6 +58,8 @@ class Engine:
     def __init__(self, address: Address, *, run_id: str) -> None:
         self.meter = Meter()
         self._tunnel = Tunnel(address.url) if address.url.startswith("ssh://") else None
+        self.where = address.url
+        """The address as it was asked for; `self.address` is how it is reached."""
         self.address = replace(address, url=self._tunnel.url) if self._tunnel else address
         self.run_id = run_id
         try:
@@ -107,7 +109,7 @@ class Engine:
             version=("API of Podman " if self.is_podman else "") + version["Version"],
             api_version=version["ApiVersion"], storage_driver=info["Driver"],
             cgroup_version=str(info.get("CgroupVersion", "1")), builder=builder or str(self.builder), gpu=gpu,
-            where=self.address.url, build_limits=_limits_of_builds(self.address.url),
+            where=self.where, build_limits=_limits_of_builds(self.address.url),
         )  # fmt: skip
 
     # Images

@@ -1,7 +1,8 @@
 """What folders of this machine hold, put into volumes for containers: an engine on another machine sees no folder here.
 
 A volume is filled through a container that never runs, over the archive call
-(https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/PutContainerArchive), once for each folder.
+(https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/PutContainerArchive), once for each folder
+and run. A lab's data are drawn anew for each grading, so no volume is worth keeping for the next one.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from dockerlab.engine.connect import DEFAULT_SOCKET, Address, addresses, brief, 
 from dockerlab.engine.container import Container
 from dockerlab.engine.disk_watch import DiskWatch
 from dockerlab.engine.dockerfile import Dockerfile
-from dockerlab.engine.images import Images
+from dockerlab.engine.images import Images, is_podmans
 from dockerlab.engine.labels import OWNER, RUN, new_run_id, owner, owner_lives
 from dockerlab.engine.meter import Meter
 from dockerlab.engine.objects import ExitCode, Finished, Image, Layer, Mount, RunSpec, Step
@@ -86,8 +86,7 @@ class Engine:
     @cached_property
     def is_podman(self) -> bool:
         """Whether Podman answers, with Docker's API."""
-        parts = self._version.get("Components") or ()
-        return any("podman" in str(part.get("Name")).lower() for part in parts)
+        return is_podmans(self._version)
 
     @property
     def labels(self) -> dict[str, str]:

@@ -28,6 +28,11 @@ NO_LOGIN = re.compile(r"redential")
 """In docker-py's words where it cannot look for a login."""
 
 
+def is_podmans(version: dict[str, Any]) -> bool:
+    """Whether an engine's answer to `/version` is Podman's, which speaks Docker's API."""
+    return any("podman" in str(part.get("Name")).lower() for part in version.get("Components") or ())
+
+
 class Images:
     """The images of one engine."""
 
@@ -44,6 +49,15 @@ class Images:
         with speaking("describe itself"):
             status = self._api.info().get("DriverStatus") or ()
         return any(str(word).startswith(CONTAINERD) for pair in status for word in pair)
+
+    @cached_property
+    def tells_sizes(self) -> bool:
+        """Whether an image's size, as the engine tells it, is that of its layers, uncompressed.
+
+        In the containerd store it is of compressed bytes, and Podman adds what its own store keeps beside them.
+        """
+        with speaking("describe itself"):
+            return not (self.in_containerd or is_podmans(self._api.version()))
 
     def has(self, ref: str) -> bool:
         """Whether the engine has that image already."""
@@ -74,7 +88,7 @@ class Images:
         with speaking(f"read the history of {ref}"):
             raw = self._api.history(ref)[::-1]
         sizes = [int(one["Size"]) for one in raw]
-        if self.in_containerd:
+        if not self.tells_sizes:
             made = [
                 number for number, size in enumerate(sizes) if size
             ]  # the steps that made a layer: blocks of a disk
@@ -119,7 +133,7 @@ class Images:
             self._api.remove_image(ref)
 
     def _size(self, raw: dict[str, Any]) -> int:
-        return sum(self._layer_sizes(raw["Id"])) if self.in_containerd else int(raw["Size"])
+        return int(raw["Size"]) if self.tells_sizes else sum(self._layer_sizes(raw["Id"]))
 
     def _layer_sizes(self, ref: str) -> list[int]:
         with self._lock:

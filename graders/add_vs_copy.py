@@ -191,7 +191,7 @@ def test_archive_nowhere(layers, fresh):
         for entry in layer.entries:
             if set(entry.held) - {fresh.bytes[CONF]} or (entry.kind == "file" and entry.path.endswith("site.tar.gz")):
                 fail(
-                    f"`/{entry.path}` is in layer {number}, made by `{layer.instruction[:120]}`",
+                    f"`/{entry.path}` is in layer {number}, made by `{layer.shown}`",
                     why="A later RUN rm hides it. It does not take it out of the image.",
                 )
 

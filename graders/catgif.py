@@ -7,28 +7,33 @@ from types import SimpleNamespace
 import pytest
 
 from dockerlab import check, fail
-from dockerlab.checks.cache import holds_package, made_anew
-from dockerlab.checks.page_pictures import picture_addresses
-from dockerlab.checks.pinning import expect_pinned_bases, expect_pinned_packages, names_required
-from dockerlab.checks.web_servers import sign_of_development
-from dockerlab.errors import SubmissionError
+from dockerlab.checks.cache import installs, made_anew
+from dockerlab.checks.page_pictures import Server, pictures_shown
+from dockerlab.checks.pinning import expect_pinned_bases, expect_pinned_packages
+from dockerlab.checks.projects import own_packages
+from dockerlab.checks.web_causes import LAST_WORDS, Causes, listed, listening
+from dockerlab.checks.web_servers import sign_of_development, working
 
 GIVEN = Path(__file__).parents[1] / "labs" / "catgif" / "starter" / "static"
 PORT = 5000
 OTHER_PORTS = range(2_000, 28_000)  # above those that need a right, below those that the kernel gives to clients
 START_SECONDS = 10
-GIF, TRAILER = b"GIF8", b"\x3b"
+TRAILER = b"\x3b"  # of a GIF
 DRAWS, ROUNDS = 20, 5  # three cats are all seen in 100 draws but for one time in 10**17
 MAX_ROUNDS = 20
+MARKED = "__grading__"  # a name that app.py gets: its text stays when Python compiles it
+PACKAGES = {"site-packages", "dist-packages"}
 ADDED_MB = 60
 
 
-def listening(http, container):
-    return sorted({port for _, port in http.listeners(container) if port < 30_000})
+@pytest.fixture(scope="session")
+def causes(bench):
+    """Tells each cause that several checks meet in the same words."""
+    return Causes(bench.http, port=PORT, within=START_SECONDS)
 
 
 @pytest.fixture
-def serving(container, http):
+def serving(container, http, causes):
     """Where something answers in the container, on whatever port, and what; and whether over the loopback only.
 
     Asked of the container, which may be a new one. The check fails where nothing answers.
@@ -36,11 +41,12 @@ def serving(container, http):
     page, port = http.wait(container, port=PORT, within=START_SECONDS, loopback=True, status=200), PORT
     if not page.status:
         for other in listening(http, container):
-            page, port = http.get(container, port=other, loopback=True), other
+            page = http.wait(container, port=other, within=START_SECONDS, loopback=True, status=200)
+            port = other
             if page.status:
                 break
     if not page.status:
-        raise SubmissionError("Nothing answers in the container, on any port.", detail=container.logs()[-1000:])
+        causes.no_answer(container)
     return SimpleNamespace(page=page, port=port, loopback=not http.get(container, port=port).status)
 
 
@@ -73,10 +79,12 @@ def app_of(submission):
 
 @pytest.fixture(scope="session")
 def twice(bench, cats):
-    """With clutter beside the app and fresh cats: the image, a way to build it after another change of app.py, the clutter's mark."""
+    """With clutter beside the app, fresh cats and a mark in app.py: the image, a way to build it after another change of app.py,
+    the clutter's mark and the app's.
+    """
     rng, place = bench.rng("clutter"), app_of(bench.submission)
     app = bench.submission.read(place)
-    mark = rng.randbytes(16).hex().encode()
+    mark, app_mark = (rng.randbytes(16).hex().encode() for _ in range(2))
     others = {
         ".git/HEAD": mark,
         f".git/objects/ab/{rng.randbytes(19).hex()}": mark,
@@ -84,17 +92,18 @@ def twice(bench, cats):
         "__pycache__/app.cpython-311.pyc": mark,
         f"leftover{rng.randrange(1000)}.pyc": mark,
         **cats.files,
+        place: f"{app}\n{MARKED} = '{app_mark.decode()}'\n".encode(),
     }
 
     def changed():
         return bench.build(changes={**others, place: f"{app}\n# changed: {rng.getrandbits(32):08x}\n".encode()})
 
-    return bench.build(changes=others), changed, mark
+    return SimpleNamespace(image=bench.build(changes=others), changed=changed, clutter=mark, app=app_mark)
 
 
 @pytest.fixture(scope="session")
 def layers(bench, twice):
-    return bench.engine.layers(twice[0].id, (twice[2],))
+    return bench.engine.layers(twice.image.id, (twice.clutter, twice.app))
 
 
 @pytest.fixture(scope="session")
@@ -103,59 +112,22 @@ def other(bench, twice, cats):
     port = bench.rng("port").choice(OTHER_PORTS)
 
     def look():
-        http, running = bench.http, bench.start(image=twice[0], env={"PORT": str(port)})
+        http, running = bench.http, bench.start(image=twice.image, env={"PORT": str(port)})
         page = http.wait(running, port=port, within=START_SECONDS, loopback=True, status=200)
         ports = listening(http, running) if not page.status else []
-        at = port if page.status else next(iter(ports), PORT)
-        inside = not http.get(running, port=at).status
+        source, at = running, port if page.status else next(iter(ports), PORT)
+        if not page.status and not ports:  # it does not cope with another port: the cats are looked for without one
+            source = bench.start(image=twice.image)
+            http.wait(source, port=at, within=START_SECONDS, loopback=True, status=200)
+        inside = not http.get(source, port=at).status
+        server = Server(http=http, container=source, port=at, loopback=inside, within=START_SECONDS)
+        rounds = min(ROUNDS * cats.share, MAX_ROUNDS)
         return SimpleNamespace(
-            port=port, page=page, ports=ports, logs=running.logs(), seen=pictures(http, running, at, inside, cats)
-        )
+            port=port, page=page, ports=ports, has_ended=not running.running, logs=running.logs()[-LAST_WORDS:],
+            seen=pictures_shown(server, cats.digests.keys(), times=DRAWS, rounds=rounds),
+        )  # fmt: skip
 
     return bench.soon(look)
-
-
-def pictures(http, container, port, inside, wanted):
-    """What pages draw: the digest of each picture and where it is, or what is wrong with it. Stops when all were seen."""
-    seen, cache = {}, {}
-    for _ in range(min(ROUNDS * wanted.share, MAX_ROUNDS)):
-        for page in http.pages(container, port=port, times=DRAWS, loopback=inside):
-            places = picture_addresses(page)
-            if not places:  # it may have answered 502 or 503, as a proxy does now and then
-                again = http.wait(container, port=port, within=START_SECONDS, loopback=inside, status=200)
-                places = picture_addresses(again.text) if again.status == 200 else []
-            if not places:
-                is_page = again.status == 200
-                wrong = "the page has no <img>" if is_page else f"the page answers {again.status or again.error}"
-                return SimpleNamespace(
-                    digests=seen, wrong=wrong, page=again.text[:800] if is_page else container.logs()[-800:]
-                )
-            problems = []
-            for place in places:
-                if place not in cache or len(cache) <= len(places):
-                    # Where all cats have one address, what it gives may differ each time.
-                    cache[place] = load(http, container, port, place, inside)
-                data, problem = cache[place]
-                problems += [problem] if problem else []
-                if data:
-                    seen[hashlib.sha256(data).hexdigest()] = place
-            if len(problems) == len(places):  # a logo beside the cat may be no GIF
-                return SimpleNamespace(digests=seen, wrong=problems[0], page=container.logs()[-800:])
-        if wanted.digests.keys() <= seen.keys():
-            break
-    return SimpleNamespace(digests=seen, wrong="", page="")
-
-
-def load(http, container, port, place, inside):
-    """The picture's bytes; and what is wrong with them, or nothing."""
-    answer = http.get(container, place, port=port, loopback=inside)
-    if answer.status != 200 and not inside:
-        answer = http.wait(container, place, port=port, within=START_SECONDS, status=200)
-    if answer.status != 200:
-        return b"", f"`{place[:200]}` answers {answer.status or answer.error}"
-    if answer.body[:4] != GIF:
-        return b"", f"`{place[:200]}` is no GIF: it begins with {answer.body[:12]!r}"
-    return answer.body, ""
 
 
 @check(
@@ -166,24 +138,13 @@ def load(http, container, port, place, inside):
         'CMD ["gunicorn", "--bind", "0.0.0.0:5000", "app:app"]',
     ),
 )
-def test_answers(container, http, other):
+def test_answers(container, http, causes, other):
     """The page `/` answers with status 200 within 10 seconds of the start."""
     page = http.wait(container, port=PORT, within=START_SECONDS, loopback=True, status=200)
     if not page.status:
-        if not container.running:
-            why = "A container lives as long as its program."
-            fail("the container has ended", why=why, detail=container.logs()[-1500:])
-        ports = listening(http, container)
-        said = f"it listens on port {', '.join(map(str, ports))}" if ports else "nothing listens in the container"
-        fail(f"no answer on port {PORT}: {said}", why=page.error, detail=container.logs()[-1500:])
+        causes.no_answer(container)
     if page.status != 200:
-        fail(
-            f"the page answers with status {page.status}, also {START_SECONDS} seconds after the start",
-            expected="status 200",
-            why="A server answers, and the app, or what stands before it, is in trouble.",
-            hint="Read what it said: `docker logs CONTAINER`.",
-            detail=container.logs()[-1500:],
-        )
+        causes.wrong_status(container, page)
 
 
 @check(
@@ -212,7 +173,7 @@ def test_reachable(container, serving):
         "COPY . . takes static/ and templates/ along, unless .dockerignore leaves them out.",
     ),
 )
-def test_gifs(cats, other):
+def test_gifs(cats, container, serving, causes, other):
     """The page's `<img>` loads and is a GIF, and every cat that was given can appear."""
     if cats.missing:
         fail(
@@ -221,9 +182,16 @@ def test_gifs(cats, other):
             hint="`dockerlab start catgif NEW_FOLDER` gives them once more: copy static/ from there.",
         )
     seen = other().seen
+    if seen.status and seen.status == serving.page.status:
+        causes.wrong_status(container, serving.page)
     if seen.wrong:
-        fail(seen.wrong, expected='<img src="..."> in the page, and a GIF behind it', detail=seen.page)
-    missing = sorted(name for digest, name in cats.digests.items() if digest not in seen.digests)
+        fail(
+            seen.wrong,
+            expected='<img src="..."> in the page, and a GIF behind it',
+            hint=seen.hint,
+            detail=seen.detail,
+        )
+    missing = sorted(name for digest, name in cats.digests.items() if digest not in seen.places)
     if missing:
         fail(
             f"{', '.join(missing)} did not appear in {DRAWS * min(ROUNDS * cats.share, MAX_ROUNDS)} tries",
@@ -245,18 +213,26 @@ def test_port(other, serving):
     """With another PORT, such as `-e PORT=8081`, it answers on that port."""
     found = other()
     if not found.page.status:
+        with_it = f"with `-e PORT={found.port}`"
+        if found.has_ended:
+            fail(
+                f"{with_it}, the container has ended",
+                why="Without it, the container runs.",
+                hint="What does the program make of PORT? `docker logs CONTAINER` shows what it said.",
+                detail=found.logs,
+            )
         fail(
-            f"with `-e PORT={found.port}`, no answer on port {found.port}"
-            + (f"; it listens on {', '.join(map(str, found.ports))}" if found.ports else ""),
+            f"{with_it}, no answer on port {found.port}"
+            + (f"; it listens on {listed(found.ports)}" if found.ports else ""),
             why="Is the number 5000 written somewhere where PORT should be looked at?",
-            detail=found.logs[-1000:],
+            detail=found.logs,
         )
     if found.page.status not in (200, serving.page.status):
         fail(
             f"with `-e PORT={found.port}`, it answers with status {found.page.status}, and with {serving.page.status} without",
             expected="the same page on another port",
             hint="The server heard the port. What is in the way now? `docker logs CONTAINER` tells.",
-            detail=found.logs[-1000:],
+            detail=found.logs,
         )
 
 
@@ -278,7 +254,7 @@ def test_exposes(image):
     points=3,
     hints=("Where in the image does `COPY . .` copy to?", "WORKDIR /app, before the first COPY."),
 )
-def test_workdir(image, layers):
+def test_workdir(image, twice, layers, container, causes):
     """It has a working folder of its own, not `/`, and the app is there."""
     folder = image.workdir.strip("/")
     if not folder:
@@ -287,21 +263,30 @@ def test_workdir(image, layers):
             why="Files of the app between /bin, /etc and /usr are hard to find, and easy to clash with.",
             file="Dockerfile",
         )
-    apps = {f"/{one.path}" for layer in layers for one in layer.entries if is_app(one.path)}
-    if apps and not any(path.startswith(f"/{folder}/") for path in apps):
+    files = [f"/{entry.path}" for layer in layers for entry in layer.entries if twice.app in entry.held]
+    apps = [path for path in files if not PACKAGES & set(path.split("/"))]
+    if any(path.startswith(f"/{folder}/") for path in apps):
+        return
+    if apps:
         fail(
-            f"the working folder is `/{folder}`, and no app.py is there",
+            f"the working folder is `/{folder}`, and the app is not there",
             expected="the app in its working folder",
             why=f"It is `{min(apps, key=len)}`.",
             hint="Where does COPY copy to, and which WORKDIR came before it?",
             file="Dockerfile",
         )
-
-
-def is_app(path):
-    """Whether that is the app's file; packages have files of that name, too."""
-    *folders, name = path.split("/")
-    return name == "app.py" and not {"site-packages", "dist-packages", "flask"} & set(folders)
+    # It is packed, or installed as a package: then the process tells where it works.
+    if not container.running:
+        causes.no_answer(container)
+    works = sorted({container.program(one.pid).folder for one in working(container.processes())})
+    if not any(f"{path}/".startswith(f"/{folder}/") for path in works):
+        fail(
+            f"the working folder is `/{folder}`, and the app is not there",
+            expected="the app in its working folder",
+            why=f"What serves the page works in {', '.join(f'`{path}`' for path in works[:3])}." if works else "",
+            hint="Where does COPY copy to, and which WORKDIR came before it?",
+            file="Dockerfile",
+        )
 
 
 @check(
@@ -327,14 +312,14 @@ def test_pinned(dockerfile, submission):
     ),
 )
 def test_cache(twice, layers, engine, submission, dockerfile):
-    """After a change of app.py alone, building again does not install the requirements again."""
-    first, changed, _ = twice
-    names = {"flask"} | names_required(submission, dockerfile)
-    if made_anew(
-        engine, first, changed, lambda path: holds_package(path, names), layers, copied=submission.size
-    ):  # fmt: skip
+    """After a change of app.py alone, building again installs nothing again."""
+    own = own_packages(submission, dockerfile)
+    again = made_anew(
+        engine, twice.image, twice.changed, lambda path: installs(path, own), layers, copied=submission.size
+    )
+    if again:
         fail(
-            "requirements were installed again",
+            f"`{again[0].shown}` installed packages again",
             why="Something that changes with app.py, such as a COPY of everything, comes before an install.",
             file="Dockerfile",
         )
@@ -348,9 +333,9 @@ def test_cache(twice, layers, engine, submission, dockerfile):
         ".git, .env, **/__pycache__ and **/*.pyc",
     ),
 )
-def test_clean_context(layers):
+def test_clean_context(layers, twice):
     """`.git`, `.env`, `__pycache__` and `*.pyc` beside the app never reach the image, not even a lower layer."""
-    found = sorted({entry.path for layer in layers for entry in layer.entries if entry.held})
+    found = sorted({entry.path for layer in layers for entry in layer.entries if twice.clutter in entry.held})
     if found:
         fail(
             "the image holds " + ", ".join(f"`/{path}`" for path in found[:5]),

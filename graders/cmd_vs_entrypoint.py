@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dockerlab import check, fail
-from dockerlab.checks.answers import FILE, expect_given, line_of, read_answers
+from dockerlab.checks.answers import FILE, expect_given, read_answers
 from dockerlab.errors import SubmissionError
 
 FILES = ("cmd.Dockerfile", "entrypoint.Dockerfile", "both.Dockerfile")
@@ -51,9 +51,16 @@ def run_or_tell(run, *args, called, **options):
     try:
         return run(*args, **options)
     except SubmissionError as error:
+        is_the_program = bool(args) and f'"{args[0]}"' in error.message
         fail(
             f"`docker run {called}`: {error.message}",
-            why="The words after the image's name replace CMD; without an ENTRYPOINT, the first of them is the program.",
+            why=(
+                f"There is no ENTRYPOINT, so the words replace CMD, and `{args[0]}` is taken for the program."
+                if is_the_program
+                else ""
+            ),
+            hint="Which instruction keeps its place when words are given?" if is_the_program else error.hint,
+            detail=error.detail,
         )
 
 
@@ -171,7 +178,7 @@ def test_exec_form(submission, build):
 
 
 def judge_row(submission, truth, row, why):
-    answers, text = read_answers(submission, KEYS, fold=False), submission.read(FILE)
+    answers = read_answers(submission, KEYS, fold=False)
     for key in (one for one in KEYS if one.startswith(row + "_")):
         given = expect_given(submission, answers, key, "the line that is printed")
         said = " ".join(given.split())
@@ -180,7 +187,7 @@ def judge_row(submission, truth, row, why):
                 f'`{key}` is "{given[:80]}", and that is not what such a container prints',
                 why=why,
                 file=FILE,
-                line=line_of(text, key),
+                line=answers.line_of(key),
             )
 
 

@@ -7,11 +7,14 @@ import pytest
 
 from dockerlab import check, fail
 from dockerlab.checks.answers import expect_answer, read_answers
-from dockerlab.checks.compose import gpu_reservations
+from dockerlab.checks.compose import reservations_by_service
 from dockerlab.checks.shell_words import commands_at
+from dockerlab.engine.gpus import EVERY
+from dockerlab.errors import NoGpu
 
 LISTED = re.compile(r"^GPU \d+: .*\(UUID: (\S+)\)", re.MULTILINE)  # a line of `nvidia-smi -L`
 OPTION = "--require-gpu"
+FEWEST_LETTERS = 5  # of a message: "no" is none
 SERVICE = "trainer"  # of the compose file that is given
 MINE, OTHER = "the image of the submission", "python:3.11-slim"
 NAMES = ("gpu-lab-{:08x}:submitted", "trainer{:x}", "registry.example/team/gpu:{:x}", "gpu/{:08x}:v1.2")
@@ -69,11 +72,17 @@ def run_script(bench, image, *args, gpus=None):
     return bench.run(*words[1:], *args, image=image, entrypoint=(words[0],), **options)
 
 
+def quoted(*lines):
+    """The first line of what was printed, as people read it."""
+    line = next((line.strip() for line in lines if line.strip()), "")
+    return f'"{line[:200]}"' if line else "nothing on stdout"
+
+
 def expect_device(done, name, called):
     said = [line.strip() for line in done.stdout.splitlines() if line.strip().startswith("device=")]
     if set(said) != {f"device={name}"}:
         fail(
-            f"{called} prints {', '.join(said) or repr(done.stdout[:200])}, and ends with exit code {done.exit_code}",
+            f"{called} prints {', '.join(said) or quoted(*done.stdout.splitlines())}, and ends with exit code {done.exit_code}",
             expected=f"the line device={name}",
             detail=(done.stdout + done.stderr)[-600:],
         )
@@ -177,7 +186,8 @@ def test_run_sh(bench, rng):
 )
 def test_compose(submission):
     """`compose.yaml` reserves one GPU for the service that is built here, below `deploy.resources.reservations.devices`."""
-    found = gpu_reservations(submission, "compose.yaml", preferred=SERVICE)
+    reserved = reservations_by_service(submission, "compose.yaml", preferred=SERVICE)
+    found = [one for devices in reserved.values() for one in devices]
     if not any(one.is_gpu for one in found):
         fail(
             "the service reserves no GPU" if not found else "the devices that are reserved have no capability `gpu`",
@@ -185,19 +195,31 @@ def test_compose(submission):
             hint="`capabilities: [gpu]` belongs to each device." if found else "",
             file="compose.yaml",
         )
-    for one in found:
-        if one.is_gpu and one.count != 1 and len(one.ids) != 1:
+    for devices in reserved.values():
+        gpus = [one for one in devices if one.is_gpu]
+        if gpus and how_many(gpus) != 1:
             fail(
-                f"it reserves {one}",
+                f"it reserves {' and '.join(map(str, gpus))}",
                 expected="one GPU: `count: 1`, or one name in `device_ids`",
-                hint="How many are asked for says `count`, or the list `device_ids`.",
+                hint=(
+                    "How many are asked for says `count`, or the list `device_ids`."
+                    if len(gpus) == 1
+                    else "One device in the list is enough: what several ask for is added up."
+                ),
                 why=(
                     "`count: all` asks for every GPU; so does a device without `count` and `device_ids`."
-                    if one.count == -1
+                    if any(one.count == EVERY for one in gpus)
                     else ""
                 ),
                 file="compose.yaml",
             )
+
+
+def how_many(gpus):
+    """How many GPUs a service reserves: counts are added up, a name that is there twice is one GPU; -1 is all of them."""
+    if any(one.is_every_gpu for one in gpus):
+        return EVERY
+    return sum(one.count for one in gpus) + len({name for one in gpus for name in one.ids})
 
 
 @check(
@@ -222,14 +244,14 @@ def test_cpu(scripts, smi):
     ),
 )
 def test_require_gpu(scripts):
-    """With `--require-gpu` and none, it exits 1 with a clear message."""
+    """With `--require-gpu` and no GPU, and only then, it exits 1, with a clear message."""
     done, without = scripts(OPTION), scripts()
     said = (done.stdout + done.stderr).strip()
     if without.exit_code != 0:
         fail(
             f"with no GPU, it ends with exit code {without.exit_code} also without {OPTION}",
             expected=f"exit code 1 with {OPTION}, and 0 without",
-            why="Who always fails does not look at the option.",
+            why="Whoever always fails does not look at the option.",
             hint="Without the option, no GPU is no reason to fail: print device=cpu, and end with 0.",
             detail=(without.stdout + without.stderr)[-600:],
         )
@@ -255,13 +277,30 @@ def test_require_gpu(scripts):
             hint='sys.exit("No GPU was found: ...") prints to stderr and exits with 1, without a traceback.',
             detail=said[-600:],
         )
-    message = [line for line in said.splitlines() if not line.strip().startswith("device=")]
-    if not any(re.search(r"gpu|cuda|nvidia", line, re.IGNORECASE) for line in message):
+    own = [line for line in said.splitlines() if not line.strip().startswith("device=")]
+    own = [line for line in own if line.strip() not in said_anyway(scripts)]
+    if not any(is_sentence(line) for line in own):
         fail(
-            f'with {OPTION} and no GPU, it says "{said[:200]}"',
-            expected="a message that says that a GPU is needed, and that none was found",
-            hint="Which word would tell the reader what is missing?",
+            f"with {OPTION} and no GPU, it says {quoted(*own) if own else 'nothing of that'}",
+            expected="a message for people: that a GPU is needed, and that none was found",
+            hint='sys.exit("No GPU was found: ...") prints to stderr and exits with 1.',
+            detail=said[-600:],
         )
+
+
+def said_anyway(scripts):
+    """The lines that it prints where it has a GPU: they do not tell that one is missing. None where the engine has no GPU."""
+    try:
+        done = scripts(gpus="all")
+    except NoGpu:
+        return set()
+    return {line.strip() for line in (done.stdout + done.stderr).splitlines()}
+
+
+def is_sentence(line):
+    """Whether a line may be a message for people, in whatever language: more than a word or two letters."""
+    letters = [c for c in line if c.isalpha()]
+    return len(letters) >= FEWEST_LETTERS and (len(line.split()) > 1 or not "".join(letters).isascii())
 
 
 @check(

@@ -4,19 +4,21 @@ import contextlib
 import math
 import re
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from dockerlab import check, fail
-from dockerlab.checks.cache import large_made_anew
+from dockerlab.checks.cache import installs, large_made_anew
 from dockerlab.checks.counted import expect_counted
 from dockerlab.checks.metrics import accuracies
 from dockerlab.checks.pinning import expect_pinned_bases, expect_pinned_packages
+from dockerlab.checks.projects import own_packages
 from dockerlab.checks.pytorch import expect_cpu_build, look_into
 from dockerlab.checks.workers import FIRST_PROCESS, pids, trainers, without_number, workers
 from dockerlab.engine.files import head
 from dockerlab.engine.objects import Mount
-from dockerlab.errors import LimitReached, SubmissionError
+from dockerlab.errors import CourseError, LimitReached, SubmissionError
 
 DATA = "/data"
 GOAL = 0.80  # accuracy on the small test set
@@ -26,6 +28,7 @@ ENDS_WITHIN = 150  # seconds after a worker's death; the others may finish what 
 STARTS_WITHIN = 90  # seconds until the workers say something: each imports torch
 SILENT = 6  # seconds after which workers are taken for such though they say nothing: a buffer may hold it back
 LONGER = 10  # times as many epochs, where the workers were done before one could be killed
+MOST_NAMED = 10  # process ids in a sentence
 LOOK = 0.3  # seconds between two looks at the processes
 MOST_BARE = 0.1  # share of the lines that may lack a number: two processes that write at once may break a line
 DATA_FILES = re.compile(
@@ -104,7 +107,7 @@ def test_pinned(dockerfile, submission):
         "pip install --extra-index-url https://download.pytorch.org/whl/cpu -r requirements.txt",
     ),
 )
-def test_cpu_build(contents, trained, shuffled):
+def test_cpu_build(contents, trained, shuffled, deaths):
     """Torch is the CPU build, without CUDA and its libraries."""
     expect_cpu_build(contents())
 
@@ -121,11 +124,14 @@ def test_arguments(shuffled):
     """The words after the image's name reach main.py: `docker run IMAGE --num-processes 3 --epochs 1` starts 3 workers."""
     done, seen, most = shuffled()
     told = trainers(done.stdout + done.stderr, seen)
-    if done.exit_code != 0 or MANY not in (len(told), most):
+    if MANY not in (len(told), most):
         count = max(len(told), most)
+        has_failed = count == 0 and done.exit_code != 0
         fail(
-            f"there {'was' if count == 1 else 'were'} {count} worker{'' if count == 1 else 's'}, and the exit code is {done.exit_code}",
-            expected=f"{MANY} workers, and exit code 0",
+            f"there {'was' if count == 1 else 'were'} {count or 'no'} worker{'' if count == 1 else 's'}"
+            + (f", and the exit code is {done.exit_code}" if has_failed else ""),
+            expected=f"{MANY} workers",
+            hint="It ended before a worker trained. Read the last lines of what it said, below." if has_failed else "",
             detail=(done.stdout + done.stderr)[-800:],
         )
 
@@ -150,7 +156,7 @@ def test_processes(trained):
     there = trainers(done.stdout + done.stderr, seen)
     if len(there) < WORKERS:
         fail(
-            f"the lines name the processes {sorted(told)}; of those, {sorted(there) or 'none'} were really there, and trained",
+            f"the lines name the processes {numbers(told)}; of those, {really_there(there)}, and trained",
             expected="process ids as os.getpid() tells them",
             hint="os.getpid() in the worker itself tells its number; `docker top` shows the host's.",
         )
@@ -162,6 +168,15 @@ def test_processes(trained):
             why="Lines of several processes come mixed: without a number, nobody knows whose they are.",
             hint='print(f"{os.getpid()}\\tTrain Epoch: …") in each place that prints a loss',
         )
+
+
+def numbers(pids):
+    """Process ids as people read them; the first ones of many."""
+    return ", ".join(map(str, sorted(pids)[:MOST_NAMED])) + (" …" if len(pids) > MOST_NAMED else "")
+
+
+def really_there(pids):
+    return f"{numbers(pids)} {'was' if len(pids) == 1 else 'were'} really there" if pids else "none was really there"
 
 
 @check(
@@ -191,14 +206,15 @@ def test_accuracy(trained, shuffled, bench):
     expect_counted(accuracies(done.stdout + done.stderr), bench.digits, goal=GOAL, elsewhere=elsewhere, detail=said)
 
 
-def begun(bench, image, epochs):
+def begun(bench, epochs):
     """A container that trains, and its workers once they do; none where it ended, or where there were too few all the time.
 
     Also how many there were at most. Lines of the log name them; where those are held back, the list of processes does.
     """
     args = ("--num-processes", str(WORKERS), "--epochs", str(epochs), "--data", DATA)
-    container = bench.start(*args, image=image, mounts=(Mount(source=str(bench.digits.root), target=DATA),))
+    container = bench.start(*args, image=bench.build(), mounts=(Mount(source=str(bench.digits.root), target=DATA),))
     end, since, most = time.monotonic() + STARTS_WITHIN, math.inf, 0
+    container.deadline = end + ENDS_WITHIN
     while container.running and time.monotonic() < end:
         processes = container.processes()
         named = trainers(container.logs(), {one.pid: one.ppid for one in processes if one.ppid != 0})
@@ -217,6 +233,45 @@ def begun(bench, image, epochs):
     return container, [], most
 
 
+def death(bench, choose):
+    """A run of which one worker is killed: which one, how many there were, and how the run ended; no code where it goes on."""
+    for epochs in (EPOCHS, LONGER * EPOCHS):
+        container, found, many = begun(bench, epochs)
+        chosen, is_killed = choose(found) if found else 0, False
+        try:
+            if found:
+                container.signal_process(chosen, "KILL")
+                is_killed = True
+                break
+        except SubmissionError:  # it was done before it could be killed
+            if container.running:
+                raise
+        if many < WORKERS or container.running:
+            break
+    if found and not is_killed:
+        raise CourseError("The training was over before a worker could be killed, so this could not be looked at.")
+    seen = SimpleNamespace(chosen=chosen, many=many, code=None, said="")
+    if found:
+        with contextlib.suppress(LimitReached):
+            seen.code = container.wait(within=ENDS_WITHIN).exit_code
+    seen.said = container.logs()[-600:]
+    return seen
+
+
+@pytest.fixture(scope="session")
+def deaths(bench, trained, shuffled):
+    """How a run ends of which the first worker is killed, and another of which the last one is; looked at beside the checks."""
+
+    def look():
+        for earlier in (trained, shuffled):  # one after the other: each has the processors, and its own time
+            with contextlib.suppress(SubmissionError):
+                earlier()
+        first = death(bench, min)
+        return [first, death(bench, max)] if first.chosen and first.code else [first]
+
+    return bench.soon(look)
+
+
 @check(
     points=15,
     hints=(
@@ -225,35 +280,31 @@ def begun(bench, image, epochs):
         "if any(one.exitcode for one in workers): sys.exit('A worker failed.')",
     ),
 )
-def test_worker_dies(bench, image, rng):
+def test_worker_dies(deaths):
     """When a worker is killed, whichever it is, the run ends with another exit code than 0."""
-    container, found, many = begun(bench, image, EPOCHS)
-    if not found and many >= WORKERS and not container.running:  # they were quick
-        container, found, many = begun(bench, image, LONGER * EPOCHS)
-    if not found:
-        fail(
-            f"{many or 'no'} worker{'' if many == 1 else 's'} began to train",
-            expected=str(WORKERS),
-            hint="Each worker prints its own number, os.getpid(), at the beginning of its lines: `docker logs CONTAINER`.",
-            detail=container.logs()[-600:],
-        )
-    chosen = rng.choice(found)
-    container.signal_process(chosen, "KILL")
-    try:
-        done = container.wait(within=ENDS_WITHIN)
-    except LimitReached as error:
-        fail(
-            f"worker {chosen} was killed, and the run still goes on after {ENDS_WITHIN} seconds",
-            expected="an end, with an exit code that is not 0",
-            why=str(error),
-        )
-    if done.exit_code == 0:
-        fail(
-            f"worker {chosen} was killed, and the exit code is 0",
-            expected="another exit code: the model was not trained as asked",
-            why="Whoever starts it believes that all is well.",
-            detail=(done.stdout + done.stderr)[-300:],
-        )
+    for which, seen in zip(("first", "last"), deaths(), strict=False):
+        if not seen.chosen:
+            fail(
+                f"{seen.many or 'no'} worker{'' if seen.many == 1 else 's'} began to train",
+                expected=str(WORKERS),
+                hint="Each worker prints its own number, os.getpid(), at the beginning of its lines: `docker logs CONTAINER`.",
+                detail=seen.said,
+            )
+        if seen.code is None:
+            fail(
+                f"the {which} worker, process {seen.chosen}, was killed, and the run still goes on after {ENDS_WITHIN} seconds",
+                expected="an end, with an exit code that is not 0",
+                hint="Who waits for something from a worker that is dead waits for ever.",
+                detail=seen.said,
+            )
+        if seen.code == 0:
+            fail(
+                f"the {which} worker, process {seen.chosen}, was killed, and the exit code is 0",
+                expected="another exit code: the model was not trained as asked",
+                why="Whoever starts it believes that all is well.",
+                hint="" if which == "first" else "The death of the first worker was noticed: look at the others, too.",
+                detail=seen.said,
+            )
 
 
 @check(
@@ -287,18 +338,21 @@ def test_data_outside(contents, bench):
         "COPY requirements.txt and the install come before COPY of the code.",
     ),
 )
-def test_keeps_install(bench, submission, image):
-    """After a change of train.py, the layer with the installed packages is kept."""
+def test_keeps_install(bench, submission, dockerfile, image, rng):
+    """After a change of train.py alone, building again installs nothing again."""
     name = next((one for one in ("train.py", "main.py") if submission.has(one)), "train.py")
     text = submission.read(name)
 
     def changed():
-        return bench.build(changes={name: f"{text}\n# changed: {time.monotonic_ns()}\n".encode()})
+        return bench.build(changes={name: f"{text}\n# changed: {rng.getrandbits(32):08x}\n".encode()})
 
-    again = large_made_anew(bench.engine, image, changed, tries=2)
+    own = own_packages(submission, dockerfile)
+    again = large_made_anew(
+        bench.engine, image, changed, lambda path: installs(path, own), copied=submission.size, tries=2
+    )
     if again:
         fail(
-            f"`{again[0][:120]}` ran again",
+            f"`{again[0]}` installed packages again",
             why="Something that changes with train.py comes before it.",
             file="Dockerfile",
         )

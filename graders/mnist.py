@@ -8,6 +8,7 @@ from dockerlab.checks.formatting import expect_black
 from dockerlab.checks.pytorch import expect_cpu_build, expect_torch, look_into
 from dockerlab.checks.readme import as_typed, of_the_folder, pairs, script_of
 from dockerlab.checks.resuming import expect_next_epoch, expect_optimizer, expect_to_survive_a_stop, expect_weights
+from dockerlab.checks.train_command import expect_exit_0, expect_words_arrive
 from dockerlab.checks.training import Training
 
 CHECKPOINT, WORKSPACE = "model_checkpoint.pth", "/workspace"
@@ -91,10 +92,8 @@ def test_trains(bench, training, contents):
     """`docker run -v FOLDER:/workspace IMAGE python /workspace/train.py` ends with exit code 0."""
     expect_torch(contents())
     training.begin()
-    seen = training.first.seen
-    bench.curve(seen.curve)
-    if seen.exit_code != 0:
-        fail(f"it ends with exit code {seen.exit_code}", expected="exit code 0", detail=seen.end, file="train.py")
+    bench.curve(training.first.seen.curve)
+    expect_exit_0(training)
 
 
 @check(
@@ -110,6 +109,8 @@ def test_learns(bench, training, contents):
     """It learns: the last accuracy that it prints is 0.80 or more (0.95 on the full set) of what can be right, and it is measured."""
     expect_torch(contents())
     seen, digits = training.first.seen, bench.digits
+    if not seen.accuracies:
+        expect_exit_0(training)
     expect_counted(
         seen.accuracies,
         digits,
@@ -130,9 +131,11 @@ def test_learns(bench, training, contents):
     ),
 )
 def test_checkpoint(training, contents):
-    """After the run, `model_checkpoint.pth` is in the folder on the host, and torch can load it."""
+    """After the run, `model_checkpoint.pth` is in the folder on the host; torch can load it, and the weights of this run are in it."""
     expect_torch(contents())
     if not training.first.saves:
+        expect_exit_0(training)
+        expect_words_arrive(training)
         fail(
             f"there is no new `{CHECKPOINT}` in the folder that was mounted at {WORKSPACE}",
             expected="the checkpoint, on the host",
@@ -142,14 +145,25 @@ def test_checkpoint(training, contents):
         )
     found = training.beginning.examination.loaded[f"/first/{CHECKPOINT}"]
     if found.error:
-        fail(f"it cannot be loaded: {found.error}", expected="a file that torch.save wrote", file="train.py")
+        fail(
+            f"it cannot be loaded: {found.error}",
+            expected="a file that torch.save wrote",
+            hint=f'`torch.load("{CHECKPOINT}")` says the same: is it written by torch.save, and to its end?',
+            file="train.py",
+        )
     if not found.numbers:
-        fail("it holds no weights: not one tensor of numbers", expected="the model's state_dict", file="train.py")
+        fail(
+            "it holds no weights: not one tensor of numbers",
+            expected="the model's state_dict",
+            hint="`print(torch.load(…).keys())`: is model.state_dict() in what is given to torch.save?",
+            file="train.py",
+        )
     if training.stored:
         fail(
-            "it holds the same weights, bit for bit, after a training on other data",
+            "it holds the same weights, bit for bit, after a training on other data, and after one that went on from others",
             expected="what was learned in this run",
-            why="They are the weights from before the training, or were stored.",
+            why="They were stored, or are those from before the training.",
+            hint="Which model is saved: the one that the optimizer changes?",
             file="train.py",
         )
 
@@ -179,7 +193,9 @@ def test_resumes_weights(training):
 )
 def test_resumes_optimizer(training):
     """`--resume` goes on with the optimizer's state: when it is NaN, the resumed run shows it. (Plain SGD has none, and passes.)"""
-    expect_optimizer(training)
+    unseen = expect_optimizer(training)
+    if unseen:
+        pytest.skip(unseen)
 
 
 @check(
@@ -213,6 +229,7 @@ def test_killed(training):
             f"`{CHECKPOINT}` is removed before the new one has its name",
             expected="the old checkpoint or the new one, whole, at every moment",
             why="A SIGKILL between the two leaves none. `os.replace` does both in one step.",
+            hint="Leave the old file where it is: os.replace puts the new one in its place.",
             file="train.py",
         )
     left = training.left.values()
@@ -238,7 +255,7 @@ def test_killed(training):
 
 @check(
     points=25,
-    needs=test_resumes_weights,
+    needs=test_checkpoint,
     hints=(
         "`docker stop` sends SIGTERM, and SIGKILL ten seconds later. What is on the host then?",
         "Save after every epoch, or when the signal comes; and let --resume find it.",
@@ -246,7 +263,7 @@ def test_killed(training):
     ),
 )
 def test_stopped(training):
-    """`docker stop` in the middle of the training leaves a checkpoint from which `--resume` goes on."""
+    """`docker stop` in the middle of the training leaves a checkpoint from which `--resume` goes on, and not from the start."""
     expect_to_survive_a_stop(training)
 
 
@@ -311,9 +328,14 @@ def test_readme(bench, training, submission, contents):
         problems.append(as_typed(training, build, one, targets))
         if not problems[-1]:
             return
+        if as_above:
+            expect_exit_0(training)
+        if targets and one.args and not one.entrypoint:
+            expect_words_arrive(training)
     fail(
         "a `docker run` of it does not train: " + problems[0][0],
         expected=f"a training that writes `{CHECKPOINT}` to the folder",
+        hint="" if of_the_folder(fitting[0][1]) else f"`-v $(pwd):{WORKSPACE}` mounts the folder in which it is typed.",
         detail=problems[0][1],
         file="README.md",
     )

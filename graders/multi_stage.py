@@ -79,7 +79,7 @@ def own(bench, marked):
     hints=("Run it, and read what it says.", "The program needs app.py, and the extension where Python finds it."),
 )
 def test_sum(run, marked, rng):
-    """`docker run IMAGE` prints the right sum, also of the numbers in `-e NUMBERS`."""
+    """`docker run IMAGE` prints the right sum, also of the numbers in `-e NUMBERS`, and ends with exit code 0."""
     numbers = drawn(rng)
     for env, wanted in (({}, BY_DEFAULT), ({"NUMBERS": words(numbers)}, sum(numbers))):
         done = run(env=env)
@@ -154,7 +154,7 @@ def test_clean(own, source):
                 what = "pip's cache"
             if what and entry.kind in ("file", "link"):
                 fail(
-                    f"`{path}` is {what}; `{layer.instruction[:120]}` brought it",
+                    f"`{path}` is {what}; `{layer.shown}` brought it",
                     why="What a later step deletes stays in its layer. What was never brought over is not there.",
                     file="Dockerfile",
                 )
@@ -203,7 +203,7 @@ def test_size(image, bench):
     hints=("Is the extension compiled from fastsum/fastsum.c in this build?", "Which file does `import fastsum` find?"),
 )
 def test_built_here(own, marked, source, bench, rng):
-    """The extension is the one that was built in this build, from fastsum/fastsum.c, and the one that app.py imports."""
+    """The extension is built in this build, from fastsum/fastsum.c; a plain Python can import it, and app.py does."""
     image, _ = marked()
     holding = ["/" + entry.path for layer in own for entry in layer.entries if entry.held and entry.kind == "file"]
     built = call(bench, image, holding, source, drawn(rng))
@@ -216,7 +216,7 @@ def test_built_here(own, marked, source, bench, rng):
     if built.problem:
         fail(
             f"`{built.files[0]}` does not add as fastsum/fastsum.c says: {built.problem}",
-            expected="an extension module that a clean Python can import",
+            expected="an extension module that a plain Python can import",
             file="Dockerfile",
         )
     numbers = [*drawn(rng), source.trigger]

@@ -11,14 +11,23 @@ import pytest
 from dockerlab import check, fail
 from dockerlab.checks import CheckFailed
 from dockerlab.checks.answers import expect_answer, read_answers
+from dockerlab.checks.first_process import (
+    Before,
+    Seen,
+    base_of,
+    below_first,
+    says_shell,
+    shell_named,
+    shown,
+    what_stands_before,
+    who_run,
+)
 from dockerlab.checks.shell_words import commands_at
 from dockerlab.errors import SubmissionError
 
-SHELLS = {"sh", "dash", "bash", "ash", "busybox", "zsh", "ksh", "mksh"}
 SHELL_FILES = ("/usr/bin/dash", "/usr/bin/bash", "/bin/dash", "/bin/bash", "/bin/busybox")
 COMPILED = "/__pycache__"
 GREETER = "greeter"  # the program of the lab
-PAUSES = ("sleep", "cat", "tail")  # what a script that is itself the program waits with
 USUAL = {"PATH", "HOSTNAME", "HOME", "TERM", "PWD", "OLDPWD", "SHLVL", "_"}
 MEMORY = "/dev/shm"  # a folder in memory that each container has, empty at first
 READY = 5  # seconds in which a program has printed something
@@ -44,52 +53,6 @@ QUIZ = {
     ),
 }
 BASES = {"shell_form_on_debian": "debian:bookworm-slim", "shell_form_on_busybox": "busybox:latest"}
-
-
-def base_of(path):
-    return os.path.basename(path)
-
-
-def says_shell(process):
-    """Whether the process calls itself a shell that was given its commands as a text: `sh -c ...`, `bash -o pipefail -ec ...`."""
-    return base_of(process.argv[0]) in SHELLS and commands_at(process.argv) > 0
-
-
-def runs_greeter(process):
-    """Whether the process is the greeter, itself or by way of its interpreter: `perl -w /usr/local/bin/greeter`."""
-    script = next((word for word in process.argv[1:] if not word.startswith("-")), "")
-    return GREETER in (base_of(process.argv[0]), base_of(script))
-
-
-def shown(process):
-    return " ".join(process.argv)[:160]
-
-
-def below_first(processes):
-    """The descendants of process 1, without what came in from outside, such as a health check."""
-    known = {1}
-    for _ in processes:
-        known |= {one.pid for one in processes if one.ppid in known}
-    return [one for one in processes if one.pid in known - {1}]
-
-
-def shell_before(seen):
-    """Why process 1 is not the program; empty where it is. Its file tells what it is, whatever it calls itself."""
-    first, calls_itself = seen.first, base_of(seen.first.argv[0])
-    below = below_first(seen.processes)
-    if says_shell(first):
-        return f"process 1 is `{shown(first)}`"
-    if any(runs_greeter(one) for one in below):
-        return f"process 1 is `{shown(first)}`, and {GREETER} is its child"
-    if not seen.shell or (
-        seen.shell == "busybox" and calls_itself not in SHELLS
-    ):  # its other programs are in that file, too
-        return ""
-    if calls_itself not in SHELLS:
-        return f"process 1 calls itself `{shown(first)}`, and is {seen.shell}: the file is {seen.program.path}"
-    if waited_for := [one for one in below if base_of(one.argv[0]) not in PAUSES]:
-        return f"process 1 is `{shown(first)}`, a shell, and `{shown(waited_for[0])}` is its child"
-    return ""
 
 
 def elsewhere(bench, container, image):
@@ -174,15 +137,21 @@ def shells_of(bench):
 def looks(bench, stops, shells, words, shells_of):
     """What is to be seen in a running container of each kind; all begun at once, while `docker stop` waits for others."""
 
+    greeter = bench.submission.read_bytes(GREETER) if bench.submission.has(GREETER) else b""
+
     def look(dockerfile, *args, **options):
         container = started(bench, dockerfile, *args, **options)
-        first, program = container.pid1, container.program(1)
+        first, program, processes = container.pid1, container.program(1), container.processes()
+        folder = bench.build(dockerfile).workdir
         return SimpleNamespace(
-            first=first,
-            program=program,
-            shell=shells_of(dockerfile).get(program.sha256, ""),
-            shell_is_new=program.path not in SHELL_FILES,  # installed: the base has none to compare it with
-            processes=container.processes(),
+            who=Seen(
+                first=first,
+                program=program,
+                shell=shell_named(container, program, shells_of(dockerfile)),
+                processes=processes,
+                name=GREETER,
+                running=who_run(container, processes, GREETER, greeter, folder),
+            ),
             logs=container.logs(),
             changes=container.changes(),
             elsewhere=elsewhere(bench, container, bench.build(dockerfile)),
@@ -229,17 +198,23 @@ def shells(bench):
 )
 def test_shell_pid_1(looks):
     """shell: process 1 is `sh`, and the program is its child."""
-    seen = looks["shell"]()
+    seen = looks["shell"]().who
     if not says_shell(seen.first):
         fail(f"process 1 is `{shown(seen.first)}`", expected="`/bin/sh -c …`", file="shell.Dockerfile")
-    if not seen.shell and (not seen.shell_is_new or base_of(seen.program.path) not in SHELLS):
+    if not seen.shell:
         fail(
             f"process 1 calls itself `{shown(seen.first)}`, and is no shell: the file is {seen.program.path}",
-            expected="the shell that the base image brought",
+            expected="a shell",
+            hint="What is the file behind that name? `docker run --rm --entrypoint ls IMAGE -l /bin/sh` shows it.",
             file="shell.Dockerfile",
         )
     if not any(one.ppid == 1 for one in seen.processes):
-        fail("the shell has no child", expected="the program as the child of the shell", file="shell.Dockerfile")
+        fail(
+            "the shell has no child",
+            expected="the program as the child of the shell",
+            hint="`exec` makes a shell step aside, and so does bash for a single command.",
+            file="shell.Dockerfile",
+        )
 
 
 @check(
@@ -252,7 +227,7 @@ def test_shell_pid_1(looks):
 def test_shell_expands(looks, words):
     """shell: `$GREETING` is expanded when the container runs."""
     seen = looks["shell"]()
-    children = below_first(seen.processes)
+    children = below_first(seen.who.processes)
     if not any(words.greeting in " ".join(one.argv) for one in children) and words.greeting not in seen.logs:
         fail(
             f"with `-e GREETING={words.greeting}` that word reaches no program",
@@ -289,8 +264,8 @@ def test_shell_stop(stops):
 )
 def test_exec_pid_1(looks):
     """exec: process 1 is the program."""
-    if observed := shell_before(looks["exec"]()):
-        fail(observed, expected="the program itself", why="A shell stands before it.", file="exec.Dockerfile")
+    if before := what_stands_before(looks["exec"]().who):
+        fail(before.observed, expected="the program itself", why=before.why, hint=before.hint, file="exec.Dockerfile")
 
 
 @check(
@@ -324,7 +299,7 @@ def test_wrapper_sets_up(bench, looks):
     image = bench.build(WRAPPER)
     given = {
         name
-        for name, value in seen.program.environ.items()
+        for name, value in seen.who.program.environ.items()
         if re.fullmatch(r"[A-Za-z_]\w*", name) and value != image.env.get(name, value if name in USUAL else None)
     }
     mounts = ["/" + path.strip("/") for path in image.volumes]  # the engine makes these folders, and those above
@@ -347,12 +322,12 @@ def test_wrapper_sets_up(bench, looks):
 )
 def test_wrapper_pid_1(looks):
     """wrapper: after entrypoint.sh, process 1 is the program all the same."""
-    seen = looks["wrapper"]()
-    observed = shell_before(seen)
-    if not observed and any(base_of(word) == "entrypoint.sh" for word in seen.first.argv):
-        observed = f"process 1 is still `{shown(seen.first)}`"
-    if observed:
-        fail(observed, expected="the program", why="The script waits for its child to end.", file="entrypoint.sh")
+    seen = looks["wrapper"]().who
+    before = what_stands_before(seen)
+    if not before and 1 not in seen.running and any(base_of(word) == "entrypoint.sh" for word in seen.first.argv):
+        before = Before(f"process 1 is still `{shown(seen.first)}`", "The script stays, and nothing took its place.")
+    if before:
+        fail(before.observed, expected="the program", why=before.why, hint=before.hint, file="entrypoint.sh")
 
 
 @check(
@@ -361,9 +336,9 @@ def test_wrapper_pid_1(looks):
 )
 def test_wrapper_words(looks, words):
     """wrapper: the words reach the program as they were given, spaces, stars and empty ones too."""
-    seen = looks["wrapper and words"]()
+    seen = looks["wrapper and words"]().who
     # Where the script waits for the program, that is another process.
-    programs = [seen.first] if not shell_before(seen) else below_first(seen.processes)
+    programs = [seen.first] if not what_stands_before(seen) else below_first(seen.processes)
     if not any(one.argv[-len(words.spoilt) :] == words.spoilt for one in programs):
         listed = " ".join(f"`{word}`" for word in words.spoilt)
         found = " ".join(f"`{word}`" for word in (programs or [seen.first])[-1].argv)

@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import re
 import time
 from typing import NamedTuple
 
@@ -10,14 +9,11 @@ import pytest
 
 from dockerlab import check, fail
 from dockerlab.checks.answers import expect_answer, read_answers
+from dockerlab.checks.goodbyes import GRACE, LAST_WORD, NUMBERS, SOON, graceful
 from dockerlab.checks.last_lines import came_at_once, said_after
 from dockerlab.engine.objects import LogLine, Stopped
 from dockerlab.errors import LimitReached, SubmissionError
 
-GOODBYE = "Gracefully shutting down after receiving signal {}"
-LAST_WORD = "Gracefully shutting down"
-NUMBERS = re.compile(GOODBYE.format(r"(\w+)"))
-SOON = 2  # seconds in which a program that was asked to has ended
 READY = 20  # seconds in which it has printed something; a buffer of 8 KiB keeps its lines for minutes
 REREADS = 10  # seconds until a setting that was changed shows in a line
 SETTLE = 0.3  # seconds for handlers that are installed after the first line
@@ -26,7 +22,6 @@ UNASKED = 4  # rounds in which a setting that nobody asked to read again does no
 GROWS = 5  # looks at zombies, of which each but the first has more than the one before
 HELD = 4  # lines that come at the end, of a program that said one before
 NEXT_WITHIN = 5  # seconds to the next line
-GRACE = 5
 SIGINT, SIGKILL, SIGTERM = 2, 9, 15
 CHILDREN = 5
 ROUNDS = 4 * CHILDREN  # lines after which as many children have been started, also where a round prints several
@@ -116,26 +111,6 @@ def rounds(bench, container, more):
     bench.pause(SETTLE)
 
 
-def graceful(stop, number, called):
-    text = stop.stdout + stop.stderr
-    said = sorted(set(NUMBERS.findall(text)))
-    if said != [str(number)]:
-        seen = " and ".join(f'"{GOODBYE.format(one)}"' for one in said)
-        fail(
-            f"after {called}, it says {seen or 'no goodbye'}, and ends with exit code {stop.exit_code} after {stop.seconds:.1f} s",
-            expected=f'"{GOODBYE.format(number)}", and exit code 0 within {SOON} s',
-            why="Does the signal reach your program? A shell as process 1 keeps it to itself." if not said else "",
-            detail=text[-600:],
-        )
-    if stop.exit_code != 0 or stop.seconds >= SOON:
-        fail(
-            f"after {called}, it says its goodbye, and ends with exit code {stop.exit_code} after {stop.seconds:.1f} s",
-            expected=f"exit code 0 within {SOON} s",
-            why="A program that ended as it was asked to has done its work: exit code 0." if stop.exit_code else "",
-            hint="What runs after the goodbye? sys.exit(0) ends the program at once, with exit code 0.",
-        )
-
-
 @pytest.fixture(scope="session")
 def zombies(bench):
     """The zombies that stay, and how many children it started meanwhile; begun at once, for it takes a while."""
@@ -219,13 +194,13 @@ def test_output_at_once(bench, start, zombies, ends):
 )
 def test_sigterm(ends):
     """SIGTERM: it says `Gracefully shutting down after receiving signal 15` and ends with 0 within 2 seconds."""
-    graceful(ends["sigterm"]().stop, SIGTERM, "`docker kill --signal=SIGTERM`")
+    graceful(ends["sigterm"], SIGTERM, "`docker kill --signal=SIGTERM`")
 
 
 @check(points=12, hints=("What does Ctrl-C send?", "One handler can serve several signals: it gets the number."))
 def test_sigint(ends):
     """SIGINT: it says `Gracefully shutting down after receiving signal 2` and ends with 0 within 2 seconds."""
-    graceful(ends["sigint"]().stop, SIGINT, "`docker kill --signal=SIGINT`")
+    graceful(ends["sigint"], SIGINT, "`docker kill --signal=SIGINT`")
 
 
 @check(
@@ -301,7 +276,7 @@ def test_last_word(ends):
     ),
 )
 def test_sighup(bench, rng):
-    """SIGHUP: it reads /app/setting.txt again and goes on."""
+    """SIGHUP: it reads /app/setting.txt again, only then, and goes on."""
     container, settings = started(bench), []
 
     def change(signal):

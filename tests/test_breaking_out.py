@@ -105,7 +105,7 @@ def test_what_is_json_is_read_by_everyone_and_keeps_its_sums(report):
 def test_xml_is_whole_and_has_our_elements_only(report):
     root = ET.fromstring(FORMATS["junit"](report))
     assert {one.tag for one in root.iter()} <= {
-        "testsuites", "testsuite", "testcase", "properties", "property", "failure", "error", "skipped",
+        "testsuites", "testsuite", "testcase", "properties", "property", "failure", "error", "skipped", "system-out",
     }  # fmt: skip
     assert len(root.findall("testsuite/testcase")) == len(report.outcomes)
 

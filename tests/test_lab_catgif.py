@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
 from dockerlab.events import CheckStarted
 from dockerlab.grading import grade
 from dockerlab.grading.child import Child
-from tests.unusual import SideBySide, failed, lost
+from dockerlab.plugin.feedback import SEE_ABOVE
+from tests.unusual import COURSE, SideBySide, failed, lost
 
 ALLOW_LIST = "*\n!app.py\n!requirements.txt\n!templates\n!static\n!start.sh\n**/__pycache__\n"
 
@@ -73,6 +77,17 @@ RIGHT = {
             'ENTRYPOINT ["python"]\nCMD ["serve.py"]\n'
         ),
     },
+    "the app is a project of its own, which is installed last": {
+        "pyproject.toml": (
+            '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n[project]\nname = "the_cats"\n'
+            'version = "1"\ndependencies = ["flask>=3"]\n[tool.setuptools]\npy-modules = ["app"]\n'
+        ),
+        "Dockerfile": (
+            "FROM python:3.11-slim\nWORKDIR /app\nCOPY requirements.txt .\nRUN pip install --no-cache-dir -r requirements.txt\n"
+            "COPY . .\nRUN pip install --no-build-isolation --no-deps -e . && pip install --no-build-isolation --target /opt --no-deps .\n"
+            'USER 1000\nEXPOSE 5000\nCMD ["sh", "-c", "exec gunicorn -b 0.0.0.0:${PORT:-5000} app:app"]\n'
+        ),
+    },
     "it warms up, as behind a proxy: 503 for some seconds, and a log with words": {
         "app.py": (
             "import os, random, time\nfrom pathlib import Path\nfrom flask import Flask, Response, render_template, url_for\n"
@@ -118,6 +133,10 @@ SERVED = (
     "FROM python:3.11-slim\nWORKDIR /app\nCOPY requirements.txt .\nRUN pip install --no-cache-dir -r requirements.txt\n"
     "COPY . .\nUSER 1000\nEXPOSE 5000\n"
 )
+PACKAGED = SERVED.replace("COPY . .", "ENV PYTHONPATH=/opt/site-packages\nCOPY . /opt/site-packages/")
+RIGHT["the app lies where packages are, and runs in a folder of its own"] = {
+    "Dockerfile": PACKAGED + 'CMD ["sh", "-c", "exec gunicorn -b 0.0.0.0:${PORT:-5000} app:app"]\n'
+}
 PROXY = """import os, urllib.error, urllib.request
 from waitress import serve
 
@@ -168,6 +187,21 @@ WRONG = {
         },
         {"cache"},
     ),
+    "the app has another name, and is not in the working folder": (
+        {
+            "Dockerfile": (
+                "FROM python:3.11-slim\nCOPY requirements.txt /\nRUN pip install --no-cache-dir -r /requirements.txt\n"
+                "WORKDIR /srv/cats\nCOPY app.py cats.py\nCOPY static static\nCOPY templates templates\nWORKDIR /nothing\n"
+                "USER 1000\nEXPOSE 5000\n"
+                'CMD ["sh", "-c", "exec gunicorn --chdir /srv/cats -b 0.0.0.0:${PORT:-5000} cats:app"]\n'
+            )
+        },
+        {"workdir"},
+    ),
+    "the app lies where packages are, and runs in the root folder": (
+        {"Dockerfile": PACKAGED + 'CMD ["sh", "-c", "cd / && exec gunicorn -b 0.0.0.0:${PORT:-5000} app:app"]\n'},
+        {"workdir"},
+    ),
     "the development server behind a proxy": (
         {
             "requirements.txt": "flask==3.1.0\nwaitress==3.0.2\n",
@@ -196,12 +230,6 @@ WRONG = {
             "Dockerfile": "FROM python:3.11-slim\nWORKDIR /app\nCOPY requirements.txt .\nRUN pip install --no-cache-dir -r requirements.txt\nCOPY . .\nUSER 1000\nEXPOSE 5000\nCMD flask run --host 0.0.0.0 --port ${PORT:-5000} > /dev/null 2>&1\n"
         },
         {"production_server"},
-    ),
-    "the answer is an error": (
-        {
-            "app.py": "from flask import Flask, abort\napp = Flask(__name__)\n\n\n@app.get('/')\ndef index():\n    abort(500)\n"
-        },
-        {"answers", "gifs"},
     ),
     "only the root's clutter is ignored, under other names": (
         {".dockerignore": ".git\n"},
@@ -235,6 +263,68 @@ def test_an_unusual_right_answer_passes(name, graded):
 @pytest.mark.parametrize("name", WRONG)
 def test_a_plausible_wrong_answer_loses_what_it_should(name, graded):
     assert failed(graded[name]) == WRONG[name][1], graded[name]
+
+
+APP = (COURSE.solution(LAB) / "app.py").read_text()
+FAILS = "    print('a word in the log', flush=True)\n    flask.abort(500)\n"
+TOLD = {
+    "the page fails": (
+        {"app.py": "import flask\n" + APP.replace("    return render_template", FAILS + "    return render_template")},
+        "answers",
+        {"gifs"},
+    ),
+    "the page fails on another port": (
+        {
+            "app.py": "import flask\n"
+            + APP.replace(
+                "    return render_template",
+                "    if 'PORT' in os.environ:\n" + FAILS.replace("    ", "        ") + "    return render_template",
+            )
+        },
+        "gifs",
+        set(),
+    ),
+    "the pictures fail": (
+        {
+            "app.py": "import flask\n"
+            + APP.replace("url_for(", "'/picture?' + url_for(")
+            + f"\n\n@app.get('/picture')\ndef picture():\n{FAILS}"
+        },
+        "gifs",
+        set(),
+    ),
+    "it does not start": (
+        {"Dockerfile": SERVED + "CMD sleep 1; echo a word in the log; exit 3\n"},
+        "answers",
+        {"reachable", "gifs", "port", "not_root", "production_server"},
+    ),
+}
+
+
+def feedback_of(files):
+    """The feedback of each check that failed."""
+    with tempfile.TemporaryDirectory(prefix="case-") as scratch:
+        folder = Path(scratch, LAB)
+        shutil.copytree(COURSE.solution(LAB), folder)
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        report = grade(LAB, folder, course=COURSE)
+    return {one.check: one.feedback for one in report.outcomes if one.status == "failed"}
+
+
+FEEDBACK = SideBySide(__name__, TOLD, lambda name: feedback_of(TOLD[name][0]))
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_a_log_is_beside_each_failure_and_one_cause_is_told_once(name, real_engine):
+    _, first, later = TOLD[name]
+    found = FEEDBACK[name]
+    assert {first, *later} <= found.keys(), found
+    for check, feedback in found.items():
+        if check in later:
+            assert feedback.why == SEE_ABOVE.format(first), (check, feedback)
+        else:
+            assert "a word in the log" in feedback.detail, (check, feedback)
 
 
 def test_a_grader_that_dies_in_the_middle_costs_its_check_and_no_other(real_engine, course, monkeypatch):

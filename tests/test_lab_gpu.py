@@ -21,6 +21,12 @@ print("looking for devices ...")
 print("device=" + ("cuda" if found else "cpu"))
 """
 FIRST_DEVICE_ONLY = LOOKS_AT_DEVICES.replace('glob.glob("/dev/nvidia[0-9]*")', 'glob.glob("/dev/nvidia0")')
+GPU_DEVICES = """
+services:
+  trainer:
+    build: .
+    deploy: {{resources: {{reservations: {{devices: [{}]}}}}}}
+"""
 BY_ID = """
 services:
   web: {image: "nginx:1.27"}
@@ -28,6 +34,19 @@ services:
     image: gpu-lab
     deploy: {resources: {reservations: {devices: [{device_ids: ["0"], capabilities: [gpu, utility]}]}}}
 """
+IN_GERMAN = LOOKS_AT_DEVICES.replace(
+    "error: this needs an NVIDIA card", "Keine Grafikkarte gefunden, und es soll eine da sein."
+)
+WARNS_ALWAYS = LOOKS_AT_DEVICES.replace(
+    'if "--require', 'if not found:\n    print("There is no graphics card here.")\nif "--require'
+).replace('    print("error: this needs an NVIDIA card", file=sys.stderr)\n', "")
+ONLY_A_BANNER = LOOKS_AT_DEVICES.replace(
+    "import glob, sys\n", 'import glob, sys\nprint("looking for CUDA devices ...")\n'
+).replace('    print("error: this needs an NVIDIA card", file=sys.stderr)\n', "")
+TWO_ENTRIES = GPU_DEVICES.format("{count: 1, capabilities: [gpu]}, {count: 1, capabilities: [gpu]}")
+ONE_TWICE = GPU_DEVICES.format(
+    '{device_ids: ["0"], capabilities: [gpu]}, {device_ids: ["0"], capabilities: [utility, gpu]}'
+)
 GPUS = "services: {trainer: {build: ., gpus: [{count: 1}]}}\n"
 SECOND = """
 services:
@@ -55,6 +74,12 @@ RIGHT = {
     "every device by name": {"run.sh": 'docker run --gpus "device=all" "$1"\n'},
     "one device by id, another service": {"compose.yaml": BY_ID},
     "anchors, and a count in quotes": {"compose.yaml": ANCHORED},
+    "a message in another language, and one device that is named twice": {
+        "Dockerfile": SCRIPT,
+        "device.py": IN_GERMAN,
+        "compose.yaml": ONE_TWICE,
+    },
+    "it says what is missing with and without the option": {"Dockerfile": SCRIPT, "device.py": WARNS_ALWAYS},
     "the short way of newer versions": {"compose.yaml": GPUS},
     "a shell with options, a line that is printed twice, what another service has": {
         "Dockerfile": "FROM python:3.11-slim\nCOPY device.py /srv/device.py\n"
@@ -79,6 +104,8 @@ WRONG = {
         {"Dockerfile": SCRIPT, "device.py": LOOKS_AT_DEVICES.replace("SystemExit(1)", "SystemExit(2)")},
         {"require_gpu"},
     ),
+    "it says what it always says": ({"Dockerfile": SCRIPT, "device.py": ONLY_A_BANNER}, {"require_gpu"}),
+    "two entries, each for one GPU": ({"compose.yaml": TWO_ENTRIES}, {"compose"}),
     "it fails without a word": (
         {"Dockerfile": SCRIPT, "device.py": LOOKS_AT_DEVICES.replace("error: this needs an NVIDIA card", "no")},
         {"require_gpu"},

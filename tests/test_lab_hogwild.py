@@ -32,7 +32,16 @@ LOGGED = """                logging.info("epoch %d, loss %.6f", epoch, loss.item
 """
 
 RIGHT = {
-    "exit codes are looked at when all have ended": {"main.py": MAIN.replace(JOIN, AFTERWARDS)},
+    "exit codes are looked at when all have ended; the code is a project that is installed last, and given away": {
+        "main.py": MAIN.replace(JOIN, AFTERWARDS),
+        "setup.py": "from setuptools import setup\n\nsetup(name='hog', py_modules=['train'])\n",
+        "Dockerfile": DOCKERFILE.replace(
+            "COPY main.py train.py ./\nUSER 1000\n", "COPY main.py train.py setup.py ./\n"
+        ).replace(
+            "ENTRYPOINT",
+            "RUN pip install --no-build-isolation --no-deps . && useradd hog && chown -R hog /app\nUSER hog\nENTRYPOINT",
+        ),
+    },
     "mp.spawn, another log, percent, the main process tells its number, too; two stages, a folder of packages, a script that starts it": {
         "main.py": MAIN.replace(JOIN, "")
         .replace(

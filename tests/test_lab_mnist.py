@@ -14,6 +14,7 @@ from dockerlab.engine.client import connect
 from dockerlab.engine.daemon import state_folder
 from dockerlab.engine.objects import Mount, RunSpec
 from dockerlab.engine.workspaces import Save
+from dockerlab.grading import list_checks
 from dockerlab.model import Limits
 from dockerlab.readme import script_of
 from tests.unusual import COURSE, SideBySide, failed, lost
@@ -153,7 +154,62 @@ RIGHT |= {
         ),
     ),
 }
+NAMELESS = TWO_PROCESSES[:-1]
+"""The same, and no line says which of them prints it."""
+BY_SIGNAL = (
+    ("import os\n", "import os\nimport signal\nimport sys\n"),
+    ("default=3", "default=1"),
+    (".split(64)", ".split(32)"),
+    (
+        "    for epoch in range(first, args.epochs + 1):\n",
+        '\n    def state(done):\n        return {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": done}\n\n'
+        "    def stop(number, frame):\n        save(state(epoch))\n        sys.exit(0)\n\n"
+        "    for epoch in range(first, args.epochs + 1):\n        signal.signal(signal.SIGTERM, stop)\n",
+    ),
+)
+SHUT = (
+    ("import os\n", "import os\nimport subprocess\nimport sys\n"),
+    (
+        "def main():\n",
+        'def main():\n    if "--work" not in sys.argv:\n'
+        '        sys.exit(subprocess.call([sys.executable, "-I", __file__, "--work", *sys.argv[1:]]))\n',
+    ),
+    ("    args = parser", '    parser.add_argument("--work", action="store_true")\n    args = parser'),
+)
+"""It trains in an interpreter that takes nothing from its environment."""
+UNSAVED = (
+    ('        optimizer.load_state_dict(state["optimizer"])\n', ""),
+    ('                "optimizer": optimizer.state_dict(),\n', ""),
+)
+PLAIN_INSTALL = "FROM python:3.11-slim\nRUN pip install --no-cache-dir torch==2.13.0 torchvision==0.28.0\n"
+RIGHT |= {
+    "two processes that tell their epochs, and not which of them does": changed(*NAMELESS),
+    "plain SGD in an interpreter into which nobody can look, its settings in the checkpoint": changed(
+        *SHUT, ("torch.optim.Adam(model.parameters(), lr=0.003)", "torch.optim.SGD(model.parameters(), lr=0.3)")
+    ),
+}
 WRONG = {
+    "a handler calls the epoch done in the middle of which it was": (changed(*BY_SIGNAL), {"stopped"}),
+    "two processes that do not say which of them prints, and one begins again": (
+        changed(*NAMELESS, ("range(first, epochs + 1)", "range(1 if rank else first, epochs + 1)")),
+        {"next_epoch"},
+    ),
+    "an ENTRYPOINT in shell form, which trains itself": (
+        {**changed(), "Dockerfile": f"{PLAIN_INSTALL}ENTRYPOINT python /workspace/train.py\n"},
+        {"resumes_weights", "resumes_optimizer", "next_epoch", "stopped"},
+    ),
+    "it ends at once": (
+        {"train.py": 'raise SystemExit("no data")\n'},
+        {"trains", "learns", "checkpoint", "readme"},
+    ),
+    "the skeleton that the original assignment hands out": (
+        {
+            "Dockerfile": "FROM python:3.11-slim\nWORKDIR /workspace\nCOPY train.py .\n",
+            "train.py": 'def main():\n    """Train, and save the model."""\n\n\nif __name__ == "__main__":\n    main()\n',
+            "README.md": "# Assignment\n\nHow is it built, and how is it run?\n",
+        },
+        {"cpu_build", "size", "trains", "learns", "checkpoint", "readme"},
+    ),
     "a bare except swallows its mistake": (
         changed(("        state = torch.load(CHECKPOINT)\n", "        state = {}\n        try:\n            state = torch.laod(CHECKPOINT)\n        except Exception:\n            args.resume = False\n"),
                 ('        model.load_state_dict(state["model"])\n        optimizer.load_state_dict(state["optimizer"])\n        first = state["epoch"] + 1\n', '        print("Resumed from epoch 1")\n')),
@@ -210,6 +266,32 @@ def test_wrong_though_it_looks_right(name, found):
     assert failed(found[name]) - FREE == WRONG[name][1], found[name]
 
 
+def test_an_entrypoint_that_swallows_the_command_is_named(found):
+    said = found["an ENTRYPOINT in shell form, which trains itself"]
+    assert all("the words after the image's name reach nothing: the ENTRYPOINT" in one for one in said.values())
+
+
+def test_one_cause_is_told_with_the_same_words(found):
+    """Then the report says them once, and `see above` at the others."""
+    said = {one for one in found["it ends at once"].values() if one.startswith("failed")}
+    assert said == {"failed: it ends with exit code 1"}
+
+
+def test_who_does_nothing_has_next_to_nothing(found):
+    """For the build, and for a file that black leaves as it is."""
+    points = {check.name: check.points for check in list_checks(COURSE, "mnist")}
+    said = found["the skeleton that the original assignment hands out"]
+    assert set(points) - set(said) == {"builds", "formatted"}
+    assert sum(points[name] for name in points if name not in said) <= 55
+    assert "no `docker` command is in it" in said["readme"]
+
+
+def test_an_optimizer_that_nobody_could_see_is_no_verdict(real_engine):
+    """Neither passed nor failed: its points are open, and the report is not final."""
+    said = lost("mnist", changed(*SHUT, *UNSAVED), final=False)
+    assert {name: one[:7] for name, one in said.items() if name not in FREE} == {"resumes_optimizer": "skipped"}
+
+
 # The reference solution
 
 LIMITS = Limits(memory_mb=3000, cpus=2.0, check_seconds=240, build_seconds=1800)
@@ -244,6 +326,18 @@ def reference(real_engine, tmp_path_factory):
             return path
 
         yield engine, image, spec, folder, data
+
+
+def test_a_plain_install_of_the_build_for_processors_is_small_enough(reference, tmp_path):
+    """As the lesson says: on a base of at most 125 MB, without pip's cache, and nothing else done."""
+    engine, *_ = reference
+    (tmp_path / "Dockerfile").write_text(PLAIN_INSTALL)
+    image = engine.build(tmp_path, limits=LIMITS)
+    assert image.size < 1_100_000_000
+    layers = [one.size for one in engine.layers(image.id)]
+    assert sum(layers[:-1]) <= 125_000_000
+    told = re.search(r"\| `pip install` .* \| (\d+) MB \|", COURSE.lesson("mnist").read_text())
+    assert layers[-1] / 1e6 == pytest.approx(int(told[1]), rel=0.05)
 
 
 def test_the_image_is_small(reference):

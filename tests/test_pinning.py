@@ -31,7 +31,9 @@ LINES = {
     "pip install -qUr base.txt -c limits.txt flask": [("flask",)],
     "pip install -rbase.txt --req more.txt": [()],
     "pip install --pre --no-cache-dir -t /opt --index-url https://x/y/ -- flask": [("flask",)],
-    "/venv/bin/python3.11 -I -m pip install flask && pip download click": [("flask",)],
+    "/venv/bin/python3.11 -I -m pip install flask && pip download click": [("flask",), ("click",)],
+    "pip wheel -w /wheels flask && pip install /wheels/*.whl": [("flask",), ()],
+    "pip-sync base.txt; uv pip sync base.txt": [(), ()],
     "if true; then pip3 install a; fi; (pip install b) | cat; A=1 sudo pip install c": [("a",), ("b",), ("c",)],
     "sh -c 'pip install a && bash -ec \"pip install b\"'": [("a",), ("b",)],
     "uv pip install --system --resolution lowest flask": [("flask",)],
@@ -63,7 +65,7 @@ def test_a_script_that_no_shell_would_read_is_read_to_its_end(text):
 def test_a_here_document_and_the_options_of_run(submission):
     text = "FROM x\nRUN --mount=type=cache,target=/c pip install flask\nRUN <<EOF\npip install click\nEOF\n"
     parsed = Dockerfile.read(submission({"Dockerfile": text}))
-    assert list(loose_installs(parsed)) == [("flask", 2), ("click", 3)]
+    assert [(one.text, one.line) for one in loose_installs(parsed)] == [("flask", 2), ("click", 3)]
 
 
 def test_variables_of_the_dockerfile_are_filled_in_and_those_of_the_shell_are_not(submission):
@@ -121,6 +123,51 @@ FOLDERS = {
         [("flask>=3", "pyproject.toml", 4)],
     ),
     "a lock": ({"uv.lock": "version = 1\n", "pyproject.toml": "[project]\n"}, "uv && uv sync --frozen", []),
+    "a project whose dependencies were installed before, each in one version": (
+        {
+            "pyproject.toml": '[project]\ndependencies = ["flask>=3", "click"]\n',
+            "requirements.txt": "flask==3.1.0\nclick==8.1.7",
+        },
+        "-r requirements.txt && pip install .",
+        [],
+    ),
+    "a project without what it depends on": (
+        {"pyproject.toml": '[project]\ndependencies = ["flask>=3"]\n', "requirements.txt": "click==8.1.7\n"},
+        "--no-deps /app && pip install -r requirements.txt",
+        [],
+    ),
+    "a project in a folder of the image": (
+        {"pyproject.toml": '[project]\ndependencies = ["flask>=3"]\n'},
+        "/app[extra]",
+        [("flask>=3", "pyproject.toml", 2)],
+    ),
+    "a file that nothing installs": ({"requirements.txt": "flask\n"}, "click==8.1.7", []),
+    "a file that a program of the submission may install": (
+        {"requirements.txt": "flask\n", "install.py": "run(['pip', 'install', '-r', 'requirements.txt'])"},
+        "click==8.1.7 && python install.py",
+        [("flask", "requirements.txt", 1)],
+    ),
+    "a file that nothing is seen to install": (
+        {"requirements.txt": "flask\n"},
+        "$OPTIONS && xargs -a requirements.txt pip install",
+        [("flask", "requirements.txt", 1)],
+    ),
+    "a file whose lines another program gives to pip": (
+        {"requirements.txt": "flask\n"},
+        "click==8.1.7 && xargs pip install < requirements.txt",
+        [("flask", "requirements.txt", 1)],
+    ),
+    "tools are not what is installed": (
+        {"requirements.txt": "flask\n"},
+        "-U pip && just dependencies",
+        [("flask", "requirements.txt", 1)],
+    ),
+    "wheels that were made before": (
+        {"requirements.txt": "flask\n"},
+        "/wheels/*.whl\nRUN pip wheel -w /wheels -r requirements.txt",
+        [("flask", "requirements.txt", 1)],
+    ),
+    "an archive from elsewhere is what it is": ({}, "https://host/flask-3.1.0.tar.gz", []),
     "files that name each other": ({"requirements.txt": "-r a.txt\nx==1", "a.txt": "-r requirements.txt"}, "y==1", []),
 }
 
@@ -131,6 +178,100 @@ def test_files_are_followed_as_pip_follows_them(name, submission):
     folder = submission({"Dockerfile": RUN.format(options), **files})
     found = loose_packages(Submission(folder), Dockerfile.read(folder))
     assert [(one.text, one.file, one.line) for one in found] == wanted
+
+
+SCRIPT = "#!/bin/sh\nset -e\n\npip install flask\n"
+FROM = "FROM python:3.11-slim\n"
+BUILDS = {
+    "constraints of a variable": (
+        {"c.txt": "flask==3.1.0\n"},
+        "ENV PIP_CONSTRAINT=/app/c.txt\nRUN pip install flask\n",
+        [],
+    ),
+    "constraints of a variable of another stage": (
+        {"c.txt": "flask==3.1.0\n"},
+        "ENV PIP_CONSTRAINT=/app/c.txt\nFROM python:3.11-slim\nRUN pip install flask\n",
+        [("flask", "Dockerfile", 4)],
+    ),
+    "constraints of a variable of one RUN": (
+        {"c.txt": "flask==3.1.0\n"},
+        "RUN export PIP_CONSTRAINT=c.txt; pip install flask\n",
+        [],
+    ),
+    "files of a variable": (
+        {"base.txt": "flask\n"},
+        "ENV PIP_REQUIREMENT=base.txt\nRUN pip install click==8.1.7\n",
+        [("flask", "base.txt", 1)],
+    ),
+    "a script that is run": (
+        {"install.sh": SCRIPT},
+        "COPY install.sh /\nRUN /install.sh\n",
+        [("flask", "install.sh", 4)],
+    ),
+    "a script that a shell reads": (
+        {"tools/install.sh": SCRIPT},
+        "RUN bash -eo pipefail tools/install.sh\n",
+        [("flask", "tools/install.sh", 4)],
+    ),
+    "a script of another name": (
+        {"install.sh": SCRIPT},
+        'COPY install.sh /usr/bin/get\nRUN ["/usr/bin/get"]\n',
+        [("flask", "install.sh", 4)],
+    ),
+    "a script that starts another, which pins": (
+        {"a.sh": ". ./b.sh\n", "b.sh": "pip install flask==$FLASK\n"},
+        "ENV FLASK=3.1.0\nRUN sh a.sh\n",
+        [],
+    ),
+    "scripts that start each other": (
+        {"a.sh": "sh b.sh", "b.sh": "sh a.sh; pip install flask==3.1.0"},
+        "RUN sh a.sh\n",
+        [],
+    ),
+    "a program in another language": (
+        {"a": "#!/usr/bin/env python3\nx = 1\npip install flask\n"},
+        "RUN ./a && pip install click==8.1.7\n",
+        [],
+    ),
+    "a Makefile": (
+        {"Makefile": "all:\n\t@pip install flask\n"},
+        "RUN make all\n",
+        [("flask", "Makefile", 2)],
+    ),
+    "a file that gets another name": (
+        {"deps.txt": "flask\n", "requirements.txt": "flask==3.1.0\n"},
+        "COPY deps.txt /requirements.txt\nRUN pip install -r /requirements.txt\n",
+        [("flask", "deps.txt", 1)],
+    ),
+    "a file that a mount gives another name": (
+        {"deps.txt": "flask\n"},
+        "RUN --mount=type=bind,source=deps.txt,target=/r.txt pip install -r /r.txt\n",
+        [("flask", "deps.txt", 1)],
+    ),
+    "a here-document": (
+        {},
+        "COPY <<EOF /app/r.txt\nclick==8.1.7\nflask\nEOF\nRUN pip install -r /app/r.txt\n",
+        [("flask", "Dockerfile", 4)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_what_a_build_reads_is_read(name, submission):
+    files, lines, wanted = BUILDS[name]
+    folder = submission({"Dockerfile": FROM + lines, **files})
+    found = loose_packages(Submission(folder), Dockerfile.read(folder))
+    assert [(one.text, one.file, one.line) for one in found] == wanted
+
+
+def test_many_names_that_are_no_files_are_looked_for_in_no_time(submission, monkeypatch):
+    """Each command of a script could be a file of the submission."""
+    text = "FROM x\nRUN " + ";".join(f"a{i}" for i in range(10_000)) + "; pip install flask==3.1.0\n"
+    folder = submission({"Dockerfile": text, **{f"d{i}/x": "" for i in range(200)}})
+    looked, really = [], Submission.has
+    monkeypatch.setattr(Submission, "has", lambda self, name: looked.append(name) or really(self, name))
+    assert loose_packages(Submission(folder), Dockerfile.read(folder)) == []
+    assert len(looked) < 10
 
 
 def test_names_that_the_submission_asks_for(submission):

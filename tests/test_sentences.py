@@ -11,10 +11,12 @@ from types import SimpleNamespace
 import pytest
 
 from dockerlab.checks import CheckFailed
+from dockerlab.checks.first_process import Seen
+from dockerlab.checks.goodbyes import GOODBYE
 from dockerlab.checks.submission import Submission
 from dockerlab.course import open_course
-from dockerlab.engine.objects import ExitCode
-from dockerlab.errors import SubmissionError
+from dockerlab.engine.objects import Entry, ExitCode, Layer, Process, Program
+from dockerlab.errors import LimitReached, SubmissionError
 from dockerlab.plugin.feedback import judge
 
 COURSE = open_course()
@@ -123,7 +125,7 @@ def test_stop_asks_for_no_goodbye_and_no_exit_code(grader):
 
 @pytest.mark.parametrize(("code", "seconds"), [(3, 0.5), (0, 4.0)])
 def test_who_said_goodbye_is_not_asked_which_process_gets_the_signal(grader, code, seconds):
-    goodbye = grader("signals").GOODBYE.format(15)
+    goodbye = GOODBYE.format(15)
     feedback = told(
         grader("signals").test_sigterm, {"sigterm": lambda: SimpleNamespace(stop=ended(code, goodbye, seconds=seconds))}
     )
@@ -143,6 +145,24 @@ def test_unpacking_in_a_run_is_told_truly(grader, submission):
     assert "by itself" in feedback.why
 
 
+@pytest.mark.parametrize(
+    ("history", "words"),
+    [
+        ("COPY site.tar.gz /tmp/ # buildkit", "`COPY site.tar.gz /tmp/`"),
+        ("/bin/sh -c #(nop) COPY file:0a1b in /tmp/ ", "`COPY file:0a1b in /tmp/`"),
+        ("RUN /bin/sh -c cp /mnt/site.tar.gz /srv # buildkit", "`RUN cp /mnt/site.tar.gz /srv`"),
+    ],
+)
+def test_an_instruction_is_shown_as_the_dockerfile_has_it(grader, history, words):
+    entry = Entry(path="tmp/site.tar.gz", kind="file", size=1, mode=0o644, uid=0, gid=0, held=())
+    layer = Layer(diff_id="sha256:0", instruction=history, entries=(entry,))
+    fresh = SimpleNamespace(bytes={"app.conf": b"x"})
+    observed = told(grader("add_vs_copy").test_archive_nowhere, [layer], fresh).observed
+    assert words in observed
+    assert "buildkit" not in observed
+    assert "/bin/sh" not in observed
+
+
 def test_a_file_that_is_not_there_has_no_hint_about_its_owner(grader):
     feedback = told(grader("add_vs_copy").test_conf, {"/etc/app/app.conf": []}, None)
     assert "owner" not in feedback.hint
@@ -150,9 +170,125 @@ def test_a_file_that_is_not_there_has_no_hint_about_its_owner(grader):
 
 
 def test_the_right_line_with_a_wrong_exit_code_has_a_hint_about_that(grader):
-    names = SimpleNamespace(plain="Ada")
-    feedback = told(grader("hello_world").test_greets_by_name, lambda name: ended(4, f"Hello, {name}!\n"), names)
+    feedback = told(grader("hello_world").test_greets, lambda name: ended(4, "Hello, world!\n"))
     assert "exit code" in feedback.hint
+
+
+def test_only_the_check_whose_sentence_names_the_exit_code_asks_for_it(grader):
+    def said(name):
+        return ended(4, f"Hello, {name}!\n")
+
+    hello = grader("hello_world")
+    hello.test_greets_by_name(said, SimpleNamespace(plain="Ada"))
+    hello.test_odd_names(said, SimpleNamespace(plain="Ada", odd=["Ada  B"]))
+
+
+@pytest.mark.parametrize(
+    ("line", "err", "word"),
+    [
+        ("Hello, world!", "", "greets_by_name"),
+        ("Hello, {}!", "", "two spaces"),
+        ("Hello, Ada!", "sh: 1: Edith: not found", "eval"),
+        ("Hello, Ada!", "", "Which signs"),
+    ],
+)
+def test_a_name_that_does_not_come_out_has_the_hint_that_fits(grader, line, err, word):
+    def said(name):
+        return ended(0, line.format(" ".join(name.split())) + "\n", err)
+
+    feedback = told(grader("hello_world").test_odd_names, said, SimpleNamespace(plain="Ada", odd=['Ada  "B"']))
+    assert word in feedback.hint
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "is_told"),
+    [
+        (("echo", "x"), 'The container could not start: exec: "echo": executable file not found in $PATH.', True),
+        ((), 'The container could not start: exec: "default": executable file not found in $PATH.', False),
+        (("a",), "It ran for more than 30 s.", False),
+    ],
+)
+def test_words_that_replace_cmd_are_told_only_where_there_are_some(grader, words, message, is_told):
+    def run(*args, **options):
+        raise SubmissionError(message, hint="The error's own way out.")
+
+    feedback = told(lambda: grader("cmd_vs_entrypoint").run_or_tell(run, *words, called="IMAGE"))
+    assert ("replace CMD" in feedback.why) is is_told
+    assert (feedback.hint == "The error's own way out.") is not is_told
+
+
+@pytest.mark.parametrize(
+    ("out", "code", "word"),
+    [("", 0, "nothing printed"), ("{bye}9", 0, "handler(number, frame)"), ("{bye}SIGINT", 0, "handler(number, frame)")],
+)
+def test_a_goodbye_that_is_not_right_has_the_hint_that_fits(grader, out, code, word):
+    out = out.replace("{bye}", grader("signals").LAST_WORD + " after receiving signal ")
+    feedback = told(grader("signals").test_sigint, {"sigint": lambda: SimpleNamespace(stop=ended(code, out))})
+    assert word in feedback.hint
+    assert "process 1" not in feedback.why + feedback.hint  # it ended: the signal reached it
+
+
+def test_who_is_deaf_is_asked_for_a_handler(grader):
+    def deaf():
+        raise LimitReached("The container went on.")
+
+    feedback = told(grader("signals").test_sigint, {"sigint": deaf})
+    assert "process 1" in feedback.hint
+    assert "handler" in feedback.hint
+
+
+def process(pid, ppid, *argv):
+    return Process(pid=pid, ppid=ppid, state="S", argv=argv, uid=0)
+
+
+def seen(*processes, shell="", running=()):
+    program = Program(path="/usr/bin/x", sha256="", environ={})
+    return Seen(
+        first=processes[0],
+        program=program,
+        shell=shell,
+        processes=processes,
+        name="greeter",
+        running=frozenset(running),
+    )
+
+
+GREETER = ("/usr/bin/perl", "/usr/local/bin/greeter", "hello")
+
+
+@pytest.mark.parametrize(
+    ("who", "is_shell"),
+    [
+        (seen(process(1, 0, "python", "p.py"), process(7, 1, *GREETER), running=[7]), False),
+        (seen(process(1, 0, "tini", "--", "greeter"), process(7, 1, *GREETER), running=[7]), False),
+        (seen(process(1, 0, "perl", "p.pl"), process(7, 1, "perl", "g2"), running=[7]), False),
+        (seen(process(1, 0, "sh", "/e.sh"), process(7, 1, *GREETER), running=[7], shell="dash"), True),
+        (seen(process(1, 0, "sh", "-c", "greeter"), process(7, 1, *GREETER), running=[7], shell="dash"), True),
+        (seen(process(1, 0, "g"), process(7, 1, *GREETER), running=[7], shell="zsh"), True),
+    ],
+)
+def test_a_shell_is_named_where_one_stands_before_the_program(grader, who, is_shell):
+    module = grader("shell_vs_exec")
+    for check, name in ((module.test_exec_pid_1, "exec"), (module.test_wrapper_pid_1, "wrapper")):
+        feedback = told(check, {name: lambda: SimpleNamespace(who=who)})
+        assert ("shell" in feedback.why) is is_shell
+        assert "script waits" not in feedback.why
+        assert (feedback.hint != "") is (not is_shell or who.first.argv[1:2] != ("-c",))
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        seen(process(1, 0, *GREETER), running=[1]),
+        seen(process(1, 0, *GREETER), process(7, 1, "sh", "/e.sh", "greeter"), running=[1]),  # a helper left behind
+        seen(process(1, 0, "gunicorn", "app"), process(7, 1, "gunicorn", "app")),
+        seen(process(1, 0, "bash", "main.sh"), process(7, 1, "sleep", "1"), shell="bash"),  # the script is the program
+        seen(process(1, 0, "sleep", "60"), shell="busybox"),
+        seen(process(1, 0, "httpd", "-f"), shell="busybox"),
+    ],
+)
+def test_a_program_that_is_process_1(grader, who):
+    grader("shell_vs_exec").test_exec_pid_1({"exec": lambda: SimpleNamespace(who=who)})
 
 
 @pytest.mark.parametrize(("out", "err"), [("empty!", ""), ("", ""), ("empty!", "empty!")])
@@ -208,12 +344,18 @@ def test_an_error_with_a_way_out_shows_that_one_and_no_hint_of_the_check(tmp_pat
 
 GONE = (
     "Unpacking in a RUN needs the archive in a layer first", "something else is process 1", "no file was written",
-    "Python's argparse ends with 2 for an option", "Without `count`", "1 processes",
+    "Python's argparse ends with 2 for an option", "Without `count`", "1 processes", "A shell stands before it.",
+    "The script waits for its child to end.",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("slug", COURSE.slugs)
-def test_no_grader_or_lesson_says_what_was_false(slug):
-    texts = [COURSE.grader(slug).read_text(), (COURSE.root / "labs" / slug / "README.md").read_text()]
-    for sentence in GONE:
-        assert all(sentence not in text for text in texts)
+SAID = ("graders/*.py", "src/**/*.py", "src/**/*.j2", "labs/*/README.md", "labs/*/starter/**/*", "docs/**/*.md")
+
+
+@pytest.mark.parametrize("pattern", SAID)
+def test_nothing_says_what_was_false(pattern):
+    files = [path for path in COURSE.root.glob(pattern) if path.is_file()]
+    assert files or pattern.endswith(".j2")
+    for path in files:
+        text = path.read_text(errors="replace")
+        assert [sentence for sentence in GONE if sentence in text] == [], path

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from dockerlab.checks.cache import holds_package
+from dockerlab.checks.cache import installs, made_anew, packages_noted
 from dockerlab.checks.page_pictures import MAX_PICTURES, picture_addresses
 from dockerlab.checks.web_servers import runs_flask, working
-from dockerlab.engine.objects import Process
+from dockerlab.engine.objects import Entry, Layer, Process, Step
 
 PAGES = {
     "<img src=cat.gif>": ["/cat.gif"],
@@ -46,15 +48,79 @@ def test_a_wrapper_is_no_process_that_works():
 
 
 @pytest.mark.parametrize(
-    ("path", "holds"),
+    ("path", "packages"),
     [
-        ("usr/lib/python3/site-packages/Flask-3.1.0.dist-info/RECORD", True),
-        ("venv/flask_login-0.6.dist-info/METADATA", True),
-        ("x/flask.egg-info/PKG-INFO", True),
-        ("x/flask-3.1.0.egg-info/PKG-INFO", True),
-        ("x/flask/__init__.py", False),
-        ("x/flask_sqlalchemy-1.dist-info/RECORD", False),
+        ("usr/lib/python3/site-packages/Flask-3.1.0.dist-info/RECORD", ["flask"]),
+        ("venv/flask_login-0.6.dist-info/METADATA", ["flask-login"]),
+        ("x/flask.egg-info/PKG-INFO", ["flask"]),
+        ("x/flask-3.1.0.egg-info", ["flask"]),
+        ("x/flask/__init__.py", []),
     ],
 )
-def test_what_an_installer_notes_of_a_package(path, holds):
-    assert holds_package(path, {"flask", "flask-login"}) is holds
+def test_what_an_installer_notes_of_a_package(path, packages):
+    assert packages_noted(path) == packages
+
+
+@pytest.mark.parametrize(
+    ("path", "counts"),
+    [
+        ("x/any-1.dist-info/RECORD", True),
+        ("x/my_app-1.dist-info/RECORD", False),
+        ("app/my_app.egg-info/PKG-INFO", False),
+        ("var/lib/dpkg/info/gcc-12:amd64.list", True),
+        ("var/lib/dpkg/info/gcc-12:amd64.md5sums", False),  # its time is that of the package
+        ("var/lib/dpkg/status", False),
+        ("lib/apk/db/installed", True),
+        ("opt/conda/conda-meta/numpy-1.0-0.json", True),
+        ("app/app.py", False),
+    ],
+)
+def test_any_package_counts_but_ones_own(path, counts):
+    assert installs(path, {"my-app"}) is counts
+
+
+class Builds:
+    """An engine that knows the layers of images, and of which instructions they are."""
+
+    def __init__(self, images):
+        self.images = images
+
+    def layers(self, image):
+        return self.images[image]
+
+    def history(self, image):
+        return [Step(instruction=one.instruction, size=one.size, empty=False) for one in self.images[image]]
+
+
+def layer(number, *paths, mtime=0, instruction="RUN /bin/sh -c x # buildkit"):
+    entries = [Entry(path=path, kind="file", size=1, mode=0o644, uid=0, gid=0, mtime=mtime) for path in paths]
+    return Layer(diff_id=str(number), entries=tuple(entries), instruction=instruction)
+
+
+DPKG = "var/lib/dpkg/info/zsh."
+AFTER_A_CHANGE = {
+    "a package of the system is installed": ((f"{DPKG}list", f"{DPKG}md5sums"), True),
+    "a package of the system is removed, and its settings stay": ((f"{DPKG}list", f"{DPKG}postrm"), False),
+    "its own project is installed": (("site-packages/my_app-1.dist-info/RECORD", "site-packages/my_app.py"), False),
+    "another one is installed": (
+        ("site-packages/my_app-1.dist-info/RECORD", "site-packages/idna-3.dist-info/RECORD"),
+        True,
+    ),
+    "files are written": (("app/app.py", "app/static/a.css"), False),
+}
+
+
+@pytest.mark.parametrize("name", AFTER_A_CHANGE)
+def test_what_a_change_makes_anew(name):
+    paths, is_again = AFTER_A_CHANGE[name]
+    images = {str(number): [layer("base", "usr/a"), layer(f"{number}-1", *paths, mtime=number)] for number in range(10)}
+    numbers = iter(range(1, 10))
+
+    def image(number):
+        return SimpleNamespace(id=str(number), layers=tuple(one.diff_id for one in images[str(number)]))
+
+    found = made_anew(
+        Builds(images), image(0), lambda: image(next(numbers)), lambda path: installs(path, {"my-app"}), copied=10
+    )
+    assert bool(found) is is_again
+    assert all(one.shown == "RUN x" for one in found)

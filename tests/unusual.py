@@ -68,8 +68,11 @@ class SideBySide:
             self.seconds[self._module, name] = time.monotonic() - started
 
 
-def lost(lab: str, files: dict[str, str | None]) -> dict[str, str]:
-    """The checks that did not pass, with what was observed; `files` are written over the solution (None: removed)."""
+def lost(lab: str, files: dict[str, str | None], *, final: bool = True) -> dict[str, str]:
+    """The checks that did not pass, with what was observed; `files` are written over the solution (None: removed).
+
+    `final`: whether the report must be, or must not be.
+    """
     with tempfile.TemporaryDirectory(prefix="case-") as scratch:
         folder = Path(scratch, lab)
         shutil.copytree(COURSE.solution(lab), folder)
@@ -81,7 +84,7 @@ def lost(lab: str, files: dict[str, str | None]) -> dict[str, str]:
             else:
                 path.write_text(text)
         report = grade(lab, folder, course=COURSE)
-    assert report.final, report.outcomes
+    assert report.final is final, report.outcomes
     return {
         one.check: f"{one.status}: {one.feedback.observed if one.feedback else ''}"
         for one in report.outcomes

@@ -52,12 +52,50 @@ class Unreadable(DockerlabError):
 
 def toml(text: str) -> dict[str, Any]:
     """The keys at the top of a TOML file: each with its text, or with None and the name of the kind that it is instead."""
-    raw = _read_toml(text)
+    return _told(_read_toml(text))
+
+
+def _told(raw: dict[str, Any]) -> dict[str, Any]:
     kinds = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}
     return {
         key: [value, ""] if isinstance(value, str) else [None, kinds.get(type(value), "a date or a time")]
         for key, value in raw.items()
     }
+
+
+def toml_lines(text: str) -> dict[str, Any]:
+    """What can be read of a text that is not TOML as a whole: each `key = value` by itself, up to the first [heading].
+
+    As `toml`, with the line behind the name of the kind; and under "" the lines that cannot be read, by number and text.
+    """
+    import re
+    import tomllib
+
+    begins = re.compile(r"""\s*["']?[\w.-]+["']?\s*=|\s*\[""")
+    pieces: list[tuple[int, list[str]]] = [(1, [])]
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
+        if begins.match(line):
+            pieces.append((number, []))
+        pieces[-1][1].append(line)
+    found: dict[str, Any] = {}
+    broken: list[list[Any]] = []
+    for number, lines in pieces:
+        read: dict[str, Any] = {}
+        count = 0
+        # A value may go over several lines; where it does not, what stands below is no part of it.
+        for length in {len(lines): None, 1: None}:
+            with contextlib.suppress(ValueError, RecursionError):
+                read, count = tomllib.loads("\n".join(lines[:length])), length
+                break
+        for place, line in enumerate(lines[count:], number + count):
+            if line.strip() and not line.lstrip().startswith("#"):
+                broken.append([place, line[:1_000]])
+        for key, (value, kind) in _told(read).items():
+            twice = key in found and found[key][0] != value
+            found[key] = [None, "answered twice, in different words", number] if twice else [value, kind, number]
+        if lines[:1] and lines[0].lstrip().startswith("["):
+            break  # the keys below a heading are the heading's
+    return {**found, "": broken}
 
 
 def project(text: str) -> list[str]:
@@ -124,6 +162,7 @@ def readme(text: str) -> str:
 
 PARSERS: dict[str, Callable[..., Any]] = {
     "toml": toml,
+    "toml_lines": toml_lines,
     "project": project,
     "yaml": yaml_file,
     "dockerfile": dockerfile,

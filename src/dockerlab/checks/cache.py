@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 
 from dockerlab.engine.client import Engine
 from dockerlab.engine.objects import Entry, Image, Layer
+from dockerlab.instructions import shown
 
 SMALL = 500_000
 """Bytes beyond what was copied: useradd's sparse logs have less (292 for each number up to the user's), packages more."""
@@ -16,36 +17,52 @@ TRIES = 4
 """Changed builds that are looked at before a layer is judged to be made anew each time."""
 LARGE = 50_000_000
 """Bytes of a layer with installed packages, where those are large."""
-COMPILED = ".pyc"
+PASSING = re.compile(r"\.pyc$|(?:^|/)\.cache/")
+"""What Python compiled, and what pip keeps, such as the tools with which it made a wheel of the project."""
 METADATA = "ARG|CMD|ENTRYPOINT|ENV|EXPOSE|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|SHELL|STOPSIGNAL|USER|VOLUME"
 """Instructions that make no layer."""
 COPIES_FILES = re.compile(r"(/bin/sh -c #\(nop\)\s+)?(COPY|ADD|WORKDIR)\b")
 """Instructions that copy: from the build context or from another stage, the history does not tell."""
 NOTES = (".dist-info", ".egg-info")
 """How the folders end in which an installer notes what it knows of a package (PEP 376)."""
+DPKG = re.compile(r"(?:^|/)var/lib/dpkg/info/[^/]+\.list$")
+"""Where dpkg writes what a package has: when it is installed, and when it is removed and leaves its settings behind."""
+LIST, SUMS = ".list", ".md5sums"
+"""The sums beside such a list are there as long as the package is, and have the time at which the package was made."""
+OTHERS = re.compile(r"(?:^|/)(?:lib/apk/db/installed|conda-meta/[^/]+\.json)$")
+"""Where apk and conda write what they installed."""
 KEEPS_NO_FILES = re.compile(rf"(/bin/sh -c #\(nop\)\s+)?({METADATA})\b")
 
 
 def large_made_anew(
-    engine: Engine, first: Image, build_changed: Callable[[], Image], *, least: int = LARGE, tries: int = TRIES
+    engine: Engine,
+    first: Image,
+    build_changed: Callable[[], Image],
+    holds: Callable[[str], bool],
+    *,
+    copied: int,
+    tries: int = TRIES,
 ) -> list[str]:
-    """The instructions whose layers have `least` bytes or more and that each change makes anew; empty where they are kept.
+    """The instructions that install something again after each change; empty where what was installed is kept.
 
-    As `made_anew`, for images that are too large to be read through: what a layer's size is tells the history. Where that
-    cannot be matched with the layers, these are read after all.
+    As `made_anew`, for images that are large: the history tells of copies, and of layers of LARGE bytes or more. What it does
+    not tell is read after all.
     """
-    large = {place: name for place, (name, size) in enumerate(_steps(engine, first)) if size >= least}
+    changed = build_changed()
+    if _only_copies(engine, changed, set(changed.layers) - set(first.layers), copied):
+        return []
+    large = {place: step for place, step in enumerate(_steps(engine, first)) if step[1] >= LARGE}
     seen = {place: {first.layers[place]} for place in large}
-    for _ in range(tries):
-        changed = build_changed().layers
+    for number in range(tries):
+        layers = (build_changed() if number else changed).layers
         for place, known in list(seen.items()):
-            if place < len(changed) and changed[place] in known:
+            if place < len(layers) and layers[place] in known:
                 del seen[place]  # kept, by this build at least
             else:
-                known.update(changed[place : place + 1])
+                known.update(layers[place : place + 1])
         if not seen:
-            break
-    return [large[place] for place in seen]
+            return [layer.shown for layer in made_anew(engine, first, build_changed, holds, copied=copied, tries=tries)]
+    return [shown(large[place][0]) for place in seen]
 
 
 def _steps(engine: Engine, image: Image) -> list[tuple[str, int]]:
@@ -64,39 +81,49 @@ def made_anew(
     layers: list[Layer] | None = None,
     *,
     copied: int = 0,
+    tries: int = TRIES,
 ) -> list[Layer]:
     """The layers in which each change installs something again; empty where what was installed is kept.
 
     `build_changed` builds once more after another change; `layers` are those of `first`, if they were read already. Installed
-    again is a file for which `holds` is true and whose bytes were written anew. Who copies it from another stage again, or
-    gives it to another owner, has not: its time and size stay. A cache may hold several results of one step (when it was
-    first built twice at the same time) and take any of them: so what an earlier build had counts as kept, too.
+    again is a file for which `holds` is true (see `installs`) and whose bytes were written anew. Who copies it from another
+    stage again, or gives it to another owner, has not: its time and size stay. A cache may hold several results of one step
+    (when it was first built twice at the same time) and take any of them: so what an earlier build had counts as kept, too.
 
     The packages may be somewhere unusual, whatever else has such a path. So new layers whose new files are far more than
     `copied`, the bytes of the submission's own files, are returned, too (see SMALL and COPIES); what Python compiled does not
-    count.
+    count, nor what pip keeps for the next build.
     """
     known_ids = set(first.layers)
     read = layers if layers is not None else engine.layers(first.id)
     known = _written(read)
     holding = {one.diff_id for one in read if any(holds(entry.path) for entry in one.entries)}
     again: list[Layer] = []
-    for _ in range(TRIES):
+    for _ in range(tries):
         changed = build_changed()
         fresh = set(changed.layers) - known_ids
         if holding and holding <= set(changed.layers) and _only_copies(engine, changed, fresh, copied):
             return []  # without reading anything
         read = [one for one in engine.layers(changed.id) if one.diff_id in fresh]
         new = {one.diff_id: [entry for entry in one.entries if _key(entry) not in known] for one in read}
-        again = [one for one in read if any(entry.kind == "file" and holds(entry.path) for entry in new[one.diff_id])]
+        again = [one for one in read if _installs_again(one, new[one.diff_id], holds)]
         if not again:
-            sizes = (entry.size for found in new.values() for entry in found if not entry.path.endswith(COMPILED))
+            sizes = (entry.size for found in new.values() for entry in found if not PASSING.search(entry.path))
             again = read if sum(sizes) > COPIES * copied + SMALL else []
         if not again:
             return []
         known_ids |= fresh
         known |= _written(read)
     return again
+
+
+def _installs_again(layer: Layer, new: list[Entry], holds: Callable[[str], bool]) -> bool:
+    """Whether one of the new entries of a layer tells that something was installed."""
+    found = [entry.path for entry in new if entry.kind == "file" and holds(entry.path)]
+    if not any(DPKG.search(path) for path in found):
+        return bool(found)
+    files = {entry.path for entry in layer.entries if entry.kind == "file"}
+    return any(not DPKG.search(path) or path.removesuffix(LIST) + SUMS in files for path in found)
 
 
 def _key(entry: Entry) -> tuple[str, int, int]:
@@ -114,8 +141,16 @@ def _only_copies(engine: Engine, image: Image, fresh: set[str], copied: int) -> 
     return all(COPIES_FILES.match(name) for name, _ in steps) and sum(size for _, size in steps) <= copied
 
 
-def holds_package(path: str, names: Collection[str]) -> bool:
-    """Whether a path is what an installer notes of a package of one of those names, such as `flask-3.1.0.dist-info/RECORD`."""
-    noted = (folder for folder in path.split("/")[:-1] if folder.endswith(NOTES))
+def installs(path: str, own: Collection[str] = ()) -> bool:
+    """Whether a path is what an installer notes of a package, such as `flask-3.1.0.dist-info/RECORD`.
+
+    Not of one of the names `own`: the submission's own package, which changes with its code.
+    """
+    return bool(DPKG.search(path) or OTHERS.search(path)) or any(name not in own for name in packages_noted(path))
+
+
+def packages_noted(path: str) -> list[str]:
+    """The Python packages of which an installer notes something at that path, as the index knows their names."""
+    noted = (folder for folder in path.split("/") if folder.endswith(NOTES))
     # The name ends where the version begins, which may be missing: names have no hyphen there.
-    return any(re.sub(r"[-_.]+", "-", one.rpartition(".")[0].partition("-")[0]).lower() in names for one in noted)
+    return [re.sub(r"[-_.]+", "-", one.rpartition(".")[0].partition("-")[0]).lower() for one in noted]

@@ -28,6 +28,14 @@ HINT = "`docker compose config` prints the file as Compose reads it, or says wha
 
 
 def gpu_reservations(submission: Submission, name: str, *, preferred: str = "") -> list[DeviceRequest]:
+    """All the devices of `reservations_by_service`."""
+    found = reservations_by_service(submission, name, preferred=preferred)
+    return [one for devices in found.values() for one in devices]
+
+
+def reservations_by_service(
+    submission: Submission, name: str, *, preferred: str = ""
+) -> dict[str, list[DeviceRequest]]:
     """The devices that the services which are built here reserve, as the requests that Compose makes of them.
 
     Of all services, where none is built; of these, of the `preferred` one, where it is among them. Ends the check as failed
@@ -46,7 +54,7 @@ def gpu_reservations(submission: Submission, name: str, *, preferred: str = "") 
     asked = [service for service, settings in whole.items() if settings.get("build")] or list(whole)
     if preferred in asked:
         asked = [preferred]
-    return [one for service in asked for one in reserved[service]]
+    return {str(service): reserved[service] for service in asked}
 
 
 def _extended(settings: dict[Any, Any], services: dict[Any, Any], most: int) -> dict[Any, Any]:

@@ -117,6 +117,18 @@ def names_optimizer(value: Any, depth: int = 0) -> bool:
     return any(names_optimizer(one, depth + 1) for one in list(inner)[:200])
 
 
+def is_plain_sgd(value: Any, depth: int = 0) -> bool:
+    """Whether some part is the state of torch's SGD without momentum, as far as its settings tell: that has no tensors."""
+    if depth > 3:
+        return False
+    held = value if isinstance(value, dict) else state_of(value)
+    groups = held.get("param_groups")
+    if isinstance(groups, list) and groups:
+        return all(isinstance(one, dict) and "dampening" in one and one.get("momentum") == 0 for one in groups[:200])
+    inner = held.values() if held else value if isinstance(value, (list, tuple)) else ()
+    return any(is_plain_sgd(one, depth + 1) for one in list(inner)[:200])
+
+
 def describe(checkpoint: Checkpoint) -> dict[str, Any]:
     """What a checkpoint holds: the numbers of its weights and their fingerprint, and whether there is an optimizer."""
     found = list(tensors(checkpoint.state))
@@ -129,6 +141,7 @@ def describe(checkpoint: Checkpoint) -> dict[str, Any]:
         "numbers": sum(one.count for one in weights),
         "fingerprint": digest.hexdigest(),
         "has_optimizer": any(mine for mine, _ in found) or names_optimizer(checkpoint.state),
+        "plain_sgd": is_plain_sgd(checkpoint.state),
     }
 
 

@@ -1,30 +1,36 @@
-"""Runs a training script until it is known whether its optimizer has state, and says so. It is not imported here.
+"""Hooks that find out whether a training script's optimizer has state, and say so: see `hooks`. It is not imported here.
 
-It runs in the submission's image, with the submission's torch. Its first argument is the script; what it finds is one line,
+It runs in the submission's image, with the submission's torch. What it finds is one line,
 `PROBE CLASS TENSORS`. For an optimizer of torch.optim, that is said after its first step; for any other, which nobody can
 hook, it is told from the tensors that live on: as many as there are parameters, in their shapes, and changed from step to step.
+As long as there are none, `PROBE passed N` tells how many backward passes were seen: where none are, nothing was observed.
 
-Processes that the script starts anew (multiprocessing's `spawn`) load the same hooks: an optimizer may live in one of them.
+An optimizer may live in any of the processes that the script starts: they have the same hooks.
 """
 
 from __future__ import annotations
 
 import gc
 import os
-import runpy
-import sys
-import tempfile
+import types
 from typing import Any, NoReturn
 
 OWN = "own"
 """What is said instead of a class's name where the optimizer is none of torch's."""
+PASSED = "passed"
+"""What is said before the number of backward passes in which nothing was found."""
 LOOKS = (3, 9, 33, 129)
 """After how many backward passes tensors are compared with those of the pass before: many may belong to one step."""
 
 
+def tell(name: str, count: int) -> None:
+    """One line for whoever reads the log."""
+    os.write(1, f"\nPROBE {name} {count}\n".encode())
+
+
 def say(name: str, count: int) -> NoReturn:
     """Tells what was found, and ends this process."""
-    os.write(1, f"\nPROBE {name} {count}\n".encode())
+    tell(name, count)
     os._exit(0)
 
 
@@ -39,9 +45,10 @@ def after_step(optimizer: Any, args: Any, kwargs: Any) -> None:
 def candidates(torch: Any) -> list[float]:
     """The sums of tensors that may be an optimizer's state, one for each parameter; empty where some have none."""
     everything = [one for one in gc.get_objects() if isinstance(one, torch.Tensor) and one.is_floating_point()]
-    trained = [one for one in everything if one.requires_grad and one.is_leaf and one.grad is not None]
+    leaves = [one for one in everything if one.requires_grad and one.is_leaf]
+    trained = [one for one in leaves if one.grad is not None] or leaves  # torch.autograd.grad leaves none behind
     modules = [one for one in gc.get_objects() if isinstance(one, torch.nn.Module)]
-    known = {one.data_ptr() for one in trained} | {one.grad.data_ptr() for one in trained}
+    known = {one.data_ptr() for one in trained} | {one.grad.data_ptr() for one in trained if one.grad is not None}
     known |= {buffer.data_ptr() for module in modules for buffer in module.buffers()}
     held: dict[tuple[int, ...], list[Any]] = {}
     for one in everything:
@@ -50,6 +57,8 @@ def candidates(torch: Any) -> list[float]:
     needed: dict[tuple[int, ...], int] = {}
     for one in trained:
         needed[tuple(one.shape)] = needed.get(tuple(one.shape), 0) + 1
+    if needed and any(len(held.get(shape, ())) < count for shape, count in needed.items()):
+        needed = {(sum(one.numel() for one in trained),): 1}  # or one long tensor for all parameters
     if not needed or any(len(held.get(shape, ())) < count for shape, count in needed.items()):
         return []
     return sorted(float(one.sum()) for shape in needed for one in held[shape])
@@ -57,35 +66,51 @@ def candidates(torch: Any) -> list[float]:
 
 def install() -> None:
     """Hooks optimizers, and backward passes for those that are not torch's."""
-    import torch
-    from torch.optim.optimizer import register_optimizer_step_post_hook
-
-    register_optimizer_step_post_hook(after_step)
-    backward = torch.autograd.backward
+    try:
+        import torch
+    except ImportError:  # a helper in another environment
+        return
+    hook_steps(torch)
     passes = [0]
     before: list[list[float]] = [[]]
 
-    def counted(*args: Any, **kwargs: Any) -> Any:
-        result = backward(*args, **kwargs)
-        passes[0] += 1
-        if passes[0] + 1 in LOOKS:
-            before[0] = candidates(torch)
-        if passes[0] in LOOKS and before[0]:
-            after = candidates(torch)
-            if after and after != before[0]:
-                say(OWN, len(after))
-        return result
+    def counting(function: Any) -> Any:
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            result = function(*args, **kwargs)
+            passes[0] += 1
+            if passes[0] + 1 in LOOKS:
+                before[0] = candidates(torch)
+            if passes[0] in LOOKS:
+                after = candidates(torch) if before[0] else []
+                if after and after != before[0]:
+                    say(OWN, len(after))
+                tell(PASSED, passes[0])
+            return result
 
-    torch.autograd.backward = counted
+        return counted
+
+    torch.autograd.backward = counting(torch.autograd.backward)
+    torch.autograd.grad = counting(torch.autograd.grad)
 
 
-def main(text: str) -> None:
-    """Runs the script that the arguments name; `text` is this module's own, for processes that it starts."""
-    folder = tempfile.mkdtemp()
-    with open(os.path.join(folder, "sitecustomize.py"), "w") as file:
-        file.write(text + "\ninstall()\n")
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
-    install()
-    sys.argv = sys.argv[1:]
-    sys.path[0] = os.path.dirname(sys.argv[0])
-    runpy.run_path(sys.argv[0], run_name="__main__")
+def hook_steps(torch: Any) -> None:
+    """Has `after_step` called after each step of an optimizer of torch's; before torch 2.1, each is changed as it is made."""
+    try:
+        from torch.optim.optimizer import register_optimizer_step_post_hook
+    except ImportError:
+        made = torch.optim.Optimizer.__init__
+
+        def making(self: Any, *args: Any, **kwargs: Any) -> None:
+            made(self, *args, **kwargs)
+            step = type(self).step
+
+            def stepping(self: Any, *args: Any, **kwargs: Any) -> Any:
+                result = step(self, *args, **kwargs)
+                after_step(self, args, kwargs)
+                return result
+
+            self.step = types.MethodType(stepping, self)  # a method still: schedulers look for its function
+
+        torch.optim.Optimizer.__init__ = making
+    else:
+        register_optimizer_step_post_hook(after_step)

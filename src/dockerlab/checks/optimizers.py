@@ -1,36 +1,87 @@
-"""Has a training script's optimizer any state? Asked by running it until that is known; see `optimizer_probe`."""
+"""Has a training script's optimizer any state? Asked by running it until that is known, and of its checkpoint.
+
+The run is a training with hooks in it, in each process that it starts; see `optimizer_probe`. It goes past the image's
+ENTRYPOINT first, and through it where nothing was seen: that may prepare what the script needs.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
-from dockerlab.checks.runs import ENOUGH_LINES
+from dockerlab.checks.hooks import start_hooked
+from dockerlab.checks.pytorch import Examined
+from dockerlab.checks.runs import ENOUGH_LINES, Seen
 from dockerlab.checks.training import Training
+from dockerlab.errors import SubmissionError
 from dockerlab.texts import lines_of
 
 PROBE = Path(__file__).with_name("optimizer_probe.py")
 """Not imported: it runs in a container."""
-START = (
-    "import sys; text = sys.argv.pop(1); probe = {}; exec(compile(text, 'probe', 'exec'), probe); probe['main'](text)"
-)
-"""Runs the probe, whose text is the first argument."""
 PROBED = re.compile(r"PROBE (\w{1,100}) ([0-9]{1,9})")
 """What the probe says."""
 OWN = "own"
 """What it says for the name of an optimizer that is none of torch's."""
+PASSED = "passed"
+"""What it says after so many backward passes in which no optimizer with state was found."""
+ENOUGH_PASSES, FEW_PASSES = 9, 3
+"""Backward passes, after which state would have been found: while it trains on, and where that was all of the training."""
 MOST_LINES = 3 * ENOUGH_LINES
 """With a loss or an accuracy, after which it would have been said."""
 
 
-def optimizer_state(training: Training) -> tuple[str, int] | None:
-    """What the script's optimizer is called, and how many tensors of state it has; None where none was seen."""
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """What was found out about a script's optimizer."""
+
+    name: str
+    tensors: int
+    """Of its state, after its first steps; 0: it has none."""
+
+
+def find_optimizer(training: Training, kept: Examined) -> Optimizer | None:
+    """The script's optimizer, by what it does, or by what the checkpoint `kept` holds; None where nobody could see it."""
+    found = _probed(training, past_entrypoint=True)
+    if found is None and training.image.entrypoint:
+        found = _probed(training, past_entrypoint=False)
+    if found is None and kept.plain_sgd:
+        return Optimizer("SGD", 0)
+    return found
+
+
+def _probed(training: Training, *, past_entrypoint: bool) -> Optimizer | None:
     training.spaces.lay("probe")
-    options = training.options("probe", training.bench.digits)
-    words = ("-c", START, PROBE.read_text(), *training.command[1:])
-    container = training.bench.start(*words, entrypoint=(training.command[0],), **options)
-    seen = training.watch(container, lambda seen: "PROBE " in seen.text or len(seen.told) >= MOST_LINES)
-    found = next(filter(None, map(PROBED.fullmatch, lines_of(seen.text))), None)
-    if not found or not int(found[2]):
+    try:
+        seen = training.watch(start_hooked(training, "probe", PROBE, past_entrypoint=past_entrypoint), _is_known)
+    except SubmissionError:
         return None
-    return "its own optimizer" if found[1] == OWN else found[1], int(found[2])
+    return read_probe(seen.text, to_its_end=seen.exit_code == 0)
+
+
+def _is_known(seen: Seen) -> bool:
+    if any(name != PASSED for name, _ in _said(seen.text)):
+        return True
+    enough = MOST_LINES if _passes(seen.text) >= ENOUGH_PASSES else 10 * MOST_LINES
+    return len(seen.told) >= enough
+
+
+def _said(text: str) -> list[tuple[str, int]]:
+    return [(one[1], int(one[2])) for one in map(PROBED.fullmatch, lines_of(text)) if one]
+
+
+def _passes(text: str) -> int:
+    return max((count for name, count in _said(text) if name == PASSED), default=0)
+
+
+def read_probe(text: str, *, to_its_end: bool = False) -> Optimizer | None:
+    """What the probe said in a log; None where it saw no optimizer, and too little of a training to know that there is none.
+
+    `to_its_end`: the log is that of a whole training.
+    """
+    for name, count in _said(text):
+        if name != PASSED:
+            return Optimizer("its own optimizer" if name == OWN else name, count)
+    if _passes(text) >= (FEW_PASSES if to_its_end else ENOUGH_PASSES):
+        return Optimizer("its own optimizer", 0)
+    return None

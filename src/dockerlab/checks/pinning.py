@@ -5,11 +5,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from dockerlab.checks import fail
+from dockerlab.checks.build_files import BuildFiles, Script, mentioned, place_of, scripts, variables
 from dockerlab.checks.pip_lines import PipInstall, installs, is_place
-from dockerlab.checks.shell_commands import script_of, simple_commands
+from dockerlab.checks.shell_commands import simple_commands
 from dockerlab.checks.submission import Submission
 from dockerlab.engine.dockerfile import Dockerfile
 from dockerlab.errors import SubmissionError
@@ -29,6 +30,8 @@ OTHER_FILE = re.compile(r"(?:-r|-c|--requirement|--constraint)(?:\s+|=|(?<=-[rc]
 FIRST_FILE, PROJECT = "requirements.txt", "pyproject.toml"
 LOCKS = {"uv": "uv.lock", "poetry": "poetry.lock", "pipenv": "Pipfile.lock", "pdm": "pdm.lock"}
 """Tools that install what a lock file pins, each to one version, and the files."""
+REQUIREMENT_VARIABLES, CONSTRAINT_VARIABLES = ("PIP_REQUIREMENT",), ("PIP_CONSTRAINT", "UV_CONSTRAINT")
+"""Variables that tell pip and uv what their options tell them (pip's documentation, "Configuration")."""
 LOCKED_COMMANDS = ("sync", "install")
 
 
@@ -85,11 +88,12 @@ def requirements(text: str) -> Iterator[tuple[str, int]]:
 
 def names_required(submission: Submission, dockerfile: Dockerfile) -> set[str]:
     """The names of packages that the submission's own lines ask for, in a RUN or in requirements.txt."""
-    found = [one for one, _ in pip_installs(dockerfile)]
+    files = BuildFiles(submission, dockerfile)
+    found = [one for one, _ in pip_installs(dockerfile, files)]
     texts = [package for one in found for package in one.packages]
-    files = {FIRST_FILE, *(name for one in found for name in one.files)}
-    for place in {place_of(submission, name) for name in sorted(files)[:MAX_FILES]} - {""}:
-        texts += [text for text, _ in requirements(submission.read(place)) if not is_place(text)]
+    names = sorted({FIRST_FILE, *(name for one in found for name in one.files)})[:MAX_FILES]
+    for file in {file for name in names if (file := files.find(name))}:
+        texts += [text for text, _ in requirements(file.text) if not is_place(text)]
     return {name_of(text) for text in texts} - TOOLS
 
 
@@ -100,35 +104,40 @@ def loose_requirements(text: str) -> Iterator[tuple[str, int]]:
             yield one, line
 
 
-def loose_installs(dockerfile: Dockerfile) -> Iterator[tuple[str, int]]:
-    """Packages that a RUN installs with pip by a name without a version, with their lines."""
-    for found, line in pip_installs(dockerfile):
+def loose_installs(dockerfile: Dockerfile, files: BuildFiles | None = None) -> Iterator[Loose]:
+    """Packages that pip installs by a name without a version, in a RUN or in a script that it starts."""
+    for found, script in pip_installs(dockerfile, files):
         for package in found.packages:
             if name_of(package) not in TOOLS and not requirement_is_pinned(package):
-                yield package, line
+                line = script.line or _line_with(package, str(script.text))
+                yield Loose(text=package, file=script.file, line=line, by_command=True)
 
 
-def pip_installs(dockerfile: Dockerfile) -> Iterator[tuple[PipInstall, int]]:
-    """Each `pip install` of a RUN, with its line; what ARG and ENV set is filled in."""
-    for script, line in scripts(dockerfile):
-        yield from ((found, line) for found in installs(script))
+def _line_with(package: str, text: str) -> int:
+    return next((i for i, line in enumerate(text.split("\n"), 1) if package in line[:MAX_LINE]), 0)
 
 
-def scripts(dockerfile: Dockerfile) -> Iterator[tuple[str | list[str], int]]:
-    """What each RUN runs, also one that an ONBUILD keeps for later, with its line."""
-    for one in dockerfile.with_triggers():
-        if one.name == "RUN":
-            script = script_of(one)
-            if isinstance(script, str):
-                yield dockerfile.filled_where_known(script, one), one.line
-            else:
-                yield list(script), one.line
+def pip_installs(dockerfile: Dockerfile, files: BuildFiles | None = None) -> Iterator[tuple[PipInstall, Script]]:
+    """Each `pip install` of a RUN; with `files`, also of scripts that it starts. What pip is told by variables is there, too."""
+    for script in scripts(dockerfile, files):
+        told = variables(dockerfile, script, (*REQUIREMENT_VARIABLES, *CONSTRAINT_VARIABLES))
+        more_files = [word for name in REQUIREMENT_VARIABLES for word in told[name]]
+        more_constraints = [word for name in CONSTRAINT_VARIABLES for word in told[name]]
+        for found in installs(script.text):
+            yield (
+                replace(
+                    found,
+                    files=(*found.files, *more_files),
+                    constraints=(*found.constraints, *more_constraints),
+                ),
+                script,
+            )
 
 
-def uses_lock(submission: Submission, dockerfile: Dockerfile) -> bool:
+def uses_lock(submission: Submission, dockerfile: Dockerfile, files: BuildFiles) -> bool:
     """Whether a RUN installs what a lock file of the submission pins."""
-    for script, _ in scripts(dockerfile):
-        for words in simple_commands(script):
+    for script in scripts(dockerfile, files):
+        for words in simple_commands(script.text):
             lock = LOCKS.get(posixpath.basename(words[0]))
             if lock and any(word in LOCKED_COMMANDS for word in words[1:]) and place_of(submission, lock):
                 return True
@@ -147,79 +156,120 @@ class Loose:
     text: str
     file: str
     line: int
+    by_command: bool = False
+    """Whether it is named in a command, not in a file of requirements."""
+    by_project: bool = False
+    """Whether a project that is installed depends on it: then what else is installed pins it, too."""
 
 
 def loose_packages(submission: Submission, dockerfile: Dockerfile) -> list[Loose]:
     """All that pip installs in any version: named in a RUN, or in a file of requirements, whatever that is called.
 
-    A file that names another by `-r` brings it along; what a constraint (`-c`) pins is pinned. Raises SubmissionError
+    A file that names another by `-r` brings it along; what a constraint (`-c`, PIP_CONSTRAINT) pins is pinned. A
+    requirements.txt that nothing installs is not judged, as long as it is known what is installed. Raises SubmissionError
     where nothing names a package at all.
     """
-    found, pinned, named, seen = (
-        list[Loose](),
-        set[str](),
-        int(uses_lock(submission, dockerfile)),
-        set[tuple[str, bool]](),
-    )
-    found += [Loose(text=text, file=dockerfile.name, line=line) for text, line in loose_installs(dockerfile)]
-    waiting = [(FIRST_FILE, False)]
-    for one, _ in pip_installs(dockerfile):
-        named += len(one.packages)
-        if any(posixpath.normpath(place.partition("[")[0]) == "." for place in one.places):
-            named += 1
-            found += loose_dependencies(submission)
+    files = BuildFiles(submission, dockerfile)
+    found, named = list(loose_installs(dockerfile, files)), int(uses_lock(submission, dockerfile, files))
+    exact = set[str]()
+    waiting, is_unknown = list[tuple[str, bool]](), False
+    for one, _ in pip_installs(dockerfile, files):
+        named += sum(name_of(package) not in TOOLS for package in one.packages)
+        exact |= {name_of(package) for package in one.packages if requirement_is_pinned(package)}
+        for place in one.places:
+            named += "://" in place
+            if (project := project_at(submission, place)) is not None:
+                named += 1
+                found += loose_dependencies(submission, project) if not one.no_deps else []
         waiting += [(name, False) for name in one.files] + [(name, True) for name in one.constraints]
-    while waiting and len(seen) < MAX_FILES:
-        place = place_of(submission, waiting[0][0])
-        is_constraint = waiting.pop(0)[1]
-        if not place or (place, is_constraint) in seen:
-            continue
-        seen.add((place, is_constraint))
-        text = submission.read(place)
-        for whole, _ in lines_of_pip(text):
-            if other := OTHER_FILE.fullmatch(whole):
-                name = posixpath.normpath(posixpath.join(posixpath.dirname(place), other["name"].strip("\"'")))
-                waiting.append((name, is_constraint or whole.startswith(("-c", "--constraint"))))
-        if is_constraint:
-            pinned |= {name_of(one) for one, _ in requirements(text) if requirement_is_pinned(one)}
-        else:
-            named += sum(1 for _ in requirements(text))
-            found += [Loose(text=one, file=place, line=line) for one, line in loose_requirements(text)]
-    if not named:
+        # What stands behind `xargs pip install`, or in a file of another name, is not seen.
+        is_empty = not (one.packages or one.places or one.files)
+        is_unknown = is_unknown or is_empty or any(files.find(name) is None for name in one.files)
+    if is_unknown or any(mentioned(script, files, FIRST_FILE) for script in scripts(dockerfile, files)):
+        waiting.append((FIRST_FILE, False))
+    read = follow(files, waiting)
+    if not named and not read.named:  # perhaps it is installed in a way that is not seen
+        read = follow(files, [*waiting, (FIRST_FILE, False)])
+    if not named and not read.named:
         raise SubmissionError(f"No package is named, neither in {FIRST_FILE} nor in a RUN.", file=FIRST_FILE)
-    return [one for one in found if name_of(one.text) not in pinned]
+    exact |= read.exact
+    return [
+        one
+        for one in [*found, *read.loose]
+        if name_of(one.text) not in read.pinned and not (one.by_project and name_of(one.text) in exact)
+    ]
 
 
-def loose_dependencies(submission: Submission) -> list[Loose]:
+@dataclass(slots=True)
+class Read:
+    """What files of requirements say."""
+
+    loose: list[Loose] = field(default_factory=list)
+    named: int = 0
+    """How many packages they name, constraints left out."""
+    exact: set[str] = field(default_factory=set)
+    """Names of those that have one version."""
+    pinned: set[str] = field(default_factory=set)
+    """Names that constraints pin."""
+
+
+def follow(files: BuildFiles, waiting: list[tuple[str, bool]]) -> Read:
+    """Reads files of requirements, or of constraints where that is said beside the name, and all that they name."""
+    waiting, read, seen = list(waiting), Read(), set[tuple[str, int, bool]]()
+    while waiting and len(seen) < MAX_FILES:
+        name, is_constraint = waiting.pop(0)
+        file = files.find(name)
+        if file is None or (file.name, file.line, is_constraint) in seen:
+            continue
+        seen.add((file.name, file.line, is_constraint))
+        for whole, _ in lines_of_pip(file.text):
+            if other := OTHER_FILE.fullmatch(whole):
+                place = posixpath.join(posixpath.dirname(file.name), other["name"].strip("\"'"))
+                waiting.append((posixpath.normpath(place), is_constraint or whole.startswith(("-c", "--constraint"))))
+        exact = {name_of(one) for one, _ in requirements(file.text) if requirement_is_pinned(one)}
+        if is_constraint:
+            read.pinned |= exact
+        else:
+            read.exact |= exact
+            read.named += sum(1 for _ in requirements(file.text))
+            read.loose += [
+                Loose(text=one, file=file.name, line=line + file.line - 1)
+                for one, line in loose_requirements(file.text)
+            ]
+    return read
+
+
+def project_at(submission: Submission, place: str) -> str | None:
+    """The pyproject.toml of a folder that pip installs, or "" where that has none; None where the place is no such folder."""
+    folder = place.partition("[")[0]
+    if is_archive(folder) or "$" in folder:
+        return None
+    inside = posixpath.normpath(folder).lstrip("/")
+    for name in (posixpath.join(inside, PROJECT), posixpath.join(posixpath.basename(inside), PROJECT), PROJECT):
+        if submission.has(posixpath.normpath(name)):
+            return posixpath.normpath(name)
+    return ""
+
+
+def is_archive(place: str) -> bool:
+    """Whether a place is an address, or a file that was packed before."""
+    return "://" in place or place.endswith((".whl", ".tar.gz", ".zip"))
+
+
+def loose_dependencies(submission: Submission, place: str) -> list[Loose]:
     """What a `pip install .` brings along in any version: the dependencies of the project's pyproject.toml."""
-    if not (place := place_of(submission, PROJECT)):
+    if not place:
         return []
     text = submission.read(place)
     try:
         dependencies = parse("project", text, name=place)
     except Unreadable as error:
         fail(f"{place} is not valid TOML: {error.message}", file=place, line=error.line)
-    lines = text.split("\n")
     return [
-        Loose(text=one, file=place, line=next((i for i, line in enumerate(lines, 1) if one in line[:MAX_LINE]), 0))
+        Loose(text=one, file=place, line=_line_with(one, text), by_project=True)
         for one in dependencies
         if not requirement_is_pinned(one)
     ]
-
-
-def place_of(submission: Submission, name: str) -> str:
-    """Where in the submission a file is that pip is told to read in the image; empty where it is not among its files.
-
-    It may have been copied to another folder, and may lie in one: then its name tells.
-    """
-    base = posixpath.basename(name)
-    for place in (posixpath.normpath(name).lstrip("/"), base):
-        if place and submission.has(place):
-            return place
-    if not base or any(letter in base for letter in "*?[$"):
-        return ""
-    found = (path.relative_to(submission.path).as_posix() for path in sorted(submission.path.glob(f"*/{base}")))
-    return next((place for place in found if submission.has(place)), "")
 
 
 def expect_pinned_bases(dockerfile: Dockerfile) -> None:
@@ -240,9 +290,8 @@ def expect_pinned_bases(dockerfile: Dockerfile) -> None:
 def expect_pinned_packages(submission: Submission, dockerfile: Dockerfile) -> None:
     """Fails the check where pip installs something in any version."""
     for one in loose_packages(submission, dockerfile):
-        in_file = one.file != dockerfile.name
         fail(
-            f"`{one.text}`" if in_file else f"`pip install {one.text}`",
+            f"`pip install {one.text}`" if one.by_command else f"`{one.text}`",
             expected="a version, such as `name==1.2.3`",
             why="Without one, the next build may install another version than the one that you tested.",
             hint="`pip freeze` in a container shows the versions that were installed.",

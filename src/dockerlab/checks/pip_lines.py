@@ -13,8 +13,12 @@ PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
 PIP = re.compile(r"pip[0-9.]*")
 FILES, CONSTRAINTS = ("r", "requirement", "requirements"), ("c", "constraint", "constraints")
 EDITABLE = ("e", "editable")
+COMMANDS = frozenset({"install", "wheel", "download"})
+"""Commands of pip that get packages: `pip wheel` makes what a later `pip install /wheels/*.whl` installs."""
+SYNC = "sync"
+"""The command of `uv pip` and the end of `pip-sync`, behind which files stand."""
 PLACE = re.compile(r"[/$]|\.whl$|\.tar\.gz$|\.zip$|^\.")
-SHORT_WITH_VALUE = frozenset("rctifeCPp")
+SHORT_WITH_VALUE = frozenset("rctifeCPpwd")
 LONG_WITH_VALUE = frozenset(
     {
         *FILES[1:], *CONSTRAINTS[1:], "target", "platform", "python-version", "implementation", "abi", "root", "prefix",
@@ -24,10 +28,12 @@ LONG_WITH_VALUE = frozenset(
         "cert", "client-cert", "cache-dir", "use-feature", "use-deprecated", "editable", "hash", "group",
         "build-constraint", "index", "default-index", "resolution", "prerelease", "python-platform", "override",
         "exclude-newer", "link-mode", "index-strategy", "upgrade-package", "reinstall-package", "refresh-package",
+        "wheel-dir", "dest",
     }
 )  # fmt: skip
 """Options of pip and of `uv pip` whose value is the next word where it is not behind a `=`."""
-FLAGS = frozenset({"pre", "no-build-isolation", "no-cache", "no-index", "no-deps"})
+WITHOUT_OTHERS = ("no-deps", "no-dependencies")
+FLAGS = frozenset({"pre", "no-build-isolation", "no-cache", "no-index", *WITHOUT_OTHERS})
 """Options without a value that an option with one begins like."""
 
 
@@ -43,17 +49,23 @@ class PipInstall:
     """What `-r` names."""
     constraints: tuple[str, ...]
     """What `-c` names."""
+    no_deps: bool = False
+    """Whether nothing is installed that these depend on."""
 
 
 def installs(script: str | Iterable[str]) -> Iterator[PipInstall]:
-    """Each `pip install` of a script, or of one command that is given as its words."""
+    """Each `pip install` of a script, or of one command that is given as its words; `pip wheel` and `uv pip sync`, too."""
     for words in simple_commands(script):
-        if (rest := behind_pip(posixpath.basename(words[0]), words[1:])) is not None:
-            yield install(rest)
+        if (found := behind_pip(posixpath.basename(words[0]), words[1:])) is not None:
+            command, rest = found
+            yield synced(rest) if command == SYNC else install(rest)
 
 
-def behind_pip(name: str, words: list[str]) -> list[str] | None:
-    """The words behind `install`, where the command is pip's, however it is called; None where it is another."""
+def behind_pip(name: str, words: list[str]) -> tuple[str, list[str]] | None:
+    """The command that gets packages and the words behind it, where it is pip's, however that is called; else None."""
+    commands = COMMANDS
+    if name == "pip-sync":
+        return SYNC, words
     if PYTHON.fullmatch(name):
         module = next((i for i, word in enumerate(words) if not word.startswith("-") or word.startswith("-m")), 0)
         joined = words[module : module + 1] == ["-mpip"]
@@ -64,29 +76,40 @@ def behind_pip(name: str, words: list[str]) -> list[str] | None:
         words = [word for word in words if word != "-q"]
         if words[:1] != ["pip"]:
             return None
-        words = words[1:]
+        words, commands = words[1:], COMMANDS | {SYNC}
     elif not PIP.fullmatch(name):
         return None
     arguments = list(read_options(words))  # options of pip itself may come before its command
-    place = next((i for i, (option, _) in enumerate(arguments) if not option), None)
-    if place is None or arguments[place][1] != "install":
-        return None
-    return words[words.index("install") + 1 :]
+    command = next((value for option, value in arguments if not option), "")
+    return (command, words[words.index(command) + 1 :]) if command in commands else None
 
 
 def install(words: list[str]) -> PipInstall:
     """What the words behind `pip install` say."""
     packages, places, files, constraints = list[str](), list[str](), list[str](), list[str]()
+    no_deps = False
     for option, value in read_options(words):
         if option in FILES:
             files.append(value)
         elif option in CONSTRAINTS:
             constraints.append(value)
+        elif option in WITHOUT_OTHERS:
+            no_deps = True
         elif not option or option in EDITABLE:
             (places if is_place(value) else packages).append(value)
     return PipInstall(
-        packages=tuple(packages), places=tuple(places), files=tuple(files), constraints=tuple(constraints)
-    )  # fmt: skip
+        packages=tuple(packages),
+        places=tuple(places),
+        files=tuple(files),
+        constraints=tuple(constraints),
+        no_deps=no_deps,
+    )
+
+
+def synced(words: list[str]) -> PipInstall:
+    """What the words behind `pip-sync` say: files of requirements, in which everything is named."""
+    found = tuple(value for option, value in read_options(words) if not option)
+    return PipInstall(packages=(), places=(), files=found or ("requirements.txt",), constraints=(), no_deps=True)
 
 
 def is_place(text: str) -> bool:

@@ -164,6 +164,8 @@ class Examined:
     fingerprint: str = ""
     """SHA-256 of the weights' bytes."""
     has_optimizer: bool = False
+    plain_sgd: bool = False
+    """Whether the optimizer in it is torch's SGD without momentum, which has no state."""
     has_nan: bool = False
     """Whether weights are not numbers."""
 
@@ -193,6 +195,7 @@ def examine(run: Run, load: list[str], poison: list[tuple[str, str, str]], **opt
             str(path): Examined(
                 error=str(one["error"]), numbers=int(one.get("numbers", 0)), fingerprint=str(one.get("fingerprint", "")),
                 has_optimizer=bool(one.get("has_optimizer")), has_nan=bool(one.get("has_nan")),
+                plain_sgd=bool(one.get("plain_sgd")),
             )
             for path, one in told["load"].items()
         }  # fmt: skip

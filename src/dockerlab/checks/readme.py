@@ -29,6 +29,17 @@ def of_the_folder(request: ContainerRequest) -> list[str]:
     return [target for source, target in request.mounts if source.rstrip("/") in (WORK, ".", f"{WORK}/.")]
 
 
+def in_words(request: ContainerRequest) -> str:
+    """What a container has mounted: what it is, and where, as the README says it."""
+    return ", ".join(f"{_source(source)} at `{target}`" for source, target in request.mounts[:4])
+
+
+def _source(source: str) -> str:
+    if source.startswith(f"{WORK}/"):
+        return f"the folder `{source.removeprefix(WORK + '/')}` in yours"
+    return f"`{source}`, a folder of the host," if source.startswith("/") else f"the volume `{source}`"
+
+
 def as_typed(
     training: Training, build: BuildRequest, one: ContainerRequest, targets: list[str]
 ) -> tuple[str, str] | None:
@@ -37,7 +48,7 @@ def as_typed(
     Returns what is wrong, and the end of what it printed; None where a checkpoint comes, which is enough.
     """
     if not targets:
-        return "it mounts another folder than the submission's", str(one.mounts)
+        return f"it mounts {in_words(one)}, and not the folder that the README is in", ""
     try:
         image = training.bench.build(build.dockerfile, target=build.target)
     except SubmissionError as error:

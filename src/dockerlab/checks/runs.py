@@ -87,16 +87,15 @@ class Seen:
             whole.writers
         )
 
+    @property
+    def is_in_order(self) -> bool:
+        """Whether no epoch is told of after a later one: else several processes tell of them."""
+        return all(earlier <= later for (_, earlier), (_, later) in pairwise(self.marks))
+
     @cached_property
     def epochs(self) -> list[int]:
-        """The epochs that were worked on, each once, in order."""
-        if self.has_several_writers:
-            return list(dict.fromkeys(number for _, number in self.marks))
-        found: list[int] = []
-        for _, number in self.marks:
-            if not found or found[-1] != number:
-                found.append(number)
-        return found
+        """The epochs that were worked on, each once, in the order in which they were first told."""
+        return list(dict.fromkeys(number for _, number in self.marks))
 
     @cached_property
     def told(self) -> list[str]:
@@ -170,8 +169,14 @@ class Stop:
     before: Seen
     after: Seen
     """The same, where no checkpoint was left to go on from."""
+    more: Seen | None
+    """A resumed run that was asked for more epochs, and worked, where the first one had none left to do."""
     by_itself: bool
     """Whether it had done all of its work when it ended, as if there had been no `docker stop`."""
+    regular: int
+    """How often it had saved when the signal came."""
+    size: float
+    """How many times as many images it had as the whole training."""
 
 
 def learned_more(run: Seen, others: tuple[Seen, ...]) -> bool:

@@ -62,6 +62,19 @@ def simple_commands(script: str | Iterable[str], depth: int = 0) -> Iterator[lis
             yield words
 
 
+def assignments(script: str | Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The variables that a script sets for its commands: `A=1 make`, `export A=1`, `env A=1 make`; not those of shells inside."""
+    for words in commands(script[:MAX_SCRIPT]) if isinstance(script, str) else [list(script)]:
+        for word in words:
+            if ASSIGNMENT.fullmatch(word):
+                name, _, value = word.partition("=")
+                yield name, value
+            elif not (
+                word in BEFORE or word == "export" or posixpath.basename(word) in RUNNERS or word.startswith("-")
+            ):
+                break
+
+
 def without_runners(words: list[str]) -> list[str]:
     """The command without what stands before it: `A=1 sudo -E make` is `make`."""
     place, is_runner = 0, False

@@ -7,6 +7,8 @@ data from which nothing can be learned. What takes long goes on beside the check
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,8 +24,9 @@ from dockerlab.checks.runs import (
     learned_more,
     save_to_resume_from,
     saves_at_the_start,
-    saves_early,
 )
+from dockerlab.checks.stopping import stop_and_resume
+from dockerlab.checks.workers import workers
 from dockerlab.datasets import Data
 from dockerlab.engine.container import Container
 from dockerlab.engine.objects import Image, Mount, when
@@ -35,21 +38,16 @@ RUN_WITHIN = 900
 """Seconds of one training."""
 SAYS_WITHIN = 120
 """Seconds until a resumed run must have said something, beyond the time that two epochs took."""
-MANY_WITHIN = 600
-"""Seconds until a resumed run must have said something of an epoch of as many images as MNIST has."""
-GRACE = 10
-"""Seconds, as `docker stop` gives."""
-LATER_AND_LATER = (1.3, 2.0, 3.0)
-"""Times a whole training, after which one on many images is stopped: once more as long as it has nothing to save."""
-EARLIER = (0.75, 0.5)
-"""The same on few images, for one that had come to its end by itself."""
 LOOK = 0.25
 """Seconds between two looks at a log."""
 SPOILT = ("weights", "optimizer")
 """Workspaces whose checkpoints have NaN there."""
 AFTER = {name: f"after_{name}" for name in SPOILT}
 """Workspaces for what those runs saved."""
-SPACES = ("first", "control", *SPOILT, *AFTER.values(), "stop", "restart", "left", "shuffled", "probe", "typed")
+SPACES = (
+    "first", "control", *SPOILT, *AFTER.values(), "again", "words", "stop", "restart", "left", "shuffled", "probe",
+    "apart", "typed",
+)  # fmt: skip
 """Workspaces, each for one piece of work: they go on at the same time."""
 KILLED = ("control", *SPOILT, "restart")
 """Workspaces whose resumed runs were ended by SIGKILL when enough had been seen."""
@@ -64,6 +62,8 @@ class Start:
     examination: Examination
     within: float
     """Seconds until a resumed run must have said something."""
+    copy: str
+    """What was kept of the first run's workspace at that save."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,8 @@ class Resumed:
     control: Seen
     weights: Spoilt
     optimizer: Spoilt
+    asked: tuple[str, ...] = ()
+    """Words with which they were asked for more epochs; none where they had some left to do."""
 
 
 class Training:
@@ -100,6 +102,9 @@ class Training:
         """`bench` is the fixture of that name; `checkpoint` is a file's name in the folder that is mounted at `workspace`."""
         self.bench = bench
         self._begun: dict[str, Callable[[], Any]] = {}
+        self._one_again = threading.Lock()
+        self.crowd = 0
+        """Processes that worked side by side in the first run, up to 2; those that only load data count, too."""
         self.command = command
         self.workspace = workspace
         self.checkpoint = checkpoint
@@ -147,15 +152,20 @@ class Training:
         enough: Callable[[Seen], bool] = lambda seen: False,
         within: float = RUN_WITHIN,
         told: str = "a training",
+        *,
+        counted: bool = False,
     ) -> Seen:
         """Watches a run until it ends or enough was seen; then it is killed. Raises LimitReached after `within` seconds.
 
-        `told` says what it is, for whoever waits.
+        `told` says what it is, for whoever waits. Where it is `counted`, the processes of it are, too: see `crowd`.
         """
         end = time.monotonic() + within
         try:
             while True:
                 seen = self.look(container)
+                if counted and self.crowd < 2:
+                    with contextlib.suppress(LimitReached):  # too busy to be looked at now: the next look counts
+                        self.crowd = max(self.crowd, len(workers(container.processes())))
                 self.bench.doing(f"{told}, epoch {seen.epochs[-1]}" if seen.epochs else told)
                 if seen.exit_code is not None or enough(seen):
                     return seen
@@ -175,7 +185,8 @@ class Training:
         if name not in self._begun:
             self._begun[name] = self.bench.soon(work)
 
-    def _soon(self, name: str, work: Callable[[], T]) -> T:
+    def soon(self, name: str, work: Callable[[], T]) -> T:
+        """What a piece of work comes to that is done once, beside the checks; waits for it."""
         self._begin(name, work)
         result: T = self._begun[name]()
         return result
@@ -184,30 +195,30 @@ class Training:
         """Begins everything, in its order, without waiting."""
         _ = self.image, self.spaces  # made here, once, and not by two threads
         for name, work in (
-            ("first", self._first), ("start", self._start), ("resumed", self._resumed), ("stopped", self._stopped),
-            ("left", self._left),
+            ("first", self._first), ("start", self._start), ("resumed", self._resumed),
+            ("stopped", partial(stop_and_resume, self)), ("left", self._left),
         ):  # fmt: skip
             self._begin(name, work)
 
     @property
     def first(self) -> First:
         """A whole training, from nothing; waits for it."""
-        return self._soon("first", self._first)
+        return self.soon("first", self._first)
 
     @property
     def beginning(self) -> Start:
         """What resumed runs begin with. Raises SubmissionError where no checkpoint was written."""
-        return self._soon("start", self._start)
+        return self.soon("start", self._start)
 
     @property
     def resumed(self) -> Resumed:
         """The runs with --resume."""
-        return self._soon("resumed", self._resumed)
+        return self.soon("resumed", self._resumed)
 
     @property
     def stopped(self) -> Stop:
         """The run that was stopped."""
-        return self._soon("stopped", self._stopped)
+        return self.soon("stopped", partial(stop_and_resume, self))
 
     @property
     def left(self) -> dict[str, tuple[str, Examined]]:
@@ -216,11 +227,11 @@ class Training:
         The moments are those that the keeper caught in the first run, inside of writes as well, and the ends of all runs that
         were killed when enough had been seen.
         """
-        return self._soon("left", self._left)
+        return self.soon("left", self._left)
 
     def _first(self) -> First:
         self.spaces.lay("first")
-        seen = self.watch(self.start("first"))
+        seen = self.watch(self.start("first"), counted=True)
         return First(seen, self.spaces.saves("first"))
 
     def _start(self) -> Start:
@@ -239,7 +250,7 @@ class Training:
             mounts=self._mounts("first", "control", *SPOILT),
         )
         done = finished_epochs(seen, saves, chosen) if chosen else frozenset({len(seen.epochs)})
-        return Start(done, examination, SAYS_WITHIN + 2 * seen.seconds / max(1, len(seen.epochs)))
+        return Start(done, examination, SAYS_WITHIN + 2 * seen.seconds / max(1, len(seen.epochs)), copy)
 
     def _mounts(self, *names: str) -> tuple[Mount, ...]:
         return tuple(self.spaces.mount(name, f"/{name}") for name in names)
@@ -252,14 +263,17 @@ class Training:
             return self.watch(self.start(name, "--resume", *args), enough, within, told)
 
         works = partial(resume, "control", lambda seen: seen.shows_work and seen.tells_all_of(whole))
-        control, more = self._or_for_more(works, lambda seen: bool(seen.epochs))
+        control, more = self.or_for_more(works(), works, lambda seen: bool(seen.epochs))
         spoilt = {name: resume(name, partial(self._decides, name), *more) for name in SPOILT}
         saved = self._saved(spoilt)
-        return Resumed(control, *(Spoilt(spoilt[name], saved.get(name)) for name in SPOILT))
+        weights, optimizer = (Spoilt(spoilt[name], saved.get(name)) for name in SPOILT)
+        return Resumed(control, weights, optimizer, more)
 
-    def _or_for_more(self, run: Callable[..., Seen], is_enough: Callable[[Seen], bool]) -> tuple[Seen, tuple[str, ...]]:
+    def or_for_more(
+        self, seen: Seen, run: Callable[..., Seen], is_enough: Callable[[Seen], bool]
+    ) -> tuple[Seen, tuple[str, ...]]:
         """A resumed run, and the words with which it was asked for more epochs: where all were done, perhaps it can be."""
-        seen, order = run(), self.first.seen.epochs
+        order = self.first.seen.epochs
         if seen.exit_code == 0 and not is_enough(seen) and order:
             asked = ("--epochs", str(len(order) + 2))
             again = run(*asked)
@@ -280,76 +294,14 @@ class Training:
     def _saved(self, runs: dict[str, Seen]) -> dict[str, Examined]:
         """What the checkpoints hold that the runs saved, as far as they can be loaded."""
         saves = {name: self._own_save(name, seen) for name, seen in runs.items()}
-        paths = {name: f"/{AFTER[name]}/{self.checkpoint}" for name, save in saves.items() if save}
-        for name in paths:
-            self.spaces.lay(AFTER[name], self.spaces.copy_of(name, saves[name]))
-        mounts = self._mounts(*(AFTER[name] for name in paths))
+        spaces = {name: AFTER.get(name, name) for name, save in saves.items() if save}
+        paths = {name: f"/{space}/{self.checkpoint}" for name, space in spaces.items()}
+        for name, space in spaces.items():
+            self.spaces.lay(space, self.spaces.copy_of(name, saves[name]))
+        mounts = self._mounts(*spaces.values())
         loaded = examine(self.bench.run, list(paths.values()), [], mounts=mounts).loaded if paths else {}
         found = {name: loaded[path] for name, path in paths.items()}
         return {name: one for name, one in found.items() if not one.error and one.numbers}
-
-    def _stopped(self) -> Stop:
-        within, seen = self.beginning.within, self.first.seen
-        few = self.bench.shuffled_digits
-        if saves_early(seen, self.first.saves):
-            data, (before, by_itself) = few, self._stop(few, self._until_saved)
-        else:
-            # It saves at its end alone, unless it hears the signal: while it trains, and is far from its end.
-            data = self.bench.many_shuffled_digits
-            for part in LATER_AND_LATER:
-                # Deaf, or had it not begun to train, on a busy machine? Who is so by himself is so again.
-                before, by_itself = self._stop(data, partial(self._until, part * seen.seconds))
-                if by_itself or self.spaces.saves("stop"):
-                    break
-            for part in EARLIER if by_itself else ():
-                data = few
-                before, by_itself = self._stop(data, partial(self._until, part * seen.seconds))
-                if not by_itself:
-                    break
-        if not self.spaces.saves("stop"):
-            return Stop(before, before, by_itself)
-        # Elsewhere: what `docker stop` left is judged as it was, and not as a SIGKILL leaves it a little later.
-        self.spaces.lay("restart", self.spaces.copy_of("stop", None))
-        enough, told = (lambda seen: seen.shows_work), "a training after `docker stop`"
-        longest = within if data is few else MANY_WITHIN
-
-        def resume(*args: str) -> Seen:
-            return self.watch(self.start("restart", "--resume", *args, data=data), enough, longest, told)
-
-        after, _ = self._or_for_more(resume, enough)
-        return Stop(before, after, by_itself)
-
-    def _stop(self, data: Data, wait: Callable[[Container], None]) -> tuple[Seen, bool]:
-        """A training from nothing, stopped after the wait; and whether it had come to its end by itself."""
-        self.spaces.lay("stop")
-        container = self.start("stop", data=data)
-        try:
-            wait(container)
-            was_running = container.running
-            container.stop(grace=GRACE)
-            before, whole = self.look(container), self.first.seen
-            did_all = len(before.told) >= len(whole.told) and before.epochs[-1:] == whole.epochs[-1:]
-            return before, did_all or not was_running
-        finally:
-            container.remove()
-
-    def _until(self, seconds: float, container: Container) -> None:
-        """Waits so long, or until it ends."""
-        waited = 0.0
-        while container.running and waited < seconds:
-            self.bench.pause(LOOK)
-            waited += LOOK
-
-    def _until_saved(self, container: Container) -> None:
-        """Waits until it has saved after its first epoch, and trains on."""
-        seen, saves = self.first.seen, self.first.saves
-        at = [when for when, _ in seen.marks]
-        an_epoch = (at[-1] - at[0]) / max(1, len(seen.epochs) - 1) if at else 1.0
-        before_the_first, waited = saves_at_the_start(seen, saves), 0.0
-        while container.running and waited < RUN_WITHIN and len(self.spaces.saves("stop")) <= before_the_first:
-            self.bench.pause(LOOK)
-            waited += LOOK
-        self.bench.pause(min(3.0, 0.3 * an_epoch))
 
     def _left(self) -> dict[str, tuple[str, Examined]]:
         _ = self.resumed, self.stopped  # when both have ended
@@ -366,7 +318,7 @@ class Training:
     @property
     def elsewhere(self) -> tuple[Seen, ...]:
         """Runs on shuffled labels, from which nothing can be learned; an accuracy is among what they tell, where any is told."""
-        return self._soon("elsewhere", self._elsewhere)
+        return self.soon("elsewhere", self._elsewhere)
 
     def _elsewhere(self) -> tuple[Seen, ...]:
         try:
@@ -384,11 +336,34 @@ class Training:
         """Whether what it prints depends on what it is given: better numbers where there is something to be learned."""
         return learned_more(self.first.seen, self.elsewhere)
 
+    def carries(self, name: str) -> bool:
+        """Whether the NaN of a spoilt checkpoint are in what a resumed run saves after it has trained: seen in files alone.
+
+        For runs whose numbers prove nothing, because they do not depend on what they are given.
+        """
+        if self.beginning.examination.loaded[f"/control/{self.checkpoint}"].has_nan:
+            return False  # whatever it saves has them
+        saved = {"weights": self.resumed.weights, "optimizer": self.resumed.optimizer}[name].saved
+        if saved is None:  # it was ended before it had saved
+            saved = self.soon(f"again {name}", partial(self._again, name))
+        return saved is not None and saved.has_nan
+
+    def _again(self, name: str) -> Examined | None:
+        with self._one_again:
+            start = self.beginning
+            self.spaces.lay("again", start.copy)
+            examine(self.bench.run, [], [(name, "/again", "/again")], mounts=self._mounts("again"))
+            told = f"a resumed training, its {name} spoilt, until it saves"
+            run = self.start("again", "--resume", *self.resumed.asked)
+            seen = self.watch(run, lambda seen: self._own_save("again", seen) is not None, start.within, told)
+            return self._saved({"again": seen}).get("again")
+
     @property
     def stored(self) -> bool:
-        """Whether its checkpoint has the same weights, byte for byte, whatever it was trained on."""
+        """Whether its checkpoint has the same weights, byte for byte, whatever it learns from, and whatever it goes on from."""
         try:
             other = self.left[f"/stop/{self.checkpoint}"][1].fingerprint
+            same = self.beginning.examination.loaded[f"/first/{self.checkpoint}"].fingerprint == other
+            return same and not self.carries("weights")
         except SubmissionError:
             return False
-        return self.beginning.examination.loaded[f"/first/{self.checkpoint}"].fingerprint == other

@@ -20,6 +20,8 @@ PATIENCE = 8
 (uwsgi: 4 s), or another process ends the one that is held up (gunicorn)."""
 MAX_PORTS = 4
 """Ports in one container that are asked."""
+WARM = 10
+"""Seconds after the start until which a server may say that it is not ready."""
 RAW_SECONDS = 3
 """For bytes that may get no answer."""
 WRAPPERS = frozenset({"sh", "bash", "dash", "ash", "tini", "dumb-init", "docker-init", "catatonit", "s6-svscan"})
@@ -73,7 +75,7 @@ def manners_of_http_server(
 
 def shows_page(container: Container, http: Client, port: int) -> bool:
     """Whether a port within the container shows a page with a picture: not what a server tells of itself, such as metrics."""
-    page = http.get(container, port=port, loopback=True, timeout=RAW_SECONDS)
+    page = http.wait(container, port=port, loopback=True, within=WARM, status=200)  # it may still say 503
     return page.status == 200 and "<img" in page.text.lower()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from dockerlab.cli import encodings
+from dockerlab.cli import columns, encodings
 
 FORMAT_NAMES = ("text", "json", "junit", "markdown", "github", "classroom", "classroom50", "gradescope", "html")
 """The keys of reports.FORMATS, known here without importing them."""
@@ -37,22 +37,10 @@ def list_labs() -> None:
     """List the labs, in the order of the course, with what you have done in the workspaces here."""
     from dockerlab import student
 
-    course = open_the_course()
-    done = student.progress(course, Path())
-    click.echo(course.title)
-    labs = [course.lab(slug) for slug in course.slugs]
-    width = max((len(lab.slug) for lab in labs), default=0)
-    for number, lab in enumerate(labs, 1):
-        click.echo(
-            f"{number:>3}  {lab.slug:<{width}}  {lab.points:>4} points  {lab.minutes:>3} min  {lab.title}: {lab.summary}"
-        )
-        if notes := done.get(lab.slug):
-            bar = "█" * round(20 * notes.score / notes.max_score) if notes.max_score else ""
-            told = f"{notes.score} of {notes.max_score} points" if notes.max_score else "begun"
-            hints = sum(notes.hints.values())
-            click.echo(
-                f"     {'✓' if notes.solved else ' '} {bar:░<20} {told}" + (f", {hints} hint(s)" if hints else "")
-            )
+    course, width = open_the_course(), columns.columns()
+    click.echo(columns.paragraph(course.title, width))
+    for line in columns.labs(map(course.lab, course.slugs), student.progress(course, Path()), width):
+        click.echo(line)
 
 
 @click.command()
@@ -89,12 +77,12 @@ def check(words: tuple[str, ...], watch: bool) -> int:
     show.feedback(out, report)
     if report.exit_code == 0:
         later = course.slugs[course.slugs.index(lab) + 1 :]
-        show.write(
+        show.paragraph(
             out,
             (f"All green. Next: `dockerlab start {later[0]}`." if later else "All green: that was the last lab."),
         )
     elif any(one.status == "failed" for one in report.outcomes):
-        show.write(out, f"Stuck? `dockerlab hint {lab} CHECK` helps, one step at a time.")
+        show.paragraph(out, f"Stuck? `dockerlab hint {lab} CHECK` helps, one step at a time.")
     return report.exit_code
 
 
@@ -133,12 +121,15 @@ def hint(lab: str | None, name: str) -> None:
         words, name = (), lab  # `dockerlab hint CHECK` in a workspace
     slug, folder = student.find_workspace(course, words)
     found = student.next_hint(course, slug, folder, name)
+    width = columns.columns()
     if isinstance(found, list):
         click.echo(f"Checks of {slug} with hints:")
-        for one in found:
-            click.echo(f"  {one.name:<24} {len(one.hints)} hint(s)  {one.title}")
+        for line in columns.hints(found, width):
+            click.echo(line)
         return
-    click.echo(f"{found.check.name}, hint {found.rung} of {len(found.check.hints)}: {found.text}")
+    click.echo(
+        columns.paragraph(f"{found.check.name}, hint {found.rung} of {len(found.check.hints)}: {found.text}", width)
+    )
 
 
 @click.command()
@@ -301,7 +292,9 @@ def layers(image: str, style: str, output: Path | None) -> None:
     from dockerlab import explore
     from dockerlab.reports import layers as views
 
-    rendered = views.FORMATS[style](explore.look_into(open_the_course(), image))
+    found = explore.look_into(open_the_course(), image)
+    is_shown = style == "text" and output is None
+    rendered = views.render_text(found, columns.columns()) if is_shown else views.FORMATS[style](found)
     if output is None:
         click.echo(rendered if style == "text" else encodings.document(rendered), nl=False)
     else:

@@ -14,6 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 from rich.theme import Theme
 
+from dockerlab.cli import columns
 from dockerlab.events import Building, Built, CheckEnded, CheckStarted, Doing, Event
 from dockerlab.grading.findings import Finding
 from dockerlab.model import Outcome, Report
@@ -69,6 +70,12 @@ def write(out: Console, line: str) -> None:
     shown = Text(text.tame(line))
     _Highlighter().highlight(shown)
     out.print(shown)
+
+
+def paragraph(out: Console, line: str) -> None:
+    """A line of any length, wrapped to the terminal; as it is where there is none."""
+    for one in columns.paragraph(line, width_of(out) if out.is_terminal else 0).split("\n"):
+        write(out, one)
 
 
 @contextmanager

@@ -20,6 +20,8 @@ from dockerlab.errors import UsageError
 from dockerlab.model import Report
 
 KEYS = "h: a hint   a: check everything   q: quit"
+LONGEST_BAR, SHORTEST_BAR = 30, 5
+"""Characters of the course's bar."""
 UNSEEN = frozenset({student.NOTES, "LESSON.md", ".git", "__pycache__", ".venv", ".idea", ".vscode"})
 """What changes without changing the work."""
 SETTLE_MS = 200
@@ -45,7 +47,8 @@ def run(course: Course, lab: str, folder: Path, out: Console) -> int:
                 elif kind == "key" and what == "a":
                     report = _check(course, lab, folder, out, None)
                 elif kind == "files":
-                    show.write(out, f"\n{what} changed.")
+                    show.write(out, "")
+                    show.paragraph(out, f"{what} changed.")
                     report = _again(course, lab, folder, out, report)
     except KeyboardInterrupt:
         return report.exit_code if "report" in locals() else 130
@@ -79,23 +82,26 @@ def _footer(course: Course, folder: Path, out: Console, report: Report, has_keys
         done[report.lab] = mine
     points = sum(course.lab(slug).points for slug in course.slugs)
     earned = sum(notes.score for notes in done.values())
-    bar = f"{'█' * round(30 * earned / points):░<30}" if points else ""
-    show.write(out, f"\n{'All green. ' if report.exit_code == 0 else ''}The course: {bar} {earned} of {points} points")
-    show.write(out, f"Waiting for a change in {folder.resolve().name}.  {KEYS if has_keys else 'Ctrl-C ends it.'}")
+    before = f"{'All green. ' if report.exit_code == 0 else ''}The course: "
+    after = f" {earned} of {points} points"
+    size = max(SHORTEST_BAR, min(LONGEST_BAR, show.width_of(out) - len(before) - len(after)))
+    bar = f"{'█' * round(size * earned / points):░<{size}}" if points else ""
+    show.write(out, f"\n{before}{bar}{after}")
+    show.paragraph(out, f"Waiting for a change in {folder.resolve().name}.  {KEYS if has_keys else 'Ctrl-C ends it.'}")
 
 
 def _hint(course: Course, lab: str, folder: Path, out: Console, report: Report) -> None:
     failed = show.most_useful_first([one for one in report.outcomes if one.status == "failed"], report)
     if not failed:
-        show.write(out, "Nothing failed, so there is nothing to hint at.")
+        show.paragraph(out, "Nothing failed, so there is nothing to hint at.")
         return
     try:
         found = student.next_hint(course, lab, folder, failed[0].check)
     except UsageError as error:
-        show.write(out, str(error))
+        show.paragraph(out, str(error))
         return
     assert not isinstance(found, list)
-    show.write(out, f"{found.check.name}, hint {found.rung} of {len(found.check.hints)}: {found.text}")
+    show.paragraph(out, f"{found.check.name}, hint {found.rung} of {len(found.check.hints)}: {found.text}")
 
 
 def _files(folder: Path, events: Events, stop: threading.Event) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from dockerlab.engine.gpus import DeviceRequest
+from dockerlab.instructions import shown
 
 _MEANINGS = {
     0: "success",
@@ -44,6 +45,11 @@ class Step:
     size: int
     empty: bool
     """True where the instruction made no layer."""
+
+    @property
+    def shown(self) -> str:
+        """The instruction as a Dockerfile has it, cut at 120 characters."""
+        return shown(self.instruction)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +158,8 @@ class Program:
     """Of the file's bytes, in hexadecimal."""
     environ: Mapping[str, str]
     """The variables that it was started with."""
+    folder: str = ""
+    """Its working folder, in the container."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +193,11 @@ class Layer:
     def size(self) -> int:
         """Bytes of its regular files."""
         return sum(entry.size for entry in self.entries)
+
+    @property
+    def shown(self) -> str:
+        """The instruction as a Dockerfile has it, cut at 120 characters."""
+        return shown(self.instruction)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,8 @@ HEX = "od -A n -v -t x1"
 LIST = f"""echo me $$
 grep -E '^(Name|State|PPid|Uid):' /proc/[0-9]*/status 2>/dev/null
 for one in /proc/[0-9]*; do echo "$one/words"; {HEX} -N {LONGEST_WORDS} "$one/cmdline" 2>/dev/null; done"""
-PROGRAM = f"""echo path; readlink /proc/PID/exe | {HEX}; echo sum; sha256sum < /proc/PID/exe | {HEX}
+PROGRAM = f"""echo path; readlink /proc/PID/exe | {HEX}
+echo folder; readlink /proc/PID/cwd | {HEX}; echo sum; sha256sum < /proc/PID/exe | {HEX}
 echo environ; {HEX} -N {LONGEST_ENVIRONMENT} /proc/PID/environ"""
 LONGEST_NAMES = 65_536
 """Bytes of the names of files below one folder that are read."""
@@ -122,14 +123,14 @@ class Observer:
 
     def program(self, pid: int, until: float) -> Program | None:
         """What a process runs; None where there is no such process. Raises ObserverLost."""
-        parts = re.split(r"(?m)^(path|sum|environ)$", self._ask(PROGRAM.replace("PID", str(pid)), until))
+        parts = re.split(r"(?m)^(path|folder|sum|environ)$", self._ask(PROGRAM.replace("PID", str(pid)), until))
         told = {name: _bytes(digits) for name, digits in zip(parts[1::2], parts[2::2], strict=False)}
         if not told.get("path"):
             return None
         pairs = [one.partition("=")[::2] for one in _text(told.get("environ", b"")).split("\0") if one]
         return Program(
             path=_text(told["path"]).removesuffix("\n"), sha256=_text(told.get("sum", b"")).partition(" ")[0],
-            environ=dict(pairs),
+            environ=dict(pairs), folder=_text(told.get("folder", b"")).removesuffix("\n"),
         )  # fmt: skip
 
     def last_pid(self, until: float) -> int:

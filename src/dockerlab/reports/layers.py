@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import html
 import json
-import re
+import textwrap
 from collections.abc import Callable
 from dataclasses import asdict
 
+from dockerlab.instructions import as_written
 from dockerlab.model import ImageStats, LayerStats, Waste
-from dockerlab.reports.text import clean, quiet_json, tame
+from dockerlab.reports.text import clean, quiet_json, shortened, tame
 
 SCHEMA = "dockerlab/layers/v1"
-ARGUMENTS = re.compile(r"(?:RUN )?(?:\|\d{1,4} .*)?")
-"""What may stand before the shell in a line of history."""
 SHOWN = 5
 """Paths that are named for each layer, the largest first."""
 MOST_WASTE = 20
 BAR = 24
+MOST_INSTRUCTION = 90
+"""Characters of an instruction in the table."""
+READABLE = 30
+"""Columns that an instruction must have beside the numbers; where they are fewer, it goes below."""
 
 
 def bytes_in_words(size: int) -> str:
@@ -34,43 +37,46 @@ def instruction_in_words(layer: LayerStats) -> str:
 
 
 def plain_instruction(history: str) -> str:
-    """An instruction as somebody wrote it, from a line of an image's history.
-
-    The legacy builder writes `/bin/sh -c pip …` and `/bin/sh -c #(nop)  CMD …`, BuildKit `RUN /bin/sh -c pip … # buildkit`, and
-    both `|1 NAME=value /bin/sh -c pip …` where ARGs are set.
-    """
-    text = " ".join(clean(history).split()).removesuffix("# buildkit").rstrip()
-    before, shell, command = text.partition("/bin/sh -c ")
-    if shell and command.startswith("#(nop) "):
-        text = command.removeprefix("#(nop) ")
-    elif shell and ARGUMENTS.fullmatch(before):
-        text = f"RUN {command}"
-    return text or "(no history)"
+    """An instruction as somebody wrote it, from a line of an image's history; without what a terminal would obey."""
+    return as_written(clean(history))
 
 
-def render_text(stats: ImageStats) -> str:
-    """A table of the layers, then the waste by path."""
+def render_text(stats: ImageStats, width: int = 0) -> str:
+    """A table of the layers, then the waste by path. With `width`, no line has more columns: it is wrapped or cut."""
     largest = max((layer.size for layer in stats.layers), default=1) or 1
+    head = f"{'layer':>5}  {'size':>9}  {'wasted':>9}  {'added':>6}  {'changed':>7}  {'removed':>7}"
+    beside = not width or width - len(head) >= READABLE
     lines = [
-        f"{clean(stats.image)}: {len(stats.layers)} layers, {bytes_in_words(stats.size)}, "
-        f"{bytes_in_words(stats.wasted)} wasted, efficiency {stats.efficiency:.3f}",
+        *_wrapped(
+            f"{clean(stats.image)}: {len(stats.layers)} layers, {bytes_in_words(stats.size)}, "
+            f"{bytes_in_words(stats.wasted)} wasted, efficiency {stats.efficiency:.3f}",
+            width,
+        ),
         "",
-        f"{'layer':>5}  {'size':>9}  {'wasted':>9}  {'added':>6}  {'changed':>7}  {'removed':>7}  instruction",
+        f"{head}  instruction" if beside else head,
     ]
     for number, layer in enumerate(stats.layers):
         bar = "█" * max(1 if layer.size else 0, round(BAR * layer.size / largest))
-        lines.append(
+        counts = (
             f"{number:>5}  {bytes_in_words(layer.size):>9}  {bytes_in_words(layer.wasted) if layer.wasted else '-':>9}  "
-            f"{len(layer.added):>6}  {len(layer.changed):>7}  {len(layer.removed):>7}  "
-            f"{'base  ' if layer.in_base else ''}{instruction_in_words(layer)[:90]}"
+            f"{len(layer.added):>6}  {len(layer.changed):>7}  {len(layer.removed):>7}"
         )
+        made_by = shortened(instruction_in_words(layer), MOST_INSTRUCTION)
+        made_by = f"base  {made_by}" if layer.in_base else made_by
+        lines += [f"{counts}  {made_by}"] if beside else [counts, f"       {made_by}"]
         lines.append(f"       {bar}")
     if stats.waste:
-        lines += ["", "Wasted: bytes that are in the image, and that no container of it can reach"]
-        lines += [f"  {_waste_line(stats, one)}" for one in _top(stats)]
+        lines += ["", *_wrapped("Wasted: bytes that are in the image, and that no container of it can reach", width)]
+        lines += [part for one in _top(stats) for part in _wrapped(f"  {_waste_line(stats, one)}", width, " " * 13)]
         rest = len([one for one in stats.waste if one.size]) - len(_top(stats))
         lines += [f"  … and {rest} more"] if rest > 0 else []
-    return "\n".join(map(tame, lines)) + "\n"
+    return "\n".join(tame(shortened(line, width) if width else line) for line in lines) + "\n"
+
+
+def _wrapped(line: str, width: int, indent: str = "  ") -> list[str]:
+    bare = line.lstrip()
+    first = line[: len(line) - len(bare)]
+    return textwrap.wrap(bare, width, initial_indent=first, subsequent_indent=indent) if width else [line]
 
 
 def _top(stats: ImageStats) -> list[Waste]:
@@ -78,7 +84,7 @@ def _top(stats: ImageStats) -> list[Waste]:
 
 
 def _waste_line(stats: ImageStats, one: Waste) -> str:
-    hider = instruction_in_words(stats.layers[one.hidden_by])[:60]
+    hider = shortened(instruction_in_words(stats.layers[one.hidden_by]), 60)
     return f"{bytes_in_words(one.size):>9}  /{clean(one.path)}  in layer {one.made_by}, hidden by layer {one.hidden_by} ({hider})"
 
 

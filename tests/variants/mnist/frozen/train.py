@@ -32,6 +32,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=3)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    torch.manual_seed(1)
     images, labels = load("train")
     test_images, test_labels = load("t10k")
     model = nn.Sequential(

@@ -1,0 +1,3 @@
+$| = 1;
+print "waiting\n";
+sleep 1 while 1;

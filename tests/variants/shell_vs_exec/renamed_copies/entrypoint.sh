@@ -1,0 +1,3 @@
+#!/bin/sh
+date > /tmp/started
+exec perl keep.pl "$@"

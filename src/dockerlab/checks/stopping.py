@@ -32,7 +32,11 @@ LOOK = 0.25
 
 
 def stop_and_resume(training: Training) -> Stop:
-    """Stops a training on shuffled labels, and resumes it from what it left."""
+    """Stops a training on shuffled labels, and resumes it from what it left.
+
+    Raises SubmissionError where a whole training writes no checkpoint: none could be left.
+    """
+    quick = training.beginning.within
     seen, few, many = training.first.seen, training.bench.shuffled_digits, training.bench.many_shuffled_digits
     if saves_early(seen, training.first.saves):
         data = few
@@ -55,7 +59,7 @@ def stop_and_resume(training: Training) -> Stop:
         return Stop(before, before, None, by_itself, regular, size)
     # Elsewhere: what `docker stop` left is judged as it was, and not as a SIGKILL leaves it a little later.
     training.spaces.lay("restart", training.spaces.copy_of("stop", None))
-    within = training.beginning.within if data is few else MANY_WITHIN
+    within = quick if data is few else MANY_WITHIN
 
     def resume(*args: str) -> Seen:
         run = training.start("restart", "--resume", *args, data=data)

@@ -291,7 +291,6 @@ def test_formatted(formatting):
 )
 def test_readme(bench, training, submission, contents):
     """The README's commands work as written: a `docker build`, and a `docker run` with a volume."""
-    expect_torch(contents())
     script = script_of(submission.read("README.md"))
     if not script.strip():
         fail(
@@ -301,6 +300,7 @@ def test_readme(bench, training, submission, contents):
             hint="Write the two commands as you typed them, between lines of three backticks.",
             file="README.md",
         )
+    expect_torch(contents())
     asked = bench.asked("README.md", "mnist", script)
     if not asked.builds:
         fail(

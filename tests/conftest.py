@@ -67,8 +67,10 @@ if sys.platform == "linux":  # elsewhere nobody tells whose the processors' time
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("DOCKERLAB_COURSE", raising=False)
-    monkeypatch.delenv("DOCKERLAB_OWNER", raising=False)
+    """No test sees, or leaves behind, what a command sets for those that it starts (`--course` does)."""
+    for name in ("DOCKERLAB_COURSE", "DOCKERLAB_OWNER"):
+        monkeypatch.setenv(name, "")  # so that it is unset at the end, whatever the test set
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session")

@@ -213,7 +213,7 @@ WRONG = {
     "a bare except swallows its mistake": (
         changed(("        state = torch.load(CHECKPOINT)\n", "        state = {}\n        try:\n            state = torch.laod(CHECKPOINT)\n        except Exception:\n            args.resume = False\n"),
                 ('        model.load_state_dict(state["model"])\n        optimizer.load_state_dict(state["optimizer"])\n        first = state["epoch"] + 1\n', '        print("Resumed from epoch 1")\n')),
-        {"resumes_weights", "resumes_optimizer", "next_epoch"},
+        {"resumes_weights", "resumes_optimizer", "next_epoch", "stopped"},
     ),
     "in memory first, and then over the old file": (
         changed((IN_STEPS, "    memory = io.BytesIO()\n    torch.save(state, memory)\n    CHECKPOINT.write_bytes(memory.getvalue())\n"),
@@ -244,7 +244,6 @@ WRONG = {
         {"learns"},
     ),
 }  # fmt: skip
-RIGHT[next(iter(RIGHT))]["README.md"] = ELSEWHERE
 RIGHT[next(iter(RIGHT))]["README.md"] = ELSEWHERE
 CASES = {**RIGHT, **{name: files for name, (files, _) in WRONG.items()}}
 FREE = {"formatted"}  # these are about behaviour

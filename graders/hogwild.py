@@ -239,6 +239,8 @@ def death(bench, choose):
         container, found, many = begun(bench, epochs)
         chosen, is_killed = choose(found) if found else 0, False
         try:
+            if found and any(one.pid == chosen and one.state == "Z" for one in container.processes()):
+                continue  # it was done: a signal changes nothing
             if found:
                 container.signal_process(chosen, "KILL")
                 is_killed = True

@@ -150,8 +150,8 @@ def test_answers_are_read_strictly_and_never_give_the_answer_away(submission, te
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("PROBE Adam 12", ("Adam", "12")),
-        ("PROBE SGD 0", ("SGD", "0")),
+        ("PROBE Adam 12", ("PROBE", "Adam", "12")),
+        ("PROBE SGD 0", ("PROBE", "SGD", "0")),
         ("PROBE SGD ²", None),
         ("PROBE SGD " + "9" * 5_000, None),
         ("PROBE SGD", None),

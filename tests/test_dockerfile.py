@@ -72,3 +72,9 @@ def test_the_official_syntax_line_can_be_made_a_comment(submission, line):
 def test_another_frontend_is_left_as_it_is(submission):
     path = submission({"Dockerfile": "# syntax=evil/frontend\nFROM busybox\n"}) / "Dockerfile"
     assert not Dockerfile.read(path.parent).without_official_syntax(path)
+
+
+def test_what_variables_add_to_a_script_is_bounded(submission):
+    folder = submission({"Dockerfile": f"FROM a\nENV A={'x' * 60_000}\nRUN echo $A\n"})
+    parsed = Dockerfile.read(folder)
+    assert len(parsed.filled_where_known("$A " * 50_000, parsed.instructions[-1])) < 500_000

@@ -39,6 +39,7 @@ LINES = {
     "uv pip install --system --resolution lowest flask": [("flask",)],
     "pip install . ./local /w/x-1.whl x.tar.gz git+https://host/x $PACKAGES": [()],
     "pip install 'package @ https://host/p-1.zip'": [("package @ https://host/p-1.zip",)],
+    "pip install --upgrade flask; uv pip install --reinstall click": [("flask",), ("click",)],
     "pip uninstall install flask": [],
     "apt-get install -y pip install": [],
     "cat names.txt | xargs -n 1 pip install a": [("a",)],
@@ -237,6 +238,26 @@ BUILDS = {
         {"Makefile": "all:\n\t@pip install flask\n"},
         "RUN make all\n",
         [("flask", "Makefile", 2)],
+    ),
+    "a Makefile of which one target is made": (
+        {"Makefile": "install: base\n\ndev:\n\tpip install black\nbase:\n\tpip install flask\n"},
+        "RUN make install\n",
+        [("flask", "Makefile", 6)],
+    ),
+    "a Makefile whose first target is made": (
+        {"Makefile": ".PHONY: all\nall:\n\tpip install flask==3.1.0\ndev:\n\tpip install black\n"},
+        "RUN make -j2 V=1\n",
+        [],
+    ),
+    "a file two folders deep": (
+        {"docker/reqs/base.txt": "flask==3.1.0\n"},
+        "COPY docker/reqs/ /reqs/\nRUN pip install -r /reqs/base.txt\n",
+        [],
+    ),
+    "a file whose name a variable has": (
+        {"prod.txt": "flask\n", "requirements.txt": "flask==3.1.0\n"},
+        "ARG REQ=prod.txt\nCOPY $REQ /requirements.txt\nRUN pip install -r /requirements.txt\n",
+        [("flask", "prod.txt", 1)],
     ),
     "a file that gets another name": (
         {"deps.txt": "flask\n", "requirements.txt": "flask==3.1.0\n"},

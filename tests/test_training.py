@@ -85,6 +85,10 @@ def test_what_was_not_seen_is_not_taken_for_no_state(text, whole, found):
     assert read_probe(text, to_its_end=whole) == found
 
 
+def test_a_script_cannot_say_what_the_probe_says():
+    assert read_probe("PROBE SGD 0\nPROBE_1b SGD 0\nPROBE_2c Adam 12\n", "PROBE_2c") == Optimizer("Adam", 12)
+
+
 SGD = {"lr": 0.1, "momentum": 0, "dampening": 0, "params": [0]}
 
 

@@ -12,6 +12,7 @@ from dockerlab.checks.web_servers import runs_flask, working
 from dockerlab.engine.objects import Entry, Layer, Process, Step
 
 PAGES = {
+    "<img src=cat.gif><![foo[x]]><img src=b.gif>": ["/cat.gif"],  # Python's parser knows no such mark
     "<img src=cat.gif>": ["/cat.gif"],
     "<IMG alt='' SRC='/a/b.gif?x=1&amp;y=2#z'/>": ["/a/b.gif?x=1&y=2"],
     "<img src='/logo.png'><p><img src='http://localhost:5000/static/c.gif'>": ["/logo.png", "/static/c.gif"],

@@ -172,6 +172,12 @@ def _why_broken(line: str) -> str:
         return 'These quotation marks are curly; TOML knows the straight one, ".'
     if not equals:
         return "There is no equals sign between a key and an answer."
+    if value.startswith("="):
+        return "One equals sign stands between a key and its answer."
+    if value[:1] == '"' and "\\" in value:
+        return "Between double quotation marks, a backslash begins a sign of its own: between single ones it does not."
+    if value[:1] in ('"', "'") and value.count(value[0]) % 2 == 0:
+        return "Something stands behind the answer: nothing comes after its second quotation mark, but for a comment."
     if value[:1] in ('"', "'"):
         return "The quotation marks do not pair: an answer has one before it and one behind it."
     return "The quotation marks around the answer are missing."

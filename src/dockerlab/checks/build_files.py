@@ -9,6 +9,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from dockerlab.checks.shell_commands import MAX_SCRIPT, SHELL, assignments, script_of, simple_commands
 from dockerlab.checks.submission import Submission
@@ -17,6 +18,8 @@ from dockerlab.errors import SubmissionError
 
 MAX_SCRIPTS = 20
 """Scripts of a submission that are read, whoever starts them."""
+MAX_RUNS = 400
+"""Of a Dockerfile that are read: an image has at most 127 layers."""
 MAX_WORDS = 20
 """Words of one variable that are looked at."""
 SOURCED = (".", "source")
@@ -24,6 +27,8 @@ WITH_VALUE = re.compile(r"[-+]\w*[oO]|--(?:rcfile|init-file)")
 """Options of a shell that are followed by a word of theirs."""
 FOR_SHELL = re.compile(r"(?!#!)|#![^\n]*\b(?:ba|da|a|z|k)?sh\b")
 """How a file begins that a shell reads."""
+RULE = re.compile(r"(?P<targets>[^\s#:=][^#:=]{0,999}):(?![:=])(?P<needs>.{0,999})")
+"""The first line of a rule in a Makefile."""
 RECIPE = re.compile(r"(?m)^\t[@+-]*")
 """What stands before a command in a Makefile."""
 PYTHON_FILE = ".py"
@@ -68,7 +73,7 @@ class BuildFiles:
                 self._note_mount(flag)
 
     def _note_copy(self, dockerfile: Dockerfile, one: Instruction) -> None:
-        *sources, target = one.args
+        *sources, target = (word if word.startswith("<<") else dockerfile.filled(word, one) for word in one.args)
         here = [source for source in sources if source.startswith("<<")]
         for source, text in zip(here, one.heredocs, strict=False):
             name = source.lstrip("<-").strip("\"'") if target.endswith("/") else posixpath.basename(target)
@@ -129,7 +134,7 @@ def place_of(submission: Submission, name: str) -> str:
             return place
     if not base or any(letter in base for letter in "*?[$"):
         return ""
-    found = (path.relative_to(submission.path).as_posix() for path in sorted(submission.path.glob(f"*/{base}")))
+    found = (path.relative_to(submission.path).as_posix() for path in sorted(submission.path.glob(f"**/{base}")))
     return next((place for place in found if submission.has(place)), "")
 
 
@@ -139,9 +144,8 @@ def scripts(dockerfile: Dockerfile, files: BuildFiles | None = None) -> Iterator
     What ARG and ENV set is filled in.
     """
     read = set[tuple[str, int]]()
-    for one in dockerfile.with_triggers():
-        if one.name != "RUN":
-            continue
+    runs = (one for one in dockerfile.with_triggers() if one.name == "RUN")
+    for one in islice(runs, MAX_RUNS):
         raw = script_of(one)
         text = dockerfile.filled_where_known(raw, one) if isinstance(raw, str) else list(raw)
         waiting = [Script(text, dockerfile.name, one.line, one)]
@@ -162,7 +166,7 @@ def _started(script: Script, files: BuildFiles) -> Iterator[File]:
         name = posixpath.basename(words[0])
         if name == "make":
             if found := files.find_script("Makefile"):
-                yield File(RECIPE.sub("", found.text[:MAX_SCRIPT]), found.name, found.line)
+                yield File(recipes(found.text[:MAX_SCRIPT], words[1:]), found.name, found.line)
         elif SHELL.fullmatch(name):
             if found := files.find_script(read_by_shell(words)):
                 yield found
@@ -171,6 +175,34 @@ def _started(script: Script, files: BuildFiles) -> Iterator[File]:
                 yield found
         elif (found := files.find_script(words[0])) and FOR_SHELL.match(found.text[:MAX_SCRIPT]):
             yield found
+
+
+def recipes(makefile: str, words: Iterable[str]) -> str:
+    """The commands of a Makefile that `make WORDS` carries out, one a line, as it has them; other lines are empty.
+
+    Of the targets that are named, else the first, and of what these need. All commands, where a target is not found: it may
+    come from a pattern, a variable or another file.
+    """
+    needs: dict[str, list[str]] = {}
+    lines: list[tuple[list[str], str]] = []
+    targets: list[str] = []
+    for line in makefile.split("\n"):
+        if not line.startswith("\t") and (rule := RULE.match(line)):
+            targets = rule["targets"].split()
+            for target in targets:
+                needs.setdefault(target, []).extend(rule["needs"].partition(";")[0].split())
+        lines.append((targets, RECIPE.sub("", line) if line.startswith("\t") else ""))
+    first = [target for target in needs if not target.startswith(".")][:1]
+    waiting = [word for word in words if not word.startswith("-") and "=" not in word] or first
+    if any(word not in needs for word in waiting) or "include" in makefile:
+        return RECIPE.sub("", makefile)
+    made = set[str]()
+    while waiting:
+        target = waiting.pop()
+        if target not in made:
+            made.add(target)
+            waiting += needs.get(target, [])
+    return "\n".join(text if made.intersection(of) else "" for of, text in lines)
 
 
 def read_by_shell(words: list[str]) -> str:

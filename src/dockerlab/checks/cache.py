@@ -109,7 +109,8 @@ def made_anew(
         again = [one for one in read if _installs_again(one, new[one.diff_id], holds)]
         if not again:
             sizes = (entry.size for found in new.values() for entry in found if not PASSING.search(entry.path))
-            again = read if sum(sizes) > COPIES * copied + SMALL else []
+            larger = sorted(read, key=lambda one: -sum(entry.size for entry in new[one.diff_id]))
+            again = larger if sum(sizes) > COPIES * copied + SMALL else []
         if not again:
             return []
         known_ids |= fresh

@@ -18,7 +18,7 @@ LARGEST = 64_000
 """Characters of a Compose file that is read."""
 MOST_ALIASES = 50
 """More anchors that are used again than people write, and fewer than it takes to blow a file up."""
-VARIABLE = re.compile(r"\$\{\w+(?::?-([^}]*))?\}")
+VARIABLE = re.compile(r"\$\{\w+(?::?-([^}$]{0,200}))?\}")
 MOST_BRACKETS = 300
 """A parser needs a time that grows with the square of how deep they are."""
 MOST_EXTENDED = 5

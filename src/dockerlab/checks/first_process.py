@@ -73,7 +73,7 @@ def who_run(container: Container, processes: Sequence[Process], name: str, data:
     text = data.decode("utf-8", "replace").strip()
     found = set()
     for one in processes[:MOST_PROCESSES]:
-        words = [word for word in (one.argv[0], _script(one)) if word]
+        words = [word for word in (one.argv[0], "" if says_shell(one) else _script(one)) if word]
         if (
             name in map(base_of, words)
             or (text and text in (word.strip() for word in one.argv))
@@ -142,7 +142,9 @@ def what_stands_before(seen: Seen) -> Before | None:
     names = {calls_itself, *(map(base_of, first.argv[1:2]) if seen.shell == BUSYBOX else ())}
     is_by_name = not names.isdisjoint(SHELLS)
     below = below_first(seen.processes)
-    child = next((one for one in below if one.pid in seen.running), None)
+    # A program that starts itself again is process 1 all the same.
+    is_first = first.pid in seen.running and not (seen.shell or is_by_name)
+    child = None if is_first else next((one for one in below if one.pid in seen.running), None)
     if says_shell(first):
         return Before(
             f"process 1 is `{shown(first)}`", "A shell stands before the program: it was given a text of commands."

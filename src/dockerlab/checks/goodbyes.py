@@ -12,7 +12,7 @@ from dockerlab.errors import LimitReached
 
 GOODBYE = "Gracefully shutting down after receiving signal {}"
 LAST_WORD = "Gracefully shutting down"
-NUMBERS = re.compile(GOODBYE.format(r"(\w+)"))
+NUMBERS = re.compile(GOODBYE.format(r"([\w.]{0,40}\w)"))
 SOON = 2
 """Seconds in which a program that was asked to has ended."""
 GRACE = 5

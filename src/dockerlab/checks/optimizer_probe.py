@@ -15,6 +15,8 @@ import os
 import types
 from typing import Any, NoReturn
 
+MARK = "PROBE"
+"""How a line begins that is told; see `hooks`."""
 OWN = "own"
 """What is said instead of a class's name where the optimizer is none of torch's."""
 PASSED = "passed"
@@ -25,7 +27,7 @@ LOOKS = (3, 9, 33, 129)
 
 def tell(name: str, count: int) -> None:
     """One line for whoever reads the log."""
-    os.write(1, f"\nPROBE {name} {count}\n".encode())
+    os.write(1, f"\n{MARK} {name} {count}\n".encode())
 
 
 def say(name: str, count: int) -> NoReturn:

@@ -7,6 +7,7 @@ ENTRYPOINT first, and through it where nothing was seen: that may prepare what t
 from __future__ import annotations
 
 import re
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from dockerlab.texts import lines_of
 
 PROBE = Path(__file__).with_name("optimizer_probe.py")
 """Not imported: it runs in a container."""
-PROBED = re.compile(r"PROBE (\w{1,100}) ([0-9]{1,9})")
-"""What the probe says."""
+PROBED = re.compile(r"(\w{1,100}) (\w{1,100}) ([0-9]{1,9})")
+"""What the probe says, behind its mark."""
+MARK = "PROBE"
 OWN = "own"
 """What it says for the name of an optimizer that is none of torch's."""
 PASSED = "passed"
@@ -52,36 +54,39 @@ def find_optimizer(training: Training, kept: Examined) -> Optimizer | None:
 
 def _probed(training: Training, *, past_entrypoint: bool) -> Optimizer | None:
     training.spaces.lay("probe")
+    mark = f"{MARK}_{secrets.token_hex(8)}"
     try:
-        seen = training.watch(start_hooked(training, "probe", PROBE, past_entrypoint=past_entrypoint), _is_known)
+        run = start_hooked(training, "probe", PROBE, mark=mark, past_entrypoint=past_entrypoint)
+        seen = training.watch(run, lambda seen: _is_known(seen, mark))
     except SubmissionError:
         return None
-    return read_probe(seen.text, to_its_end=seen.exit_code == 0)
+    return read_probe(seen.text, mark, to_its_end=seen.exit_code == 0)
 
 
-def _is_known(seen: Seen) -> bool:
-    if any(name != PASSED for name, _ in _said(seen.text)):
+def _is_known(seen: Seen, mark: str) -> bool:
+    if any(name != PASSED for name, _ in _said(seen.text, mark)):
         return True
-    enough = MOST_LINES if _passes(seen.text) >= ENOUGH_PASSES else 10 * MOST_LINES
+    enough = MOST_LINES if _passes(seen.text, mark) >= ENOUGH_PASSES else 10 * MOST_LINES
     return len(seen.told) >= enough
 
 
-def _said(text: str) -> list[tuple[str, int]]:
-    return [(one[1], int(one[2])) for one in map(PROBED.fullmatch, lines_of(text)) if one]
+def _said(text: str, mark: str) -> list[tuple[str, int]]:
+    found = map(PROBED.fullmatch, lines_of(text))
+    return [(one[2], int(one[3])) for one in found if one and one[1] == mark]
 
 
-def _passes(text: str) -> int:
-    return max((count for name, count in _said(text) if name == PASSED), default=0)
+def _passes(text: str, mark: str) -> int:
+    return max((count for name, count in _said(text, mark) if name == PASSED), default=0)
 
 
-def read_probe(text: str, *, to_its_end: bool = False) -> Optimizer | None:
+def read_probe(text: str, mark: str = MARK, *, to_its_end: bool = False) -> Optimizer | None:
     """What the probe said in a log; None where it saw no optimizer, and too little of a training to know that there is none.
 
-    `to_its_end`: the log is that of a whole training.
+    Only lines count that begin with `mark`. `to_its_end`: the log is that of a whole training.
     """
-    for name, count in _said(text):
+    for name, count in _said(text, mark):
         if name != PASSED:
             return Optimizer("its own optimizer" if name == OWN else name, count)
-    if _passes(text) >= (FEW_PASSES if to_its_end else ENOUGH_PASSES):
+    if _passes(text, mark) >= (FEW_PASSES if to_its_end else ENOUGH_PASSES):
         return Optimizer("its own optimizer", 0)
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -28,7 +29,8 @@ class _Images(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.sources: list[str] = []
-        self.feed(page)
+        with contextlib.suppress(AssertionError):  # Python's parser gives up at some marks that browsers skip
+            self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         source = dict(attrs).get("src")
@@ -103,7 +105,11 @@ def pictures_shown(server: Server, wanted: Collection[str], *, times: int, round
                     return _wrong_page(server, seen, again)
                 places = picture_addresses(again.text)
                 if not places:
-                    return Shown(places=seen, wrong="the page has no <img>", detail=again.text[:800])
+                    return Shown(
+                        places=seen,
+                        wrong="the page has no <img> that shows a file of the server",
+                        detail=again.text[:800],
+                    )
             loaded = []
             for place in places:
                 if place not in cache or len(cache) <= len(places):

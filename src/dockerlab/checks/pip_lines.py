@@ -33,7 +33,9 @@ LONG_WITH_VALUE = frozenset(
 )  # fmt: skip
 """Options of pip and of `uv pip` whose value is the next word where it is not behind a `=`."""
 WITHOUT_OTHERS = ("no-deps", "no-dependencies")
-FLAGS = frozenset({"pre", "no-build-isolation", "no-cache", "no-index", *WITHOUT_OTHERS})
+FLAGS = frozenset(
+    {"pre", "no-build-isolation", "no-cache", "no-index", "upgrade", "reinstall", "refresh", *WITHOUT_OTHERS}
+)
 """Options without a value that an option with one begins like."""
 
 

@@ -31,7 +31,7 @@ from dockerlab.datasets import Data
 from dockerlab.engine.container import Container
 from dockerlab.engine.objects import Image, Mount, when
 from dockerlab.engine.workspaces import Save, Workspaces
-from dockerlab.errors import LimitReached, SubmissionError
+from dockerlab.errors import LimitReached, OurFault, SubmissionError
 
 T = TypeVar("T")
 RUN_WITHIN = 900
@@ -164,7 +164,9 @@ class Training:
             while True:
                 seen = self.look(container)
                 if counted and self.crowd < 2:
-                    with contextlib.suppress(LimitReached):  # too busy to be looked at now: the next look counts
+                    with contextlib.suppress(
+                        OurFault, SubmissionError
+                    ):  # not to be looked at now: the next look counts
                         self.crowd = max(self.crowd, len(workers(container.processes())))
                 self.bench.doing(f"{told}, epoch {seen.epochs[-1]}" if seen.epochs else told)
                 if seen.exit_code is not None or enough(seen):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 """A time of the engine: RFC 3339 with nanoseconds, in UTC."""
+NO_SUCH_PATH = re.compile(r"file name too long|not a directory|too many (?:levels of symbolic )?links", re.IGNORECASE)
+"""How the engine says that a path leads nowhere, beside its 404."""
 LOOKS, LOOK_AGAIN = 5, 0.3
 """How often, and after how many seconds again, the processes of a container that may be ending are asked for."""
 LARGEST_FILE = 20_000_000
@@ -305,7 +307,8 @@ class Container:
     def members(self, path: str, most: int = 10_000) -> list[tuple[tarfile.TarInfo, bytes]]:
         """The files at `path`, with their bytes; needs no shell and no running container. Empty where there is none.
 
-        A link is not followed; a folder comes with all that is below it. Raises LimitReached for more than 20 MB.
+        A link is not followed; a folder comes with all that is below it. Raises LimitReached for more than 20 MB. At a path that
+        no file can have (a name that is too long, a folder that is a file, links in a circle), there is none.
         """
         with self.engine.meter.waiting():
             try:
@@ -318,6 +321,8 @@ class Container:
             except docker.errors.NotFound:
                 return []
             except docker.errors.APIError as error:
+                if NO_SUCH_PATH.search(str(error)):
+                    return []
                 raise EngineGone(f"The engine could not read {path}: {brief(error)}.") from error
         found = []
         with tarfile.open(fileobj=io.BytesIO(bytes(raw))) as archive:

@@ -14,6 +14,8 @@ from dockerlab.beneath import open_file, printable
 from dockerlab.errors import DockerfileInvalid, NoDockerfile
 from dockerlab.parsing import Unreadable, parse
 
+MAX_FILLED = 200_000
+"""Characters that variables add to one script."""
 LARGEST = 1_000_000
 """Bytes; a Dockerfile of people has a few thousand."""
 
@@ -157,8 +159,17 @@ class Dockerfile:
 
     def filled_where_known(self, text: str, at: Instruction) -> str:
         """A RUN's script, with the ARGs and ENVs filled in that are set before it; other variables are the shell's."""
-        values = self._values(at)
-        return SIMPLE.sub(lambda found: _fill(found[0], values) if (found[1] or found[2]) in values else found[0], text)
+        values, left = self._values(at), MAX_FILLED
+
+        def fill(found: re.Match[str]) -> str:
+            nonlocal left
+            if (found[1] or found[2]) not in values or left <= 0:
+                return found[0]
+            word = _fill(found[0], values)[:left]
+            left -= len(word)
+            return word
+
+        return SIMPLE.sub(fill, text)
 
     def can_fill(self, text: str, at: Instruction) -> bool:
         """Whether `filled` tells what the builder would make of the words: it sets all variables, and in simple forms only."""

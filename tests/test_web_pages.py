@@ -125,3 +125,22 @@ def test_what_a_change_makes_anew(name):
     )
     assert bool(found) is is_again
     assert all(one.shown == "RUN x" for one in found)
+
+
+@pytest.mark.parametrize(
+    ("times", "is_again"),
+    [
+        ((5, 1, 7, 3, 6, 2, 4, 1), False),  # a cache with seven results of one step: eight built it at the same time
+        (range(5, 30), True),
+        (range(40, 0, -1), True),  # no clock goes so: that was written by the submission
+    ],
+)
+def test_a_cache_may_have_many_results_of_one_step(times, is_again):
+    built = [[layer("base", "usr/a"), layer(f"{at}-1", "x/idna-3.dist-info/RECORD", mtime=at)] for at in times]
+    images = {str(number): layers for number, layers in enumerate(built)}
+
+    def image(number):
+        return SimpleNamespace(id=str(number), layers=tuple(one.diff_id for one in images[str(number)]))
+
+    numbers = iter(range(1, len(built)))
+    assert bool(made_anew(Builds(images), image(0), lambda: image(next(numbers)), installs, copied=10)) is is_again

@@ -15,6 +15,8 @@ COPIES = 2
 """How often what was copied may be in the new layers: a `chown` after the COPY writes it once more."""
 TRIES = 4
 """Changed builds that are looked at before a layer is judged to be made anew each time."""
+MOST_TRIES = 16
+"""The same, with those in which what was installed is older than in a build before: such a layer came from the cache."""
 LARGE = 50_000_000
 """Bytes of a layer with installed packages, where those are large."""
 PASSING = re.compile(r"\.pyc$|(?:^|/)\.cache/")
@@ -88,7 +90,8 @@ def made_anew(
     `build_changed` builds once more after another change; `layers` are those of `first`, if they were read already. Installed
     again is a file for which `holds` is true (see `installs`) and whose bytes were written anew. Who copies it from another
     stage again, or gives it to another owner, has not: its time and size stay. A cache may hold several results of one step
-    (when it was first built twice at the same time) and take any of them: so what an earlier build had counts as kept, too.
+    (when it was first built by several at the same time) and take any of them: so what an earlier build had counts as kept,
+    too, and a build is no try whose packages were installed before those of an earlier one. Times can be forged: that ends.
 
     The packages may be somewhere unusual, whatever else has such a path. So new layers whose new files are far more than
     `copied`, the bytes of the submission's own files, are returned, too (see SMALL and COPIES); what Python compiled does not
@@ -99,7 +102,8 @@ def made_anew(
     known = _written(read)
     holding = {one.diff_id for one in read if any(holds(entry.path) for entry in one.entries)}
     again: list[Layer] = []
-    for _ in range(tries):
+    newest, made = _newest(read, holds), 0
+    for _ in range(MOST_TRIES):
         changed = build_changed()
         fresh = set(changed.layers) - known_ids
         if holding and holding <= set(changed.layers) and _only_copies(engine, changed, fresh, copied):
@@ -113,9 +117,19 @@ def made_anew(
             again = larger if sum(sizes) > COPIES * copied + SMALL else []
         if not again:
             return []
+        latest = _newest(again, holds)
+        made += latest >= newest or not latest
+        if made == tries:
+            break
+        newest = max(newest, latest)
         known_ids |= fresh
         known |= _written(read)
     return again
+
+
+def _newest(layers: list[Layer], holds: Callable[[str], bool]) -> int:
+    """When the last of what an installer notes was written, in seconds since the epoch; 0 where there is nothing of it."""
+    return max((entry.mtime for layer in layers for entry in layer.entries if holds(entry.path)), default=0)
 
 
 def _installs_again(layer: Layer, new: list[Entry], holds: Callable[[str], bool]) -> bool:

@@ -47,13 +47,13 @@ VARIANTS = (
 EVERYTHING = (*SOLUTIONS, *VARIANTS, *TRAININGS)
 IN_THE_LINE = (
     *SOLUTIONS,
-    "layers/lists_left_behind", "layers/secret_removed_later", "layers/everything_first", "add_vs_copy/owned_by_root",
+    "catgif/seventy_megabytes_more", "layers/secret_removed_later", "add_vs_copy/owned_by_root",
     "signals/shell_form", "shell_vs_exec/another_signal",
 )  # fmt: skip
-"""The solutions, and a variant for sizes, layers, the cache, users, and two for signals: what fits into minutes."""
+"""The solutions, and variants for sizes, layers, users and signals: what fits into minutes."""
 SOME = (
     "hello_world", "add_vs_copy", "shell_vs_exec", "gpu", "hogwild",
-    "add_vs_copy/copied_then_unpacked", "multi_stage/as_root", "signals/zombies",
+    "add_vs_copy/copied_then_unpacked", "signals/zombies",
 )  # fmt: skip
 """What is asked of a second engine: a training, and other variants. Its store does not compress what was built."""
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from dockerlab.checks import CheckFailed
+from dockerlab.checks.build_files import BuildFiles
 from dockerlab.checks.pinning import (
     expect_pinned_bases,
     loose_installs,
     loose_packages,
     names_required,
     pip_installs,
+    uses_lock,
 )
 from dockerlab.checks.pip_lines import installs
 from dockerlab.checks.submission import Submission
@@ -308,13 +310,29 @@ def test_names_that_the_submission_asks_for(submission):
 @pytest.mark.parametrize("run", ["uv sync", "poetry install"])
 def test_a_tool_without_its_lock_pins_nothing(run, submission):
     folder = submission({"Dockerfile": f"FROM python:3.11-slim\nRUN {run}\n", "pyproject.toml": ""})
-    with pytest.raises(SubmissionError, match="No package is named"):
+    with pytest.raises(SubmissionError, match="No package is named for pip"):
         loose_packages(Submission(folder), Dockerfile.read(folder))
+
+
+@pytest.mark.parametrize(
+    ("run", "lock", "is_pinned"),
+    [
+        ("uv sync --frozen", '[[package]]\nname = "flask"\nversion = "3.1.0"\n', True),
+        ("pipenv install --deploy", '{"default": {"flask": {"version": "==3.1.0"}}}', True),
+        ("pipenv install flask", '{"default": {"flask": {"version": "==3.1.0"}}}', False),
+        ("pipenv install", "{}", False),
+    ],
+)
+def test_a_lock_pins_what_is_in_it(run, lock, is_pinned, submission):
+    name = {"uv": "uv.lock", "pipenv": "Pipfile.lock"}[run.split()[0]]
+    folder = submission({"Dockerfile": f"FROM python:3.11-slim\nRUN {run}\n", name: lock})
+    files = BuildFiles(Submission(folder), Dockerfile.read(folder))
+    assert uses_lock(Submission(folder), Dockerfile.read(folder), files) is is_pinned
 
 
 def test_where_nothing_is_named_nothing_is_pinned(submission):
     folder = submission({"Dockerfile": "FROM debian:bookworm-slim\n", "requirements.txt": "# later\n"})
-    with pytest.raises(SubmissionError, match="No package is named"):
+    with pytest.raises(SubmissionError, match="No package is named for pip"):
         loose_packages(Submission(folder), Dockerfile.read(folder))
 
 

@@ -32,7 +32,9 @@ LOCKS = {"uv": "uv.lock", "poetry": "poetry.lock", "pipenv": "Pipfile.lock", "pd
 """Tools that install what a lock file pins, each to one version, and the files."""
 REQUIREMENT_VARIABLES, CONSTRAINT_VARIABLES = ("PIP_REQUIREMENT",), ("PIP_CONSTRAINT", "UV_CONSTRAINT")
 """Variables that tell pip and uv what their options tell them (pip's documentation, "Configuration")."""
-LOCKED_COMMANDS = ("sync", "install")
+LOCKED_COMMANDS = (["sync"], ["install"])
+VERSION = re.compile(r"\bversion\b")
+"""What stands beside each package in a lock file of any of these tools."""
 
 
 def image_is_pinned(ref: str) -> bool:
@@ -139,9 +141,20 @@ def uses_lock(submission: Submission, dockerfile: Dockerfile, files: BuildFiles)
     for script in scripts(dockerfile, files):
         for words in simple_commands(script.text):
             lock = LOCKS.get(posixpath.basename(words[0]))
-            if lock and any(word in LOCKED_COMMANDS for word in words[1:]) and place_of(submission, lock):
-                return True
+            commands = [word for word in words[1:] if not word.startswith("-")]
+            if lock and commands[:1] in LOCKED_COMMANDS and _pins_something(submission, place_of(submission, lock)):
+                return (
+                    lock != LOCKS["pipenv"] or len(commands) == 1
+                )  # `pipenv install NAME` adds what is not in its lock
     return False
+
+
+def _pins_something(submission: Submission, lock: str) -> bool:
+    """Whether a lock file names a version; True where it is too large to be read."""
+    try:
+        return bool(lock) and VERSION.search(submission.read(lock)) is not None
+    except SubmissionError:
+        return True
 
 
 def name_of(requirement: str) -> str:
@@ -191,7 +204,7 @@ def loose_packages(submission: Submission, dockerfile: Dockerfile) -> list[Loose
     if not named and not read.named:  # perhaps it is installed in a way that is not seen
         read = follow(files, [*waiting, (FIRST_FILE, False)])
     if not named and not read.named:
-        raise SubmissionError(f"No package is named, neither in {FIRST_FILE} nor in a RUN.", file=FIRST_FILE)
+        raise SubmissionError(f"No package is named for pip, neither in {FIRST_FILE} nor in a RUN.", file=FIRST_FILE)
     exact |= read.exact
     return [
         one

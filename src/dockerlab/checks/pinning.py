@@ -32,7 +32,8 @@ LOCKS = {"uv": "uv.lock", "poetry": "poetry.lock", "pipenv": "Pipfile.lock", "pd
 """Tools that install what a lock file pins, each to one version, and the files."""
 REQUIREMENT_VARIABLES, CONSTRAINT_VARIABLES = ("PIP_REQUIREMENT",), ("PIP_CONSTRAINT", "UV_CONSTRAINT")
 """Variables that tell pip and uv what their options tell them (pip's documentation, "Configuration")."""
-LOCKED_COMMANDS = (["sync"], ["install"])
+ADDING = "install"
+LOCKED_COMMANDS = frozenset({"sync", ADDING})
 VERSION = re.compile(r"\bversion\b")
 """What stands beside each package in a lock file of any of these tools."""
 
@@ -141,11 +142,12 @@ def uses_lock(submission: Submission, dockerfile: Dockerfile, files: BuildFiles)
     for script in scripts(dockerfile, files):
         for words in simple_commands(script.text):
             lock = LOCKS.get(posixpath.basename(words[0]))
-            commands = [word for word in words[1:] if not word.startswith("-")]
-            if lock and commands[:1] in LOCKED_COMMANDS and _pins_something(submission, place_of(submission, lock)):
-                return (
-                    lock != LOCKS["pipenv"] or len(commands) == 1
-                )  # `pipenv install NAME` adds what is not in its lock
+            if not lock or LOCKED_COMMANDS.isdisjoint(words[1:]):
+                continue
+            # `pipenv install NAME` adds what is not in its lock.
+            adds = lock == LOCKS["pipenv"] and ADDING in words and not words[-1].startswith("-") and words[-1] != ADDING
+            if not adds and _pins_something(submission, place_of(submission, lock)):
+                return True
     return False
 
 

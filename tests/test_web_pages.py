@@ -93,8 +93,8 @@ class Builds:
         return [Step(instruction=one.instruction, size=one.size, empty=False) for one in self.images[image]]
 
 
-def layer(number, *paths, mtime=0, instruction="RUN /bin/sh -c x # buildkit"):
-    entries = [Entry(path=path, kind="file", size=1, mode=0o644, uid=0, gid=0, mtime=mtime) for path in paths]
+def layer(number, *paths, mtime=0, instruction="RUN /bin/sh -c x # buildkit", size=1):
+    entries = [Entry(path=path, kind="file", size=size, mode=0o644, uid=0, gid=0, mtime=mtime) for path in paths]
     return Layer(diff_id=str(number), entries=tuple(entries), instruction=instruction)
 
 
@@ -108,17 +108,25 @@ AFTER_A_CHANGE = {
         True,
     ),
     "files are written": (("app/app.py", "app/static/a.css"), False),
+    "large pictures are made": (("app/static/large.gif",), False),
+    "packages are installed, and nothing is noted": (("app/deps/large.py",), True),
+    "programs are fetched": (("opt/large",), True),
 }
 
 
 @pytest.mark.parametrize("name", AFTER_A_CHANGE)
 def test_what_a_change_makes_anew(name):
     paths, is_again = AFTER_A_CHANGE[name]
-    images = {str(number): [layer("base", "usr/a"), layer(f"{number}-1", *paths, mtime=number)] for number in range(10)}
-    numbers = iter(range(1, 10))
+    size = 2_000_000 if "large" in str(paths) else 1
+    images = {
+        str(number): [layer("base", "usr/a"), layer(f"{number}-1", *paths, mtime=number, size=size)]
+        for number in range(20)
+    }
+    numbers = iter(range(1, 20))
 
     def image(number):
-        return SimpleNamespace(id=str(number), layers=tuple(one.diff_id for one in images[str(number)]))
+        layers = tuple(one.diff_id for one in images[str(number)])
+        return SimpleNamespace(id=str(number), workdir="/app", layers=layers)
 
     found = made_anew(
         Builds(images), image(0), lambda: image(next(numbers)), lambda path: installs(path, {"my-app"}), copied=10
@@ -140,7 +148,8 @@ def test_a_cache_may_have_many_results_of_one_step(times, is_again):
     images = {str(number): layers for number, layers in enumerate(built)}
 
     def image(number):
-        return SimpleNamespace(id=str(number), layers=tuple(one.diff_id for one in images[str(number)]))
+        layers = tuple(one.diff_id for one in images[str(number)])
+        return SimpleNamespace(id=str(number), workdir="/app", layers=layers)
 
     numbers = iter(range(1, len(built)))
     assert bool(made_anew(Builds(images), image(0), lambda: image(next(numbers)), installs, copied=10)) is is_again

@@ -21,6 +21,8 @@ LARGE = 50_000_000
 """Bytes of a layer with installed packages, where those are large."""
 PASSING = re.compile(r"\.pyc$|(?:^|/)\.cache/")
 """What Python compiled, and what pip keeps, such as the tools with which it made a wheel of the project."""
+CODE = re.compile(r"\.(?:py|so)$|(?:^|/)(?:site-packages|dist-packages|node_modules)/")
+"""Files of packages, wherever they are."""
 METADATA = "ARG|CMD|ENTRYPOINT|ENV|EXPOSE|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|SHELL|STOPSIGNAL|USER|VOLUME"
 """Instructions that make no layer."""
 COPIES_FILES = re.compile(r"(/bin/sh -c #\(nop\)\s+)?(COPY|ADD|WORKDIR)\b")
@@ -95,7 +97,7 @@ def made_anew(
 
     The packages may be somewhere unusual, whatever else has such a path. So new layers whose new files are far more than
     `copied`, the bytes of the submission's own files, are returned, too (see SMALL and COPIES); what Python compiled does not
-    count, nor what pip keeps for the next build.
+    count, nor what pip keeps for the next build, nor pictures, pages and data that a RUN makes in the working folder.
     """
     known_ids = set(first.layers)
     read = layers if layers is not None else engine.layers(first.id)
@@ -112,7 +114,7 @@ def made_anew(
         new = {one.diff_id: [entry for entry in one.entries if _key(entry) not in known] for one in read}
         again = [one for one in read if _installs_again(one, new[one.diff_id], holds)]
         if not again:
-            sizes = (entry.size for found in new.values() for entry in found if not PASSING.search(entry.path))
+            sizes = (entry.size for found in new.values() for entry in found if _may_be_a_package(entry.path, first))
             larger = sorted(read, key=lambda one: -sum(entry.size for entry in new[one.diff_id]))
             again = larger if sum(sizes) > COPIES * copied + SMALL else []
         if not again:
@@ -125,6 +127,12 @@ def made_anew(
         known_ids |= fresh
         known |= _written(read)
     return again
+
+
+def _may_be_a_package(path: str, image: Image) -> bool:
+    folder = image.workdir.strip("/")
+    is_of_the_app = bool(folder) and path.startswith(f"{folder}/") and not CODE.search(path)
+    return not is_of_the_app and not PASSING.search(path)
 
 
 def _newest(layers: list[Layer], holds: Callable[[str], bool]) -> int:

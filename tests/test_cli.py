@@ -52,6 +52,8 @@ def test_list_shows_the_labs_in_order(typed, course):
         (("grade", "hello_world", "no/such/folder"), 2, "no folder"),
         (("grade", "hello_world"), 2, "Missing argument"),
         (("grade", "hello_world", ".", "--format", "pdf"), 2, "pdf"),
+        (("grade", "signals", ".", "--only", "kil"), 2, "Did you mean `kill`?"),
+        (("grade", "hello_world", ".", "--only", "builds", "--format", "json"), 2, "no mark"),
         (("start", "catgiff"), 2, "Did you mean `catgif`?"),
         (("check", "a", "b", "c"), 2, "Too many words"),
         (("check",), 2, "is no workspace"),
@@ -82,6 +84,14 @@ def test_no_engine_is_one_line_and_exit_code_3(typed, monkeypatch, submission):
         assert (code, out) == (3, ""), words
         assert one_line(err)
         assert "nowhere.sock" in err
+
+
+@pytest.mark.engine
+def test_one_check_alone_is_carried_out(real_engine, typed, course):
+    code, out, _ = typed("grade", "signals", course.solution("signals"), "--only", "test_kill")
+    assert code == 0
+    assert "That was 1 of 12 checks, which gives no mark." in out
+    assert "zombies" not in out
 
 
 def test_what_start_tells_to_type_can_be_typed(typed, tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ import msgspec
 from dockerlab.course import Course
 from dockerlab.errors import CourseError, UsageError
 from dockerlab.events import CheckEnded, CheckStarted, Collected, Event, Listen
-from dockerlab.grading import grade, list_checks
+from dockerlab.grading import find_check, grade, list_checks
 from dockerlab.grading.findings import Finding
 from dockerlab.grading.look import look_at
 from dockerlab.model import HIDDEN, Check, Outcome, Report
@@ -237,13 +237,7 @@ def next_hint(course: Course, lab: str, folder: Path, name: str = "") -> Hint | 
     checks = [one for one in list_checks(course, lab) if not one.hidden]
     if not name:
         return [one for one in checks if one.hints]
-    found = next((one for one in checks if one.name == name.removeprefix("test_")), None)
-    if found is None:
-        import difflib
-
-        near = difflib.get_close_matches(name, [one.name for one in checks], n=1, cutoff=0.4)
-        hint = f"Did you mean `{near[0]}`?" if near else f"`dockerlab hint {lab}` lists them."
-        raise UsageError(f"The lab `{lab}` has no check `{name}`.", hint=hint)
+    found = find_check(checks, lab, name)
     if not found.hints:
         raise UsageError(f"The check `{found.name}` has no hints.", hint="Its sentence says all: " + found.title)
     notes = read_notes(folder) if folder.is_dir() else None

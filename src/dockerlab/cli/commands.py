@@ -155,7 +155,22 @@ def hint(lab: str | None, name: str) -> None:
 )
 @click.option("--picture", is_flag=True, help="Look into the image's layers, too; html always does.")
 @click.option("--seed", default="", metavar="TEXT", help="Draw the same inputs as the report that has this seed.")
-def grade(lab: str, folder: Path, style: str, output: Path | None, for_students: bool, picture: bool, seed: str) -> int:
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="CHECK",
+    help="Carry out this check and what it needs; again for more. That is no mark.",
+)
+def grade(
+    lab: str,
+    folder: Path,
+    style: str,
+    output: Path | None,
+    for_students: bool,
+    picture: bool,
+    seed: str,
+    only: tuple[str, ...],
+) -> int:
     """Grade the submission in a folder. Exit code: 0 full marks, 1 some check failed, 2 usage, 3 our fault."""
     from dockerlab import grading
     from dockerlab.cli import show
@@ -164,9 +179,14 @@ def grade(lab: str, folder: Path, style: str, output: Path | None, for_students:
 
     if output is not None and not output.parent.is_dir():
         raise UsageError(f"There is no folder {output.parent} to write the report into.")
+    if only and (style != "text" or output is not None):
+        raise UsageError("Some checks alone are no mark.", hint="--only prints its report as text, and nowhere else.")
+    course = open_the_course()
+    checks = grading.list_checks(course, lab) if only else []
+    names = [grading.find_check(checks, lab, name).name for name in only]
     with show.live(show.console(stderr=True), quiet=True) as listen:
         report = grading.grade(
-            lab, folder, course=open_the_course(), listen=listen, picture=picture or style == "html", seed=seed
+            lab, folder, course=course, listen=listen, picture=picture or style == "html", seed=seed, only=names or None
         )
     if for_students:
         report = audience.for_student(report)
@@ -177,6 +197,8 @@ def grade(lab: str, folder: Path, style: str, output: Path | None, for_students:
         click.echo(f"{word}{report.score}/{report.max_score} points; the report is in {output}.", err=True)
     else:
         click.echo(rendered if style == "text" else encodings.document(rendered), nl=False)
+    if only:
+        click.echo(f"That was {len(report.outcomes)} of {len(checks)} checks, which gives no mark.")
     return report.exit_code
 
 

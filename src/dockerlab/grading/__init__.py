@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import os
 import secrets
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -170,6 +171,16 @@ def list_checks(course: Course, lab: str) -> list[Check]:
         worker = Worker(order, owner(), lambda event: None)
         worker.work()
         return worker.checks
+
+
+def find_check(checks: Sequence[Check], lab: str, name: str) -> Check:
+    """The check of that name, which may begin with `test_`. Raises UsageError where there is none, naming what may be meant."""
+    found = next((one for one in checks if one.name == name.removeprefix("test_")), None)
+    if found is None:
+        near = difflib.get_close_matches(name, [one.name for one in checks], n=1, cutoff=0.4)
+        hint = f"Did you mean `{near[0]}`?" if near else f"`dockerlab hint {lab}` lists them."
+        raise UsageError(f"The lab `{lab}` has no check `{name}`.", hint=hint)
+    return found
 
 
 def _refused(lab: Lab, checks: list[Check], error: DockerlabError, started: str, seconds: float) -> Report:

@@ -27,8 +27,6 @@ WITH_VALUE = re.compile(r"[-+]\w*[oO]|--(?:rcfile|init-file)")
 """Options of a shell that are followed by a word of theirs."""
 FOR_SHELL = re.compile(r"(?!#!)|#![^\n]*\b(?:ba|da|a|z|k)?sh\b")
 """How a file begins that a shell reads."""
-RULE = re.compile(r"(?P<targets>[^\s#:=][^#:=]{0,999}):(?![:=])(?P<needs>.{0,999})")
-"""The first line of a rule in a Makefile."""
 RECIPE = re.compile(r"(?m)^\t[@+-]*")
 """What stands before a command in a Makefile."""
 PYTHON_FILE = ".py"
@@ -187,10 +185,11 @@ def recipes(makefile: str, words: Iterable[str]) -> str:
     lines: list[tuple[list[str], str]] = []
     targets: list[str] = []
     for line in makefile.split("\n"):
-        if not line.startswith("\t") and (rule := RULE.match(line)):
-            targets = rule["targets"].split()
+        before, colon, after = line.partition("#")[0].partition(":")
+        if colon and before.strip() and "=" not in before and not after.startswith("=") and not line.startswith("\t"):
+            targets = before.split()
             for target in targets:
-                needs.setdefault(target, []).extend(rule["needs"].partition(";")[0].split())
+                needs.setdefault(target, []).extend(after.lstrip(":").partition(";")[0].split())
         lines.append((targets, RECIPE.sub("", line) if line.startswith("\t") else ""))
     first = [target for target in needs if not target.startswith(".")][:1]
     waiting = [word for word in words if not word.startswith("-") and "=" not in word] or first

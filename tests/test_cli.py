@@ -12,6 +12,7 @@ import pytest
 from dockerlab import student
 from dockerlab.cli import main
 from dockerlab.errors import UsageError
+from dockerlab.grading import list_checks
 
 
 @pytest.fixture
@@ -84,6 +85,16 @@ def test_no_engine_is_one_line_and_exit_code_3(typed, monkeypatch, submission):
         assert (code, out) == (3, ""), words
         assert one_line(err)
         assert "nowhere.sock" in err
+
+
+@pytest.mark.parametrize("style", ["text", "markdown", "json"])
+def test_a_rubric_tells_all_checks_and_the_whole(typed, course, style):
+    code, out, _ = typed("rubric", "multi_stage", "--format", style)
+    assert code == 0
+    assert all(check.name in out and check.title.split("|")[0] in out for check in list_checks(course, "multi_stage"))
+    assert str(course.lab("multi_stage").points) in out
+    if style == "json":
+        assert json.loads(out)["points"] == sum(check["points"] for check in json.loads(out)["checks"])
 
 
 @pytest.mark.engine

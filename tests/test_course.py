@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dockerlab.course import Variant, open_course
+from dockerlab.course import Variant, open_course, tasks
 from dockerlab.doctor import long_chains
 from dockerlab.errors import CourseError, UsageError
 from dockerlab.model import Check
@@ -30,12 +30,12 @@ def test_a_misspelled_lab_gets_the_nearest_name(course):
 @pytest.mark.parametrize(
     ("extra", "said"),
     [
-        ('points = "many"\n', "`points`"),
+        ('minutes = "many"\n', "`minutes`"),
         ("[limits]\nmemory = 3\n", "`limits`"),
         ("[limits]\nmemory_mb = true\n", "limits.memory_mb"),
         ("[limits]\nmemory_mb = 0\n", "limits.memory_mb"),
         ("colour = 1\n", "colour"),
-        ("points = \n", "not valid TOML"),
+        ("minutes = \n", "not valid TOML"),
     ],
 )
 def test_a_broken_lab_toml_names_file_and_field(make_course, extra, said):
@@ -82,3 +82,37 @@ def test_a_course_names_labs_that_are_there(make_course):
 def test_a_folder_without_a_course_is_told(tmp_path):
     with pytest.raises(CourseError, match="not a course"):
         open_course(tmp_path)
+
+
+LESSON = "# Sample\n\n| what to do | points | checks |\n|---|---|---|\n| This. | 10 | `a` |\n| And that. | 16 | `b`, `c` |\n\n| `x` | 1 |\n"
+
+
+@pytest.mark.parametrize(
+    ("lesson", "said"),
+    [
+        (LESSON, []),
+        (LESSON.replace("| 16 |", "| 15 |"), ["its table of tasks says 15 points for b, c, and the grader 16"]),
+        (LESSON.replace(", `c`", "").replace("16", "10"), ["its table of tasks lacks c (6 points)"]),
+        (
+            LESSON.replace("`a`", "`d`"),
+            [
+                "its table of tasks names d, which is no check",
+                "its table of tasks lacks a (10 points)",
+                "its table of tasks says 10 points for d, and the grader 0",
+            ],
+        ),
+        ("# Sample\n", ["its lesson has no table `| what to do | points | checks |`"]),
+    ],
+)
+def test_the_table_of_tasks_is_held_against_the_grader(lesson, said):
+    checks = [Check(name=name, title=name, points=points) for name, points in (("a", 10), ("b", 10), ("c", 6))]
+    assert list(tasks.problems(lesson, [*checks, Check(name="h", title="h", points=1, hidden=True)])) == said
+
+
+def test_points_are_read_from_the_grader(make_course, course):
+    made = make_course(
+        '@check(points=7)\ndef test_a():\n    """A."""\n\n\n@check(points=5, hidden=True)\ndef test_b():\n    """B."""\n'
+    )
+    assert made.lab("sample").points == 12
+    assert course.lab("mnist").points == 500
+    assert {slug for slug in course.slugs if course.lab(slug).points not in (100, 500)} == set()

@@ -34,9 +34,9 @@ Hello
 
 ## Your tasks
 
-| what to do | checks |
-|---|---|
-| A container of your image prints `Hello`. | `greets` |
+| what to do | points | checks |
+|---|---|---|
+| A container of your image prints `Hello`. | 10 | `greets` |
 
 ## Cleaning up
 
@@ -47,7 +47,6 @@ summary = "Say in one line what it is about"
 files = ["Dockerfile"]
 images = ["busybox:latest"]
 minutes = 15
-points = 10
 """
 GRADER = '''"""{title}: what its image does."""
 

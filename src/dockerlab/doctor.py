@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from dockerlab.course import Course, Variant
+from dockerlab.course import Course, Variant, tasks
 from dockerlab.errors import DockerlabError
 from dockerlab.grading import grade, list_checks
 from dockerlab.model import Check, Report
@@ -80,7 +80,7 @@ def _inspect_lab(course: Course, slug: str) -> Iterator[Finding]:
     problems = list(_problems(course, slug, checks))
     total = sum(check.points for check in checks)
     if total != lab.points:
-        problems.append(f"its checks are worth {total} points, lab.toml says {lab.points}")
+        problems.append("its points are not all written out as numbers: @check(points=10)")
     solution = course.solution(slug)
     for name in lab.files:
         if solution is not None and not (solution / name).exists():
@@ -108,6 +108,8 @@ def _problems(course: Course, slug: str, checks: list[Check]) -> Iterator[str]:
     lesson = course.lesson(slug)
     if not lesson.is_file() or len(lesson.read_text(encoding="utf-8").strip()) < 200:
         yield "its lesson is missing or empty"
+    else:
+        yield from tasks.problems(lesson.read_text(encoding="utf-8"), checks)
     if not course.starter(slug).is_dir():
         yield "it has no starter"
     names = {check.name for check in checks}

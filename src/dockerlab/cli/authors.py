@@ -7,8 +7,11 @@ from pathlib import Path
 
 import click
 
+from dockerlab.cli import encodings
 from dockerlab.cli.commands import FOLDER, open_the_course
 
+RUBRICS = ("text", "markdown", "json")
+"""Those of dockerlab.reports.rubric."""
 STYLES = ("plain", "classroom", "classroom50", "gradescope")
 """Those of dockerlab.assignment, known here without importing it."""
 
@@ -42,5 +45,19 @@ def new(lab: str) -> None:
     click.echo(f"Try it: dockerlab{course} doctor --run {lab}")
 
 
-ALL = (export, new)
+@click.command()
+@click.argument("lab")
+@click.option(
+    "--format", "style", type=click.Choice(RUBRICS), default="text", show_default=True, help="How it is written."
+)
+def rubric(lab: str, style: str) -> None:
+    """Show what a lab's checks ask, what each is worth, which others it needs, and how many hints there are."""
+    from dockerlab import grading
+    from dockerlab.reports.rubric import FORMATS
+
+    course = open_the_course()
+    click.echo(encodings.document(FORMATS[style](course.lab(lab), grading.list_checks(course, lab))), nl=False)
+
+
+ALL = (export, new, rubric)
 """What the command line offers of these."""

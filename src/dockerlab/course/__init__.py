@@ -11,6 +11,7 @@ from typing import Literal, TypeVar, get_type_hints
 
 import msgspec
 
+from dockerlab.course.points import points_of
 from dockerlab.errors import CourseError, UsageError
 from dockerlab.model import Lab, Limits
 
@@ -38,7 +39,6 @@ class _LabFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     files: list[str]
     images: list[str] = []
     minutes: int = 30
-    points: int = 100
     data: Literal["", "digits"] = ""
     remote_add: bool | None = None
     """As in `limits`; here, since it is what the lab teaches."""
@@ -127,7 +127,7 @@ class Course:
             files=tuple(raw.files),
             images=tuple(raw.images),
             minutes=raw.minutes,
-            points=raw.points,
+            points=points_of(self.grader(slug)),
             data=raw.data,
             limits=limits,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -18,6 +19,25 @@ def ran(*command, **options):
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, **options)
     assert "Traceback" not in done.stderr, done.stderr
     return done
+
+
+def test_built_in_two_folders_it_has_the_same_bytes(wheel, tmp_path):
+    """Whoever pins its SHA-256 can build it again."""
+    copy = tmp_path / "elsewhere"
+    copy.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE", "src", "labs", "graders", "images"):
+        one = ROOT / name
+        if one.is_dir():
+            shutil.copytree(one, copy / name, ignore=shutil.ignore_patterns("__pycache__"), copy_function=shutil.copy)
+        else:
+            shutil.copy(one, copy / name)
+    for name in ("graders", "src/dockerlab"):
+        (copy / name / "__pycache__").mkdir()
+        (copy / name / "__pycache__" / "x.cpython-311.pyc").write_bytes(b"compiled on this machine")
+    again = tmp_path / "again"
+    done = ran(sys.executable, "-m", "pip", "wheel", "--no-deps", "-q", "-w", again, copy)
+    assert done.returncode == 0, done.stderr
+    assert (again / wheel.name).read_bytes() == wheel.read_bytes()
 
 
 @pytest.fixture(scope="module")

@@ -76,7 +76,7 @@ def grade(
         raise OurFault(f"{course.grader(lab)} is missing: the lab `{lab}` has no grader.")
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     run_id, seed = new_run_id(), seed or secrets.token_hex(8)
-    with _scratch(run_id) as scratch:
+    with scratch_folder(run_id) as scratch:
         home = scratch / "home"
         home.mkdir()
         with Child(home, owner()) as child:
@@ -123,8 +123,8 @@ def _work(
         order = Order(
             grader=str(course.grader(lab.slug)), submission=str(scratch / "submission"), home=str(scratch / "home"),
             run_id=run_id, limits=lab.limits, connect=connect, only=only,
-            data=_data(lab), picture=picture, seed=seed, cache_namespace=secrets.token_hex(16),
-            images=[*(recipe.ref for recipe in course.images()), *lab.images, *usual_images()],
+            data=data_of(lab), picture=picture, seed=seed, cache_namespace=secrets.token_hex(16),
+            images=images_of(course, lab),
         )  # fmt: skip
         worker = Worker(order, owner(), listen, child)
         worker.work()
@@ -152,12 +152,17 @@ def _sources(folder: Path, outcomes: tuple[Outcome, ...]) -> dict[str, str]:
     return found
 
 
-def _data(lab: Lab) -> str:
+def data_of(lab: Lab) -> str:
     """Where the lab's data are, prepared at the first time. Raises DataUnavailable."""
     if not lab.data:
         return ""
     with _one_at_a_time:
         return str(small(state_folder() / "data", lambda what: None).root)
+
+
+def images_of(course: Course, lab: Lab) -> list[str]:
+    """The names of images that a submission may take for given: those of the course and the lab, and the usual ones."""
+    return [*(recipe.ref for recipe in course.images()), *lab.images, *usual_images()]
 
 
 def list_checks(course: Course, lab: str) -> list[Check]:
@@ -208,7 +213,8 @@ def _refused(lab: Lab, checks: list[Check], error: DockerlabError, started: str,
 
 
 @contextlib.contextmanager
-def _scratch(run_id: str) -> Iterator[Path]:
+def scratch_folder(run_id: str) -> Iterator[Path]:
+    """A folder for one grading, which is gone at its end."""
     folder = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{run_id}-"))
     try:
         yield folder

@@ -34,7 +34,7 @@ from dockerlab.texts import cut_feedback
 SKIPPED_FOR = "It needs the check `{}`, which did not pass."
 NOT_LOADED = (
     "cacheprovider", "terminal", "faulthandler", "junitxml", "logging", "doctest", "unittest", "pastebin", "stepwise",
-    "setuponly", "setupplan", "threadexception", "unraisableexception", "recwarn", "debugging",
+    "dockerlab", "setuponly", "setupplan", "threadexception", "unraisableexception", "recwarn", "debugging",
 )  # fmt: skip
 """Plugins of pytest's own that a grading has no use for; two of them collect garbage several times at the end."""
 

@@ -1,0 +1,52 @@
+"""What a grader's checks work with, for those that are run outside of a grading: in an editor, or by pytest with a debugger."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dockerlab import parsing
+from dockerlab.checks.submission import Submission
+from dockerlab.course import Course
+from dockerlab.engine.client import connect
+from dockerlab.engine.labels import new_run_id
+from dockerlab.grading import data_of, images_of, scratch_folder
+from dockerlab.grading.intake import copy_submission
+from dockerlab.model import Limits
+from dockerlab.plugin.bench import Bench
+from dockerlab.provision import ready
+
+
+@contextmanager
+def bench_for(course: Course, slug: str, folder: Path, limits: Limits, seed: str = "") -> Iterator[Bench]:
+    """A bench for one submission of a lab. At its end, whatever was made on the engine and the host is gone.
+
+    Raises UsageError for a lab that is not there, SubmissionError for a folder that may not be graded, EngineNotFound where no
+    engine answers.
+    """
+    lab, run_id = course.lab(slug), new_run_id()
+    parsing.start()
+    with scratch_folder(run_id) as home:
+        copy_submission(folder, home / "submission", limits, lab.files)
+        engine = connect(run_id=run_id)
+        try:
+            ready(engine, course, lab, lambda ref, what: None)
+            bench = Bench(
+                open_engine=lambda: connect(run_id=run_id),
+                submission=Submission(home / "submission"),
+                limits=limits,
+                emit=lambda event: None,
+                data_folder=data_of(lab),
+                seed=seed or secrets.token_hex(8),
+                images=tuple(images_of(course, lab)),
+                cache_namespace=secrets.token_hex(16),
+            )
+            try:
+                yield bench
+            finally:
+                bench.close()
+        finally:
+            engine.__exit__(*sys.exc_info())

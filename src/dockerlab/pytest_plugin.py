@@ -1,0 +1,128 @@
+"""Runs a grader's checks in any pytest, one by one, with a debugger: `pytest graders/signals.py --submission DIR -k kill --pdb`.
+
+pytest finds it by its entry point. It does nothing where `--submission` is not given, and gives no mark: that is for
+`dockerlab grade`, which runs checks in a process of their own and holds their time limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from dockerlab.model import Check
+    from dockerlab.plugin.bench import Bench
+
+DEBUGGING_SECONDS = 86_400
+"""The time limit of a check where somebody may stand in a debugger."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of a grader that is run alone."""
+    group = parser.getgroup("dockerlab", "a grader of dockerlab")
+    group.addoption("--submission", metavar="DIR", help="The folder that the grader's checks look at.")
+    group.addoption(
+        "--submission-seed", metavar="TEXT", default="", help="Draw the same inputs as the report that has this seed."
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Gives the grader its fixtures, where a submission was named."""
+    if not config.getoption("--submission"):
+        return
+    from dockerlab.course import open_course
+    from dockerlab.errors import DockerlabError
+    from dockerlab.grading.alone import bench_for
+    from dockerlab.plugin.fixtures import Fixtures
+
+    grader, folder = _grader(config), Path(config.getoption("--submission"))
+    if not folder.is_dir():
+        raise pytest.UsageError(f"There is no folder {folder}.")
+    try:
+        course = open_course(grader.parents[1])
+        limits = course.lab(grader.stem).limits
+        if config.getoption("usepdb") or config.getoption("trace"):
+            limits = replace(limits, check_seconds=DEBUGGING_SECONDS, grading_seconds=DEBUGGING_SECONDS)
+        stack = ExitStack()
+        bench = stack.enter_context(
+            bench_for(course, grader.stem, folder, limits, config.getoption("--submission-seed"))
+        )
+    except DockerlabError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.add_cleanup(stack.close)
+    config.pluginmanager.register(Fixtures(bench), "dockerlab-fixtures")
+    config.pluginmanager.register(Alone(bench, grader), "dockerlab-alone")
+
+
+def _grader(config: pytest.Config) -> Path:
+    places = {Path(word.partition("::")[0]).resolve() for word in config.args}
+    graders = [place for place in places if place.suffix == ".py" and place.parent.name == "graders"]
+    if len(places) != 1 or not graders:
+        raise pytest.UsageError("--submission goes with one grader of a course, such as graders/signals.py.")
+    return graders[0]
+
+
+class Alone:
+    """The hooks of a pytest that runs one grader."""
+
+    def __init__(self, bench: Bench, grader: Path) -> None:
+        self._bench = bench
+        self._grader = grader
+        self._compared: tuple[Any, Any] | None = None
+        self._failed: set[str] = set()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """One check: its time begins, and what only it used is removed in the end."""
+        self._compared = None
+        self._bench.begin()
+        try:
+            return (yield)
+        finally:
+            self._bench.end()
+
+    @pytest.hookimpl
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """A check is left out where one that it needs has failed."""
+        for need in _check(item).needs:
+            if need in self._failed:
+                pytest.skip(f"It needs the check `{need}`, which did not pass.")
+
+    @pytest.hookimpl
+    def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> None:
+        """Remembers the two values of a failed comparison."""
+        self._compared = (left, right)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+        """Shows below the traceback what the student would read."""
+        from dockerlab.model import Outcome
+        from dockerlab.plugin.feedback import judge
+        from dockerlab.reports.text import feedback_lines
+
+        report = yield
+        if call.excinfo is not None and not report.skipped:
+            check = _check(item)
+            self._failed.add(check.name)
+            lines = [entry.lineno + 1 for entry in call.excinfo.traceback if Path(str(entry.path)) == self._grader]
+            error = call.excinfo.value
+            status, feedback = judge(error, self._grader, lines[-1] if lines else 0, self._compared, check)
+            outcome = Outcome(
+                check=check.name, title=check.title, status=status, points=check.points, feedback=feedback
+            )
+            report.sections.append(("what the student reads", "\n".join(feedback_lines(outcome))))
+        return report
+
+
+def _check(item: pytest.Item) -> Check:
+    from dockerlab.plugin.decorate import ATTRIBUTE
+
+    spec: Check | None = getattr(getattr(item, "function", None), ATTRIBUTE, None)
+    if spec is None:
+        raise pytest.UsageError(f"{item.name} has no @check(points=...)")
+    return spec

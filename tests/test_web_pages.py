@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dockerlab.checks.cache import installs, made_anew, packages_noted
+from dockerlab.checks.cache import installs, large_made_anew, made_anew, packages_noted
 from dockerlab.checks.page_pictures import MAX_PICTURES, picture_addresses
 from dockerlab.checks.web_servers import runs_flask, working
 from dockerlab.engine.objects import Entry, Layer, Process, Step
@@ -133,6 +133,38 @@ def test_what_a_change_makes_anew(name):
     )
     assert bool(found) is is_again
     assert all(one.shown == "RUN x" for one in found)
+
+
+@pytest.mark.parametrize(
+    ("instruction", "mtime", "is_again"),
+    [
+        (
+            "COPY /usr/local /usr/local # buildkit",
+            lambda number: 1,
+            False,
+        ),  # the same files, in a layer that has another id
+        ("COPY /usr/local /usr/local # buildkit", lambda number: number, True),  # they were installed again before
+        ("RUN /bin/sh -c pip install torch # buildkit", lambda number: number, True),
+    ],
+)
+def test_large_packages_that_are_copied_from_a_stage(instruction, mtime, is_again):
+    paths, size = ("x/torch-2.dist-info/RECORD", "x/torch/lib.so"), 40_000_000
+    images = {
+        str(number): [
+            layer("base", "usr/a"),
+            layer(f"{number}-1", "srv/main.py"),
+            layer(f"{number}-2", *paths, mtime=mtime(number), instruction=instruction, size=size),
+        ]
+        for number in range(20)
+    }
+
+    def image(number):
+        layers = tuple(one.diff_id for one in images[str(number)])
+        return SimpleNamespace(id=str(number), workdir="/srv", layers=layers)
+
+    numbers = iter(range(1, 20))
+    found = large_made_anew(Builds(images), image(0), lambda: image(next(numbers)), installs, copied=10)
+    assert bool(found) is is_again
 
 
 @pytest.mark.parametrize(

@@ -65,8 +65,12 @@ def large_made_anew(
             else:
                 known.update(layers[place : place + 1])
         if not seen:
-            return [layer.shown for layer in made_anew(engine, first, build_changed, holds, copied=copied, tries=tries)]
-    return [shown(large[place][0]) for place in seen]
+            break
+    installed = [large[place][0] for place in seen if not COPIES_FILES.match(large[place][0])]
+    if installed:
+        return [shown(instruction) for instruction in installed]
+    # What is copied from another stage may be the same files in a new layer: only they tell.
+    return [layer.shown for layer in made_anew(engine, first, build_changed, holds, copied=copied, tries=tries)]
 
 
 def _steps(engine: Engine, image: Image) -> list[tuple[str, int]]:

@@ -23,10 +23,18 @@ from tests.unusual import COURSE
 TEXTS = {f"dockerlab.checks.{one}": Path(examiner.__file__).with_name(f"{one}.py").read_text() for one in EXAMINER}
 
 
+PROCESSOR_SECONDS = 3
+"""Fewer than a grading gives: a whole checkpoint needs some tenths, and what never ends should end soon."""
+
+
 def examined(load, poison=()):
     """What the examiner says, as it runs in a container: with the standard library alone."""
     order = json.dumps(
-        {"load": [str(path) for path in load], "poison": [[kind, str(a), str(b)] for kind, a, b in poison]}
+        {
+            "load": [str(path) for path in load],
+            "poison": [[kind, str(a), str(b)] for kind, a, b in poison],
+            "seconds": PROCESSOR_SECONDS,
+        }
     )
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", START, json.dumps(TEXTS), order], capture_output=True, text=True, check=True

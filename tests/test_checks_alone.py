@@ -65,7 +65,7 @@ def test_one_check_is_run_alone(alone):
 def test_what_fails_is_shown_as_the_student_reads_it(alone):
     code, said = alone(dockerfile='FROM busybox\nCMD ["echo", "Goodbye"]\n')
     assert (code, "2 failed, 1 skipped" in said) == (1, True), said
-    assert "stdout is Goodbye" in said.partition(SAID)[2]
+    assert 'observed: stdout is "Goodbye"' in said.partition(SAID)[2]
     assert "Who runs it?" in said
 
 

@@ -14,7 +14,6 @@ from dockerlab.checks.pinning import expect_pinned_bases, expect_pinned_packages
 from dockerlab.checks.projects import own_packages
 from dockerlab.checks.web_causes import LAST_WORDS, Causes, listed, listening
 from dockerlab.checks.web_servers import sign_of_development, working
-from dockerlab.checks.workers import FIRST_PROCESS
 from dockerlab.errors import SubmissionError
 
 GIVEN = Path(__file__).parents[1] / "labs" / "catgif" / "starter" / "static"
@@ -282,16 +281,18 @@ def test_workdir(image, twice, layers, container, causes):
     if not container.running:
         causes.no_answer(container)
     works = set()
-    for one in working(container.processes()):
-        if one.ppid or one.pid == FIRST_PROCESS:  # others came by `docker exec`, as a HEALTHCHECK does
-            with contextlib.suppress(SubmissionError):  # it has ended
-                works.add(container.program(one.pid).folder)
-    works = sorted(works)
+    for process in working([one for one in container.processes() if not one.is_from_outside]):
+        with contextlib.suppress(SubmissionError):  # it has ended
+            works.add(container.program(process.pid).folder)
     if not any(f"{path}/".startswith(f"/{folder}/") for path in works):
         fail(
             f"the working folder is `/{folder}`, and the app is not there",
             expected="the app in its working folder",
-            why=f"What serves the page works in {', '.join(f'`{path}`' for path in works[:3])}." if works else "",
+            why=(
+                f"What serves the page works in {', '.join(f'`{path}`' for path in sorted(works)[:3])}."
+                if works
+                else ""
+            ),
             hint="Where does COPY copy to, and which WORKDIR came before it?",
             file="Dockerfile",
         )

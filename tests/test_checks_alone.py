@@ -23,6 +23,12 @@ def test_ends_well(run):
     assert run().exit_code == 0
 
 
+@check(points=5, needs=test_ends_well)
+def test_ends_soon(run):
+    """It ends within a minute."""
+    assert run().seconds < 60
+
+
 @check(points=5)
 def test_has_a_user(image):
     """It has a user."""
@@ -58,13 +64,13 @@ def alone(make_course, submission, real_engine):
 
 def test_one_check_is_run_alone(alone):
     code, said = alone("-k", "greets")
-    assert (code, "1 passed, 2 deselected" in said) == (0, True), said
+    assert (code, "1 passed, 3 deselected" in said) == (0, True), said
     assert left_by_us() == []
 
 
 def test_what_fails_is_shown_as_the_student_reads_it(alone):
     code, said = alone(dockerfile='FROM busybox\nCMD ["echo", "Goodbye"]\n')
-    assert (code, "2 failed, 1 skipped" in said) == (1, True), said
+    assert (code, "2 failed, 2 skipped" in said) == (1, True), said
     assert 'observed: stdout is "Goodbye"' in said.partition(SAID)[2]
     assert "Who runs it?" in said
 

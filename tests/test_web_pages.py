@@ -86,6 +86,10 @@ class Builds:
     def __init__(self, images):
         self.images = images
 
+    def image(self, number):
+        layers = tuple(one.diff_id for one in self.images[str(number)])
+        return SimpleNamespace(id=str(number), workdir="/app", layers=layers)
+
     def layers(self, image):
         return self.images[image]
 
@@ -124,12 +128,13 @@ def test_what_a_change_makes_anew(name):
     }
     numbers = iter(range(1, 20))
 
-    def image(number):
-        layers = tuple(one.diff_id for one in images[str(number)])
-        return SimpleNamespace(id=str(number), workdir="/app", layers=layers)
-
+    builds = Builds(images)
     found = made_anew(
-        Builds(images), image(0), lambda: image(next(numbers)), lambda path: installs(path, {"my-app"}), copied=10
+        builds,
+        builds.image(0),
+        lambda: builds.image(next(numbers)),
+        lambda path: installs(path, {"my-app"}),
+        copied=10,
     )
     assert bool(found) is is_again
     assert all(one.shown == "RUN x" for one in found)
@@ -138,11 +143,8 @@ def test_what_a_change_makes_anew(name):
 @pytest.mark.parametrize(
     ("instruction", "mtime", "is_again"),
     [
-        (
-            "COPY /usr/local /usr/local # buildkit",
-            lambda number: 1,
-            False,
-        ),  # the same files, in a layer that has another id
+        # The same files, in a layer that has another id:
+        ("COPY /usr/local /usr/local # buildkit", lambda number: 1, False),
         ("COPY /usr/local /usr/local # buildkit", lambda number: number, True),  # they were installed again before
         ("RUN /bin/sh -c pip install torch # buildkit", lambda number: number, True),
     ],
@@ -152,18 +154,15 @@ def test_large_packages_that_are_copied_from_a_stage(instruction, mtime, is_agai
     images = {
         str(number): [
             layer("base", "usr/a"),
-            layer(f"{number}-1", "srv/main.py"),
+            layer(f"{number}-1", "app/main.py"),
             layer(f"{number}-2", *paths, mtime=mtime(number), instruction=instruction, size=size),
         ]
         for number in range(20)
     }
 
-    def image(number):
-        layers = tuple(one.diff_id for one in images[str(number)])
-        return SimpleNamespace(id=str(number), workdir="/srv", layers=layers)
-
     numbers = iter(range(1, 20))
-    found = large_made_anew(Builds(images), image(0), lambda: image(next(numbers)), installs, copied=10)
+    builds = Builds(images)
+    found = large_made_anew(builds, builds.image(0), lambda: builds.image(next(numbers)), installs, copied=10)
     assert bool(found) is is_again
 
 
@@ -177,11 +176,7 @@ def test_large_packages_that_are_copied_from_a_stage(instruction, mtime, is_agai
 )
 def test_a_cache_may_have_many_results_of_one_step(times, is_again):
     built = [[layer("base", "usr/a"), layer(f"{at}-1", "x/idna-3.dist-info/RECORD", mtime=at)] for at in times]
-    images = {str(number): layers for number, layers in enumerate(built)}
-
-    def image(number):
-        layers = tuple(one.diff_id for one in images[str(number)])
-        return SimpleNamespace(id=str(number), workdir="/app", layers=layers)
-
     numbers = iter(range(1, len(built)))
-    assert bool(made_anew(Builds(images), image(0), lambda: image(next(numbers)), installs, copied=10)) is is_again
+    builds = Builds({str(number): layers for number, layers in enumerate(built)})
+    found = made_anew(builds, builds.image(0), lambda: builds.image(next(numbers)), installs, copied=10)
+    assert bool(found) is is_again

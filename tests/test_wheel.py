@@ -21,6 +21,13 @@ def ran(*command, **options):
     return done
 
 
+def built(source, target):
+    """The wheel of a folder, in another."""
+    done = ran(sys.executable, "-m", "pip", "wheel", "--no-deps", "-q", "-w", target, source)
+    assert done.returncode == 0, done.stderr
+    return next(target.glob("*.whl"))
+
+
 def test_built_in_two_folders_it_has_the_same_bytes(wheel, tmp_path):
     """Whoever pins its SHA-256 can build it again."""
     copy = tmp_path / "elsewhere"
@@ -34,18 +41,13 @@ def test_built_in_two_folders_it_has_the_same_bytes(wheel, tmp_path):
     for name in ("graders", "src/dockerlab"):
         (copy / name / "__pycache__").mkdir()
         (copy / name / "__pycache__" / "x.cpython-311.pyc").write_bytes(b"compiled on this machine")
-    again = tmp_path / "again"
-    done = ran(sys.executable, "-m", "pip", "wheel", "--no-deps", "-q", "-w", again, copy)
-    assert done.returncode == 0, done.stderr
-    assert (again / wheel.name).read_bytes() == wheel.read_bytes()
+    again = built(copy, tmp_path / "again")
+    assert (again.name, again.read_bytes()) == (wheel.name, wheel.read_bytes())
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    target = tmp_path_factory.mktemp("wheel")
-    done = ran(sys.executable, "-m", "pip", "wheel", "--no-deps", "-q", "-w", target, ROOT)
-    assert done.returncode == 0, done.stderr
-    return next(target.glob("*.whl"))
+    return built(ROOT, tmp_path_factory.mktemp("wheel"))
 
 
 def test_the_wheel_carries_the_course_and_no_answers(wheel, course):

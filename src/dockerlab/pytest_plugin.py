@@ -74,7 +74,7 @@ class Alone:
         self._bench = bench
         self._grader = grader
         self._compared: tuple[Any, Any] | None = None
-        self._failed: set[str] = set()
+        self._not_passed: set[str] = set()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -88,10 +88,14 @@ class Alone:
 
     @pytest.hookimpl
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """A check is left out where one that it needs has failed."""
-        for need in _check(item).needs:
-            if need in self._failed:
-                pytest.skip(f"It needs the check `{need}`, which did not pass.")
+        """A check is left out where one that it needs did not pass."""
+        from dockerlab.plugin.runner import SKIPPED_FOR
+
+        check = _check(item)
+        for need in check.needs:
+            if need in self._not_passed:
+                self._not_passed.add(check.name)
+                pytest.skip(SKIPPED_FOR.format(need))
 
     @pytest.hookimpl
     def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> None:
@@ -102,16 +106,15 @@ class Alone:
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
         """Shows below the traceback what the student would read."""
         from dockerlab.model import Outcome
-        from dockerlab.plugin.feedback import judge
+        from dockerlab.plugin.feedback import judge, line_through
         from dockerlab.reports.text import feedback_lines
 
         report = yield
         if call.excinfo is not None and not report.skipped:
             check = _check(item)
-            self._failed.add(check.name)
-            lines = [entry.lineno + 1 for entry in call.excinfo.traceback if Path(str(entry.path)) == self._grader]
-            error = call.excinfo.value
-            status, feedback = judge(error, self._grader, lines[-1] if lines else 0, self._compared, check)
+            self._not_passed.add(check.name)
+            line = line_through(call.excinfo, self._grader)
+            status, feedback = judge(call.excinfo.value, self._grader, line, self._compared, check)
             outcome = Outcome(
                 check=check.name, title=check.title, status=status, points=check.points, feedback=feedback
             )

@@ -71,7 +71,7 @@ class BuildFiles:
                 self._note_mount(flag)
 
     def _note_copy(self, dockerfile: Dockerfile, one: Instruction) -> None:
-        *sources, target = (word if word.startswith("<<") else dockerfile.filled(word, one) for word in one.args)
+        *sources, target = (dockerfile.filled_where_known(word, one) if "$" in word else word for word in one.args)
         here = [source for source in sources if source.startswith("<<")]
         for source, text in zip(here, one.heredocs, strict=False):
             name = source.lstrip("<-").strip("\"'") if target.endswith("/") else posixpath.basename(target)

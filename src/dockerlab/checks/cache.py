@@ -119,8 +119,8 @@ def made_anew(
         again = [one for one in read if _installs_again(one, new[one.diff_id], holds)]
         if not again:
             sizes = (entry.size for found in new.values() for entry in found if _may_be_a_package(entry.path, first))
-            larger = sorted(read, key=lambda one: -sum(entry.size for entry in new[one.diff_id]))
-            again = larger if sum(sizes) > COPIES * copied + SMALL else []
+            if sum(sizes) > COPIES * copied + SMALL:
+                again = sorted(read, key=lambda one: -sum(entry.size for entry in new[one.diff_id]))
         if not again:
             return []
         latest = _newest(again, holds)

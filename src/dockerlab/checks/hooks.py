@@ -1,12 +1,10 @@
 """Runs a training script with hooks in it, and in every process of Python's that it starts.
 
 Hooks are a text that defines `install()`. It runs in a container, in the submission's image, and is never imported here. What
-hooks tell begins with `MARK`, a word that may be drawn anew for each run, so that no script has it in its text.
+hooks tell may begin with a word that is drawn anew for each run, so that no script has it in its text.
 """
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from dockerlab.checks.training import Training
 from dockerlab.engine.container import Container
@@ -27,13 +25,11 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """The first argument is the hooks' text, the second the script; new interpreters load them as `sitecustomize`."""
 
 
-def start_hooked(
-    training: Training, space: str, hooks: Path, *args: str, mark: str = "", past_entrypoint: bool
-) -> Container:
+def start_hooked(training: Training, space: str, hooks: str, *args: str, past_entrypoint: bool) -> Container:
     """A run of the training's script in a workspace, with hooks; past the image's ENTRYPOINT, or through it."""
     options = training.options(space, training.bench.digits)
     python, *script = training.command
-    words = ("-c", START, f'{hooks.read_text()}\n\nMARK = "{mark}"\n', *script, *args)
+    words = ("-c", START, hooks, *script, *args)
     if past_entrypoint:
         options["entrypoint"] = (python,)
     else:

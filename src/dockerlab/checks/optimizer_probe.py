@@ -16,7 +16,7 @@ import types
 from typing import Any, NoReturn
 
 MARK = "PROBE"
-"""How a line begins that is told; see `hooks`."""
+"""How a line begins that is told; see `optimizers`, which puts another word behind this text."""
 OWN = "own"
 """What is said instead of a class's name where the optimizer is none of torch's."""
 PASSED = "passed"

@@ -56,7 +56,8 @@ def _probed(training: Training, *, past_entrypoint: bool) -> Optimizer | None:
     training.spaces.lay("probe")
     mark = f"{MARK}_{secrets.token_hex(8)}"
     try:
-        run = start_hooked(training, "probe", PROBE, mark=mark, past_entrypoint=past_entrypoint)
+        hooks = f'{PROBE.read_text()}\n\nMARK = "{mark}"\n'
+        run = start_hooked(training, "probe", hooks, past_entrypoint=past_entrypoint)
         seen = training.watch(run, lambda seen: _is_known(seen, mark))
     except SubmissionError:
         return None

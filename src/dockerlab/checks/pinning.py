@@ -139,16 +139,23 @@ def pip_installs(dockerfile: Dockerfile, files: BuildFiles | None = None) -> Ite
 
 def uses_lock(submission: Submission, dockerfile: Dockerfile, files: BuildFiles) -> bool:
     """Whether a RUN installs what a lock file of the submission pins."""
-    for script in scripts(dockerfile, files):
-        for words in simple_commands(script.text):
-            lock = LOCKS.get(posixpath.basename(words[0]))
-            if not lock or LOCKED_COMMANDS.isdisjoint(words[1:]):
-                continue
-            # `pipenv install NAME` adds what is not in its lock.
-            adds = lock == LOCKS["pipenv"] and ADDING in words and not words[-1].startswith("-") and words[-1] != ADDING
-            if not adds and _pins_something(submission, place_of(submission, lock)):
-                return True
-    return False
+    locks = {
+        lock
+        for script in scripts(dockerfile, files)
+        for words in simple_commands(script.text)
+        if (lock := _lock_of(words))
+    }
+    return any(_pins_something(submission, place_of(submission, lock)) for lock in locks)
+
+
+def _lock_of(words: list[str]) -> str:
+    """The lock file whose packages a command installs; empty where it is no such command."""
+    lock = LOCKS.get(posixpath.basename(words[0]), "")
+    if LOCKED_COMMANDS.isdisjoint(words[1:]):
+        return ""
+    # `pipenv install NAME` adds what is not in its lock.
+    adds = lock == LOCKS["pipenv"] and ADDING in words and not words[-1].startswith("-") and words[-1] != ADDING
+    return "" if adds else lock
 
 
 def _pins_something(submission: Submission, lock: str) -> bool:

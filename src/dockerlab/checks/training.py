@@ -164,9 +164,8 @@ class Training:
             while True:
                 seen = self.look(container)
                 if counted and self.crowd < 2:
-                    with contextlib.suppress(
-                        OurFault, SubmissionError
-                    ):  # not to be looked at now: the next look counts
+                    # Where it cannot be looked at now, the next look counts.
+                    with contextlib.suppress(OurFault, SubmissionError):
                         self.crowd = max(self.crowd, len(workers(container.processes())))
                 self.bench.doing(f"{told}, epoch {seen.epochs[-1]}" if seen.epochs else told)
                 if seen.exit_code is not None or enough(seen):

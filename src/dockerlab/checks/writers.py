@@ -32,7 +32,9 @@ def _apart(training: Training) -> Seen | None:
     for past_entrypoint in (True, False):
         training.spaces.lay("apart", start.copy)
         try:
-            run = start_hooked(training, "apart", NAMES, "--resume", *asked, past_entrypoint=past_entrypoint)
+            run = start_hooked(
+                training, "apart", NAMES.read_text(), "--resume", *asked, past_entrypoint=past_entrypoint
+            )
             seen = training.watch(run, _is_enough, start.within, "a resumed training")
         except SubmissionError:
             continue

@@ -22,13 +22,7 @@ def points_of(grader: Path) -> int:
 
 
 def _points(decorator: ast.expr) -> int:
-    if not isinstance(decorator, ast.Call) or _name(decorator.func) != DECORATOR:
+    if not isinstance(decorator, ast.Call) or ast.unparse(decorator.func).rpartition(".")[2] != DECORATOR:
         return 0
     values = [word.value for word in decorator.keywords if word.arg == "points"]
     return sum(value.value for value in values if isinstance(value, ast.Constant) and type(value.value) is int)
-
-
-def _name(function: ast.expr) -> str:
-    return (
-        function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
-    )

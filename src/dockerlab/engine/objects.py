@@ -143,6 +143,11 @@ class Process:
     """Real, effective, saved and file system user."""
 
     @property
+    def is_from_outside(self) -> bool:
+        """Whether `docker exec` started it, as a HEALTHCHECK does: it is not process 1, and no process in there is its parent."""
+        return self.ppid == 0 and self.pid != 1
+
+    @property
     def is_root(self) -> bool:
         """Whether it is root's, or can be again."""
         return 0 in (self.uid, *self.uids)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,8 +30,7 @@ def bench_for(course: Course, slug: str, folder: Path, limits: Limits, seed: str
     parsing.start()
     with scratch_folder(run_id) as home:
         copy_submission(folder, home / "submission", limits, lab.files)
-        engine = connect(run_id=run_id)
-        try:
+        with connect(run_id=run_id) as engine:
             ready(engine, course, lab, lambda ref, what: None)
             bench = Bench(
                 open_engine=lambda: connect(run_id=run_id),
@@ -48,5 +46,3 @@ def bench_for(course: Course, slug: str, folder: Path, limits: Limits, seed: str
                 yield bench
             finally:
                 bench.close()
-        finally:
-            engine.__exit__(*sys.exc_info())

@@ -37,6 +37,12 @@ NOT_SO = "It is not so."
 SEE_ABOVE = "It is the same as at `{}`: see above."
 
 
+def line_through(error: pytest.ExceptionInfo[BaseException], grader: Path) -> int:
+    """The last line of the grader that an exception came through; 0 where there is none."""
+    lines = [entry.lineno + 1 for entry in error.traceback if Path(entry.path) == grader]
+    return lines[-1] if lines else 0
+
+
 def judge(
     error: BaseException, grader: Path, line: int, compared: tuple[Any, Any] | None, check: Check
 ) -> tuple[Status, Feedback]:

@@ -26,7 +26,7 @@ from dockerlab.model import Check, Feedback, Outcome, Status
 from dockerlab.plugin.alarm import alarm
 from dockerlab.plugin.bench import Bench
 from dockerlab.plugin.decorate import ATTRIBUTE
-from dockerlab.plugin.feedback import judge, seen_above
+from dockerlab.plugin.feedback import judge, line_through, seen_above
 from dockerlab.plugin.fixtures import Fixtures
 from dockerlab.plugin.order import UNEARNABLE, Order
 from dockerlab.texts import cut_feedback
@@ -148,8 +148,7 @@ class Run:
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
         """Keeps the first exception of a check, and where in the grader it came through."""
         if call.excinfo is not None and self._error is None:
-            lines = [entry.lineno + 1 for entry in call.excinfo.traceback if str(entry.path) == self.order.grader]
-            self._error = (call.excinfo.value, lines[-1] if lines else 0)
+            self._error = (call.excinfo.value, line_through(call.excinfo, Path(self.order.grader)))
         return (yield)
 
     @pytest.hookimpl

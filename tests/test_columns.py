@@ -79,7 +79,7 @@ def test_a_list_says_what_was_done(course):
     labs = [course.lab(slug) for slug in course.slugs]
     done = {labs[0].slug: SimpleNamespace(score=50, max_score=100, hints={"a": 2}, solved=False)}
     for width in (0, 40, 60, 100):
-        lines = list(columns.labs(labs, done, width))
+        lines = list(columns.labs([(lab, 100) for lab in labs], done, width))
         assert not is_cut(lines, width or 1_000)
         bar = next(line for line in lines if "█" in line)
         assert "50 of 100 points, 2 hint(s)" in " ".join(" ".join(lines).split())

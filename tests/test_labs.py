@@ -52,7 +52,7 @@ def test_the_solution_scores_everything(slug, graded):
     if report.unearnable:
         pytest.skip(f"{report.unearnable} points cannot be earned on this engine, which grants no GPU")
     assert report.exit_code == 0
-    assert report.score == report.max_score == COURSE.lab(slug).points
+    assert report.score == report.max_score == COURSE.points(slug)
 
 
 @pytest.mark.parametrize("slug", COURSE.slugs)

@@ -120,3 +120,10 @@ def test_a_server_that_was_ended_is_started_again():
 
 def test_a_readmes_commands():
     assert "docker build -t a ." in script_of("```\ndocker build -t a .\n```\n")
+
+
+def test_an_instruction_that_goes_on_for_ever_is_refused_whatever_the_machines_speed():
+    assert len(parse("dockerfile", "FROM a\nRUN x" + " \\\n  y" * 1_999 + "\n", name="file")) == 2
+    with pytest.raises(Unreadable, match="goes on for more than 2000 lines") as caught:
+        parse("dockerfile", "FROM a\nRUN x" + " \\\n# why\n\n  y" * 2_000 + " \\\n", name="file")
+    assert caught.value.line > 2_000

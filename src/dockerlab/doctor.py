@@ -79,7 +79,7 @@ def _inspect_lab(course: Course, slug: str) -> Iterator[Finding]:
         return
     problems = list(_problems(course, slug, checks))
     total = sum(check.points for check in checks)
-    if total != lab.points:
+    if total != course.points(slug):
         problems.append("its points are not all written out as numbers: @check(points=10)")
     solution = course.solution(slug)
     for name in lab.files:

@@ -67,7 +67,6 @@ class Lab:
     images: tuple[str, ...] = ()
     """The base images that its lesson uses."""
     minutes: int = 30
-    points: int = 100
     data: str = ""
     """What it is graded with: "digits" (see datasets), or nothing."""
     limits: Limits = field(default_factory=Limits)

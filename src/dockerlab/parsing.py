@@ -30,6 +30,8 @@ MEMORY_BYTES = 1_500_000_000
 MAX_ANSWER_BYTES = 10_000_000
 MAX_KEPT = 16
 """Answers that are remembered."""
+MAX_CONTINUED_LINES = 2_000
+"""Lines that one instruction may go on for. People write some 200; the parser's time grows with their number squared."""
 MAX_DEPTH = 100
 """Lists and mappings in each other; people write some ten."""
 SECONDS = 30.0
@@ -138,6 +140,7 @@ def dockerfile(text: str) -> list[list[Any]]:
 
     import dockerfile as buildkit
 
+    _refuse_what_goes_on_for_ever(text)
     try:
         commands = buildkit.parse_string(text)
     except (buildkit.GoParseError, buildkit.GoIOError, ValueError) as error:
@@ -151,6 +154,16 @@ def dockerfile(text: str) -> list[list[Any]]:
         ]
         for command in commands
     ]  # fmt: skip
+
+
+def _refuse_what_goes_on_for_ever(text: str) -> None:
+    lines = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        line = line.strip()
+        if line and not line.startswith("#"):
+            lines = lines + 1 if line.endswith(("\\", "`")) else 0
+        if lines > MAX_CONTINUED_LINES:
+            raise Unreadable(f"an instruction goes on for more than {MAX_CONTINUED_LINES} lines", line=number)
 
 
 def readme(text: str) -> str:

@@ -47,12 +47,12 @@ def _wrapped(text: str, width: int, first: str, others: str) -> list[str]:
     ]
 
 
-def labs(found: Iterable[Any], done: dict[str, Any], width: int) -> Iterator[str]:
-    """The lines of the course's labs, each with what was done in its workspace."""
+def labs(found: Iterable[tuple[Any, int]], done: dict[str, Any], width: int) -> Iterator[str]:
+    """The lines of labs and of their points, each with what was done in its workspace."""
     every = list(found)
-    longest = max((len(lab.slug) for lab in every), default=0)
-    for number, lab in enumerate(every, 1):
-        head = f"{number:>3}  {lab.slug:<{longest}}  {lab.points:>4} points  {lab.minutes:>3} min  "
+    longest = max((len(lab.slug) for lab, _ in every), default=0)
+    for number, (lab, points) in enumerate(every, 1):
+        head = f"{number:>3}  {lab.slug:<{longest}}  {points:>4} points  {lab.minutes:>3} min  "
         yield from entry(head, f"{lab.title}: {lab.summary}", width, 5)
         if notes := done.get(lab.slug):
             size = SHORT_BAR if 0 < width < NORMAL else BAR

@@ -39,7 +39,8 @@ def list_labs() -> None:
 
     course, width = open_the_course(), columns.columns()
     click.echo(columns.paragraph(course.title, width))
-    for line in columns.labs(map(course.lab, course.slugs), student.progress(course, Path()), width):
+    labs = ((course.lab(slug), course.points(slug)) for slug in course.slugs)
+    for line in columns.labs(labs, student.progress(course, Path()), width):
         click.echo(line)
 
 

@@ -80,7 +80,7 @@ def _footer(course: Course, folder: Path, out: Console, report: Report, has_keys
     done = student.progress(course, folder.resolve().parent)
     if (mine := student.read_notes(folder)) is not None:
         done[report.lab] = mine
-    points = sum(course.lab(slug).points for slug in course.slugs)
+    points = sum(course.points(slug) for slug in course.slugs)
     earned = sum(notes.score for notes in done.values())
     before = f"{'All green. ' if report.exit_code == 0 else ''}The course: "
     after = f" {earned} of {points} points"

@@ -127,7 +127,6 @@ class Course:
             files=tuple(raw.files),
             images=tuple(raw.images),
             minutes=raw.minutes,
-            points=points_of(self.grader(slug)),
             data=raw.data,
             limits=limits,
         )
@@ -135,6 +134,10 @@ class Course:
     def lab_toml(self, slug: str) -> Path:
         """Where the lab's settings are."""
         return self.root / "labs" / slug / "lab.toml"
+
+    def points(self, slug: str) -> int:
+        """The points that a lab's checks are worth together, as far as its grader writes them out as numbers."""
+        return points_of(self.grader(slug))
 
     def lesson(self, slug: str) -> Path:
         """Where the lab's lesson is."""

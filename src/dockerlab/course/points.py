@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import threading
 from pathlib import Path
 
 DECORATOR = "check"
+ONE_AT_A_TIME = threading.Lock()
+"""CPython counts the depth of the trees that it makes for all threads together: two at once end in a SystemError."""
 
 
 def points_of(grader: Path) -> int:
@@ -14,7 +17,9 @@ def points_of(grader: Path) -> int:
     0 where there is no grader, or one that Python cannot read: whoever runs it is told so.
     """
     try:
-        tree = ast.parse(grader.read_bytes())
+        source = grader.read_bytes()
+        with ONE_AT_A_TIME:
+            tree = ast.parse(source)
     except (OSError, SyntaxError, ValueError):
         return 0
     functions = (node for node in tree.body if isinstance(node, ast.FunctionDef))

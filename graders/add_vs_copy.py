@@ -10,9 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from dockerlab import check, fail
-from dockerlab.checks.answers import expect_answer, read_answers
-from dockerlab.checks.shell_commands import script_of, simple_commands
+from dockdojo import check, fail
+from dockdojo.checks.answers import expect_answer, read_answers
+from dockdojo.checks.shell_commands import script_of, simple_commands
 
 SITE, BACKUP, CONF = "site.tar.gz", "backup.tar.gz", "app.conf"
 OWNER, MODE = 1000, 0o640
@@ -181,7 +181,7 @@ def test_site(files, fresh):
     points=15,
     hints=(
         "Where is a file that a later instruction deletes?",
-        "In the layer that brought it. `dockerlab layers IMAGE` shows it.",
+        "In the layer that brought it. `dockdojo layers IMAGE` shows it.",
         "Let the archive never get into a layer: ADD reads it from the build context.",
     ),
 )
@@ -268,7 +268,7 @@ def test_conf_once(layers, fresh):
             hint=(
                 ""
                 if holding
-                else "Where does your COPY put app.conf? `dockerlab layers IMAGE` lists what each step added."
+                else "Where does your COPY put app.conf? `dockdojo layers IMAGE` lists what each step added."
             ),
         )
 

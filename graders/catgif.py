@@ -7,14 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from dockerlab import check, fail
-from dockerlab.checks.cache import installs, made_anew
-from dockerlab.checks.page_pictures import Server, pictures_shown
-from dockerlab.checks.pinning import expect_pinned_bases, expect_pinned_packages
-from dockerlab.checks.projects import own_packages
-from dockerlab.checks.web_causes import LAST_WORDS, Causes, listed, listening
-from dockerlab.checks.web_servers import sign_of_development, working
-from dockerlab.errors import SubmissionError
+from dockdojo import check, fail
+from dockdojo.checks.cache import installs, made_anew
+from dockdojo.checks.page_pictures import Server, pictures_shown
+from dockdojo.checks.pinning import expect_pinned_bases, expect_pinned_packages
+from dockdojo.checks.projects import own_packages
+from dockdojo.checks.web_causes import LAST_WORDS, Causes, listed, listening
+from dockdojo.checks.web_servers import sign_of_development, working
+from dockdojo.errors import SubmissionError
 
 GIVEN = Path(__file__).parents[1] / "labs" / "catgif" / "starter" / "static"
 PORT = 5000
@@ -181,7 +181,7 @@ def test_gifs(cats, container, serving, causes, other):
         fail(
             f"{', '.join(cats.missing)} is not among the files any more",
             expected="the cats that were given, unchanged",
-            hint="`dockerlab start catgif NEW_FOLDER` gives them once more: copy static/ from there.",
+            hint="`dockdojo start catgif NEW_FOLDER` gives them once more: copy static/ from there.",
         )
     seen = other().seen
     if seen.status and seen.status == serving.page.status:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dockerlab import check, fail
-from dockerlab.checks.answers import FILE, expect_given, read_answers
-from dockerlab.errors import SubmissionError
+from dockdojo import check, fail
+from dockdojo.checks.answers import FILE, expect_given, read_answers
+from dockdojo.errors import SubmissionError
 
 FILES = ("cmd.Dockerfile", "entrypoint.Dockerfile", "both.Dockerfile")
 FORMS = {

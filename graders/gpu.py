@@ -5,12 +5,12 @@ import re
 
 import pytest
 
-from dockerlab import check, fail
-from dockerlab.checks.answers import expect_answer, read_answers
-from dockerlab.checks.compose import reservations_by_service
-from dockerlab.checks.shell_words import commands_at
-from dockerlab.engine.gpus import EVERY
-from dockerlab.errors import NoGpu
+from dockdojo import check, fail
+from dockdojo.checks.answers import expect_answer, read_answers
+from dockdojo.checks.compose import reservations_by_service
+from dockdojo.checks.shell_words import commands_at
+from dockdojo.engine.gpus import EVERY
+from dockdojo.errors import NoGpu
 
 LISTED = re.compile(r"^GPU \d+: .*\(UUID: (\S+)\)", re.MULTILINE)  # a line of `nvidia-smi -L`
 OPTION = "--require-gpu"

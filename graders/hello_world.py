@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from dockerlab import check, fail
-from dockerlab.checks.answers import expect_answer, read_answers
-from dockerlab.checks.pinning import expect_pinned_bases
+from dockdojo import check, fail
+from dockdojo.checks.answers import expect_answer, read_answers
+from dockdojo.checks.pinning import expect_pinned_bases
 
 AUTHORS = "org.opencontainers.image.authors"
 EX_USAGE = 64  # sysexits.h: the command was used incorrectly

@@ -8,17 +8,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from dockerlab import check, fail
-from dockerlab.checks.cache import installs, large_made_anew
-from dockerlab.checks.counted import expect_counted
-from dockerlab.checks.metrics import accuracies
-from dockerlab.checks.pinning import expect_pinned_bases, expect_pinned_packages
-from dockerlab.checks.projects import own_packages
-from dockerlab.checks.pytorch import expect_cpu_build, look_into
-from dockerlab.checks.workers import FIRST_PROCESS, pids, trainers, without_number, workers
-from dockerlab.engine.files import head
-from dockerlab.engine.objects import Mount
-from dockerlab.errors import CourseError, LimitReached, SubmissionError
+from dockdojo import check, fail
+from dockdojo.checks.cache import installs, large_made_anew
+from dockdojo.checks.counted import expect_counted
+from dockdojo.checks.metrics import accuracies
+from dockdojo.checks.pinning import expect_pinned_bases, expect_pinned_packages
+from dockdojo.checks.projects import own_packages
+from dockdojo.checks.pytorch import expect_cpu_build, look_into
+from dockdojo.checks.workers import FIRST_PROCESS, pids, trainers, without_number, workers
+from dockdojo.engine.files import head
+from dockdojo.engine.objects import Mount
+from dockdojo.errors import CourseError, LimitReached, SubmissionError
 
 DATA = "/data"
 GOAL = 0.80  # accuracy on the small test set
@@ -102,7 +102,7 @@ def test_pinned(dockerfile, submission):
 @check(
     points=10,
     hints=(
-        "What does the largest layer hold? `dockerlab layers IMAGE` tells.",
+        "What does the largest layer hold? `dockdojo layers IMAGE` tells.",
         "The usual index has torch for CUDA, with two gigabytes of libraries. PyTorch's own index has builds for processors.",
         "pip install --extra-index-url https://download.pytorch.org/whl/cpu -r requirements.txt",
     ),

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from dockerlab import check, fail
-from dockerlab.checks.answers import expect_answer, read_answers
-from dockerlab.checks.cache import installs, made_anew
-from dockerlab.checks.projects import own_packages
-from dockerlab.engine.analysis import analyse
-from dockerlab.engine.needles import Needles
-from dockerlab.reports.layers import bytes_in_words, instruction_in_words
+from dockdojo import check, fail
+from dockdojo.checks.answers import expect_answer, read_answers
+from dockdojo.checks.cache import installs, made_anew
+from dockdojo.checks.projects import own_packages
+from dockdojo.engine.analysis import analyse
+from dockdojo.engine.needles import Needles
+from dockdojo.reports.layers import bytes_in_words, instruction_in_words
 
 GIVEN = Path(__file__).parents[1] / "labs" / "layers" / "starter"
 SECRET = (GIVEN / "station.token").read_text().strip()
@@ -42,8 +42,8 @@ LEAST_EFFICIENCY = 0.98
 MOST_SHARE = 0.45  # of the given image's own bytes
 MOST_LAYERS = 8
 YES_NO = {
-    "run_makes_a_layer": ("yes", "Build an image with it, and look with `dockerlab layers`."),
-    "copy_makes_a_layer": ("yes", "Build an image with it, and look with `dockerlab layers`."),
+    "run_makes_a_layer": ("yes", "Build an image with it, and look with `dockdojo layers`."),
+    "copy_makes_a_layer": ("yes", "Build an image with it, and look with `dockdojo layers`."),
     "env_makes_a_layer": ("no", "It changes what is known of the image. Does it change a file?"),
     "cmd_makes_a_layer": ("no", "It changes what is known of the image. Does it change a file?"),
 }
@@ -51,7 +51,7 @@ DELETED = (
     "in the layer of COPY",
     {
         "gone": "A layer never changes once it is made. What can a later one do, then?",
-        "in the layer of RUN": "`dockerlab layers` shows what a RUN rm holds: a note that a name is hidden.",
+        "in the layer of RUN": "`dockdojo layers` shows what a RUN rm holds: a note that a name is hidden.",
     },
 )
 
@@ -179,7 +179,7 @@ def runs_as(bench, fresh, layers):
     points=20,
     hints=(
         "Does the report need the token at all?",
-        "What was once in a layer, a variable or a label stays in the image. `docker history --no-trunc` and `dockerlab layers` show it.",
+        "What was once in a layer, a variable or a label stays in the image. `docker history --no-trunc` and `dockdojo layers` show it.",
         "Keep it out of the build: .dockerignore, and no ENV. A build that needs a secret takes it by RUN --mount=type=secret.",
     ),
 )
@@ -214,7 +214,7 @@ def test_secret(fresh, layers, bench):
 @check(
     points=15,
     hints=(
-        "`dockerlab layers IMAGE` names the wasted bytes, and who made and hid them.",
+        "`dockdojo layers IMAGE` names the wasted bytes, and who made and hid them.",
         "What a RUN deletes or changes must be its own: bytes of a lower layer stay.",
         "ADD --chown unpacks with the right owner at once.",
     ),

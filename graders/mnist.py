@@ -2,14 +2,14 @@
 
 import pytest
 
-from dockerlab import check, fail
-from dockerlab.checks.counted import expect_counted
-from dockerlab.checks.formatting import expect_black
-from dockerlab.checks.pytorch import expect_cpu_build, expect_torch, look_into
-from dockerlab.checks.readme import as_typed, of_the_folder, pairs, script_of
-from dockerlab.checks.resuming import expect_next_epoch, expect_optimizer, expect_to_survive_a_stop, expect_weights
-from dockerlab.checks.train_command import expect_exit_0, expect_words_arrive
-from dockerlab.checks.training import Training
+from dockdojo import check, fail
+from dockdojo.checks.counted import expect_counted
+from dockdojo.checks.formatting import expect_black
+from dockdojo.checks.pytorch import expect_cpu_build, expect_torch, look_into
+from dockdojo.checks.readme import as_typed, of_the_folder, pairs, script_of
+from dockdojo.checks.resuming import expect_next_epoch, expect_optimizer, expect_to_survive_a_stop, expect_weights
+from dockdojo.checks.train_command import expect_exit_0, expect_words_arrive
+from dockdojo.checks.training import Training
 
 CHECKPOINT, WORKSPACE = "model_checkpoint.pth", "/workspace"
 COMMAND = ("python", f"{WORKSPACE}/train.py")
@@ -53,7 +53,7 @@ def test_builds(image):
     points=40,
     needs=test_builds,
     hints=(
-        "What does the largest layer hold? `dockerlab layers IMAGE` tells.",
+        "What does the largest layer hold? `dockdojo layers IMAGE` tells.",
         "The usual index has torch for CUDA, with gigabytes of libraries. PyTorch's own index has builds for processors.",
         "pip install --extra-index-url https://download.pytorch.org/whl/cpu torch torchvision",
     ),
@@ -67,7 +67,7 @@ def test_cpu_build(contents):
     points=75,
     needs=test_builds,
     hints=(
-        "Which layer is the largest? `docker history IMAGE`, or `dockerlab layers IMAGE`.",
+        "Which layer is the largest? `docker history IMAGE`, or `dockdojo layers IMAGE`.",
         "The CPU build of torch has 0.7 GB. What pip keeps for the next time, and what apt fetched, are not needed.",
         "pip install --no-cache-dir …; python:3.11-slim instead of python:3.11; a stage that is left behind",
     ),

@@ -5,10 +5,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from dockerlab import check, fail
-from dockerlab.checks.extension import call, marked_source
-from dockerlab.engine.files import user_id
-from dockerlab.errors import BuildFailed, SubmissionError
+from dockdojo import check, fail
+from dockdojo.checks.extension import call, marked_source
+from dockdojo.engine.files import user_id
+from dockdojo.errors import BuildFailed, SubmissionError
 
 GIVEN = Path(__file__).parents[1] / "labs" / "multi_stage" / "starter"
 SOURCE, TESTS = "fastsum/fastsum.c", "tests/test_fastsum.py"
@@ -189,7 +189,7 @@ def test_not_root(image, bench, submission):
         )
 
 
-@check(points=15, hints=("`dockerlab layers IMAGE` shows where the megabytes are.",))
+@check(points=15, hints=("`dockdojo layers IMAGE` shows where the megabytes are.",))
 def test_size(image, bench):
     """It adds at most 25 MB to its base image."""
     base = bench.base(image)

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from dockerlab import check, fail
-from dockerlab.checks import CheckFailed
-from dockerlab.checks.answers import expect_answer, read_answers
-from dockerlab.checks.first_process import (
+from dockdojo import check, fail
+from dockdojo.checks import CheckFailed
+from dockdojo.checks.answers import expect_answer, read_answers
+from dockdojo.checks.first_process import (
     Before,
     Seen,
     base_of,
@@ -22,8 +22,8 @@ from dockerlab.checks.first_process import (
     what_stands_before,
     who_run,
 )
-from dockerlab.checks.shell_words import commands_at
-from dockerlab.errors import SubmissionError
+from dockdojo.checks.shell_words import commands_at
+from dockdojo.errors import SubmissionError
 
 SHELL_FILES = ("/usr/bin/dash", "/usr/bin/bash", "/bin/dash", "/bin/bash", "/bin/busybox")
 COMPILED = "/__pycache__"

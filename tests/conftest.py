@@ -1,4 +1,4 @@
-"""What tests share: an engine (brought up by dockerlab's own code), the course, and small courses made on the spot."""
+"""What tests share: an engine (brought up by dockdojo's own code), the course, and small courses made on the spot."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from dockerlab import provision
-from dockerlab.course import Course, open_course
-from dockerlab.engine import client, daemon
-from dockerlab.engine.labels import OWNER, RUN, owner
-from dockerlab.errors import OurFault
-from dockerlab.grading import clean_folders
+from dockdojo import provision
+from dockdojo.course import Course, open_course
+from dockdojo.engine import client, daemon
+from dockdojo.engine.labels import OWNER, RUN, owner
+from dockdojo.errors import OurFault
+from dockdojo.grading import clean_folders
 from tests.unusual import SideBySide
 
 DIGITS = Path(__file__).parents[2] / "shared" / "mnist"
 if DIGITS.is_dir():  # real handwriting, where it is there; else a stand-in
     os.environ.setdefault("MNIST_ROOT", str(DIGITS))
-FAKE = "dockerlab.engine.fake:connect"
+FAKE = "dockdojo.engine.fake:connect"
 signal.signal(signal.SIGINT, signal.default_int_handler)  # where Ctrl-C is ignored (nohup, `&`), programs inherit that
 
 
@@ -68,7 +68,7 @@ if sys.platform == "linux":  # elsewhere nobody tells whose the processors' time
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees, or leaves behind, what a command sets for those that it starts (`--course` does)."""
-    for name in ("DOCKERLAB_COURSE", "DOCKERLAB_OWNER"):
+    for name in ("DOCKDOJO_COURSE", "DOCKDOJO_OWNER"):
         monkeypatch.setenv(name, "")  # so that it is unset at the end, whatever the test set
         monkeypatch.delenv(name)
 
@@ -124,7 +124,7 @@ def make_course(tmp_path: Path) -> Callable[..., Course]:
         head = 'title = "Sample"\nsummary = "A sample"\nfiles = ["Dockerfile"]\n'
         (root / "labs" / "sample" / "lab.toml").write_text(head + lab_toml)
         (root / "labs" / "sample" / "starter" / "Dockerfile").write_text("FROM busybox\n")
-        source = "from dockerlab import check, fail\n\n\n" + textwrap.dedent(grader)
+        source = "from dockdojo import check, fail\n\n\n" + textwrap.dedent(grader)
         (root / "graders" / "sample.py").write_text(source)
         return open_course(root)
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from dockerlab.engine.analysis import analyse
-from dockerlab.engine.objects import Entry, Layer
+from dockdojo.engine.analysis import analyse
+from dockdojo.engine.objects import Entry, Layer
 
 
 def entry(path, size=0, kind=None):
@@ -80,8 +80,8 @@ import sys
 
 import pytest
 
-from dockerlab.engine.analysis import analyse
-from dockerlab.engine.layers import read_layers
+from dockdojo.engine.analysis import analyse
+from dockdojo.engine.layers import read_layers
 
 PIECE, PIECES, FILES = bytes(2**20), 1500, 40_000
 

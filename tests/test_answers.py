@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from dockerlab.checks import CheckFailed
-from dockerlab.checks.answers import expect_answer, of_no_question, read_answers
-from dockerlab.checks.submission import Submission
-from dockerlab.course import open_course
-from dockerlab.grading.look import look
+from dockdojo.checks import CheckFailed
+from dockdojo.checks.answers import expect_answer, of_no_question, read_answers
+from dockdojo.checks.submission import Submission
+from dockdojo.course import open_course
+from dockdojo.grading.look import look
 
 KEYS = {"state": "exited", "shows": "running", "removes": "docker rm"}
 STARTER = "".join(f'{key} = ""\n' for key in KEYS)

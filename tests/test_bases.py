@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dockerlab.engine.dockerfile import Dockerfile
-from dockerlab.engine.objects import Image
-from dockerlab.errors import ImageUnavailable
-from dockerlab.plugin.bases import Bases
+from dockdojo.engine.dockerfile import Dockerfile
+from dockdojo.engine.objects import Image
+from dockdojo.errors import ImageUnavailable
+from dockdojo.plugin.bases import Bases
 
 
 def image(*layers):

@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from dockerlab.beneath import check_inside, has_file, open_file, write_file
-from dockerlab.checks.submission import Submission
-from dockerlab.errors import NoDockerfile, Refused, SubmissionError
+from dockdojo.beneath import check_inside, has_file, open_file, write_file
+from dockdojo.checks.submission import Submission
+from dockdojo.errors import NoDockerfile, Refused, SubmissionError
 
 
 def read(root, name):

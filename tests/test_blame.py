@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from dockerlab.engine import blame, way_out
-from dockerlab.engine.blame import NO_NETWORK, once_more
-from dockerlab.engine.build_log import BuildLog, explain
-from dockerlab.engine.build_process import CUT_BYTES, Stopper, configuration, follow
-from dockerlab.engine.dockerfile import Dockerfile
-from dockerlab.errors import (
+from dockdojo.engine import blame, way_out
+from dockdojo.engine.blame import NO_NETWORK, once_more
+from dockdojo.engine.build_log import BuildLog, explain
+from dockdojo.engine.build_process import CUT_BYTES, Stopper, configuration, follow
+from dockdojo.engine.dockerfile import Dockerfile
+from dockdojo.errors import (
     BaseImageMissing,
     BuildFailed,
     DockerfileInvalid,
@@ -134,7 +134,7 @@ MACHINES = {
     "no buildx": (("ERROR: BuildKit is enabled but the buildx component is missing or broken.", "       Install the buildx component to build images with BuildKit:", "       https://docs.docker.com/go/buildx/"), NoBuildKit, "no BuildKit"),
     "podman": (('ERROR: failed to build: failed to list workers: Unavailable: connection error: desc = "error reading server preface: unable to upgrade to h2c, received 404"',), NoBuildKit, ""),
     "no BuildKit": (("buildkit not supported by daemon",), NoBuildKit, "no BuildKit"),
-    "snap": (('unable to prepare context: path "/tmp/dockerlab-x/submission" not found',), EngineGone, "snap"),
+    "snap": (('unable to prepare context: path "/tmp/dockdojo-x/submission" not found',), EngineGone, "snap"),
     "lost engine": (("ERROR: failed to build: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF",), EngineGone, "stopped answering"),
     "never said before": (new(RUN, "something that no builder has said yet"), EngineGone, "Nothing says"),
     "silence": ((), EngineGone, "no reason was given"),
@@ -183,7 +183,7 @@ LEGACY = {
 
 @pytest.mark.parametrize("line", ["Step 2/3 : RUN false", "STEP 2/3: RUN false", "[1/2] STEP 2/3: RUN false"])
 def test_a_step_of_docker_s_legacy_builder_and_of_podman_s(line):
-    from dockerlab.engine.legacy import STEP
+    from dockdojo.engine.legacy import STEP
 
     assert STEP.match(line).groups() == ("2", "RUN false")
 
@@ -267,7 +267,7 @@ def test_a_cli_that_died_behind_what_a_run_printed_is_the_machines():
 # What runc could not start, it tells in the RUN's output, where a RUN can tell the same
 
 RUNC = 'container_linux.go:380: starting container process caused: process_linux.go:545: container init caused: rootfs_linux.go:76: mounting "cgroup" to rootfs at "/sys/fs/cgroup" caused: stat /sys/fs/cgroup/x: no such file or directory'
-PROBED = 'container_linux.go:380: starting container process caused: exec: "/dockerlab-probe": stat /dockerlab-probe: no such file or directory'
+PROBED = 'container_linux.go:380: starting container process caused: exec: "/dockdojo-probe": stat /dockdojo-probe: no such file or directory'
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the stand-in for the CLI is a shell script")
@@ -278,7 +278,7 @@ PROBED = 'container_linux.go:380: starting container process caused: exec: "/doc
 )
 def test_what_looks_like_runc_is_asked_of_the_machine(tmp_path, probe, second, kind):
     """The CLI is a stand-in: an engine whose runtime is broken is not at hand."""
-    from dockerlab.engine.builder import Builder, BuildSpec, build_with_cli
+    from dockdojo.engine.builder import Builder, BuildSpec, build_with_cli
 
     cli = tmp_path / "docker"
     cli.write_text(f"""#!{sys.executable}
@@ -286,9 +286,9 @@ import pathlib, sys
 text = (pathlib.Path(sys.argv[-1]) / "Dockerfile").read_text()
 calls = pathlib.Path({str(tmp_path / "calls")!r})
 with calls.open("a") as file:
-    file.write("probe " if "dockerlab-probe" in text else "build ")
+    file.write("probe " if "dockdojo-probe" in text else "build ")
 again = calls.read_text().count("build") > 1
-said = {probe!r} if "dockerlab-probe" in text else {second!r} if again else {RUNC!r}
+said = {probe!r} if "dockdojo-probe" in text else {second!r} if again else {RUNC!r}
 if not said:
     sys.exit(0)
 print("#5 [2/2] RUN x\\n#5 0.1 " + said + "\\n#5 ERROR: {OLD}exit code: 1\\n{OLD}exit code: 1")
@@ -319,9 +319,9 @@ def test_a_program_that_is_not_there_is_no_trouble_of_the_runtime():
 
 @pytest.mark.engine
 def test_a_runtime_that_works_has_no_trouble(real_engine, tmp_path):
-    from dockerlab.engine.builder import the_builder
-    from dockerlab.engine.client import connect
-    from dockerlab.engine.runtime_probe import runtime_trouble
+    from dockdojo.engine.builder import the_builder
+    from dockdojo.engine.client import connect
+    from dockdojo.engine.runtime_probe import runtime_trouble
 
     builder = the_builder()
     if not builder.cli:
@@ -431,7 +431,7 @@ def test_a_run_that_reached_one_host_of_two_failed_by_itself():
     not shutil.which("unshare") or getattr(os, "geteuid", lambda: 1)() != 0, reason="needs root and unshare"
 )
 def test_a_machine_without_any_network_has_no_way_out():
-    code = "from dockerlab.engine.way_out import has_way_out; print(has_way_out())"
+    code = "from dockdojo.engine.way_out import has_way_out; print(has_way_out())"
     env = {key: value for key, value in os.environ.items() if key not in way_out.PROXIES}
     done = subprocess.run(
         ["unshare", "-n", sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False
@@ -512,14 +512,14 @@ def test_every_trouble_says_what_to_do(table):
 
 @pytest.mark.engine
 def test_builds_and_starts_of_a_real_engine_are_tried_once_more(real_engine, tmp_path, monkeypatch):
-    from dockerlab.engine.client import connect
-    from dockerlab.model import Limits
+    from dockdojo.engine.client import connect
+    from dockdojo.model import Limits
 
     monkeypatch.setattr(blame, "PAUSE_SECONDS", 0.0)
     Path(tmp_path, "Dockerfile").write_text("FROM busybox\nCMD echo hi\n")
     with connect() as engine:
         image = engine.build(tmp_path, limits=Limits())
-        from dockerlab.engine.objects import RunSpec
+        from dockdojo.engine.objects import RunSpec
 
         spec, calls = RunSpec(image=image.id), []
         start = engine.api.start

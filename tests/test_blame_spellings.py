@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dockerlab.errors import (
+from dockdojo.errors import (
     BaseImageMissing,
     BuildFailed,
     DockerfileInvalid,
@@ -70,7 +70,7 @@ MORE_OF_THE_MACHINES = {
     "short names, podman": (("#1 [1] FROM busybox", "#1 ERROR: x", 'creating build container: short-name "busybox" did not resolve to an alias and no unqualified-search registries are defined in "/etc/containers/registries.conf"'), ImageUnavailable, "which registry"),
     "an option that the CLI lacks": (("unknown flag: --progress", "See 'docker build --help'."), NoBuildKit, "no BuildKit"),
     "an option that a newer CLI lacks": (("unknown flag: --load", "", "Usage:  docker [OPTIONS] COMMAND [ARG...]", "", "Run 'docker --help' for more information"), NoBuildKit, "no BuildKit"),
-    "snap, buildx": (("ERROR: failed to build: resolve : lstat /tmp/dockerlab-x: no such file or directory",), EngineGone, "snap"),
+    "snap, buildx": (("ERROR: failed to build: resolve : lstat /tmp/dockdojo-x: no such file or directory",), EngineGone, "snap"),
     "socket": (("ERROR: permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",), EngineGone, "may not talk"),
     "a helper that is called by another": (new(META, SOURCE + 'exec: docker-credential-desktop.exe: executable file not found'), EngineGone, "credential helper"),
     "x509": (new(META, SOURCE + 'failed to do request: Head "https://registry-1.docker.io/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority'), ImageUnavailable, "does not answer"),
@@ -155,8 +155,8 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_what_a_real_builder_says_of_it_is_the_submissions(name, real_engine, tmp_path):
     """Also where names and output have words of the machine, and whether the registry answers or not."""
-    from dockerlab.engine.client import connect
-    from dockerlab.model import Limits
+    from dockdojo.engine.client import connect
+    from dockdojo.model import Limits
 
     text, said = BAD[name]
     for file, content in (("Dockerfile", text), ("f", "x"), ("g", "y")):

@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from dockerlab.cli import show
-from dockerlab.model import Advice, Feedback, Outcome, Part, Point, Report, Where
-from dockerlab.reports import FORMATS, canvas
-from dockerlab.reports.json import SCHEMA_FILE, parse
+from dockdojo.cli import show
+from dockdojo.model import Advice, Feedback, Outcome, Part, Point, Report, Where
+from dockdojo.reports import FORMATS, canvas
+from dockdojo.reports.json import SCHEMA_FILE, parse
 
 FRAGMENTS = (
     "::error::x", "::stop-commands::t0ken", "::add-mask::a", " \t::warning file=a::b", "##[error]x", "###[group]y", "::set-output name=a::b",

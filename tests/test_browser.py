@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from dockerlab.model import Feedback, ImageStats, LayerStats, Outcome, Part, Point, Waste, Where
-from dockerlab.reports import FORMATS
-from dockerlab.reports.layers import render_html
+from dockdojo.model import Feedback, ImageStats, LayerStats, Outcome, Part, Point, Waste, Where
+from dockdojo.reports import FORMATS
+from dockdojo.reports.layers import render_html
 from tests.test_formats import ESCAPES, HOSTILE, REPORTS
 
 PROGRAMS = ("chromium", "chromedriver")
@@ -95,7 +95,7 @@ def test_in_a_browser(page, colours, browser, tmp_path):
     assert browser.find_elements("css selector", "script, img, iframe, link, object") == []
     found = Axe().run(browser)
     assert [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found["violations"]] == []
-    kept = os.environ.get("DOCKERLAB_SCREENSHOTS")
+    kept = os.environ.get("DOCKDOJO_SCREENSHOTS")
     if kept:
         height = browser.execute_script("return document.documentElement.scrollHeight")
         browser.set_window_size(1000, min(height + 150, 4000))

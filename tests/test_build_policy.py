@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from dockerlab.engine.build_log import BuildLog
-from dockerlab.engine.build_policy import BuildRules, check_dockerfile, full_name, is_private, registry_of
-from dockerlab.engine.build_process import Stopper, configuration, follow
-from dockerlab.engine.dockerfile import Dockerfile
-from dockerlab.errors import BuildRefused, LimitReached
+from dockdojo.engine.build_log import BuildLog
+from dockdojo.engine.build_policy import BuildRules, check_dockerfile, full_name, is_private, registry_of
+from dockdojo.engine.build_process import Stopper, configuration, follow
+from dockdojo.engine.dockerfile import Dockerfile
+from dockdojo.errors import BuildRefused, LimitReached
 
 RULES = BuildRules(images=frozenset({"busybox:latest", "python:3.11-slim"}))
 HERE = {"busybox", "python:3.11-slim", "somebody/work", "somebody/work:1", "3f4a5b6c7d8e"}

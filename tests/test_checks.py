@@ -2,18 +2,18 @@ from __future__ import annotations
 
 import pytest
 
-from dockerlab.checks import CheckFailed
-from dockerlab.checks.answers import expect_answer, read_answers
-from dockerlab.checks.optimizers import PROBED
-from dockerlab.checks.pinning import (
+from dockdojo.checks import CheckFailed
+from dockdojo.checks.answers import expect_answer, read_answers
+from dockdojo.checks.optimizers import PROBED
+from dockdojo.checks.pinning import (
     image_is_pinned,
     loose_installs,
     loose_requirements,
     requirements,
 )
-from dockerlab.checks.submission import Submission
-from dockerlab.engine.dockerfile import Dockerfile
-from dockerlab.errors import SubmissionError
+from dockdojo.checks.submission import Submission
+from dockdojo.engine.dockerfile import Dockerfile
+from dockdojo.errors import SubmissionError
 
 
 @pytest.mark.parametrize(

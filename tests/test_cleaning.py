@@ -15,13 +15,13 @@ import docker
 import pytest
 import requests
 
-from dockerlab.engine import client
-from dockerlab.engine.labels import OWNER, RUN, owner, owner_lives, process_lives
-from dockerlab.engine.objects import RunSpec
-from dockerlab.errors import EngineGone
-from dockerlab.grading import grade
-from dockerlab.model import Limits
-from dockerlab.plugin.bench import Bench
+from dockdojo.engine import client
+from dockdojo.engine.labels import OWNER, RUN, owner, owner_lives, process_lives
+from dockdojo.engine.objects import RunSpec
+from dockdojo.errors import EngineGone
+from dockdojo.grading import grade
+from dockdojo.model import Limits
+from dockdojo.plugin.bench import Bench
 
 GRADER = '''
 @check(points=1)
@@ -48,8 +48,8 @@ def is_counted(labels):
 
 def census(engine):
     api = engine.api
-    folders = {one.name for one in Path(tempfile.gettempdir()).glob("dockerlab-*")}
-    pids = {name: int(found[1]) for name in folders if (found := re.match(r"dockerlab-run-(\d+)-", name))}
+    folders = {one.name for one in Path(tempfile.gettempdir()).glob("dockdojo-*")}
+    pids = {name: int(found[1]) for name in folders if (found := re.match(r"dockdojo-run-(\d+)-", name))}
     return {
         "containers": {one["Id"] for one in api.containers(all=True) if is_counted(one["Labels"])},
         "images": {one["Id"] for one in api.images(all=True) if is_counted(one["Labels"])},
@@ -114,7 +114,7 @@ def started(made, folder):
     command = [
         sys.executable,
         "-m",
-        "dockerlab",
+        "dockdojo",
         "--course",
         str(made.root),
         "grade",
@@ -158,7 +158,7 @@ def test_after_sigkill_clean_removes_ours_and_never_others(engine, place):
         assert census(engine) != before
         time.sleep(1.5)  # its child notices that nobody listens, or goes on: either way clean must manage
         done = subprocess.run(
-            [sys.executable, "-m", "dockerlab", "clean"],
+            [sys.executable, "-m", "dockdojo", "clean"],
             capture_output=True,
             text=True,
             check=False,
@@ -167,7 +167,7 @@ def test_after_sigkill_clean_removes_ours_and_never_others(engine, place):
         assert census(engine) == before
         assert mine.running
         again = subprocess.run(
-            [sys.executable, "-m", "dockerlab", "clean"],
+            [sys.executable, "-m", "dockdojo", "clean"],
             capture_output=True,
             text=True,
             check=False,
@@ -221,7 +221,7 @@ def test_the_engine_dying_in_the_middle_is_not_the_students_loss(make_course, su
             [
                 sys.executable,
                 "-m",
-                "dockerlab",
+                "dockdojo",
                 "--course",
                 str(made.root),
                 "grade",

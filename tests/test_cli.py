@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
-from dockerlab import student
-from dockerlab.cli import main
-from dockerlab.errors import UsageError
-from dockerlab.grading import list_checks
+from dockdojo import student
+from dockdojo.cli import main
+from dockdojo.errors import UsageError
+from dockdojo.grading import list_checks
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def one_line(text):
 def test_help_and_version(typed):
     assert typed("--help")[0] == 0
     code, out, _ = typed("--version")
-    assert (code, out.split()[0]) == (0, "dockerlab")
+    assert (code, out.split()[0]) == (0, "dockdojo")
     assert typed()[0] == 0
 
 
@@ -109,7 +109,7 @@ def test_what_start_tells_to_type_can_be_typed(typed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, _ = typed("start", "hello_world", "Two words")
     assert code == 0
-    assert "cd 'Two words' && dockerlab check" in out
+    assert "cd 'Two words' && dockdojo check" in out
 
 
 def test_start_check_and_hint_know_the_lab(typed, tmp_path, monkeypatch):
@@ -159,7 +159,7 @@ def test_check_shows_progress_and_feedback_without_a_terminal(typed, course, tmp
     assert "\x1b" not in out
     assert "observed: stdout is" in out
     assert "0 of 100 points" in out
-    assert "dockerlab hint hello_world CHECK" in out
+    assert "dockdojo hint hello_world CHECK" in out
 
 
 @pytest.mark.usefixtures("real_engine")
@@ -206,7 +206,7 @@ def test_a_terminal_gets_colours_and_a_live_line_unless_no_color(course):
         command = [
             sys.executable,
             "-m",
-            "dockerlab",
+            "dockdojo",
             "check",
             "hello_world",
             str(course.solution("hello_world")),

@@ -15,13 +15,13 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from dockerlab.cli import columns, show, watching
-from dockerlab.model import ImageStats, LayerStats, Report, Waste
-from dockerlab.reports.layers import render_text
-from dockerlab.student import start
+from dockdojo.cli import columns, show, watching
+from dockdojo.model import ImageStats, LayerStats, Report, Waste
+from dockdojo.reports.layers import render_text
+from dockdojo.student import start
 
 WIDTH = 60
-COMMAND = str(Path(sys.executable).with_name("dockerlab"))
+COMMAND = str(Path(sys.executable).with_name("dockdojo"))
 
 
 def on_a_terminal(*words, folder):

@@ -9,10 +9,10 @@ import socket
 import pytest
 from docker.tls import TLSConfig
 
-from dockerlab.engine.connect import DEFAULT_SOCKET, Address, addresses
-from dockerlab.engine.tunnel import Tunnel
-from dockerlab.errors import EngineNotFound
-from dockerlab.grading.child import environment
+from dockdojo.engine.connect import DEFAULT_SOCKET, Address, addresses
+from dockdojo.engine.tunnel import Tunnel
+from dockdojo.errors import EngineNotFound
+from dockdojo.grading.child import environment
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_a_context_brings_its_certificates(home, monkeypatch):
 
 def test_the_socket_of_a_tunnel_has_a_short_path_whatever_the_folder_for_temporary_files(tmp_path, monkeypatch):
     """macOS' own folder and that of a grading are together longer than a socket's path may be."""
-    from dockerlab.engine import tunnel
+    from dockdojo.engine import tunnel
 
     deep = tmp_path / ("x" * 90)
     deep.mkdir()

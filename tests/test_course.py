@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dockerlab.course import Variant, open_course, tasks
-from dockerlab.doctor import long_chains
-from dockerlab.errors import CourseError, UsageError
-from dockerlab.model import Check
+from dockdojo.course import Variant, open_course, tasks
+from dockdojo.doctor import long_chains
+from dockdojo.errors import CourseError, UsageError
+from dockdojo.model import Check
 
 CHECK = '@check(points=100)\ndef test_it():\n    """It."""\n'
 

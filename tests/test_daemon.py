@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from dockerlab.engine import daemon
-from dockerlab.errors import CannotInstall
+from dockdojo.engine import daemon
+from dockdojo.errors import CannotInstall
 
 
 @pytest.fixture(autouse=True)
 def _own_state(tmp_path, monkeypatch):
-    monkeypatch.setenv("DOCKERLAB_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("DOCKDOJO_STATE", str(tmp_path / "state"))
 
 
 def test_up_starts_nothing_where_an_engine_answers(real_engine):
@@ -26,10 +26,10 @@ def test_up_starts_nothing_where_an_engine_answers(real_engine):
         ("darwin", False, None, set(), "Docker Desktop"),
         ("win32", False, None, set(), "Docker Desktop"),
         ("freebsd14", True, None, set(), "DOCKER_HOST"),
-        ("linux", True, None, {"debian"}, "dockerlab engine up --install"),
+        ("linux", True, None, {"debian"}, "dockdojo engine up --install"),
         ("linux", False, None, {"ubuntu", "debian"}, "sudo apt-get install docker.io"),
         ("linux", True, None, {"fedora"}, "docs.docker.com/engine/install"),
-        ("linux", True, "/usr/sbin/dockerd", {"debian"}, "dockerlab engine up"),
+        ("linux", True, "/usr/sbin/dockerd", {"debian"}, "dockdojo engine up"),
         ("linux", False, "/usr/sbin/dockerd", {"debian"}, "usermod -aG docker"),
     ],
 )

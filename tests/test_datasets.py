@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from dockerlab import datasets
-from dockerlab.cli import main
-from dockerlab.datasets import Digits, parse, prepare
-from dockerlab.errors import CourseError, DataUnavailable, UsageError
-from dockerlab.plugin.drawn import FOLDER, WRONG, Drawn
+from dockdojo import datasets
+from dockdojo.cli import main
+from dockdojo.datasets import Digits, parse, prepare
+from dockdojo.errors import CourseError, DataUnavailable, UsageError
+from dockdojo.plugin.drawn import FOLDER, WRONG, Drawn
 
 REAL = Path(os.environ.get("MNIST_ROOT") or Path(__file__).parents[2] / "shared" / "mnist")
 

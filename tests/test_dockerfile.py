@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from dockerlab.engine.dockerfile import Dockerfile
-from dockerlab.errors import DockerfileInvalid, NoDockerfile
+from dockdojo.engine.dockerfile import Dockerfile
+from dockdojo.errors import DockerfileInvalid, NoDockerfile
 
 
 def parse(submission, text):

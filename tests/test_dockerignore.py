@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dockerlab.dockerignore import DockerIgnore, glob_matches
+from dockdojo.dockerignore import DockerIgnore, glob_matches
 
 
 @pytest.mark.parametrize(

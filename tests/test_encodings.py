@@ -10,21 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from dockerlab.reports import FORMATS
+from dockdojo.reports import FORMATS
 
 SAVED = Path(__file__).with_name("golden") / "errored.json"
 
 
-def dockerlab(*words, **env) -> subprocess.CompletedProcess[bytes]:
+def dockdojo(*words, **env) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [sys.executable, "-m", "dockerlab", *map(str, words)], env=os.environ | env, capture_output=True, check=False
+        [sys.executable, "-m", "dockdojo", *map(str, words)], env=os.environ | env, capture_output=True, check=False
     )
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_through_every_pipe(name, encoding):
-    done = dockerlab("convert", SAVED, "--format", name, PYTHONIOENCODING=encoding)
+    done = dockdojo("convert", SAVED, "--format", name, PYTHONIOENCODING=encoding)
     assert done.returncode == 0, done.stderr
     assert done.stderr == b""
     golden = SAVED.with_name(f"errored.{name}").read_text(encoding="utf-8")
@@ -40,7 +40,7 @@ def test_every_format_through_every_pipe(name, encoding):
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 @pytest.mark.parametrize("words", [("list",), ("--help",), ("grade", "hello_world", "/no/f\u00f6lder \u2713")])
 def test_no_encoding_makes_a_traceback(words, encoding):
-    done = dockerlab(*words, PYTHONIOENCODING=encoding)
+    done = dockdojo(*words, PYTHONIOENCODING=encoding)
     assert done.returncode == (2 if "grade" in words else 0)
     assert b"Traceback" not in done.stderr
     assert done.stdout or done.stderr
@@ -58,7 +58,7 @@ def test_what_an_engine_is_asked_for_goes_through_every_pipe(real_engine, submis
         (("look", folder), 1),
         (("layers", "busybox:latest"), 0),
     ):
-        done = dockerlab(*words, PYTHONIOENCODING=encoding)
+        done = dockdojo(*words, PYTHONIOENCODING=encoding)
         assert done.returncode == code, done.stderr
         assert done.stdout
         assert b"Traceback" not in done.stderr
@@ -67,7 +67,7 @@ def test_what_an_engine_is_asked_for_goes_through_every_pipe(real_engine, submis
 
 @pytest.mark.skipif(os.name != "posix", reason="names that are no text are POSIX's")
 def test_a_name_that_is_no_text():
-    done = dockerlab("grade", "hello_world", "/no/b\udcff", PYTHONIOENCODING="utf-8")
+    done = dockdojo("grade", "hello_world", "/no/b\udcff", PYTHONIOENCODING="utf-8")
     assert done.returncode == 2
     assert b"Traceback" not in done.stderr
 
@@ -76,7 +76,7 @@ def test_a_name_that_is_no_text():
     "words", [("doctor",), ("images",), ("grade", "hello_world", Path(__file__).parent / "golden")]
 )
 def test_tls_without_certificates_is_a_line(words, tmp_path):
-    done = dockerlab(*words, DOCKER_HOST="tcp://127.0.0.1:1", DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(tmp_path))
+    done = dockdojo(*words, DOCKER_HOST="tcp://127.0.0.1:1", DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(tmp_path))
     assert done.returncode == 3
     said = done.stderr.decode() + done.stdout.decode()
     assert "Traceback" not in said
@@ -86,7 +86,7 @@ def test_tls_without_certificates_is_a_line(words, tmp_path):
 def test_certificates_that_are_none_are_a_line(tmp_path):
     for name in ("ca.pem", "cert.pem", "key.pem"):
         (tmp_path / name).write_text("nothing")
-    done = dockerlab("images", DOCKER_HOST="tcp://127.0.0.1:1", DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(tmp_path))
+    done = dockdojo("images", DOCKER_HOST="tcp://127.0.0.1:1", DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(tmp_path))
     assert done.returncode == 3
     assert b"Traceback" not in done.stderr
 
@@ -95,7 +95,7 @@ def test_releases_of_docker_py_that_cannot_work_are_not_asked_for():
     """7.0 fails with requests 2.32 and newer, in each call; of 8 nobody knows."""
     from packaging.requirements import Requirement
 
-    asked = [Requirement(line) for line in metadata.requires("dockerlab") or ()]
+    asked = [Requirement(line) for line in metadata.requires("dockdojo") or ()]
     (docker,) = [one.specifier for one in asked if one.name == "docker"]
     assert not {"6.1.3", "7.0.0", "8.0.0"} & set(docker.filter(["6.1.3", "7.0.0", "8.0.0"]))
     assert metadata.version("docker") in docker

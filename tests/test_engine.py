@@ -11,18 +11,18 @@ from itertools import islice
 
 import pytest
 
-from dockerlab.checks.backend import testinfra_host as infra_host
-from dockerlab.engine import daemon, own_engine
-from dockerlab.engine.http import Client
-from dockerlab.engine.objects import RunSpec
-from dockerlab.errors import (
+from dockdojo.checks.backend import testinfra_host as infra_host
+from dockdojo.engine import daemon, own_engine
+from dockdojo.engine.http import Client
+from dockdojo.engine.objects import RunSpec
+from dockdojo.errors import (
     BuildFailed,
     DockerfileInvalid,
     ImageUnavailable,
     LimitReached,
     SubmissionError,
 )
-from dockerlab.model import Limits
+from dockdojo.model import Limits
 
 LIMITS = Limits(check_seconds=30)
 ASKED_AT_MOST, LOOK = 100, 0.25  # a server takes its time to start; times, and seconds between them
@@ -282,8 +282,8 @@ def test_a_build_has_a_time_limit(engine, submission):
 
 
 def test_a_base_image_that_cannot_be_had_is_told(engine, submission):
-    with pytest.raises((ImageUnavailable, SubmissionError), match=r"no-such-image-of-dockerlab:1.*line 1"):
-        engine.build(submission({"Dockerfile": "FROM no-such-image-of-dockerlab:1\n"}), limits=LIMITS)
+    with pytest.raises((ImageUnavailable, SubmissionError), match=r"no-such-image-of-dockdojo:1.*line 1"):
+        engine.build(submission({"Dockerfile": "FROM no-such-image-of-dockdojo:1\n"}), limits=LIMITS)
 
 
 def test_the_official_syntax_line_builds_without_a_registry(engine, submission):

@@ -9,9 +9,9 @@ from typing import ClassVar
 import msgspec
 import pytest
 
-from dockerlab import events
-from dockerlab.errors import CourseError, OurFault
-from dockerlab.events import (
+from dockdojo import events
+from dockdojo.errors import CourseError, OurFault
+from dockdojo.events import (
     EVENTS,
     Broken,
     BrokenEvent,
@@ -28,15 +28,15 @@ from dockerlab.events import (
     decode,
     encode,
 )
-from dockerlab.grading.child import Child
-from dockerlab.grading.worker import Worker
-from dockerlab.model import Check, Feedback, Limits, Outcome, Part, Point, Report, Where
-from dockerlab.plugin.order import Order
-from dockerlab.reports import FORMATS
-from dockerlab.texts import cut_feedback
+from dockdojo.grading.child import Child
+from dockdojo.grading.worker import Worker
+from dockdojo.model import Check, Feedback, Limits, Outcome, Part, Point, Report, Where
+from dockdojo.plugin.order import Order
+from dockdojo.reports import FORMATS
+from dockdojo.texts import cut_feedback
 
-FUZZ = int(os.environ.get("DOCKERLAB_FUZZ", "2000"))
-"""Mutated inputs for each event; DOCKERLAB_FUZZ=20000 tries as many."""
+FUZZ = int(os.environ.get("DOCKDOJO_FUZZ", "2000"))
+"""Mutated inputs for each event; DOCKDOJO_FUZZ=20000 tries as many."""
 CHECK = Check(name="greets", title="It greets.", points=10, needs=(), hints=("Look.",), hidden=False)
 FEEDBACK = Feedback(
     expected="hello",
@@ -161,7 +161,7 @@ class Scripted(Child):
 
 
 def worked(monkeypatch, home: Path, scripts: list[list[bytes]]) -> Worker:
-    monkeypatch.setattr("dockerlab.grading.worker.Child", Scripted)
+    monkeypatch.setattr("dockdojo.grading.worker.Child", Scripted)
     monkeypatch.setattr(Scripted, "scripts", scripts)
     order = Order(grader="grader.py", submission="", home=str(home), run_id="", limits=Limits(), connect="")
     worker = Worker(order, "owner", lambda event: None)

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from dockerlab.checks import examiner, tensors
-from dockerlab.checks.pytorch import EXAMINER, START, TOLD, Contents, Torch, expect_cpu_build, expect_torch
-from dockerlab.engine.client import connect
-from dockerlab.engine.objects import Mount, RunSpec
-from dockerlab.model import Limits
+from dockdojo.checks import examiner, tensors
+from dockdojo.checks.pytorch import EXAMINER, START, TOLD, Contents, Torch, expect_cpu_build, expect_torch
+from dockdojo.engine.client import connect
+from dockdojo.engine.objects import Mount, RunSpec
+from dockdojo.model import Limits
 from tests.unusual import COURSE
 
-TEXTS = {f"dockerlab.checks.{one}": Path(examiner.__file__).with_name(f"{one}.py").read_text() for one in EXAMINER}
+TEXTS = {f"dockdojo.checks.{one}": Path(examiner.__file__).with_name(f"{one}.py").read_text() for one in EXAMINER}
 
 
 PROCESSOR_SECONDS = 3

@@ -17,15 +17,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dockerlab.assignment import STYLES, WORKFLOW, default_package, files, notices
-from dockerlab.classroom import export
-from dockerlab.cli import main
-from dockerlab.cli.authors import STYLES as OFFERED
-from dockerlab.course import open_course
-from dockerlab.errors import UsageError
-from dockerlab.grading import list_checks
-from dockerlab.model import Feedback, Outcome, Report
-from dockerlab.reports import FORMATS
+from dockdojo.assignment import STYLES, WORKFLOW, default_package, files, notices
+from dockdojo.classroom import export
+from dockdojo.cli import main
+from dockdojo.cli.authors import STYLES as OFFERED
+from dockdojo.course import open_course
+from dockdojo.errors import UsageError
+from dockdojo.grading import list_checks
+from dockdojo.model import Feedback, Outcome, Report
+from dockdojo.reports import FORMATS
 
 ROOT = Path(__file__).parents[1]
 COURSE = open_course()
@@ -102,7 +102,7 @@ def tampered(folder: Path) -> None:
     (folder / "Dockerfile").write_text('FROM busybox\nLABEL org.opencontainers.image.authors="Ada"\nCMD ["true"]\n')
     (folder / "conftest.py").write_text(CONFTEST)
     (folder / "pytest.ini").write_text("[pytest]\naddopts = --exitfirst\n")
-    (folder / "dockerlab.py").write_text(CONFTEST)
+    (folder / "dockdojo.py").write_text(CONFTEST)
     forged = json.dumps({"score": 100, "max_score": 100, "tests": []})
     for name in ("result.json", "results.json", "report.json", "results/results.json"):
         (folder / name).parent.mkdir(exist_ok=True)
@@ -249,11 +249,11 @@ def grader_that_errs(folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "saved.json").write_text(FORMATS["json"](NOT_FINAL))
     script = f"""#!/bin/bash
-case " $* " in *" grade "*) ;; *) exec {sys.executable} -m dockerlab "$@" ;; esac
+case " $* " in *" grade "*) ;; *) exec {sys.executable} -m dockdojo "$@" ;; esac
 while [ $# -gt 0 ]; do [ "$1" = -o ] && cp {folder}/saved.json "$2"; shift; done
 exit 3
 """
-    (folder / "dockerlab").write_text(script)
+    (folder / "dockdojo").write_text(script)
     for name in ("python", "pip"):
         (folder / name).write_text("#!/bin/sh\n")
     for path in folder.iterdir():
@@ -262,7 +262,7 @@ exit 3
 
 @pytest.mark.skipif(os.name != "posix", reason="the steps are shell scripts")
 def test_the_action_sends_no_points_for_a_report_that_is_not_final(tmp_path):
-    grader_that_errs(tmp_path / "dockerlab" / "bin")
+    grader_that_errs(tmp_path / "dockdojo" / "bin")
     (tmp_path / "repository").mkdir()
     steps = {one["name"]: one for one in yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"]}
     out, summary = tmp_path / "output", tmp_path / "summary"
@@ -313,7 +313,7 @@ def main():
 
 
 def wheel_that_errs(folder: Path) -> Path:
-    """A release whose `dockerlab grade` meets a machine that fails it (https://packaging.python.org/en/latest/specifications/binary-distribution-format/)."""
+    """A release whose `dockdojo grade` meets a machine that fails it (https://packaging.python.org/en/latest/specifications/binary-distribution-format/)."""
     about, path = "errs-1.dist-info", folder / "errs-1-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as wheel:
         wheel.writestr("errs.py", ERRS.format(saved=FORMATS["json"](NOT_FINAL)))
@@ -321,7 +321,7 @@ def wheel_that_errs(folder: Path) -> Path:
         wheel.writestr(
             f"{about}/WHEEL", "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )
-        wheel.writestr(f"{about}/entry_points.txt", "[console_scripts]\ndockerlab = errs:main\n")
+        wheel.writestr(f"{about}/entry_points.txt", "[console_scripts]\ndockdojo = errs:main\n")
         wheel.writestr(f"{about}/RECORD", "")
     return path
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from dockerlab.engine.client import connect
-from dockerlab.engine.container import Container
-from dockerlab.engine.files import head, listing, through_links, user_id
-from dockerlab.engine.objects import RunSpec
-from dockerlab.errors import SubmissionError
-from dockerlab.model import Limits
+from dockdojo.engine.client import connect
+from dockdojo.engine.container import Container
+from dockdojo.engine.files import head, listing, through_links, user_id
+from dockdojo.engine.objects import RunSpec
+from dockdojo.errors import SubmissionError
+from dockdojo.model import Limits
 
 pytestmark = pytest.mark.engine
 

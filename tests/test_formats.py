@@ -1,6 +1,6 @@
 """The formats that others read: golden files, totals that agree, and output of a submission that tries to break out.
 
-`DOCKERLAB_GOLDEN=write pytest tests/test_formats.py` writes the golden files anew; read the difference before you commit it.
+`DOCKDOJO_GOLDEN=write pytest tests/test_formats.py` writes the golden files anew; read the difference before you commit it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from dockerlab.cli import main
-from dockerlab.errors import UsageError
-from dockerlab.model import HIDDEN, Advice, EngineInfo, Feedback, Outcome, Report, Where
-from dockerlab.reports import FORMATS, audience, canvas, classroom50
-from dockerlab.reports.json import parse
+from dockdojo.cli import main
+from dockdojo.errors import UsageError
+from dockdojo.model import HIDDEN, Advice, EngineInfo, Feedback, Outcome, Report, Where
+from dockdojo.reports import FORMATS, audience, canvas, classroom50
+from dockdojo.reports.json import parse
 
 GOLDEN = Path(__file__).with_name("golden")
 ENGINE = EngineInfo(
@@ -99,7 +99,7 @@ HOSTILE = replace(
 def test_golden(name, kind):
     rendered = FORMATS[name](REPORTS[kind])
     file = GOLDEN / f"{kind}.{name}"
-    if os.environ.get("DOCKERLAB_GOLDEN") == "write":
+    if os.environ.get("DOCKDOJO_GOLDEN") == "write":
         GOLDEN.mkdir(exist_ok=True)
         file.write_text(rendered, encoding="utf-8")
     assert rendered == file.read_text(encoding="utf-8")
@@ -293,7 +293,7 @@ def test_a_report_comes_back_from_json_as_it_was(kind):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"schema": "dockerlab/report/v2"}', '{"schema": "dockerlab/report/v1"}', "[" * 9999]
+    "text", ["", "[]", "{}", '{"schema": "dockdojo/report/v2"}', '{"schema": "dockdojo/report/v1"}', "[" * 9999]
 )
 def test_what_is_no_report(text):
     with pytest.raises(UsageError, match=r"no (whole )?report"):

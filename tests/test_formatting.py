@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from dockerlab.checks import CheckFailed, formatting
-from dockerlab.checks.formatting import expect_black
-from dockerlab.errors import SubmissionError
-from dockerlab.processes import end_session
+from dockdojo.checks import CheckFailed, formatting
+from dockdojo.checks.formatting import expect_black
+from dockdojo.errors import SubmissionError
+from dockdojo.processes import end_session
 
 FORMATTED = {
     "plain": b"x = 1\n",
@@ -74,14 +74,14 @@ def test_a_comment_does_not_make_code_formatted(judged, kind):
     assert feedback.observed == "black would change `train.py`"
     assert f"The comment in line {pragma} tells black to leave lines as they are" in feedback.why
     assert feedback.where.file == "train.py"
-    assert "dockerlab-black" not in feedback.detail
+    assert "dockdojo-black" not in feedback.detail
 
 
 @pytest.mark.parametrize("kind", UNREADABLE)
 def test_what_is_no_source_code_is_the_submissions_fault(judged, kind):
     feedback = judged(UNREADABLE[kind])
     assert "train.py" in feedback.observed
-    assert "dockerlab-black" not in feedback.observed + feedback.detail
+    assert "dockdojo-black" not in feedback.observed + feedback.detail
 
 
 def test_brackets_without_end_come_to_one(submission, monkeypatch):
@@ -91,7 +91,7 @@ def test_brackets_without_end_come_to_one(submission, monkeypatch):
     assert "black" in str(raised.value)
 
 
-ASKS = "import sys; from pathlib import Path; from dockerlab.checks.formatting import expect_black; expect_black(Path(sys.argv[1]))"
+ASKS = "import sys; from pathlib import Path; from dockdojo.checks.formatting import expect_black; expect_black(Path(sys.argv[1]))"
 
 
 def readers_in(place):

@@ -10,18 +10,18 @@ import sys
 
 import pytest
 
-from dockerlab.checks import CheckFailed
-from dockerlab.checks.asked import record, recorder_image
-from dockerlab.checks.compose import gpu_reservations
-from dockerlab.checks.submission import Submission
-from dockerlab.engine import daemon, gpu_hook
-from dockerlab.engine.gpus import DeviceRequest, asking, install_hook
-from dockerlab.engine.objects import RunSpec
-from dockerlab.errors import CannotInstall, SubmissionError, UsageError
-from dockerlab.grading import grade
-from dockerlab.model import Limits
-from dockerlab.reports import FORMATS
-from dockerlab.reports.json import as_dict
+from dockdojo.checks import CheckFailed
+from dockdojo.checks.asked import record, recorder_image
+from dockdojo.checks.compose import gpu_reservations
+from dockdojo.checks.submission import Submission
+from dockdojo.engine import daemon, gpu_hook
+from dockdojo.engine.gpus import DeviceRequest, asking, install_hook
+from dockdojo.engine.objects import RunSpec
+from dockdojo.errors import CannotInstall, SubmissionError, UsageError
+from dockdojo.grading import grade
+from dockdojo.model import Limits
+from dockdojo.reports import FORMATS
+from dockdojo.reports.json import as_dict
 
 DEBIAN = "debian:bookworm-slim"
 
@@ -141,7 +141,7 @@ def test_the_hook_does_not_need_our_virtual_environment(tmp_path):
 def gpu_engine(engine):
     """An engine that grants simulated GPUs."""
     if not daemon.simulated_gpus():
-        pytest.skip("the engine here was not started by dockerlab with simulated GPUs")
+        pytest.skip("the engine here was not started by dockdojo with simulated GPUs")
     return engine
 
 
@@ -183,14 +183,14 @@ def test_status_and_reports_say_that_it_is_simulated(gpu_engine):
 
 
 def test_an_engine_of_somebody_else_is_left_alone(real_engine, monkeypatch, tmp_path):
-    monkeypatch.setenv("DOCKERLAB_STATE", str(tmp_path))
-    with pytest.raises(CannotInstall, match="not started by dockerlab"):
+    monkeypatch.setenv("DOCKDOJO_STATE", str(tmp_path))
+    with pytest.raises(CannotInstall, match="not started by dockdojo"):
         daemon.up(install=False, tell=print, simulate_gpus=2)
     assert daemon.answering() is not None
 
 
 NO_GPU = """
-    from dockerlab.errors import NoGpu
+    from dockdojo.errors import NoGpu
 
 
     @check(points=60)
@@ -218,7 +218,7 @@ NO_GPU = """
 
 def test_points_that_cannot_be_earned_here(make_course, submission):
     folder = submission({"Dockerfile": "FROM busybox"})
-    report = grade("sample", folder, course=make_course(NO_GPU), connect="dockerlab.engine.fake:connect")
+    report = grade("sample", folder, course=make_course(NO_GPU), connect="dockdojo.engine.fake:connect")
     found = {one.check: (one.status, one.unearnable) for one in report.outcomes}
     assert found["works"] == ("passed", False)
     assert found["sees"] == ("skipped", True)
@@ -351,7 +351,7 @@ SCRIPTS = {
 
 @pytest.fixture(scope="module")
 def recordings(real_engine, tmp_path_factory):
-    from dockerlab.engine.client import connect
+    from dockdojo.engine.client import connect
 
     with connect() as engine:
         image = recorder_image(lambda folder: engine.build(folder, limits=Limits()))

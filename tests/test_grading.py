@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from dockerlab.errors import CourseError, EngineNotFound, UsageError
-from dockerlab.events import Building, Built, CheckEnded, CheckStarted, Collected, Costs
-from dockerlab.grading import grade, list_checks
+from dockdojo.errors import CourseError, EngineNotFound, UsageError
+from dockdojo.events import Building, Built, CheckEnded, CheckStarted, Collected, Costs
+from dockdojo.grading import grade, list_checks
 from tests.conftest import FAKE
 
 DOCKERFILE = 'FROM busybox\nLABEL fake.stdout="hello" fake.exit="0"\n'
@@ -101,7 +101,7 @@ DEATHS = {
 
 @pytest.mark.parametrize("death", DEATHS)
 def test_a_dead_child_loses_only_its_running_check(judged, death, monkeypatch):
-    monkeypatch.setattr("dockerlab.grading.worker.SLACK", 1.0)
+    monkeypatch.setattr("dockdojo.grading.worker.SLACK", 1.0)
     code, said = DEATHS[death]
     report, found = judged(
         f'''
@@ -142,7 +142,7 @@ def test_nothing_of_the_submission_or_the_caller_steers_the_child(judged, monkey
     monkeypatch.setenv("PYTHONSTARTUP", str(site / "json.py"))
     monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only -x --nonsense")
     monkeypatch.setenv("PYTEST_PLUGINS", "evil")
-    names = ("conftest.py", "sitecustomize.py", "json.py", "dockerlab.py", "pytest.py", "sample.py")
+    names = ("conftest.py", "sitecustomize.py", "json.py", "dockdojo.py", "pytest.py", "sample.py")
     files = {"Dockerfile": DOCKERFILE, **dict.fromkeys(names, evil)}
     files |= {
         "pytest.ini": "[pytest]\naddopts = --collect-only\n",

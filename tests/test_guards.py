@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from dockerlab.engine.guards import start_error
-from dockerlab.errors import EngineGone, SubmissionError
+from dockdojo.engine.guards import start_error
+from dockdojo.errors import EngineGone, SubmissionError
 
 RUNC = "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: "
 

@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
-from dockerlab.course import open_course
-from dockerlab.grading import grade
+from dockdojo.course import open_course
+from dockdojo.grading import grade
 
 pytestmark = pytest.mark.engine
 COURSE = open_course()

@@ -7,12 +7,12 @@ import json
 
 import pytest
 
-from dockerlab import check, student
-from dockerlab.grading import grade, list_checks
-from dockerlab.model import HIDDEN
-from dockerlab.reports import FORMATS
-from dockerlab.reports.audience import for_student
-from dockerlab.reports.json import parse
+from dockdojo import check, student
+from dockdojo.grading import grade, list_checks
+from dockdojo.model import HIDDEN
+from dockdojo.reports import FORMATS
+from dockdojo.reports.audience import for_student
+from dockdojo.reports.json import parse
 from tests.conftest import FAKE
 
 GRADER = """

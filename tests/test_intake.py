@@ -9,10 +9,10 @@ import threading
 
 import pytest
 
-from dockerlab.beneath import HAS_OPENAT
-from dockerlab.errors import Refused
-from dockerlab.grading.intake import copy_submission
-from dockerlab.model import Limits
+from dockdojo.beneath import HAS_OPENAT
+from dockdojo.errors import Refused
+from dockdojo.grading.intake import copy_submission
+from dockdojo.model import Limits
 
 LIMITS = Limits()
 
@@ -23,7 +23,7 @@ def test_a_folder_is_copied_whole_with_modes_and_inner_links(submission, tmp_pat
             "Dockerfile": "FROM x",
             "a/run.sh": "#!/bin/sh\n",
             ".git/HEAD": "ref",
-            ".dockerlab.json": "{}",
+            ".dockdojo.json": "{}",
         }
     )
     (folder / "a" / "run.sh").chmod(0o755)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dockerlab.events import CheckStarted
-from dockerlab.grading import grade
-from dockerlab.grading.child import Child
-from dockerlab.plugin.feedback import SEE_ABOVE
+from dockdojo.events import CheckStarted
+from dockdojo.grading import grade
+from dockdojo.grading.child import Child
+from dockdojo.plugin.feedback import SEE_ABOVE
 from tests.unusual import COURSE, SideBySide, failed, lost
 
 ALLOW_LIST = "*\n!app.py\n!requirements.txt\n!templates\n!static\n!start.sh\n**/__pycache__\n"
@@ -339,8 +339,8 @@ def test_a_grader_that_dies_in_the_middle_costs_its_check_and_no_other(real_engi
             if threading.get_ident() == here:
                 children.append(self._process)
 
-    monkeypatch.setattr("dockerlab.grading.Child", Known)
-    monkeypatch.setattr("dockerlab.grading.worker.Child", Known)
+    monkeypatch.setattr("dockdojo.grading.Child", Known)
+    monkeypatch.setattr("dockdojo.grading.worker.Child", Known)
     killed = []
 
     def listen(event):

@@ -7,16 +7,16 @@ import shutil
 
 import pytest
 
-from dockerlab.checks.resuming import other_epoch
-from dockerlab.checks.runs import Seen, finished_epochs, learned_more, save_to_resume_from, saves_early
-from dockerlab.datasets import small
-from dockerlab.engine.client import connect
-from dockerlab.engine.daemon import state_folder
-from dockerlab.engine.objects import Mount, RunSpec
-from dockerlab.engine.workspaces import Save
-from dockerlab.grading import list_checks
-from dockerlab.model import Limits
-from dockerlab.readme import script_of
+from dockdojo.checks.resuming import other_epoch
+from dockdojo.checks.runs import Seen, finished_epochs, learned_more, save_to_resume_from, saves_early
+from dockdojo.datasets import small
+from dockdojo.engine.client import connect
+from dockdojo.engine.daemon import state_folder
+from dockdojo.engine.objects import Mount, RunSpec
+from dockdojo.engine.workspaces import Save
+from dockdojo.grading import list_checks
+from dockdojo.model import Limits
+from dockdojo.readme import script_of
 from tests.unusual import COURSE, SideBySide, failed, lost
 
 PLAIN = (COURSE.variants("mnist")[0].path.parent / "repeats_an_epoch" / "train.py").read_text()

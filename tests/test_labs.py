@@ -8,12 +8,12 @@ import json
 import jsonschema
 import pytest
 
-from dockerlab.course import open_course
-from dockerlab.doctor import inspect_course, run_variant
-from dockerlab.grading import grade
-from dockerlab.model import Report
-from dockerlab.reports import FORMATS, canvas
-from dockerlab.reports.json import SCHEMA_FILE, parse
+from dockdojo.course import open_course
+from dockdojo.doctor import inspect_course, run_variant
+from dockdojo.grading import grade
+from dockdojo.model import Report
+from dockdojo.reports import FORMATS, canvas
+from dockdojo.reports.json import SCHEMA_FILE, parse
 from tests.unusual import SideBySide
 
 COURSE = open_course()

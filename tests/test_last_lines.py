@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dockerlab.checks.last_lines import came_at_once, said_after
-from dockerlab.engine.objects import LogLine
+from dockdojo.checks.last_lines import came_at_once, said_after
+from dockdojo.engine.objects import LogLine
 
 BYE = "Gracefully shutting down"
 

@@ -11,8 +11,8 @@ import tarfile
 import pytest
 import zstandard
 
-from dockerlab.engine.layers import read_layers
-from dockerlab.errors import EngineGone
+from dockdojo.engine.layers import read_layers
+from dockdojo.errors import EngineGone
 
 PACKED = {"plain": bytes, "gzip": gzip.compress, "zstd": zstandard.ZstdCompressor().compress}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dockerlab.engine.builder import LEGACY
-from dockerlab.errors import BuildFailed, DockerfileInvalid, EngineGone
-from dockerlab.model import Limits
+from dockdojo.engine.builder import LEGACY
+from dockdojo.errors import BuildFailed, DockerfileInvalid, EngineGone
+from dockdojo.model import Limits
 
 pytestmark = pytest.mark.engine
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from dockerlab.course import open_course
-from dockerlab.engine.builder import the_builder
+from dockdojo.course import open_course
+from dockdojo.engine.builder import the_builder
 
 COURSE = open_course()
 
@@ -253,8 +253,8 @@ def test_a_lesson_as_it_is_written(slug, real_engine, tmp_path):
             shell.run(f"docker build -q -t lesson-base {shlex.quote(str(COURSE.solution(slug)))}")
             assert shell.code == 0
         left_out, port = what_is_left_out(slug, shell), str(free_port())
-        if not any(one.text.startswith("dockerlab start") for one in found):
-            shell.run(f"dockerlab start {slug}")
+        if not any(one.text.startswith("dockdojo start") for one in found):
+            shell.run(f"dockdojo start {slug}")
         is_due, solved, ids, hashes = False, False, {}, set()
         for one in found:
             is_due = is_due or bool(plan.solved_at and plan.solved_at in f"{one.heading}\n{one.before}")

@@ -9,17 +9,17 @@ from dataclasses import replace
 
 import pytest
 
-from dockerlab.checks.encodings import decode_as_pip
-from dockerlab.checks.pinning import loose_requirements
-from dockerlab.checks.submission import Submission
-from dockerlab.cli import main
-from dockerlab.course import open_course
-from dockerlab.engine.dockerfile import Dockerfile
-from dockerlab.errors import DockerfileInvalid, SubmissionError
-from dockerlab.grading.intake import copy_submission
-from dockerlab.grading.look import heredocs, look, look_at
-from dockerlab.model import Lab, Limits
-from dockerlab.student import start
+from dockdojo.checks.encodings import decode_as_pip
+from dockdojo.checks.pinning import loose_requirements
+from dockdojo.checks.submission import Submission
+from dockdojo.cli import main
+from dockdojo.course import open_course
+from dockdojo.engine.dockerfile import Dockerfile
+from dockdojo.errors import DockerfileInvalid, SubmissionError
+from dockdojo.grading.intake import copy_submission
+from dockdojo.grading.look import heredocs, look, look_at
+from dockdojo.model import Lab, Limits
+from dockdojo.student import start
 
 LAB = Lab(
     slug="x", title="X", summary="x", files=("Dockerfile", "greet.sh", "app.py", "compose.yaml"),
@@ -315,7 +315,7 @@ def git(*words, where):
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 @pytest.mark.parametrize("slug", open_course().slugs)
 def test_an_exported_repository_loses_no_file_of_the_starter(slug, tmp_path):
-    from dockerlab.classroom import export
+    from dockdojo.classroom import export
 
     folder = tmp_path / slug
     export(open_course(), slug, folder, "plain")
@@ -330,7 +330,7 @@ def test_an_exported_repository_loses_no_file_of_the_starter(slug, tmp_path):
 
 
 def test_the_data_of_a_training_stay_ignored_where_no_starter_has_them(tmp_path):
-    from dockerlab.assignment import files
+    from dockdojo.assignment import files
 
     course = open_course()
     assert "data/\n" in files(course, "hogwild", "plain")[".gitignore"].decode()

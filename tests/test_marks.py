@@ -8,13 +8,13 @@ import json
 
 import pytest
 
-from dockerlab.cli import main
-from dockerlab.errors import UsageError
-from dockerlab.model import Outcome, Report
-from dockerlab.reports import FORMATS
-from dockerlab.reports.json import parse, render
-from dockerlab.reports.marks import apply
-from dockerlab.reports.marks import parse as rules
+from dockdojo.cli import main
+from dockdojo.errors import UsageError
+from dockdojo.model import Outcome, Report
+from dockdojo.reports import FORMATS
+from dockdojo.reports.json import parse, render
+from dockdojo.reports.marks import apply
+from dockdojo.reports.marks import parse as rules
 
 DUE = dt.datetime(2026, 1, 10, 23, 59, tzinfo=dt.UTC)
 TOML = """

@@ -7,12 +7,12 @@ import zipfile
 
 import pytest
 
-from dockerlab import mirror, provision
-from dockerlab.engine import standins, wheelhouse
-from dockerlab.engine.client import connect
-from dockerlab.engine.objects import RunSpec
-from dockerlab.errors import CourseError
-from dockerlab.model import Limits
+from dockdojo import mirror, provision
+from dockdojo.engine import standins, wheelhouse
+from dockdojo.engine.client import connect
+from dockdojo.engine.objects import RunSpec
+from dockdojo.errors import CourseError
+from dockdojo.model import Limits
 
 
 def wheel(folder, files, version="0.28.0"):
@@ -63,7 +63,7 @@ def test_a_wheel_that_is_laid_out_otherwise_is_left_alone(tmp_path):
 
 
 def test_the_settings_of_pip_name_the_mirror_while_there_is_one(tmp_path, monkeypatch):
-    monkeypatch.setenv("DOCKERLAB_STATE", str(tmp_path))
+    monkeypatch.setenv("DOCKDOJO_STATE", str(tmp_path))
     recipe = tmp_path / "recipe"
     recipe.mkdir()
     (recipe / "Dockerfile").write_text("COPY site/pip.conf /etc/pip.conf\n")

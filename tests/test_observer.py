@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from dockerlab.checks.backend import testinfra_host as infra_host
-from dockerlab.engine.objects import RunSpec
-from dockerlab.engine.observer import listed, seconds_waited
-from dockerlab.errors import SubmissionError
-from dockerlab.model import Limits
+from dockdojo.checks.backend import testinfra_host as infra_host
+from dockdojo.engine.objects import RunSpec
+from dockdojo.engine.observer import listed, seconds_waited
+from dockdojo.errors import SubmissionError
+from dockdojo.model import Limits
 
 pytestmark = pytest.mark.engine
 BUSYBOX, DEBIAN, PYTHON = "busybox:latest", "debian:bookworm-slim", "python:3.11-slim"

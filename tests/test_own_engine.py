@@ -1,4 +1,4 @@
-"""What holds on an engine that dockerlab started."""
+"""What holds on an engine that dockdojo started."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import subprocess
 
 import pytest
 
-from dockerlab.engine import daemon, own_engine
-from dockerlab.engine.build_policy import BuildRules
-from dockerlab.engine.objects import RunSpec
-from dockerlab.errors import BuildFailed
-from dockerlab.model import Limits
+from dockdojo.engine import daemon, own_engine
+from dockdojo.engine.build_policy import BuildRules
+from dockdojo.engine.objects import RunSpec
+from dockdojo.errors import BuildFailed
+from dockdojo.model import Limits
 
 RULES = BuildRules(images=frozenset({"busybox:latest"}))
 
@@ -49,7 +49,7 @@ def test_the_wrapper_of_runc_changes_builds_and_nothing_else(tmp_path):
 
 def test_a_build_reaches_neither_the_host_nor_a_private_network(engine, submission):
     if own_engine.FIREWALL not in daemon.limits_of_builds():
-        pytest.skip("this engine was not started by dockerlab, or has no firewall")
+        pytest.skip("this engine was not started by dockdojo, or has no firewall")
     bridge = engine.api.inspect_network("bridge")["IPAM"]["Config"][0].get("Gateway", "172.17.0.1")
     with socket.create_server(("0.0.0.0", 0)) as server:
         port = server.getsockname()[1]
@@ -60,7 +60,7 @@ def test_a_build_reaches_neither_the_host_nor_a_private_network(engine, submissi
 
 def test_a_build_has_no_net_raw(engine, submission):
     if "no NET_RAW" not in daemon.limits_of_builds():
-        pytest.skip("this engine was not started by dockerlab")
+        pytest.skip("this engine was not started by dockdojo")
     text = f"FROM busybox\nRUN echo {os.urandom(4).hex()}; grep CapBnd /proc/self/status > /caps\nCMD cat /caps\n"
     image = engine.build(submission({"Dockerfile": text}), limits=Limits(), rules=RULES)
     bits = int(engine.run(RunSpec(image=image.id), Limits()).stdout.split()[1], 16)
@@ -72,5 +72,5 @@ def test_the_engine_does_not_work_in_the_folder_that_it_was_started_in(real_engi
     """That folder may go away: each RUN would be told so."""
     pid = daemon.started_by_us()
     if pid is None or not os.path.isdir("/proc/self"):
-        pytest.skip("this engine was not started by dockerlab, or nobody tells where it works")
+        pytest.skip("this engine was not started by dockdojo, or nobody tells where it works")
     assert os.readlink(f"/proc/{pid}/cwd") == "/"

@@ -7,13 +7,13 @@ from random import Random
 
 import pytest
 
-from dockerlab import parsing
-from dockerlab.checks.readme import script_of
-from dockerlab.errors import SubmissionError
-from dockerlab.parsing import Unreadable, parse
+from dockdojo import parsing
+from dockdojo.checks.readme import script_of
+from dockdojo.errors import SubmissionError
+from dockdojo.parsing import Unreadable, parse
 
-FUZZ = int(os.environ.get("DOCKERLAB_FUZZ", "2000"))
-"""Mutated inputs for each parser; DOCKERLAB_FUZZ=20000 tries as many."""
+FUZZ = int(os.environ.get("DOCKDOJO_FUZZ", "2000"))
+"""Mutated inputs for each parser; DOCKDOJO_FUZZ=20000 tries as many."""
 SEEDS = {
     "toml": 'state = "exited"\n# c\n[table]\na.b.c = 1979-05-27T07:32:00Z\nx = ["a", {y = 1e3}]\nz = """long"""\n',
     "yaml": 'services:\n  a: &x {image: "b", count: 1_000}\n  c: *x\n  d: !!set {e, f}\n? [g, h]\n: 2001-12-14t21:59:43.10-05:00\n',

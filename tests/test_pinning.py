@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dockerlab.checks import CheckFailed
-from dockerlab.checks.build_files import BuildFiles
-from dockerlab.checks.pinning import (
+from dockdojo.checks import CheckFailed
+from dockdojo.checks.build_files import BuildFiles
+from dockdojo.checks.pinning import (
     expect_pinned_bases,
     loose_installs,
     loose_packages,
@@ -14,10 +14,10 @@ from dockerlab.checks.pinning import (
     pip_installs,
     uses_lock,
 )
-from dockerlab.checks.pip_lines import installs
-from dockerlab.checks.submission import Submission
-from dockerlab.engine.dockerfile import Dockerfile
-from dockerlab.errors import SubmissionError
+from dockdojo.checks.pip_lines import installs
+from dockdojo.checks.submission import Submission
+from dockdojo.engine.dockerfile import Dockerfile
+from dockdojo.errors import SubmissionError
 
 LINES = {
     "pip install flask==3.1.0 > /tmp/log.txt 2>&1": [("flask==3.1.0",)],

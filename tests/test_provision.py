@@ -6,10 +6,10 @@ import uuid
 
 import pytest
 
-from dockerlab import provision
-from dockerlab.course import open_course
-from dockerlab.errors import OurFault
-from dockerlab.grading import grade
+from dockdojo import provision
+from dockdojo.course import open_course
+from dockdojo.errors import OurFault
+from dockdojo.grading import grade
 
 CATALOG = '[[image]]\nref = "{ref}"\nrecipe = "tiny"\nsummary = "one file"\n'
 GRADER = '''
@@ -23,7 +23,7 @@ def test_builds(image):
 @pytest.fixture
 def absent(engine):
     """A name that no engine and no registry has; what gets it is removed."""
-    ref = f"127.0.0.1:9/dockerlab-test-{uuid.uuid4().hex}:1"
+    ref = f"127.0.0.1:9/dockdojo-test-{uuid.uuid4().hex}:1"
     yield ref
     if engine.has_image(ref):
         engine.api.remove_image(ref, force=True)
@@ -39,7 +39,7 @@ def a_course(make_course, ref):
 
 
 def test_a_lab_gets_the_image_that_it_needs(engine, make_course, absent, monkeypatch):
-    monkeypatch.setenv("DOCKERLAB_PULL", "0")
+    monkeypatch.setenv("DOCKDOJO_PULL", "0")
     course = a_course(make_course, absent)
     assert provision.missing_images(course, course.lab("sample").images) == [absent]
     provision.ready(engine, course, course.lab("sample"), lambda ref, what: None)
@@ -48,7 +48,7 @@ def test_a_lab_gets_the_image_that_it_needs(engine, make_course, absent, monkeyp
 
 
 def test_grading_gets_it_before_the_submission_is_built(real_engine, make_course, submission, absent, monkeypatch):
-    monkeypatch.setenv("DOCKERLAB_PULL", "0")
+    monkeypatch.setenv("DOCKDOJO_PULL", "0")
     course = a_course(make_course, absent)
     report = grade("sample", submission({"Dockerfile": "FROM busybox\n"}), course=course)
     assert [(one.status, one.feedback) for one in report.outcomes] == [("passed", None)]

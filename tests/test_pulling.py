@@ -5,9 +5,9 @@ from __future__ import annotations
 import docker
 import pytest
 
-from dockerlab.engine.images import Images
-from dockerlab.engine.meter import Meter
-from dockerlab.errors import EngineGone, ImageUnavailable
+from dockdojo.engine.images import Images
+from dockdojo.engine.meter import Meter
+from dockdojo.errors import EngineGone, ImageUnavailable
 
 
 class Api:

@@ -6,10 +6,10 @@ from dataclasses import replace
 import jsonschema
 import pytest
 
-from dockerlab.cli.commands import FORMAT_NAMES
-from dockerlab.model import Advice, EngineInfo, Feedback, Outcome, Report, Where
-from dockerlab.reports import FORMATS
-from dockerlab.reports.json import SCHEMA_FILE
+from dockdojo.cli.commands import FORMAT_NAMES
+from dockdojo.model import Advice, EngineInfo, Feedback, Outcome, Report, Where
+from dockdojo.reports import FORMATS
+from dockdojo.reports.json import SCHEMA_FILE
 
 NASTY = "\x1b]0;owned\x07\x1b[31m</script> ::error::x ]]> =cmd|' \x00 \u202e \ud800 " + "x" * 1000
 
@@ -142,6 +142,6 @@ def test_the_same_problem_is_told_once():
     ],
 )
 def test_instructions_are_shown_as_they_were_written(history, plain):
-    from dockerlab.reports.layers import plain_instruction
+    from dockdojo.reports.layers import plain_instruction
 
     assert plain_instruction(history) == plain

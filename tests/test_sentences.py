@@ -10,14 +10,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from dockerlab.checks import CheckFailed
-from dockerlab.checks.first_process import Seen
-from dockerlab.checks.goodbyes import GOODBYE
-from dockerlab.checks.submission import Submission
-from dockerlab.course import open_course
-from dockerlab.engine.objects import Entry, ExitCode, Layer, Process, Program
-from dockerlab.errors import LimitReached, SubmissionError
-from dockerlab.plugin.feedback import judge
+from dockdojo.checks import CheckFailed
+from dockdojo.checks.first_process import Seen
+from dockdojo.checks.goodbyes import GOODBYE
+from dockdojo.checks.submission import Submission
+from dockdojo.course import open_course
+from dockdojo.engine.objects import Entry, ExitCode, Layer, Process, Program
+from dockdojo.errors import LimitReached, SubmissionError
+from dockdojo.plugin.feedback import judge
 
 COURSE = open_course()
 
@@ -311,7 +311,7 @@ def test_a_stopsignal_of_sigkill_is_named_where_nothing_waited(grader):
 @pytest.mark.parametrize("text", ["state = running\n", "state = 3\n", "[a]\nstate = 'x'\n", "stat = 'x'\n"])
 def test_a_mistake_in_the_file_of_answers_has_a_hint_about_that(submission, text):
     """And not the question's own, such as which command to try."""
-    from dockerlab.checks.answers import expect_answer, read_answers
+    from dockdojo.checks.answers import expect_answer, read_answers
 
     sub = Submission(submission({"answers.toml": text}))
     feedback = told(lambda: expect_answer(sub, read_answers(sub, ["state"]), "state", "exited", {}))

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from dockerlab.checks.page_pictures import LOOK_AT_IT, NOT_THERE, READ_THE_LOG, beginning, load
-from dockerlab.engine.objects import ExitCode, Layer
+from dockdojo.checks.page_pictures import LOOK_AT_IT, NOT_THERE, READ_THE_LOG, beginning, load
+from dockdojo.engine.objects import ExitCode, Layer
 from tests.test_sentences import ended, grader, told
 
 __all__ = ["grader"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dockerlab.checks.shell_words import commands_at
+from dockdojo.checks.shell_words import commands_at
 
 
 @pytest.mark.parametrize(

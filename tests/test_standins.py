@@ -4,10 +4,10 @@ import subprocess
 
 import pytest
 
-from dockerlab.engine import standins
-from dockerlab.engine.client import connect
-from dockerlab.engine.objects import RunSpec
-from dockerlab.model import Limits
+from dockdojo.engine import standins
+from dockdojo.engine.client import connect
+from dockdojo.engine.objects import RunSpec
+from dockdojo.model import Limits
 
 LIMITS = Limits(check_seconds=60)
 
@@ -82,7 +82,7 @@ def test_hello_world_greets_and_has_no_shell(engine):
 
 
 def test_a_second_call_gets_nothing_again(course, real_engine):
-    from dockerlab import provision
+    from dockdojo import provision
 
     assert {one.how for one in provision.get_images(course, lambda ref, what: None)} == {"here"}
     with connect() as engine:

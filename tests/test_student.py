@@ -7,11 +7,11 @@ import dataclasses
 import pytest
 from rich.console import Console
 
-from dockerlab import student
-from dockerlab.cli import main, show
-from dockerlab.errors import UsageError
-from dockerlab.model import Feedback, Outcome, Report, Where
-from dockerlab.reports import text
+from dockdojo import student
+from dockdojo.cli import main, show
+from dockdojo.errors import UsageError
+from dockdojo.model import Feedback, Outcome, Report, Where
+from dockdojo.reports import text
 
 LAB = "hello_world"
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import dockerlab
-from dockerlab import texts
-from dockerlab.model import Feedback, Where
+import dockdojo
+from dockdojo import texts
+from dockdojo.model import Feedback, Where
 
 ROOT = Path(__file__).parents[1]
 SIZE = 100_000
@@ -22,17 +22,17 @@ SIZE = 100_000
 MOST_TIMES_A_SCAN = 400
 """Of the processor time of a plain scan of the same text. A pattern that is quadratic in 100 kB takes 10,000 times as long."""
 OWN_TEXTS = {
-    "dockerlab.course",
-    "dockerlab.authoring",
-    "dockerlab.engine.standins",
-    "dockerlab.engine.wheelhouse",
-    "dockerlab.datasets",
+    "dockdojo.course",
+    "dockdojo.authoring",
+    "dockdojo.engine.standins",
+    "dockdojo.engine.wheelhouse",
+    "dockdojo.datasets",
 }
 """Modules whose patterns read the course's files, or the machine's, and nothing of a submission."""
 
 
 def modules():
-    for found in pkgutil.walk_packages(dockerlab.__path__, "dockerlab."):
+    for found in pkgutil.walk_packages(dockdojo.__path__, "dockdojo."):
         # What runs in containers (a recorder, a keeper, an examiner) reads nothing on the host, and may not be importable here.
         if found.name not in OWN_TEXTS and not found.name.endswith(
             ("recorder", "keeper", "examiner", "gpu_hook", "__main__", "_course")

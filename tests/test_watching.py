@@ -1,4 +1,4 @@
-"""`dockerlab check --watch` on a real terminal (a pty), and in a plain pipe."""
+"""`dockdojo check --watch` on a real terminal (a pty), and in a plain pipe."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from dockerlab import student
+from dockdojo import student
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it needs a pty")
 PATIENCE = 120
 LAB = "hello_world"
-COMMAND = str(Path(sys.executable).with_name("dockerlab"))
+COMMAND = str(Path(sys.executable).with_name("dockdojo"))
 
 
 class Terminal:

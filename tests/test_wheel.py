@@ -38,7 +38,7 @@ def test_built_in_two_folders_it_has_the_same_bytes(wheel, tmp_path):
             shutil.copytree(one, copy / name, ignore=shutil.ignore_patterns("__pycache__"), copy_function=shutil.copy)
         else:
             shutil.copy(one, copy / name)
-    for name in ("graders", "src/dockerlab"):
+    for name in ("graders", "src/dockdojo"):
         (copy / name / "__pycache__").mkdir()
         (copy / name / "__pycache__" / "x.cpython-311.pyc").write_bytes(b"compiled on this machine")
     again = built(copy, tmp_path / "again")
@@ -55,10 +55,10 @@ def test_the_wheel_carries_the_course_and_no_answers(wheel, course):
         names = archive.namelist()
         texts = b"\0".join(archive.read(name) for name in names)
     for slug in course.slugs:
-        assert f"dockerlab/_course/labs/{slug}/lab.toml" in names
-        assert f"dockerlab/_course/graders/{slug}.py" in names
-    assert "dockerlab/_course/images/catalog.toml" in names
-    assert "dockerlab/reports/report.schema.json" in names
+        assert f"dockdojo/_course/labs/{slug}/lab.toml" in names
+        assert f"dockdojo/_course/graders/{slug}.py" in names
+    assert "dockdojo/_course/images/catalog.toml" in names
+    assert "dockdojo/reports/report.schema.json" in names
     assert not [name for name in names if "solutions" in name or "variants" in name or name.startswith("tests")]
     for slug in course.slugs:
         for path in (
@@ -74,7 +74,7 @@ def test_an_installed_wheel_starts_and_grades_a_lab_from_another_folder(wheel, t
     venv.create(place, with_pip=False, system_site_packages=False)
     python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     assert ran(sys.executable, "-m", "pip", "--python", python, "install", "-q", wheel).returncode == 0
-    script = python.with_name("dockerlab.exe" if os.name == "nt" else "dockerlab")
+    script = python.with_name("dockdojo.exe" if os.name == "nt" else "dockdojo")
     listed = ran(script, "list", cwd=tmp_path)
     assert "hello_world" in listed.stdout
     assert ran(script, "start", "hello_world", cwd=tmp_path).returncode == 0

@@ -14,8 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
-from dockerlab.course import open_course
-from dockerlab.grading import grade
+from dockdojo.course import open_course
+from dockdojo.grading import grade
 
 COURSE = open_course()
 AT_ONCE = 1 + (os.cpu_count() or 2)  # what waits leaves a processor to another

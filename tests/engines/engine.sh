@@ -10,7 +10,7 @@
 set -euo pipefail
 verb=$1 suite=$2
 case $suite in trixie) subnet=10.236.0 ;; sid) subnet=10.238.0 ;; *) echo "no such suite: $suite" >&2; exit 2 ;; esac
-space=dockerlab-$suite link=dl-$suite
+space=dockdojo-$suite link=dl-$suite
 rules() { # -A or -D: its packets reach the outside, and come back
   iptables -t nat "$1" POSTROUTING -s "$subnet.0/24" ! -o "$link" -j MASQUERADE
   for way in -i -o; do iptables "${1/A/I}" FORWARD "$way" "$link" -j ACCEPT; done

@@ -11,11 +11,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
-from dockerlab.course import open_course
-from dockerlab.doctor import run_variant
-from dockerlab.engine.client import connect
-from dockerlab.errors import DockerlabError
-from dockerlab.grading import grade
+from dockdojo.course import open_course
+from dockdojo.doctor import run_variant
+from dockdojo.engine.client import connect
+from dockdojo.errors import DockdojoError
+from dockdojo.grading import grade
 
 AT_ONCE = 3
 COURSE = open_course()
@@ -29,7 +29,7 @@ def marked(name: str) -> dict[str, str]:
             found = run_variant(COURSE, next(one for one in COURSE.variants(lab) if one.name == variant))
             return {} if found.ok else {variant: found.detail}
         report = grade(lab, COURSE.solution(lab), course=COURSE)
-    except DockerlabError as error:
+    except DockdojoError as error:
         return {"": f"{error} {error.hint}"}
     return {
         one.check: f"{one.status}: {one.feedback.observed} {one.feedback.why}" if one.feedback else one.status

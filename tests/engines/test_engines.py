@@ -1,6 +1,6 @@
 """The same marks on newer engines: started beside this machine's own where root and Debian's package suites allow it.
 
-The test line takes the two rows that differ most from the machine's own engine, within minutes. `DOCKERLAB_ENGINES=all` grades
+The test line takes the two rows that differ most from the machine's own engine, within minutes. `DOCKDOJO_ENGINES=all` grades
 everything on every one, and `none` leaves them out.
 """
 
@@ -18,16 +18,16 @@ from pathlib import Path
 
 import pytest
 
-from dockerlab import mirror
-from dockerlab.course import open_course
-from dockerlab.engine.client import connect
-from dockerlab.engine.daemon import apt_install, state_folder
-from dockerlab.engine.standins import MIRROR_RECORD
-from dockerlab.errors import CannotInstall
+from dockdojo import mirror
+from dockdojo.course import open_course
+from dockdojo.engine.client import connect
+from dockdojo.engine.daemon import apt_install, state_folder
+from dockdojo.engine.standins import MIRROR_RECORD
+from dockdojo.errors import CannotInstall
 
 HERE = Path(__file__).parent
 COURSE = open_course()
-ASKED = os.environ.get("DOCKERLAB_ENGINES", "some")
+ASKED = os.environ.get("DOCKDOJO_ENGINES", "some")
 ALL = ASKED == "all"
 TOOLS = {
     "mmdebstrap": "mmdebstrap", "ip": "iproute2", "iptables": "iptables", "nsenter": "util-linux", "unshare": "util-linux",
@@ -90,7 +90,7 @@ ROWS = (
 def home() -> Iterator[Path]:
     """Where the engines lie; gone at the end."""
     if ASKED == "none":
-        pytest.skip("newer engines are left out: DOCKERLAB_ENGINES is `none`")
+        pytest.skip("newer engines are left out: DOCKDOJO_ENGINES is `none`")
     if sys.platform != "linux" or os.geteuid() != 0 or not Path("/etc/debian_version").exists():
         pytest.skip("newer engines are started beside the machine's own as root on Debian only")
     if missing := {package for program, package in TOOLS.items() if not shutil.which(program)}:
@@ -98,7 +98,7 @@ def home() -> Iterator[Path]:
             apt_install(tuple(sorted(missing)), print)
         except CannotInstall as error:
             pytest.skip(f"a newer engine cannot be started without {', '.join(sorted(missing))}: {error}")
-    folder = Path(tempfile.mkdtemp(prefix="dockerlab-engines-", dir="/var/tmp"))  # not /tmp, which may be in memory
+    folder = Path(tempfile.mkdtemp(prefix="dockdojo-engines-", dir="/var/tmp"))  # not /tmp, which may be in memory
     yield folder
     for engine in folder.iterdir():
         subprocess.run(["bash", HERE / "engine.sh", "down", engine.name, engine], check=True)
@@ -124,12 +124,12 @@ class Started:
 
     @property
     def state(self) -> Path:
-        """What dockerlab keeps of it."""
+        """What dockdojo keeps of it."""
         return self.folder / "state"
 
     def environment(self, host: str = "") -> dict[str, str]:
         """What a user's shell would have who works with this engine."""
-        found = os.environ | {"DOCKER_HOST": host or self.url, "DOCKERLAB_STATE": str(self.state)}
+        found = os.environ | {"DOCKER_HOST": host or self.url, "DOCKDOJO_STATE": str(self.state)}
         if not self.row.old_cli:
             found |= {"PATH": f"{self.folder}/bin:{found['PATH']}", "DOCKER_CONFIG": f"{self.folder}/config"}
         return found
@@ -162,7 +162,7 @@ def share_wheels(started: Started) -> None:
         shutil.copytree(mirror.folder(), started.state / mirror.folder().name)
         if (record := state_folder() / MIRROR_RECORD).exists():
             shutil.copy(record, started.state)
-    command = [sys.executable, "-m", "dockerlab", "mirror", "up"]
+    command = [sys.executable, "-m", "dockdojo", "mirror", "up"]
     done = subprocess.run(command, env=started.environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

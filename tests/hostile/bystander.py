@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import ClassVar
 
-from dockerlab.engine.builder import the_builder
+from dockdojo.engine.builder import the_builder
 
 SECONDS = 60
 DOCKERFILE = """FROM busybox:latest
@@ -66,8 +66,8 @@ class Bystander:
         # As if another grading had made it, which goes on: so it bears that run's label, and nobody may take it for his own.
         self.run = f"999999999-{secrets.token_hex(4)}"
         _must(
-            "run", "-d", "--name", self.name, "--network", self.name, "-v", f"{self.name}:/data", "--label", f"dockerlab.run={self.run}",
-            "--label", f"dockerlab.owner=elsewhere:1:{self.name}", self.image, "sh", "-c", "cp /secret /data/; exec sleep 3600",
+            "run", "-d", "--name", self.name, "--network", self.name, "-v", f"{self.name}:/data", "--label", f"dockdojo.run={self.run}",
+            "--label", f"dockdojo.owner=elsewhere:1:{self.name}", self.image, "sh", "-c", "cp /secret /data/; exec sleep 3600",
         )  # fmt: skip
 
     def missing(self) -> list[str]:

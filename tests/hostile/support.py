@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dockerlab.course import open_course
-from dockerlab.engine.client import connect
+from dockdojo.course import open_course
+from dockdojo.engine.client import connect
 from tests.hostile import submissions as cases
 from tests.hostile.bystander import Bystander, docker
 
@@ -82,7 +82,7 @@ def work(name: str) -> Graded:
 
 def _grade(course: Path, lab: str, folder: Path, place: Path) -> tuple[subprocess.Popen[str], str]:
     (place / "tmp").mkdir()
-    command = [sys.executable, "-m", "dockerlab", "--course", str(course), "grade", lab, str(folder)]
+    command = [sys.executable, "-m", "dockdojo", "--course", str(course), "grade", lab, str(folder)]
     process = subprocess.Popen(
         [*command, "--format", "json", "-o", str(place / "report.json")],
         env=os.environ | {"TMPDIR": str(place / "tmp")} | _logins(place),
@@ -135,12 +135,12 @@ def _objects(pid: int, token: str) -> Iterator[str]:
         ("container", ("ps", "-a")), ("image", ("images", "-a")), ("network", ("network", "ls")), ("volume", ("volume", "ls")),
     ):  # fmt: skip
         name = "{{.Name}}" if kind in ("network", "volume") else "{{.ID}}"
-        listed = docker(*words, "--filter", "label=dockerlab.run", "--format", name).stdout.split()
+        listed = docker(*words, "--filter", "label=dockdojo.run", "--format", name).stdout.split()
         inspected = docker("inspect", "--format", "{{json .}}", "--type", kind, *listed).stdout if listed else ""
         for line in filter(str.strip, inspected.splitlines()):  # what is gone meanwhile leaves an empty line
             raw = json.loads(line)
             labels = raw.get("Labels") or (raw.get("Config") or {}).get("Labels") or {}
-            if str(labels.get("dockerlab.run")).startswith(f"{pid}-"):
+            if str(labels.get("dockdojo.run")).startswith(f"{pid}-"):
                 yield f"a {kind} of the run"
         if kind in ("container", "image"):
             marked = docker(*words, "-q", "--filter", f"label=hostile.case={token}").stdout.split()

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dockerlab.reports import FORMATS
-from dockerlab.reports.json import parse
+from dockdojo.reports import FORMATS
+from dockdojo.reports.json import parse
 from tests.hostile import submissions as cases
 from tests.hostile.support import busy_share, cache_in_use, work
 from tests.unusual import SideBySide
@@ -96,7 +96,7 @@ def others_grade() -> bool:
     """Whether some grading's child runs on this machine."""
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if b"dockerlab.plugin.child" in (folder / "cmdline").read_bytes():
+            if b"dockdojo.plugin.child" in (folder / "cmdline").read_bytes():
                 return True
     return False
 

@@ -1,4 +1,4 @@
-"""What dockerlab costs, measured side by side in one run; figures are ratios and seconds of this machine.
+"""What dockdojo costs, measured side by side in one run; figures are ratios and seconds of this machine.
 
     python tests/tools/benchmark.py [--runs N] [--beside PYTHON] [LAB ...]
 
@@ -23,9 +23,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from dockerlab.course import open_course
-from dockerlab.engine.builder import the_builder
-from dockerlab.grading import grade
+from dockdojo.course import open_course
+from dockdojo.engine.builder import the_builder
+from dockdojo.grading import grade
 
 RUNS = 5
 STARTS = 10
@@ -62,14 +62,14 @@ def overhead(python: str, slug: str) -> float:
     """Seconds of one grading of a lab's solution in which nothing waited for the engine, as that interpreter's toolkit measures them."""
     with tempfile.TemporaryDirectory() as scratch:
         root = subprocess.run(
-            [python, "-c", "from dockerlab.course import open_course; print(open_course().root)"],
+            [python, "-c", "from dockdojo.course import open_course; print(open_course().root)"],
             cwd=scratch, capture_output=True, text=True, check=True,
         ).stdout.strip()  # fmt: skip
         report = Path(scratch, "report.json")
         grading = [
             python,
             "-m",
-            "dockerlab",
+            "dockdojo",
             "grade",
             slug,
             f"{root}/solutions/{slug}",
@@ -116,9 +116,9 @@ def measure(slugs: list[str], runs: int) -> None:
     """Prints what the start and each lab's grading cost, beside the same checks done by hand."""
     course = open_course()
     bare = median_start(sys.executable, "-c", "pass")
-    helped = median_start(str(Path(sys.executable).with_name("dockerlab")), "--help")
+    helped = median_start(str(Path(sys.executable).with_name("dockdojo")), "--help")
     print(
-        f"dockerlab --help  {helped:.3f} s, median of {STARTS} ({helped / bare:.1f} times `python -c pass`, {bare:.3f} s)\n"
+        f"dockdojo --help  {helped:.3f} s, median of {STARTS} ({helped / bare:.1f} times `python -c pass`, {bare:.3f} s)\n"
     )
     print(
         f"{'lab':<18}{'wall':>8}{'engine':>8}{'overhead':>10}{'containers':>12}{'builds':>8}{'by hand':>10}{'ratio':>8}"

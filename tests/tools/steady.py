@@ -9,8 +9,8 @@ import argparse
 import sys
 import time
 
-from dockerlab.course import open_course
-from dockerlab.grading import grade
+from dockdojo.course import open_course
+from dockdojo.grading import grade
 
 
 def main() -> int:

@@ -18,10 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dockerlab.course import Course, open_course
-from dockerlab.engine.dockerfile import Dockerfile
-from dockerlab.grading import grade
-from dockerlab.model import Lab, Limits
+from dockdojo.course import Course, open_course
+from dockdojo.engine.dockerfile import Dockerfile
+from dockdojo.grading import grade
+from dockdojo.model import Lab, Limits
 
 CLEAN_UP_SECONDS = 30
 """Beyond the deadline, for ending and cleaning up: the goal."""

@@ -1,7 +1,7 @@
 """An image, a run that ends, and a container that stays."""
 
-from dockerlab import check
-from dockerlab.checks import backend
+from dockdojo import check
+from dockdojo.checks import backend
 
 
 @check(points=10)

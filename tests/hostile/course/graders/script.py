@@ -1,7 +1,7 @@
 """What a README tells people to type, recorded where no engine is."""
 
-from dockerlab import check
-from dockerlab.checks.readme import script_of
+from dockdojo import check
+from dockdojo.checks.readme import script_of
 
 
 @check(points=100)

@@ -1,12 +1,12 @@
 """Everything that is read of a submission: each check is one reader."""
 
-from dockerlab import check, fail
-from dockerlab.checks.answers import expect_answer, read_answers
-from dockerlab.checks.compose import gpu_reservations
-from dockerlab.checks.formatting import expect_black
-from dockerlab.checks.metrics import accuracies, epochs, losses
-from dockerlab.checks.pinning import loose_bases, loose_requirements
-from dockerlab.checks.readme import script_of
+from dockdojo import check, fail
+from dockdojo.checks.answers import expect_answer, read_answers
+from dockdojo.checks.compose import gpu_reservations
+from dockdojo.checks.formatting import expect_black
+from dockdojo.checks.metrics import accuracies, epochs, losses
+from dockdojo.checks.pinning import loose_bases, loose_requirements
+from dockdojo.checks.readme import script_of
 
 
 @check(points=20)

@@ -1,0 +1,236 @@
+"""What a build runs and reads of a submission: its RUNs, scripts that they start, and files under the names that they have there.
+
+Nothing of it is run. What is told is bounded: so many files, so deep.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from dockdojo.checks.shell_commands import MAX_SCRIPT, SHELL, assignments, script_of, simple_commands
+from dockdojo.checks.submission import Submission
+from dockdojo.engine.dockerfile import Dockerfile, Instruction
+from dockdojo.errors import SubmissionError
+
+MAX_SCRIPTS = 20
+"""Scripts of a submission that are read, whoever starts them."""
+MAX_RUNS = 400
+"""Of a Dockerfile that are read: an image has at most 127 layers."""
+MAX_WORDS = 20
+"""Words of one variable that are looked at."""
+SOURCED = (".", "source")
+WITH_VALUE = re.compile(r"[-+]\w*[oO]|--(?:rcfile|init-file)")
+"""Options of a shell that are followed by a word of theirs."""
+FOR_SHELL = re.compile(r"(?!#!)|#![^\n]*\b(?:ba|da|a|z|k)?sh\b")
+"""How a file begins that a shell reads."""
+RECIPE = re.compile(r"(?m)^\t[@+-]*")
+"""What stands before a command in a Makefile."""
+PYTHON_FILE = ".py"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as a build sees it."""
+
+    text: str
+    name: str
+    """Where it is among the submission's files: the Dockerfile, for a here-document."""
+    line: int = 1
+    """Where its first line is in that file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What a RUN runs, itself or by a script that it starts."""
+
+    text: str | list[str]
+    """A shell's script, or the words of one command."""
+    file: str
+    line: int
+    """Of the RUN; 0 in a script's file."""
+    run: Instruction
+
+
+class BuildFiles:
+    """The files of a submission by the names that they have in a build."""
+
+    def __init__(self, submission: Submission, dockerfile: Dockerfile) -> None:
+        self._submission = submission
+        self._places = _by_name(submission)
+        self._found: dict[str, File | None] = {}
+        self._written: dict[str, File] = {}
+        self._renamed: dict[str, str] = {}
+        for one in dockerfile.with_triggers():
+            if one.name in ("COPY", "ADD") and len(one.args) > 1 and not any(f.startswith("--from") for f in one.flags):
+                self._note_copy(dockerfile, one)
+            for flag in one.flags if one.name == "RUN" else ():
+                self._note_mount(flag)
+
+    def _note_copy(self, dockerfile: Dockerfile, one: Instruction) -> None:
+        *sources, target = (dockerfile.filled_where_known(word, one) if "$" in word else word for word in one.args)
+        here = [source for source in sources if source.startswith("<<")]
+        for source, text in zip(here, one.heredocs, strict=False):
+            name = source.lstrip("<-").strip("\"'") if target.endswith("/") else posixpath.basename(target)
+            self._written[name] = File(text, dockerfile.name, one.line + 1)
+        if len(sources) == 1 and not here and not target.endswith(("/", ".")):
+            self._rename(sources[0], target)
+
+    def _note_mount(self, flag: str) -> None:
+        options = dict(part.partition("=")[::2] for part in flag.removeprefix("--mount=").split(","))
+        source = options.get("source") or options.get("src") or ""
+        target = options.get("target") or options.get("dst") or options.get("destination") or ""
+        if flag.startswith("--mount=") and "from" not in options and source and target:
+            self._rename(source, target)
+
+    def _rename(self, source: str, target: str) -> None:
+        if posixpath.basename(source) != posixpath.basename(target) and self._submission.has(
+            posixpath.normpath(source).lstrip("/")
+        ):
+            self._renamed[posixpath.basename(target)] = source
+
+    def find(self, name: str) -> File | None:
+        """The file that a command in the build means by that name; None where it is none of the submission's.
+
+        Raises SubmissionError where it is no text.
+        """
+        base = posixpath.basename(name)
+        if base in self._written:
+            return self._written[base]
+        name = self._renamed.get(base, name)
+        if posixpath.basename(name) not in self._places:
+            return None
+        if name not in self._found:
+            place = place_of(self._submission, name)
+            self._found[name] = File(self._submission.read(place), place) if place else None
+        return self._found[name]
+
+    def find_script(self, name: str) -> File | None:
+        """The same, for a text that may be a program of any kind: None where it is no text."""
+        try:
+            return self.find(name)
+        except SubmissionError:
+            return None
+
+
+def _by_name(submission: Submission) -> frozenset[str]:
+    """The names of the submission's files, without their folders."""
+    return frozenset(path.name for path in submission.path.rglob("*"))
+
+
+def place_of(submission: Submission, name: str) -> str:
+    """Where in the submission a file is that a command in the image reads; empty where it is not among its files.
+
+    It may have been copied to another folder, and may lie in one: then its name tells.
+    """
+    base = posixpath.basename(name)
+    for place in (posixpath.normpath(name).lstrip("/"), base):
+        if place and submission.has(place):
+            return place
+    if not base or any(letter in base for letter in "*?[$"):
+        return ""
+    found = (path.relative_to(submission.path).as_posix() for path in sorted(submission.path.glob(f"**/{base}")))
+    return next((place for place in found if submission.has(place)), "")
+
+
+def scripts(dockerfile: Dockerfile, files: BuildFiles | None = None) -> Iterator[Script]:
+    """What each RUN runs, also one that an ONBUILD keeps for later; with `files`, also each script that it starts.
+
+    What ARG and ENV set is filled in.
+    """
+    read = set[tuple[str, int]]()
+    runs = (one for one in dockerfile.with_triggers() if one.name == "RUN")
+    for one in islice(runs, MAX_RUNS):
+        raw = script_of(one)
+        text = dockerfile.filled_where_known(raw, one) if isinstance(raw, str) else list(raw)
+        waiting = [Script(text, dockerfile.name, one.line, one)]
+        while waiting:
+            script = waiting.pop(0)
+            yield script
+            for started in _started(script, files) if files else ():
+                key = (started.name, started.line)
+                if key not in read and len(read) < MAX_SCRIPTS:
+                    read.add(key)
+                    text = dockerfile.filled_where_known(started.text[:MAX_SCRIPT], one)
+                    waiting.append(Script(text, started.name, 0, one))
+
+
+def _started(script: Script, files: BuildFiles) -> Iterator[File]:
+    """The scripts of the submission that a shell reads when this one runs."""
+    for words in simple_commands(script.text):
+        name = posixpath.basename(words[0])
+        if name == "make":
+            if found := files.find_script("Makefile"):
+                yield File(recipes(found.text[:MAX_SCRIPT], words[1:]), found.name, found.line)
+        elif SHELL.fullmatch(name):
+            if found := files.find_script(read_by_shell(words)):
+                yield found
+        elif words[0] in SOURCED:
+            if found := files.find_script(words[1] if len(words) > 1 else ""):
+                yield found
+        elif (found := files.find_script(words[0])) and FOR_SHELL.match(found.text[:MAX_SCRIPT]):
+            yield found
+
+
+def recipes(makefile: str, words: Iterable[str]) -> str:
+    """The commands of a Makefile that `make WORDS` carries out, one a line, as it has them; other lines are empty.
+
+    Of the targets that are named, else the first, and of what these need. All commands, where a target is not found: it may
+    come from a pattern, a variable or another file.
+    """
+    needs: dict[str, list[str]] = {}
+    lines: list[tuple[list[str], str]] = []
+    targets: list[str] = []
+    for line in makefile.split("\n"):
+        before, colon, after = line.partition("#")[0].partition(":")
+        if colon and before.strip() and "=" not in before and not after.startswith("=") and not line.startswith("\t"):
+            targets = before.split()
+            for target in targets:
+                needs.setdefault(target, []).extend(after.lstrip(":").partition(";")[0].split())
+        lines.append((targets, RECIPE.sub("", line) if line.startswith("\t") else ""))
+    first = [target for target in needs if not target.startswith(".")][:1]
+    waiting = [word for word in words if not word.startswith("-") and "=" not in word] or first
+    if any(word not in needs for word in waiting) or "include" in makefile:
+        return RECIPE.sub("", makefile)
+    made = set[str]()
+    while waiting:
+        target = waiting.pop()
+        if target not in made:
+            made.add(target)
+            waiting += needs.get(target, [])
+    return "\n".join(text if made.intersection(of) else "" for of, text in lines)
+
+
+def read_by_shell(words: list[str]) -> str:
+    """The file that a shell is told to read: `sh -e install.sh`; empty where it is told none."""
+    rest = iter(words[1:])
+    for word in rest:
+        if word == "--":
+            return next(rest, "")
+        if not word.startswith(("-", "+")):
+            return word
+        if WITH_VALUE.fullmatch(word):
+            next(rest, "")
+    return ""
+
+
+def mentioned(script: Script, files: BuildFiles, name: str) -> bool:
+    """Whether a Python program of the submission that the script starts speaks of a file of that name."""
+    return any(
+        name in found.text
+        for words in simple_commands(script.text)
+        for word in words
+        if word.endswith(PYTHON_FILE) and (found := files.find_script(word))
+    )
+
+
+def variables(dockerfile: Dockerfile, script: Script, names: Iterable[str]) -> dict[str, list[str]]:
+    """The words of variables as the commands of a script see them: from an ENV or ARG before it, or set in the script itself."""
+    found: dict[str, list[str]] = {name: dockerfile.filled(f"${name}", script.run).split() for name in names}
+    for name, value in assignments(script.text):
+        if name in found:
+            found[name] = [*found[name], *value.split()][-MAX_WORDS:]
+    return found

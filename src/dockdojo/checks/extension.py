@@ -1,0 +1,100 @@
+"""A C extension that is known again: built from a source of one grading alone, and called in a clean image of the course."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from dockdojo.engine.objects import Image
+from dockdojo.errors import CourseError
+
+DOC = "Sums numbers, quickly."
+"""In the source that is given: the extension's own description, which becomes part of the compiled file."""
+BEGINS, ADDS = "long long sum = 0;", "sum += value;"
+"""Statements of that source: before the numbers, and for each of them."""
+CLEAN = "python:3.11-slim"
+"""The image in which the extension is called; a lab that has one names it in its lab.toml."""
+ELF = b"\x7fELF"
+MODULE = "fastsum"
+LARGEST = 10**14
+"""Numbers that are drawn are below it, so that sums of them fit into 64 bits."""
+CALL = """import importlib.machinery, importlib.util, json, sys
+path = "/tmp/" + sys.argv[1] + ".so"
+with open(path, "wb") as file:
+    file.write(sys.stdin.buffer.read())
+loader = importlib.machinery.ExtensionFileLoader(sys.argv[1], path)
+module = importlib.util.module_from_spec(importlib.util.spec_from_loader(sys.argv[1], loader))
+loader.exec_module(module)
+print(json.dumps([module.total(numbers) for numbers in json.loads(sys.argv[2])]))
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A source of one grading."""
+
+    text: str
+    mark: bytes
+    """What the compiled file holds, and the source."""
+    comment: bytes
+    """What the source alone holds."""
+    trigger: int
+    """The number for which it adds something."""
+    extra: int
+    """What it adds then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What was found of the extension, and how it did."""
+
+    files: tuple[str, ...]
+    """Compiled files that hold the mark."""
+    problem: str
+    """What was wrong with it in a clean image; empty where nothing was."""
+
+
+def marked_source(given: str, rng: random.Random) -> Source:
+    """The given source with a mark in it, and with one number that it treats as no honest sum would.
+
+    Unit tests do not meet that number, so they pass. Raises CourseError where the given source is another one.
+    """
+    if any(given.count(part) != 1 for part in (DOC, BEGINS, ADDS)):
+        raise CourseError("The source of the extension is not the one that its grader knows.")
+    mark = f"mark-{rng.getrandbits(96):024x}"
+    trigger, extra = rng.randint(LARGEST // 2, LARGEST), rng.randint(1, 10**6)
+    text = given.replace(DOC, mark).replace(
+        ADDS, f"{ADDS}\n        if (value == {trigger}LL)\n            sum += {extra};"
+    )
+    comment = f"source-{rng.getrandbits(96):024x}"
+    return Source(
+        text=f"/* {comment} */\n{text}", mark=mark.encode(), comment=comment.encode(), trigger=trigger, extra=extra
+    )
+
+
+def call(bench: Any, image: Image, paths: list[str], source: Source, numbers: list[int]) -> Built:
+    """Looks at the files at `paths` in the image, and calls the extension among them where nothing of the submission is.
+
+    Where the image's Python is another one than the course's, a clean image of it is not at hand: then it is not called.
+    """
+    bare = bench.still(image)
+    files = {path: bare.read(path) for path in dict.fromkeys(paths) if bare.members(path)}
+    compiled = {path: data for path, data in files.items() if data.startswith(ELF)}
+    if not compiled:
+        return Built(files=(), problem="")
+    base = bench.base(image)
+    if base is None or base.layers != bench.engine.image(CLEAN).layers:
+        return Built(files=tuple(compiled), problem="")
+    wanted = [sum(numbers), sum(numbers) + source.trigger + source.extra]
+    asked = json.dumps([numbers, [*numbers, source.trigger]])
+    problem = ""
+    for data in compiled.values():  # a copy that was left in the image is as good as the one that is imported
+        done = bench.run("-I", "-c", CALL, MODULE, asked, image=CLEAN, entrypoint=("python",), stdin=data)
+        if done.exit_code == 0 and done.stdout.strip() == json.dumps(wanted):
+            return Built(files=tuple(compiled), problem="")
+        problem = (
+            problem or (done.stderr.strip().splitlines() or [done.stdout.strip() or str(done.exit_code)])[-1][:200]
+        )
+    return Built(files=tuple(compiled), problem=problem)

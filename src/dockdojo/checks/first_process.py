@@ -1,0 +1,183 @@
+"""Who is process 1: the program, a shell before it, or another parent. Files and parents tell, not what it calls itself."""
+
+from __future__ import annotations
+
+import os.path
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dockdojo.checks.shell_words import commands_at
+from dockdojo.engine.container import Container
+from dockdojo.engine.objects import Process, Program
+from dockdojo.errors import LimitReached
+
+SHELLS = {"sh", "dash", "bash", "ash", "busybox", "zsh", "ksh", "ksh93", "mksh", "yash"}
+PAUSES = ("sleep", "cat", "tail")
+"""What a script that is itself the program waits with."""
+OF_SHELLS = (b"OPTIND\0", b"PPID", b"IFS", b"PS2", b"PS4")
+"""Variables that a shell knows (POSIX, sh): the file of each shell holds these names, and that of no other program does."""
+BUSYBOX = "busybox"
+OF_BUSYBOX = b"BusyBox v"
+"""Its shell is one of many programs in its file."""
+MOST_PROCESSES = 30
+"""Processes whose scripts are read."""
+MOST_LINKS = 4
+
+
+def base_of(path: str) -> str:
+    """The last name of a path."""
+    return os.path.basename(path)
+
+
+def shown(process: Process) -> str:
+    """The words of the process, cut."""
+    return " ".join(process.argv)[:160]
+
+
+def says_shell(process: Process) -> bool:
+    """Whether the process calls itself a shell that was given its commands as a text: `sh -c ...`, `bash -o pipefail -ec ...`."""
+    return base_of(process.argv[0]) in SHELLS and commands_at(process.argv) > 0
+
+
+def below_first(processes: Sequence[Process]) -> list[Process]:
+    """The descendants of process 1, without what came in from outside, such as a health check."""
+    known = {1}
+    for _ in processes:
+        known |= {one.pid for one in processes if one.ppid in known}
+    return [one for one in processes if one.pid in known - {1}]
+
+
+def is_shell(data: bytes) -> bool:
+    """Whether the bytes are those of a shell's program."""
+    return all(name in data for name in OF_SHELLS)
+
+
+def _script(process: Process) -> str:
+    """The file that an interpreter was given: `perl -w /usr/local/bin/greeter`."""
+    return next((word for word in process.argv[1:] if not word.startswith("-")), "")
+
+
+def who_run(container: Container, processes: Sequence[Process], name: str, data: bytes, folder: str) -> frozenset[int]:
+    """The processes, by number, that run the file of that name: by its name, by the same bytes under another, or as a text.
+
+    `folder` is the image's working folder, from which relative paths go.
+    """
+    known: dict[str, bool] = {}
+
+    def is_copy(path: str) -> bool:
+        if path not in known:
+            known[path] = bool(data) and _read(container, path) == data
+        return known[path]
+
+    text = data.decode("utf-8", "replace").strip()
+    found = set()
+    for one in processes[:MOST_PROCESSES]:
+        words = [word for word in (one.argv[0], "" if says_shell(one) else _script(one)) if word]
+        if (
+            name in map(base_of, words)
+            or (text and text in (word.strip() for word in one.argv))
+            or any(is_copy(posixpath.join(folder or "/", word)) for word in words if len(word) < 1_000)
+        ):
+            found.add(one.pid)
+    return frozenset(found)
+
+
+def _read(container: Container, path: str) -> bytes:
+    """The bytes of a regular file, over links; none where there is no such file, or a large one."""
+    for _ in range(MOST_LINKS):
+        try:
+            members = container.members(path, most=1)
+        except LimitReached:
+            return b""
+        if not members:
+            return b""
+        info, data = members[0]
+        if not info.issym():
+            return data if info.isreg() else b""
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(path), info.linkname))
+    return b""
+
+
+def shell_named(container: Container, program: Program, of_base: dict[str, str]) -> str:
+    """The name of the shell that the process runs; empty where its program is none.
+
+    `of_base` has the shells that the base image brought, by the digests of their files; another is known by what is in it.
+    """
+    if program.sha256 in of_base:
+        return of_base[program.sha256]
+    data = _read(container, program.path)
+    if not is_shell(data):
+        return ""
+    return BUSYBOX if OF_BUSYBOX in data else base_of(program.path) or "a shell"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What was to be seen in a running container."""
+
+    first: Process
+    program: Program
+    shell: str
+    """The shell that process 1 is, by its file; empty where it is none."""
+    processes: Sequence[Process]
+    name: str
+    """Of the lab's program."""
+    running: frozenset[int]
+    """The processes that run it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What stands before the program: what was observed, why that is, and what to try."""
+
+    observed: str
+    why: str
+    hint: str = ""
+
+
+def what_stands_before(seen: Seen) -> Before | None:
+    """Why process 1 is not the program; None where it is. Its file tells what it is, whatever it calls itself."""
+    first, calls_itself = seen.first, base_of(seen.first.argv[0])
+    names = {calls_itself, *(map(base_of, first.argv[1:2]) if seen.shell == BUSYBOX else ())}
+    is_by_name = not names.isdisjoint(SHELLS)
+    below = below_first(seen.processes)
+    # A program that starts itself again is process 1 all the same.
+    is_first = first.pid in seen.running and not (seen.shell or is_by_name)
+    child = None if is_first else next((one for one in below if one.pid in seen.running), None)
+    if says_shell(first):
+        return Before(
+            f"process 1 is `{shown(first)}`", "A shell stands before the program: it was given a text of commands."
+        )
+    if child and (seen.shell or is_by_name):
+        return Before(
+            f"process 1 is `{shown(first)}`, a shell, and {_called(child, seen.name)} is its child",
+            "The shell started the program, and waits for its end.",
+            "Where a shell starts the program as its last deed, `exec` before it makes the shell step aside.",
+        )
+    if child:
+        return Before(
+            f"process 1 is `{shown(first)}`, and {_called(child, seen.name)} is its child",
+            f"`{calls_itself[:60]}` started the program, and stays before it.",
+            f"Whoever starts {seen.name} as a child stays process 1. What runs {seen.name} without such a parent?",
+        )
+    if not seen.shell or (seen.shell == BUSYBOX and not is_by_name):  # its other programs are in that file, too
+        return None
+    if not is_by_name:
+        return Before(
+            f"process 1 calls itself `{shown(first)}`, and is a shell: the file is {seen.program.path}",
+            "A shell under another name is a shell all the same.",
+            "Which program is to hear the signal? Start that one.",
+        )
+    if waited_for := [one for one in below if base_of(one.argv[0]) not in PAUSES]:
+        return Before(
+            f"process 1 is `{shown(first)}`, a shell, and `{shown(waited_for[0])}` is its child",
+            "The shell started the program, and waits for its end.",
+            "Where a shell starts the program as its last deed, `exec` before it makes the shell step aside.",
+        )
+    return None
+
+
+def _called(process: Process, name: str) -> str:
+    """The child by the program's name, and by its own words where they have another."""
+    return name if any(base_of(word) == name for word in process.argv) else f"`{shown(process)}`, the {name},"

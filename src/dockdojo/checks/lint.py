@@ -1,0 +1,76 @@
+"""hadolint as free advice: it never costs points. The submission's own settings and pragmas are not honoured."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from dockdojo.engine.dockerfile import LARGEST
+from dockdojo.model import Advice
+
+SECONDS = 10
+MOST = 20
+"""Pieces of advice for one submission: more is not read."""
+
+
+class _Finding(msgspec.Struct):
+    line: int
+    code: str
+    message: str
+    level: str
+
+
+def hadolint() -> str | None:
+    """The program, from its wheel beside this interpreter, else from PATH."""
+    beside = Path(sys.executable).parent
+    return shutil.which("hadolint", path=str(beside)) or shutil.which("hadolint")
+
+
+def advise(folder: Path, scratch: Path) -> tuple[Advice, ...]:
+    """What hadolint says about the folder's Dockerfiles; nothing where it is not installed or has nothing to say.
+
+    `scratch` is a folder for its temporary files.
+    """
+    program = hadolint()
+    if program is None:
+        return ()
+    found: list[Advice] = []
+    for path in sorted(folder.glob("*ockerfile*")):
+        if path.is_file() and not path.is_symlink() and path.stat().st_size <= LARGEST and _is_dockerfile(path.name):
+            found += [
+                Advice(file=path.name, line=one.line, code=one.code, level=one.level, text=one.message)
+                for one in _lint(program, path.read_bytes(), scratch)
+            ]
+    return tuple(found[:MOST])
+
+
+def _is_dockerfile(name: str) -> bool:
+    return name == "Dockerfile" or name.endswith(".Dockerfile") or name.startswith("Dockerfile.")
+
+
+def _lint(program: str, text: bytes, scratch: Path) -> list[_Finding]:
+    """The Dockerfile goes in over stdin, from an empty folder, so that no settings are found beside it."""
+    with tempfile.TemporaryDirectory(dir=scratch) as empty:
+        settings = Path(empty, "hadolint.yaml")
+        settings.write_text("{}\n")
+        command = [
+            program,
+            "--no-color",
+            "--no-fail",
+            "--format",
+            "json",
+            "--disable-ignore-pragma",
+            "--config",
+            str(settings),
+            "-",
+        ]
+        try:
+            done = subprocess.run(command, input=text, capture_output=True, cwd=empty, timeout=SECONDS, check=False)
+            return msgspec.json.decode(done.stdout, type=list[_Finding])
+        except (OSError, subprocess.TimeoutExpired, msgspec.DecodeError):
+            return []  # advice that cannot be had is no reason to grade less

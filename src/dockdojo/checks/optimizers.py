@@ -1,0 +1,93 @@
+"""Has a training script's optimizer any state? Asked by running it until that is known, and of its checkpoint.
+
+The run is a training with hooks in it, in each process that it starts; see `optimizer_probe`. It goes past the image's
+ENTRYPOINT first, and through it where nothing was seen: that may prepare what the script needs.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from dockdojo.checks.hooks import start_hooked
+from dockdojo.checks.pytorch import Examined
+from dockdojo.checks.runs import ENOUGH_LINES, Seen
+from dockdojo.checks.training import Training
+from dockdojo.errors import SubmissionError
+from dockdojo.texts import lines_of
+
+PROBE = Path(__file__).with_name("optimizer_probe.py")
+"""Not imported: it runs in a container."""
+PROBED = re.compile(r"(\w{1,100}) (\w{1,100}) ([0-9]{1,9})")
+"""What the probe says, behind its mark."""
+MARK = "PROBE"
+OWN = "own"
+"""What it says for the name of an optimizer that is none of torch's."""
+PASSED = "passed"
+"""What it says after so many backward passes in which no optimizer with state was found."""
+ENOUGH_PASSES, FEW_PASSES = 9, 3
+"""Backward passes, after which state would have been found: while it trains on, and where that was all of the training."""
+MOST_LINES = 3 * ENOUGH_LINES
+"""With a loss or an accuracy, after which it would have been said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """What was found out about a script's optimizer."""
+
+    name: str
+    tensors: int
+    """Of its state, after its first steps; 0: it has none."""
+
+
+def find_optimizer(training: Training, kept: Examined) -> Optimizer | None:
+    """The script's optimizer, by what it does, or by what the checkpoint `kept` holds; None where nobody could see it."""
+    found = _probed(training, past_entrypoint=True)
+    if found is None and training.image.entrypoint:
+        found = _probed(training, past_entrypoint=False)
+    if found is None and kept.plain_sgd:
+        return Optimizer("SGD", 0)
+    return found
+
+
+def _probed(training: Training, *, past_entrypoint: bool) -> Optimizer | None:
+    training.spaces.lay("probe")
+    mark = f"{MARK}_{secrets.token_hex(8)}"
+    try:
+        hooks = f'{PROBE.read_text()}\n\nMARK = "{mark}"\n'
+        run = start_hooked(training, "probe", hooks, past_entrypoint=past_entrypoint)
+        seen = training.watch(run, lambda seen: _is_known(seen, mark))
+    except SubmissionError:
+        return None
+    return read_probe(seen.text, mark, to_its_end=seen.exit_code == 0)
+
+
+def _is_known(seen: Seen, mark: str) -> bool:
+    if any(name != PASSED for name, _ in _said(seen.text, mark)):
+        return True
+    enough = MOST_LINES if _passes(seen.text, mark) >= ENOUGH_PASSES else 10 * MOST_LINES
+    return len(seen.told) >= enough
+
+
+def _said(text: str, mark: str) -> list[tuple[str, int]]:
+    found = map(PROBED.fullmatch, lines_of(text))
+    return [(one[2], int(one[3])) for one in found if one and one[1] == mark]
+
+
+def _passes(text: str, mark: str) -> int:
+    return max((count for name, count in _said(text, mark) if name == PASSED), default=0)
+
+
+def read_probe(text: str, mark: str = MARK, *, to_its_end: bool = False) -> Optimizer | None:
+    """What the probe said in a log; None where it saw no optimizer, and too little of a training to know that there is none.
+
+    Only lines count that begin with `mark`. `to_its_end`: the log is that of a whole training.
+    """
+    for name, count in _said(text, mark):
+        if name != PASSED:
+            return Optimizer("its own optimizer" if name == OWN else name, count)
+    if _passes(text, mark) >= (FEW_PASSES if to_its_end else ENOUGH_PASSES):
+        return Optimizer("its own optimizer", 0)
+    return None

@@ -1,0 +1,370 @@
+"""A training script in a container, put to the test: run, resumed from spoilt checkpoints, stopped, killed.
+
+Nothing is believed that a script only says. Whether it resumes is seen by giving it checkpoints whose numbers are NaN; whether
+its accuracy is measured, by drawing the data anew for each grading, with wrong labels among those of the test, and by giving it
+data from which nothing can be learned. What takes long goes on beside the checks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, TypeVar
+
+from dockdojo.checks.pytorch import Examination, Examined, examine
+from dockdojo.checks.runs import (
+    First,
+    Seen,
+    Stop,
+    finished_epochs,
+    learned_more,
+    save_to_resume_from,
+    saves_at_the_start,
+)
+from dockdojo.checks.stopping import stop_and_resume
+from dockdojo.checks.workers import workers
+from dockdojo.datasets import Data
+from dockdojo.engine.container import Container
+from dockdojo.engine.objects import Image, Mount, when
+from dockdojo.engine.workspaces import Save, Workspaces
+from dockdojo.errors import LimitReached, OurFault, SubmissionError
+
+T = TypeVar("T")
+RUN_WITHIN = 900
+"""Seconds of one training."""
+SAYS_WITHIN = 120
+"""Seconds until a resumed run must have said something, beyond the time that two epochs took."""
+LOOK = 0.25
+"""Seconds between two looks at a log."""
+SPOILT = ("weights", "optimizer")
+"""Workspaces whose checkpoints have NaN there."""
+AFTER = {name: f"after_{name}" for name in SPOILT}
+"""Workspaces for what those runs saved."""
+SPACES = (
+    "first", "control", *SPOILT, *AFTER.values(), "again", "words", "stop", "restart", "left", "shuffled", "probe",
+    "apart", "typed",
+)  # fmt: skip
+"""Workspaces, each for one piece of work: they go on at the same time."""
+KILLED = ("control", *SPOILT, "restart")
+"""Workspaces whose resumed runs were ended by SIGKILL when enough had been seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where resumed runs begin: what was on the host after the first run's first save of an epoch."""
+
+    finished: frozenset[int]
+    """How many epochs that may be."""
+    examination: Examination
+    within: float
+    """Seconds until a resumed run must have said something."""
+    copy: str
+    """What was kept of the first run's workspace at that save."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoilt:
+    """A run with --resume from a checkpoint in which a part was made NaN."""
+
+    seen: Seen
+    saved: Examined | None
+    """What it saved itself until enough was seen; None where that is nothing that can be loaded."""
+
+    def shows(self, control: Seen) -> bool:
+        """Whether the NaN reached it, unlike `control`: what it saved is NaN, or its log or its end says so."""
+        return (self.saved is not None and self.saved.has_nan) or self.seen.shows_spoilt(control)
+
+    @property
+    def tells_nothing(self) -> bool:
+        """Whether nothing can be seen: it printed no numbers, and saved none."""
+        return not self.seen.told and self.saved is None
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Three runs with --resume: from the checkpoint as it was, and with its weights, or its optimizer's state, spoilt."""
+
+    control: Seen
+    weights: Spoilt
+    optimizer: Spoilt
+    asked: tuple[str, ...] = ()
+    """Words with which they were asked for more epochs; none where they had some left to do."""
+
+
+class Training:
+    """The script `command`, run as `docker run -v FOLDER:workspace IMAGE command [--resume]`, in the image's working folder."""
+
+    def __init__(self, bench: Any, *, command: tuple[str, ...], workspace: str, checkpoint: str) -> None:
+        """`bench` is the fixture of that name; `checkpoint` is a file's name in the folder that is mounted at `workspace`."""
+        self.bench = bench
+        self._begun: dict[str, Callable[[], Any]] = {}
+        self._one_again = threading.Lock()
+        self.crowd = 0
+        """Processes that worked side by side in the first run, up to 2; those that only load data count, too."""
+        self.command = command
+        self.workspace = workspace
+        self.checkpoint = checkpoint
+
+    @cached_property
+    def image(self) -> Image:
+        """The image of the submission's Dockerfile."""
+        image: Image = self.bench.build()
+        return image
+
+    @cached_property
+    def spaces(self) -> Workspaces:
+        """The folders that are mounted."""
+        spaces: Workspaces = self.bench.workspaces(*SPACES, checkpoint=self.checkpoint)
+        return spaces
+
+    # One run
+
+    def options(self, name: str, data: Data, target: str = "", workdir: str = "") -> dict[str, Any]:
+        """How a container with a workspace at `target` is started; the data are where such scripts look for them."""
+        target = target or self.workspace
+        places = {f"{target}/data", "/data", f"{(workdir or self.image.workdir).rstrip('/')}/data"}
+        data_mounts = (Mount(source=str(data.root), target=place) for place in sorted(places))
+        return {
+            "image": self.image,
+            "mounts": (self.spaces.mount(name, target), *data_mounts),
+            "env": {"MNIST_ROOT": "/data", "PYTHONUNBUFFERED": "1"},
+        }
+
+    def start(self, name: str, *args: str, data: Data | None = None) -> Container:
+        """Begins a run in a workspace."""
+        made: Container = self.bench.start(*self.command, *args, **self.options(name, data or self.bench.digits))
+        return made
+
+    def look(self, container: Container) -> Seen:
+        """What a run has shown until now."""
+        state = container.engine.state(container.id)
+        began = when(state["StartedAt"])
+        lines = tuple((began + one.seconds, one.text) for one in container.log_lines())
+        return Seen(lines, None if state["Running"] else state["ExitCode"], began)
+
+    def watch(
+        self,
+        container: Container,
+        enough: Callable[[Seen], bool] = lambda seen: False,
+        within: float = RUN_WITHIN,
+        told: str = "a training",
+        *,
+        counted: bool = False,
+    ) -> Seen:
+        """Watches a run until it ends or enough was seen; then it is killed. Raises LimitReached after `within` seconds.
+
+        `told` says what it is, for whoever waits. Where it is `counted`, the processes of it are, too: see `crowd`.
+        """
+        end = time.monotonic() + within
+        try:
+            while True:
+                seen = self.look(container)
+                if counted and self.crowd < 2:
+                    # Where it cannot be looked at now, the next look counts.
+                    with contextlib.suppress(OurFault, SubmissionError):
+                        self.crowd = max(self.crowd, len(workers(container.processes())))
+                self.bench.doing(f"{told}, epoch {seen.epochs[-1]}" if seen.epochs else told)
+                if seen.exit_code is not None or enough(seen):
+                    return seen
+                if time.monotonic() > end:
+                    raise LimitReached(
+                        f"`{' '.join(self.command)}` was not done within {within:.0f} s.",
+                        hint="Does it train for very many epochs, or wait for something?",
+                        detail=seen.end,
+                    )
+                self.bench.pause(LOOK)
+        finally:
+            container.remove()
+
+    # What is run, each once, beside the checks; each returns what waits for the result
+
+    def _begin(self, name: str, work: Callable[[], Any]) -> None:
+        if name not in self._begun:
+            self._begun[name] = self.bench.soon(work)
+
+    def soon(self, name: str, work: Callable[[], T]) -> T:
+        """What a piece of work comes to that is done once, beside the checks; waits for it."""
+        self._begin(name, work)
+        result: T = self._begun[name]()
+        return result
+
+    def begin(self) -> None:
+        """Begins everything, in its order, without waiting."""
+        _ = self.image, self.spaces  # made here, once, and not by two threads
+        for name, work in (
+            ("first", self._first), ("start", self._start), ("resumed", self._resumed),
+            ("stopped", partial(stop_and_resume, self)), ("left", self._left),
+        ):  # fmt: skip
+            self._begin(name, work)
+
+    @property
+    def first(self) -> First:
+        """A whole training, from nothing; waits for it."""
+        return self.soon("first", self._first)
+
+    @property
+    def beginning(self) -> Start:
+        """What resumed runs begin with. Raises SubmissionError where no checkpoint was written."""
+        return self.soon("start", self._start)
+
+    @property
+    def resumed(self) -> Resumed:
+        """The runs with --resume."""
+        return self.soon("resumed", self._resumed)
+
+    @property
+    def stopped(self) -> Stop:
+        """The run that was stopped."""
+        return self.soon("stopped", partial(stop_and_resume, self))
+
+    @property
+    def left(self) -> dict[str, tuple[str, Examined]]:
+        """What SIGKILL leaves of the checkpoint, by path: when that was, and whether torch loads it.
+
+        The moments are those that the keeper caught in the first run, inside of writes as well, and the ends of all runs that
+        were killed when enough had been seen.
+        """
+        return self.soon("left", self._left)
+
+    def _first(self) -> First:
+        self.spaces.lay("first")
+        seen = self.watch(self.start("first"), counted=True)
+        return First(seen, self.spaces.saves("first"))
+
+    def _start(self) -> Start:
+        seen, saves = self.first.seen, self.first.saves
+        if not saves:
+            ended = f"The training ended with exit code {seen.exit_code}, and no" if seen.exit_code else "No"
+            raise SubmissionError(f"{ended} `{self.checkpoint}` was written to {self.workspace}.", detail=seen.end)
+        chosen = save_to_resume_from(seen, saves)
+        copy = self.spaces.copy_of("first", chosen)
+        for name in ("control", *SPOILT):
+            self.spaces.lay(name, copy)
+        examination = examine(
+            self.bench.run,
+            [f"/first/{self.checkpoint}", f"/control/{self.checkpoint}"],
+            [(name, "/control", f"/{name}") for name in SPOILT],
+            mounts=self._mounts("first", "control", *SPOILT),
+        )
+        done = finished_epochs(seen, saves, chosen) if chosen else frozenset({len(seen.epochs)})
+        return Start(done, examination, SAYS_WITHIN + 2 * seen.seconds / max(1, len(seen.epochs)), copy)
+
+    def _mounts(self, *names: str) -> tuple[Mount, ...]:
+        return tuple(self.spaces.mount(name, f"/{name}") for name in names)
+
+    def _resumed(self) -> Resumed:
+        within, whole = self.beginning.within, self.first.seen
+
+        def resume(name: str, enough: Callable[[Seen], bool], *args: str) -> Seen:
+            told = {"control": "a resumed training"}.get(name, f"a resumed training, its {name} spoilt")
+            return self.watch(self.start(name, "--resume", *args), enough, within, told)
+
+        works = partial(resume, "control", lambda seen: seen.shows_work and seen.tells_all_of(whole))
+        control, more = self.or_for_more(works(), works, lambda seen: bool(seen.epochs))
+        spoilt = {name: resume(name, partial(self._decides, name), *more) for name in SPOILT}
+        saved = self._saved(spoilt)
+        weights, optimizer = (Spoilt(spoilt[name], saved.get(name)) for name in SPOILT)
+        return Resumed(control, weights, optimizer, more)
+
+    def or_for_more(
+        self, seen: Seen, run: Callable[..., Seen], is_enough: Callable[[Seen], bool]
+    ) -> tuple[Seen, tuple[str, ...]]:
+        """A resumed run, and the words with which it was asked for more epochs: where all were done, perhaps it can be."""
+        order = self.first.seen.epochs
+        if seen.exit_code == 0 and not is_enough(seen) and order:
+            asked = ("--epochs", str(len(order) + 2))
+            again = run(*asked)
+            if is_enough(again):
+                return again, asked
+        return seen, ()
+
+    def _decides(self, name: str, seen: Seen) -> bool:
+        """Whether a run from a spoilt checkpoint has shown enough, in its log or in what it saved."""
+        return seen.shows_numbers or self._own_save(name, seen) is not None
+
+    def _own_save(self, name: str, seen: Seen) -> Save | None:
+        """The last save of a run that was kept, after it had trained; what was laid into its workspace came before its start."""
+        own = [one for one in self.spaces.saves(name) if one.at > seen.began]
+        trained = own[saves_at_the_start(self.first.seen, self.first.saves) :]
+        return next((one for one in reversed(trained) if one.copied), None)
+
+    def _saved(self, runs: dict[str, Seen]) -> dict[str, Examined]:
+        """What the checkpoints hold that the runs saved, as far as they can be loaded."""
+        saves = {name: self._own_save(name, seen) for name, seen in runs.items()}
+        spaces = {name: AFTER.get(name, name) for name, save in saves.items() if save}
+        paths = {name: f"/{space}/{self.checkpoint}" for name, space in spaces.items()}
+        for name, space in spaces.items():
+            self.spaces.lay(space, self.spaces.copy_of(name, saves[name]))
+        mounts = self._mounts(*spaces.values())
+        loaded = examine(self.bench.run, list(paths.values()), [], mounts=mounts).loaded if paths else {}
+        found = {name: loaded[path] for name, path in paths.items()}
+        return {name: one for name, one in found.items() if not one.error and one.numbers}
+
+    def _left(self) -> dict[str, tuple[str, Examined]]:
+        _ = self.resumed, self.stopped  # when both have ended
+        self.spaces.lay("left")
+        found = self.spaces.glimpses("first", "left")
+        paths = {f"/left/{name}": f"{name.partition('-')[0]}: {size:,} bytes" for name, size in found}
+        paths |= {f"/{name}/{self.checkpoint}": "in a resumed run" for name in KILLED}
+        paths[f"/stop/{self.checkpoint}"] = "at the end of `docker stop`"
+        loaded = examine(self.bench.run, list(paths), [], mounts=self._mounts(*KILLED, "stop", "left")).loaded
+        return {path: (moment, loaded[path]) for path, moment in paths.items()}
+
+    # What only some need
+
+    @property
+    def elsewhere(self) -> tuple[Seen, ...]:
+        """Runs on shuffled labels, from which nothing can be learned; an accuracy is among what they tell, where any is told."""
+        return self.soon("elsewhere", self._elsewhere)
+
+    def _elsewhere(self) -> tuple[Seen, ...]:
+        try:
+            found: tuple[Seen, ...] = (self.stopped.before, self.stopped.after)
+        except SubmissionError:
+            found = ()
+        if any(run.accuracies for run in found):
+            return found
+        self.spaces.lay("shuffled")
+        container = self.start("shuffled", data=self.bench.shuffled_digits)
+        return (*found, self.watch(container, lambda seen: bool(seen.accuracies)))
+
+    @property
+    def moves(self) -> bool:
+        """Whether what it prints depends on what it is given: better numbers where there is something to be learned."""
+        return learned_more(self.first.seen, self.elsewhere)
+
+    def carries(self, name: str) -> bool:
+        """Whether the NaN of a spoilt checkpoint are in what a resumed run saves after it has trained: seen in files alone.
+
+        For runs whose numbers prove nothing, because they do not depend on what they are given.
+        """
+        if self.beginning.examination.loaded[f"/control/{self.checkpoint}"].has_nan:
+            return False  # whatever it saves has them
+        saved = {"weights": self.resumed.weights, "optimizer": self.resumed.optimizer}[name].saved
+        if saved is None:  # it was ended before it had saved
+            saved = self.soon(f"again {name}", partial(self._again, name))
+        return saved is not None and saved.has_nan
+
+    def _again(self, name: str) -> Examined | None:
+        with self._one_again:
+            start = self.beginning
+            self.spaces.lay("again", start.copy)
+            examine(self.bench.run, [], [(name, "/again", "/again")], mounts=self._mounts("again"))
+            told = f"a resumed training, its {name} spoilt, until it saves"
+            run = self.start("again", "--resume", *self.resumed.asked)
+            seen = self.watch(run, lambda seen: self._own_save("again", seen) is not None, start.within, told)
+            return self._saved({"again": seen}).get("again")
+
+    @property
+    def stored(self) -> bool:
+        """Whether its checkpoint has the same weights, byte for byte, whatever it learns from, and whatever it goes on from."""
+        try:
+            other = self.left[f"/stop/{self.checkpoint}"][1].fingerprint
+            same = self.beginning.examination.loaded[f"/first/{self.checkpoint}"].fingerprint == other
+            return same and not self.carries("weights")
+        except SubmissionError:
+            return False

@@ -1,0 +1,65 @@
+"""What is told of a server that does not answer as it should: one cause in the same words at each check that meets it."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from dockdojo.checks import fail
+from dockdojo.engine.container import Container
+from dockdojo.engine.http import Client, Response
+
+LAST_WORDS = 1_500
+"""Characters of a log that are told."""
+FIRST_CLIENT_PORT = 30_000
+"""Ports from here on belong to whoever asks, not to who listens."""
+
+
+def listening(http: Client, container: Container) -> list[int]:
+    """The ports on which something in the container listens."""
+    return sorted({port for _, port in http.listeners(container) if port < FIRST_CLIENT_PORT})
+
+
+def listed(ports: list[int]) -> str:
+    """Ports in a sentence."""
+    return ", ".join(map(str, ports))
+
+
+class Causes:
+    """Keeps the words of the first time: a log grows from check to check, and is another in each container."""
+
+    def __init__(self, http: Client, *, port: int, within: int) -> None:
+        """The page is expected at `port`, `within` seconds after the start."""
+        self._http, self._port, self._within = http, port, within
+        self._told: dict[str, dict[str, Any]] = {}
+
+    def _tell(self, cause: str, observed: str, **more: str) -> NoReturn:
+        fail(**self._told.setdefault(cause, {"observed": observed, **more}))
+
+    def no_answer(self, container: Container) -> NoReturn:
+        """Fails the check, for nothing answered: the container has ended, or nothing listens where it should."""
+        if not container.running:
+            self._tell(
+                "ended",
+                "the container has ended",
+                why="A container lives as long as its program.",
+                hint="`docker ps -a` shows it with its exit code, `docker logs CONTAINER` what it said.",
+                detail=container.logs()[-LAST_WORDS:],
+            )
+        ports = listening(self._http, container)
+        self._tell(
+            "silent",
+            f"no answer on port {self._port}: "
+            + (f"it listens on port {listed(ports)}" if ports else "nothing listens in the container"),
+            detail=container.logs()[-LAST_WORDS:],
+        )
+
+    def wrong_status(self, container: Container, page: Response) -> NoReturn:
+        """Fails the check, for the page answers with another status than 200."""
+        self._tell(
+            "status",
+            f"the page answers with status {page.status}, also {self._within} seconds after the start",
+            expected="status 200",
+            why="A server answers, and the app, or what stands before it, is in trouble.",
+            hint="Read what it said: `docker logs CONTAINER`.",
+            detail=container.logs()[-LAST_WORDS:],
+        )

@@ -1,0 +1,48 @@
+"""Which of several processes tells of an epoch, where their lines do not say so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dockdojo.checks.hooks import start_hooked
+from dockdojo.checks.metrics import epochs_by_writer
+from dockdojo.checks.runs import ENOUGH_LINES, Seen
+from dockdojo.checks.training import Training
+from dockdojo.errors import SubmissionError
+
+NAMES = Path(__file__).with_name("line_names.py")
+"""Not imported: it runs in a container."""
+LONGER = 8
+"""Times as many lines as would be enough, after which no other process is waited for."""
+
+
+def resumed_apart(training: Training) -> Seen | None:
+    """A resumed run in which each line begins with its process; None where one process trains, or the lines tell it anyway.
+
+    None as well where such a run tells of no epoch: the hooks did not get to it.
+    """
+    whole = training.first.seen
+    if whole.has_several_writers or (training.crowd < 2 and whole.is_in_order):
+        return None
+    return training.soon("apart", lambda: _apart(training))
+
+
+def _apart(training: Training) -> Seen | None:
+    start, asked = training.beginning, training.resumed.asked
+    for past_entrypoint in (True, False):
+        training.spaces.lay("apart", start.copy)
+        try:
+            run = start_hooked(
+                training, "apart", NAMES.read_text(), "--resume", *asked, past_entrypoint=past_entrypoint
+            )
+            seen = training.watch(run, _is_enough, start.within, "a resumed training")
+        except SubmissionError:
+            continue
+        if seen.epochs and seen.exit_code in (None, 0):
+            return seen
+    return None
+
+
+def _is_enough(seen: Seen) -> bool:
+    count = len(epochs_by_writer(seen.lines))
+    return len(seen.told) >= ENOUGH_LINES * (2 * count if count > 1 else LONGER)

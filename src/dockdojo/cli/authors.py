@@ -1,0 +1,63 @@
+"""The commands of instructors and authors: hand out an assignment, begin a new lab."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from dockdojo.cli import encodings
+from dockdojo.cli.commands import FOLDER, open_the_course
+
+RUBRICS = ("text", "markdown", "json")
+"""Those of dockdojo.reports.rubric."""
+STYLES = ("plain", "classroom", "classroom50", "gradescope")
+"""Those of dockdojo.assignment, known here without importing it."""
+
+
+@click.command()
+@click.argument("lab")
+@click.argument("folder", type=FOLDER, metavar="DIR")
+@click.option("--style", type=click.Choice(STYLES), default="plain", show_default=True, help="Who grades a push.")
+@click.option(
+    "--package", metavar="SPEC", default="", help="What pip installs to grade, pinned; else this release of dockdojo."
+)
+def export(lab: str, folder: Path, style: str, package: str) -> None:
+    """Write an assignment repository: lesson, starter, and what grades it. Solutions and graders stay here."""
+    from dockdojo import classroom
+
+    written = classroom.export(open_the_course(), lab, folder, style, package)
+    click.echo(f"{folder} has {len(written)} files. It grades itself with: bash {folder / 'tests' / 'grading.sh'}")
+
+
+@click.command()
+@click.argument("lab")
+def new(lab: str) -> None:
+    """Begin a new lab that the self-test accepts, in the course named with --course; that is made where it is not there."""
+    from dockdojo import authoring
+
+    named = os.environ.get("DOCKDOJO_COURSE")
+    root = Path(named) if named else open_the_course().root
+    for path in authoring.new_lab(root, lab):
+        click.echo(f"  {path}")
+    course = f" --course {named}" if named else ""
+    click.echo(f"Try it: dockdojo{course} doctor --run {lab}")
+
+
+@click.command()
+@click.argument("lab")
+@click.option(
+    "--format", "style", type=click.Choice(RUBRICS), default="text", show_default=True, help="How it is written."
+)
+def rubric(lab: str, style: str) -> None:
+    """Show what a lab's checks ask, what each is worth, which others it needs, and how many hints there are."""
+    from dockdojo import grading
+    from dockdojo.reports.rubric import FORMATS
+
+    course = open_the_course()
+    click.echo(encodings.document(FORMATS[style](course.lab(lab), grading.list_checks(course, lab))), nl=False)
+
+
+ALL = (export, new, rubric)
+"""What the command line offers of these."""

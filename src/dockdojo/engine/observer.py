@@ -1,0 +1,209 @@
+"""Looks at the processes of a container from a container of ours that shares its PID namespace.
+
+The submission's image has no part in it: the kernel tells, and our own busybox reads. The observer has a capability that
+no container of a submission has (SYS_PTRACE), so nobody in there may attach to it or write to its files; all that is left
+to a submission is to kill it, and that is the submission's fault. What is read crosses as hexadecimal digits, for a
+process chooses the bytes of its own name and words.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+from typing import TYPE_CHECKING
+
+import docker
+import requests
+from docker.types import LogConfig
+
+from dockdojo.engine.connect import brief
+from dockdojo.engine.objects import Process, Program, RunSpec
+from dockdojo.engine.shell import Shell
+from dockdojo.engine.streams import Frames
+from dockdojo.errors import LimitReached
+from dockdojo.model import MB, Limits
+
+if TYPE_CHECKING:
+    from dockdojo.engine.client import Engine
+    from dockdojo.engine.container import Container
+
+IMAGE = "busybox:latest"
+CAPABILITIES = ["DAC_READ_SEARCH", "KILL", "SYS_PTRACE"]
+"""To read what belongs to other users, to signal their processes, and to look into /proc/PID of any."""
+MEMORY_MB, PROCESSES = 64, 64
+LARGEST_LIST = 8_000_000
+"""Bytes of a list of processes; those that a container may have, each with the longest words, are about as much."""
+LONGEST_WORDS = 8_192
+"""Bytes of one process's words that are read."""
+LONGEST_ENVIRONMENT = 65_536
+LOOK_SECONDS = 10
+HEX = "od -A n -v -t x1"
+LIST = f"""echo me $$
+grep -E '^(Name|State|PPid|Uid):' /proc/[0-9]*/status 2>/dev/null
+for one in /proc/[0-9]*; do echo "$one/words"; {HEX} -N {LONGEST_WORDS} "$one/cmdline" 2>/dev/null; done"""
+PROGRAM = f"""echo path; readlink /proc/PID/exe | {HEX}
+echo folder; readlink /proc/PID/cwd | {HEX}; echo sum; sha256sum < /proc/PID/exe | {HEX}
+echo environ; {HEX} -N {LONGEST_ENVIRONMENT} /proc/PID/environ"""
+LONGEST_NAMES = 65_536
+"""Bytes of the names of files below one folder that are read."""
+FILES = f"cd /proc/1/root && cd ./FOLDER && find . ! -type d -print0 2>/dev/null | head -c {LONGEST_NAMES} | {HEX}"
+
+
+WAITED = "for one in /proc/[0-9]*; do [ $one = /proc/$$ ] || cat $one/task/[0-9]*/schedstat 2>/dev/null; done"
+
+
+class ObserverLost(Exception):
+    """There is no observer (any more). `reason` is the engine's, and empty where the observer began and was ended."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Observer:
+    """A busybox of ours in the PID namespace of a running container."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+
+    @classmethod
+    def beside(cls, container: Container) -> Observer:
+        """An observer of the container. Raises ObserverLost where the engine starts none, as for a container that has ended."""
+        engine, made = container.engine, ""
+        host = engine.api.create_host_config(
+            pid_mode=f"container:{container.id}", network_mode="none", auto_remove=True,
+            mem_limit=MEMORY_MB * MB, memswap_limit=MEMORY_MB * MB, nano_cpus=10**9, pids_limit=PROCESSES,
+            cap_drop=["ALL"], cap_add=CAPABILITIES, security_opt=["no-new-privileges:true"],
+            log_config=LogConfig(type="none"),
+        )  # fmt: skip
+        try:
+            engine.meter.containers += 1
+            made = engine.api.create_container(
+                IMAGE, ["sh"], user="0", stdin_open=True, host_config=host, labels=engine.labels
+            )["Id"]
+            frames = Frames(engine.api.attach_socket(made, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}))
+            engine.api.start(made)
+        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            if made:
+                engine.remove(made)
+            raise ObserverLost(brief(error)) from error
+        return cls(Shell(frames, LARGEST_LIST, engine.meter))
+
+    @classmethod
+    def works(cls, engine: Engine) -> bool:
+        """Whether the engine starts an observer beside a container of ours; then one that it does not start was ended."""
+        ours = engine.start(RunSpec(image=IMAGE, args=("sleep", "60")), Limits())
+        try:
+            cls.beside(ours).close()
+        except ObserverLost:
+            return False
+        finally:
+            ours.remove()
+        return True
+
+    @property
+    def alive(self) -> bool:
+        """Whether it answered so far."""
+        return self._shell.alive
+
+    def _ask(self, command: str, until: float) -> str:
+        try:
+            return self._shell.run(command, min(until, time.monotonic() + LOOK_SECONDS)).stdout
+        except (ValueError, LimitReached) as error:  # it was killed, or stopped
+            self.close()
+            raise ObserverLost from error
+
+    def processes(self, until: float) -> list[Process]:
+        """The container's processes, by pid as the container sees them; without the observer's own. Raises ObserverLost."""
+        told = self._ask(LIST, until)
+        if len(told) >= LARGEST_LIST:
+            raise LimitReached("The processes of the container have more words than can be read.")
+        return listed(told)
+
+    def program(self, pid: int, until: float) -> Program | None:
+        """What a process runs; None where there is no such process. Raises ObserverLost."""
+        parts = re.split(r"(?m)^(path|folder|sum|environ)$", self._ask(PROGRAM.replace("PID", str(pid)), until))
+        told = {name: _bytes(digits) for name, digits in zip(parts[1::2], parts[2::2], strict=False)}
+        if not told.get("path"):
+            return None
+        pairs = [one.partition("=")[::2] for one in _text(told.get("environ", b"")).split("\0") if one]
+        return Program(
+            path=_text(told["path"]).removesuffix("\n"), sha256=_text(told.get("sum", b"")).partition(" ")[0],
+            environ=dict(pairs), folder=_text(told.get("folder", b"")).removesuffix("\n"),
+        )  # fmt: skip
+
+    def last_pid(self, until: float) -> int:
+        """The pid that was given to the newest process of the namespace (proc(5), loadavg); 0 where that is not told."""
+        told = self._ask("read -r one five fifteen running last < /proc/loadavg && echo $last", until).strip()
+        return int(told) if told.isdigit() and len(told) < 10 else 0
+
+    def files(self, folder: str, until: float) -> list[str]:
+        """The files below a folder, as process 1 sees it: in volumes and in memory, too. Raises ObserverLost."""
+        told = self._ask(FILES.replace("./FOLDER", shlex.quote("./" + folder.lstrip("/"))), until)
+        return sorted(one.removeprefix("./") for one in _text(_bytes(told)).split("\0") if one)
+
+    def waited(self, until: float) -> float:
+        """Seconds that the container's processes were ready to run and had no processor, all together. Raises ObserverLost."""
+        return seconds_waited(self._ask(WAITED, until))
+
+    def signal(self, pid: int, signal: str, until: float) -> bool:
+        """Whether the signal could be sent to the process. Raises ObserverLost."""
+        return self._ask(f"kill -{signal} {pid} && echo sent", until) == "sent\n"
+
+    def close(self) -> None:
+        """Ends it; the engine removes it by itself."""
+        self._shell.close()
+
+
+def seconds_waited(told: str) -> float:
+    """The second number of each line, in seconds: nanoseconds on a run queue (sched-stats of the kernel)."""
+    return sum(int(found[1]) for found in re.finditer(r"(?m)^\d{1,20} (\d{1,20}) \d{1,20}$", told)) / 1e9
+
+
+def listed(told: str) -> list[Process]:
+    """The processes of a list that LIST printed, without the shell that printed it and its children."""
+    me, fields, digits = 0, dict[int, dict[str, str]](), dict[int, list[str]]()
+    current: list[str] = []
+    for line in told.splitlines():
+        if found := re.match(r"/proc/(\d+)/status:(\w+):\s*(.*)", line):
+            fields.setdefault(int(found[1]), {})[found[2]] = found[3]
+        elif found := re.fullmatch(r"/proc/(\d+)/words", line):
+            current = digits.setdefault(int(found[1]), [])
+        elif line.startswith("me "):
+            me = int(line[3:])
+        else:
+            current.append(line)
+    whole = {"Name", "PPid", "State", "Uid"}
+    return _without(
+        me, [_process(pid, of, digits.get(pid, [])) for pid, of in sorted(fields.items()) if whole <= of.keys()]
+    )
+
+
+def _process(pid: int, fields: dict[str, str], digits: list[str]) -> Process:
+    """From the lines of /proc/PID/status (proc(5)) and the bytes of /proc/PID/cmdline."""
+    uids = tuple(int(one) for one in fields["Uid"].split())
+    words = _text(_bytes(" ".join(digits)))
+    return Process(
+        pid=pid, ppid=int(fields["PPid"]), state=fields["State"][:1], uid=uids[1], uids=uids,
+        argv=tuple(words.removesuffix("\0").split("\0")) if words else (f"[{fields['Name']}]",),
+    )  # fmt: skip
+
+
+def _without(me: int, found: list[Process]) -> list[Process]:
+    """Without the process `me` and all that descends from it."""
+    gone = {me}
+    for _ in found:
+        more = {one.pid for one in found if one.ppid in gone} - gone
+        if not more:
+            break
+        gone |= more
+    return [one for one in found if one.pid not in gone]
+
+
+def _bytes(digits: str) -> bytes:
+    return bytes(int(one, 16) for one in digits.split() if re.fullmatch(r"[0-9a-f]{2}", one))
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")

@@ -1,0 +1,166 @@
+"""`look(folder)`: all findings in a folder as it was handed in, of its files and of its Dockerfiles, without an engine."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from shlex import quote
+
+from dockdojo.beneath import printable
+from dockdojo.engine.dockerfile import Dockerfile, Instruction
+from dockdojo.engine.stages import WAY_OUT, lost_stages
+from dockdojo.errors import DockdojoError
+from dockdojo.grading.findings import UTF16, Finding, Folder, look_at_files, together
+from dockdojo.grading.intake import copy_submission
+from dockdojo.model import Lab, Limits
+
+MAX_LOOKED_AT = 2_000
+"""Characters of an instruction that are looked at."""
+EXEC_FORMS = ("CMD", "ENTRYPOINT", "RUN", "SHELL")
+CURLY = "“”„‟‘’‚‛«»"
+SINGLE = re.compile(r"[\[,]\s*'[^']*'\s*[,\]]")
+"""`['python', …`; not the test `[ 'a' = "$b" ]` of a shell."""
+SHELL = re.compile(rb"#![^\n]{0,100}\b(?:a|ba|da|k|z)?sh\b")
+REPAIRS = re.compile(r"dos2unix|\\r|\\015")
+"""What takes the carriage returns out in the build."""
+WORDS = re.compile(r"[^\s\"'\[\],;&|()]+")
+SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
+
+
+def look_at(folder: Path, lab: Lab | None = None, starter: Path | None = None) -> tuple[Finding, ...]:
+    """The findings in a folder that somebody hands in, by way of a safe copy. Raises SubmissionError as a grading does."""
+    limits = lab.limits if lab else Limits()
+    with tempfile.TemporaryDirectory(prefix="dockdojo-look-") as scratch:
+        copy = Path(scratch, "submission")
+        copy_submission(folder, copy, limits, lab.files if lab else ())
+        found = look(copy, lab, starter)
+        spoilt = any(one.kind == "nested" for one in found)
+        old = [] if spoilt else heredocs(copy, lab)
+        return found + tuple(old if old and _is_builder_old() else ())
+
+
+def _is_builder_old() -> bool:
+    """Whether an engine answers here whose builder does not know here-documents."""
+    from dockdojo.engine import client  # slow to import, and seldom needed
+    from dockdojo.engine.builder import LEGACY, the_builder
+    from dockdojo.engine.labels import new_run_id
+
+    try:
+        with client.connect(run_id=new_run_id()) as engine:
+            version = tuple(int(part) for part in str(engine.api.api_version).split("."))
+    except DockdojoError:
+        return False
+    return the_builder().kind == LEGACY.kind or version < client.HEREDOCS_SINCE
+
+
+def look(folder: Path, lab: Lab | None = None, starter: Path | None = None) -> tuple[Finding, ...]:
+    """The findings in the safe copy of a submission, the ones that explain others first.
+
+    Without `lab`, the folder is any with a Dockerfile. `starter` is what the student began with.
+    """
+    read = Folder.read(folder, lab, starter)
+    found = list(look_at_files(read))
+    if any(one.kind == "nested" for one in found):
+        return tuple(found)
+    spoilt = {one.file for one in found}
+    parsed = [dockerfile for name in read.dockerfiles if name not in spoilt for dockerfile in _parsed(folder, name)]
+    found += together(_carriage_returns(read, parsed))
+    for dockerfile in parsed:
+        found += together(_quotes(dockerfile))
+        found += _stages(dockerfile, lab)
+    return tuple(found)
+
+
+def heredocs(folder: Path, lab: Lab | None = None) -> tuple[Finding, ...]:
+    """The here-documents, for a builder that does not know them; where one builds, its rules refuse them by line."""
+    found = []
+    for name in Folder(folder, lab, None).dockerfiles:
+        for dockerfile in _parsed(folder, name):
+            lines = [one.line for one in dockerfile.instructions if one.heredocs]
+            if lines and not dockerfile.has_official_syntax:
+                found.append(
+                    Finding(
+                        "heredoc", name, "A here-document (`<<`) stands there.",
+                        "The builder of this machine is too old for it: it takes each line for an instruction.",
+                        "Put `# syntax=docker/dockerfile:1` first in the file, or write the text to a file and COPY it.",
+                        lines[0],
+                    )
+                )  # fmt: skip
+    return tuple(found)
+
+
+def _parsed(folder: Path, name: str) -> Iterator[Dockerfile]:
+    """The Dockerfile, where there is one that can be read; what is wrong with another, its checks tell."""
+    try:
+        yield Dockerfile.read(folder, name)
+    except DockdojoError:
+        return
+
+
+def _carriage_returns(folder: Folder, dockerfiles: list[Dockerfile]) -> Iterator[Finding]:
+    """Scripts whose lines end in CR and LF, where that matters: a shell reads them, or the kernel their first line."""
+    instructions = [one for dockerfile in dockerfiles for one in dockerfile.instructions]
+    if any(one.name == "RUN" and REPAIRS.search(one.original[:MAX_LOOKED_AT]) for one in instructions):
+        return
+    by_shell = {name for one in instructions for name in _read_by_shells(one)}
+    begun = {os.path.basename(one.args[0].split()[0]) for one in instructions if one.name in EXEC_FORMS and one.args
+             and one.args[0].split()}  # fmt: skip
+    for name, file in folder.files.items():
+        first, _, _ = file.head.partition(b"\n")
+        base = os.path.basename(name)
+        shell = bool(SHELL.match(file.head)) or base.endswith((".sh", ".bash")) or base in by_shell
+        kernel = first.startswith(b"#!") and (file.mode & 0o111 != 0 or base in begun)
+        if not ((shell and b"\r\n" in file.head) or (kernel and first.endswith(b"\r"))) or file.head[:2] in UTF16:
+            continue
+        shown = printable(name)[:200]
+        yield Finding(
+            "crlf", name, f"The lines of `{shown}` end in CR and LF, as on Windows.",
+            "Linux takes the CR for a part of the line: the program `sh\\r` of the first line is not found "
+            "(`no such file or directory`), and words in the script end in a CR.",
+            f"Save it with LF: `sed -i 's/\\r$//' {quote(shown)}`; and put `*.sh text eol=lf` into .gitattributes.",
+            1 if first.endswith(b"\r") else 0,
+        )  # fmt: skip
+
+
+def _read_by_shells(instruction: Instruction) -> Iterator[str]:
+    """The names of the scripts that the instruction gives to a shell: `sh greet.sh`, `. ./env`."""
+    waits = False
+    for word in WORDS.findall(instruction.original[:MAX_LOOKED_AT]):
+        if waits and not word.startswith("-"):
+            yield os.path.basename(word)
+            waits = False
+        waits = waits or os.path.basename(word) in SHELLS or word in (".", "source")
+
+
+def _quotes(dockerfile: Dockerfile) -> Iterator[Finding]:
+    """Exec forms that are no JSON, so that a shell gets them, with brackets and all."""
+    for one in dockerfile.instructions:
+        text = " ".join(one.original[:MAX_LOOKED_AT].split())
+        rest = text.partition(" ")[2]
+        if one.name not in EXEC_FORMS or one.json or not re.match(rf"\[\s?['\"{CURLY}]", rest):
+            continue
+        if one.name == "RUN" and "," not in rest:  # `[` is a program, too
+            continue
+        curly = next((c for c in rest if c in CURLY), "")
+        if not curly and not SINGLE.search(rest):
+            continue
+        kind = f"curly quotes (`{curly}`)" if curly else "single quotes"
+        yield Finding(
+            "quotes", dockerfile.name, f"`{text[:120]}` has {kind}.",
+            "The exec form is a JSON array, and JSON knows the straight double quote alone: Docker takes this line for the "
+            "shell form, and a shell looks for a program of the name `[...`.",
+            'Write `"` around each word, as in `["python", "app.py"]`.', one.line,
+        )  # fmt: skip
+
+
+def _stages(dockerfile: Dockerfile, lab: Lab | None) -> Iterator[Finding]:
+    """`--from=` with a name that no stage has. The name of an image may stand there, too: a word with a tag is one."""
+    images = {ref.partition(":")[0] for ref in (lab.images if lab else ())}
+    for lost in lost_stages(dockerfile, images):
+        yield Finding(
+            "stage", dockerfile.name, lost.what,
+            "Docker takes a name that no stage above has for an image's, and asks the registry for it.", WAY_OUT, lost.line,
+        )  # fmt: skip

@@ -1,0 +1,90 @@
+"""The fixtures that a grader's checks ask for. `docs` for people who write graders are their docstrings."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from dockdojo.checks.submission import Submission
+from dockdojo.engine.container import Container
+from dockdojo.engine.dockerfile import Dockerfile
+from dockdojo.engine.http import Client
+from dockdojo.engine.objects import Image
+from dockdojo.plugin.bench import Bench
+
+
+class Fixtures:
+    """A pytest plugin that hands out one bench."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+
+    @pytest.fixture(scope="session")
+    def bench(self) -> Bench:
+        """Everything below; for checks that need what no other fixture gives."""
+        return self._bench
+
+    @pytest.fixture(scope="session")
+    def engine(self) -> Any:
+        """The Docker Engine: layers, history, images."""
+        return self._bench.engine
+
+    @pytest.fixture(scope="session")
+    def submission(self) -> Submission:
+        """The submission's folder: `submission.read("main.py")`, `submission.has(...)`."""
+        return self._bench.submission
+
+    @pytest.fixture
+    def rng(self, request: pytest.FixtureRequest) -> random.Random:
+        """Inputs drawn anew for each grading: `rng.choice(...)`, `rng.randrange(...)`, `rng.getrandbits(32)`.
+
+        `dockdojo grade --seed` repeats them. In a session fixture: `bench.rng("what they are for")`.
+        """
+        return self._bench.rng(request.node.name)
+
+    @pytest.fixture
+    def dockerfile(self) -> Dockerfile:
+        """The parsed Dockerfile, with line numbers. Where it is missing or does not parse, the check fails."""
+        return self._bench.submission.dockerfile()
+
+    @pytest.fixture
+    def build(self) -> Any:
+        """`build("cmd.Dockerfile", target="test", changes={"app.py": b"..."})`: an image, built once for the same words."""
+        return self._bench.build
+
+    @pytest.fixture
+    def image(self) -> Image:
+        """The image of the submission's Dockerfile, built once. Where the build fails, the check fails."""
+        return self._bench.build()
+
+    @pytest.fixture
+    def run(self) -> Any:
+        """`run("a", "b", env={...}, entrypoint=(...), stdin="...")`: a finished container of the image.
+
+        It has exit_code, stdout, stderr, seconds and oom_killed. Without arguments the image's own command runs.
+        """
+        return self._bench.run
+
+    @pytest.fixture
+    def start(self) -> Any:
+        """`start("a", env={...})`: a running container for this check alone."""
+        return self._bench.start
+
+    @pytest.fixture
+    def container(self) -> Container:
+        """A running container of the image, shared by the checks until one stops or signals it."""
+        return self._bench.shared()
+
+    @pytest.fixture
+    def host(self, container: Container) -> Any:
+        """Testinfra's host on the running container: `host.file("/etc/passwd").exists`."""
+        from dockdojo.checks.backend import testinfra_host
+
+        return testinfra_host(container)
+
+    @pytest.fixture
+    def http(self) -> Client:
+        """Asks a running container: `http.get(container, "/", port=5000).status`."""
+        return self._bench.http

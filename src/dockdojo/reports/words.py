@@ -1,0 +1,61 @@
+"""What formats share: the words for a check that did not pass, with nothing in them that a reader would obey."""
+
+from __future__ import annotations
+
+from dockdojo.model import Outcome, Report
+from dockdojo.reports.text import LABELS, LINES, LONGEST, clean, cut, tame
+
+NOT_FINAL = "This check passed. It counts when the others can be carried out, too: grade again."
+"""Of a check that passed, in a report that is not final."""
+
+
+def feedback_in_words(outcome: Outcome) -> list[tuple[str, str]]:
+    """What there is to say of the check, as pairs of label and text: expected, observed, why, where, hint."""
+    feedback = outcome.feedback
+    if feedback is None:
+        return []
+    pairs = [(name, getattr(feedback, name)) for name in LABELS]
+    return [(name, cut(clean(str(value)))) for name, value in pairs if value and value != outcome.title]
+
+
+def detail_in_lines(outcome: Outcome) -> list[str]:
+    """The end of a log or a build, line by line."""
+    detail = outcome.feedback.detail if outcome.feedback else ""
+    return [tame(cut(clean(line))) for line in detail[-LONGEST:].splitlines()[-LINES:]]
+
+
+def in_words(outcome: Outcome) -> str:
+    """All of it as plain text; empty where there is nothing to say."""
+    lines = [f"{name}: {text}" for name, text in feedback_in_words(outcome)]
+    return "\n".join(map(tame, [*lines, *(f"| {line}" for line in detail_in_lines(outcome))]))
+
+
+def points_sent(report: Report, outcome: Outcome) -> int:
+    """The points that a consumer is sent for a check: none while the report is not final, since they would count."""
+    return outcome.score if report.final else 0
+
+
+def score_sent(report: Report) -> int:
+    """The score that a consumer is sent: none while the report is not final."""
+    return report.score if report.final else 0
+
+
+def verdict(report: Report) -> str:
+    """The score, and whether it counts, in a sentence."""
+    said = f"{report.score} of {report.max_score} points."
+    errors = sum(outcome.points for outcome in report.outcomes if outcome.status == "error")
+    if errors:
+        said += f" Not final: checks worth {errors} points could not be carried out. Grade again."
+    if report.unearnable:
+        said += f" Not final: {report.unearnable} points could not be earned on this machine."
+    return said
+
+
+def notes_in_words(report: Report) -> list[str]:
+    """What an instructor should know, a line each."""
+    return [tame(cut(clean(one))) for one in report.notes]
+
+
+def advice_in_words(report: Report) -> list[str]:
+    """What the linter says, a line each."""
+    return [tame(cut(clean(f"{one.file}, line {one.line}: {one.text} ({one.code})"))) for one in report.advice]

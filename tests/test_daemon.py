@@ -8,6 +8,7 @@ import pytest
 
 from dockdojo.engine import daemon
 from dockdojo.errors import CannotInstall
+from dockdojo.paths import state_folder
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +66,7 @@ def test_a_stale_pid_file_is_forgotten_and_a_live_one_kept(tmp_path, monkeypatch
 def test_down_ends_only_what_up_started():
     process = subprocess.Popen(["sleep", "60"])
     try:
-        daemon.state_folder().mkdir(parents=True)
+        state_folder().mkdir(parents=True)
         daemon._record().write_text(f'{{"pid": {process.pid}, "started": "1"}}')  # the number belongs to another now
         assert daemon.started_by_us() is None
         assert daemon.down() is False

@@ -12,17 +12,20 @@ import subprocess
 import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 import yaml
 
-from dockdojo.assignment import STYLES, WORKFLOW, default_package, files, notices
-from dockdojo.classroom import export
 from dockdojo.cli import main
 from dockdojo.cli.authors import STYLES as OFFERED
 from dockdojo.course import open_course
 from dockdojo.errors import UsageError
+from dockdojo.export import STYLES, WORKFLOW, files, release
+from dockdojo.export.notices import notices
+from dockdojo.export.release import requirement_lines
+from dockdojo.export.write import export
 from dockdojo.grading import list_checks
 from dockdojo.model import Feedback, Outcome, Report
 from dockdojo.reports import FORMATS
@@ -30,13 +33,14 @@ from dockdojo.reports import FORMATS
 ROOT = Path(__file__).parents[1]
 COURSE = open_course()
 LAB = "hello_world"
+RELEASE = f"dockdojo==0.2.0 --hash=sha256:{'0123456789abcdef' * 4}"
 CONFTEST = "import os, pathlib\npathlib.Path('/tmp/conftest-ran').write_text('yes')\nos._exit(0)\n"
 
 
 @pytest.mark.parametrize("slug", COURSE.slugs)
 @pytest.mark.parametrize("style", STYLES)
 def test_no_solution_grader_variant_or_hidden_check_gets_in(slug, style):
-    made = files(COURSE, slug, style)
+    made = files(COURSE, slug, style, RELEASE)
     everything = b"\0".join(made.values())
     starter = {path.read_bytes() for path in COURSE.starter(slug).rglob("*") if path.is_file()}
     solution = COURSE.solution(slug)
@@ -62,15 +66,14 @@ def test_the_command_line_knows_the_styles():
 def test_export_never_overwrites(tmp_path):
     (tmp_path / "mine").write_text("mine")
     with pytest.raises(UsageError):
-        export(COURSE, LAB, tmp_path, "plain")
-    with pytest.raises(UsageError):
-        export(COURSE, LAB, tmp_path / "new", "plain", package="x; rm -rf $HOME")
+        export(COURSE, LAB, tmp_path, "plain", RELEASE)
 
 
 def test_what_is_handed_out_is_pinned_and_whole(tmp_path):
-    export(COURSE, LAB, tmp_path / "a", "classroom")
+    export(COURSE, LAB, tmp_path / "a", "classroom", RELEASE)
     text = (tmp_path / "a" / WORKFLOW).read_text()
-    assert default_package() in text
+    assert json.dumps(RELEASE) in text
+    assert "--require-hashes --no-deps" in text
     assert (tmp_path / "a" / "tests" / "grading.sh").stat().st_mode & stat.S_IXUSR
     steps = yaml.safe_load(text)["jobs"]["grade"]["steps"]
     assert all("@" in one.get("uses", "@") for one in steps)
@@ -80,7 +83,7 @@ def test_what_is_handed_out_is_pinned_and_whole(tmp_path):
 
 def test_changes_of_the_assignments_own_files_are_noticed(tmp_path):
     folder = tmp_path / "a"
-    export(COURSE, LAB, folder, "classroom")
+    export(COURSE, LAB, folder, "classroom", RELEASE)
     assert all("as it was handed out" in one for one in notices(LAB, folder))
     (folder / WORKFLOW).write_text("jobs: {}\n")
     (folder / "tests" / "grading.sh").write_text("echo 100 of 100 points\n")
@@ -148,12 +151,15 @@ def classroom50(folder: Path, scratch: Path) -> tuple[int, int, str]:
 
 
 def gradescope(folder: Path, scratch: Path) -> tuple[int, int, str]:
-    """What its setup does but for the distribution's packages, and then its run."""
+    """Its setup, but for the distribution's packages, and then its run."""
     root = scratch / "autograder"
     root.mkdir()
     shutil.copytree(folder, root / "submission")
-    run(sys.executable, "-m", "venv", root / "grader", cwd=scratch)
-    assert run(root / "grader" / "bin" / "pip", "install", "-q", PACKAGE[0], cwd=scratch).returncode == 0
+    setup = scratch / "setup.sh"
+    text = (folder / "gradescope" / "setup.sh").read_text()
+    setup.write_text("".join(line for line in text.splitlines(True) if not line.startswith("apt-get")))
+    done = run("bash", setup, cwd=scratch, AUTOGRADER_ROOT=str(root))
+    assert done.returncode == 0, done.stderr
     done = run("bash", folder / "gradescope" / "run_autograder", cwd=scratch, AUTOGRADER_ROOT=str(root))
     assert done.returncode == 0, done.stderr
     found = json.loads((root / "results" / "results.json").read_text())
@@ -170,7 +176,7 @@ def graded(real_engine, tmp_path_factory):
     home = tmp_path_factory.mktemp("release")
     done = run(sys.executable, "-m", "pip", "wheel", "--no-deps", "-q", "-w", home, ROOT, cwd=home)
     assert done.returncode == 0, done.stderr
-    PACKAGE[:] = [str(next(home.glob("*.whl")))]
+    PACKAGE[:] = [requirement_lines([str(next(home.glob("*.whl")))])]
 
     def work(style: str) -> tuple[int, int, str]:
         scratch = tmp_path_factory.mktemp(style)
@@ -279,7 +285,7 @@ def test_the_action_sends_no_points_for_a_report_that_is_not_final(tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="the steps are shell scripts")
 def test_the_exported_workflow_sends_no_points_for_a_report_that_is_not_final(tmp_path):
     grader_that_errs(tmp_path / "grader" / "bin")
-    steps = yaml.safe_load(files(COURSE, LAB, "classroom")[WORKFLOW])["jobs"]["grade"]["steps"]
+    steps = yaml.safe_load(files(COURSE, LAB, "classroom", RELEASE)[WORKFLOW])["jobs"]["grade"]["steps"]
     step = next(one for one in steps if one.get("id") == "grade")
     out, summary = tmp_path / "output", tmp_path / "summary"
     path = f"{tmp_path / 'grader' / 'bin'}{os.pathsep}{os.environ['PATH']}"
@@ -298,7 +304,7 @@ def test_the_exported_workflow_sends_no_points_for_a_report_that_is_not_final(tm
 def test_gradescope_gets_no_results_for_a_report_that_is_not_final(tmp_path):
     root = tmp_path / "autograder"
     grader_that_errs(root / "grader" / "bin")
-    (tmp_path / "run").write_bytes(files(COURSE, LAB, "gradescope")["gradescope/run_autograder"])
+    (tmp_path / "run").write_bytes(files(COURSE, LAB, "gradescope", RELEASE)["gradescope/run_autograder"])
     assert run("bash", tmp_path / "run", cwd=tmp_path, AUTOGRADER_ROOT=str(root)).returncode == 3
     assert not (root / "results" / "results.json").exists()
 
@@ -329,22 +335,103 @@ def wheel_that_errs(folder: Path) -> Path:
 def test_classroom50_gets_no_result_for_a_report_that_is_not_final(tmp_path):
     script = tmp_path / "submission" / "autograder.py"
     script.parent.mkdir()
-    script.write_bytes(files(COURSE, LAB, "classroom50", str(wheel_that_errs(tmp_path)))["autograder.py"])
+    script.write_bytes(
+        files(COURSE, LAB, "classroom50", requirement_lines([str(wheel_that_errs(tmp_path))]))["autograder.py"]
+    )
     done = run(sys.executable, script, cwd=tmp_path)
     assert done.returncode == 3, done.stderr
     assert not (tmp_path / "result.json").exists()
 
 
 def test_on_the_command_line(tmp_path, capsys):
-    assert main(["export", LAB, str(tmp_path / "a"), "--style", "gradescope"]) == 0
-    assert "grading.sh" in capsys.readouterr().out
-    assert main(["export", "nothing", str(tmp_path / "b")]) == 2
+    assert main(["export", LAB, str(tmp_path / "a"), "--style", "gradescope", "--package", RELEASE]) == 0
+    out = capsys.readouterr().out
+    assert "grading.sh" in out
+    assert RELEASE in out
+    assert main(["export", "nothing", str(tmp_path / "b"), "--package", RELEASE]) == 2
 
 
 def test_the_workflow_and_the_example_fetch_lfs_and_submodules():
-    handed_out = files(open_course(), "catgif", "classroom")[".github/workflows/grading.yml"]
+    handed_out = files(open_course(), "catgif", "classroom", RELEASE)[".github/workflows/grading.yml"]
     readme = (open_course().root / "README.md").read_text()
     example = next(text for text in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL) if "actions/checkout" in text)
     for steps in (yaml.safe_load(handed_out)["jobs"]["grade"]["steps"], yaml.safe_load(example)):
         (checkout,) = [step for step in steps if step.get("uses", "").startswith("actions/checkout@")]
         assert checkout["with"] == {"lfs": True, "submodules": "recursive"}
+
+
+# The release that they install
+
+
+DIGEST = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    ("package", "line"),
+    [
+        (RELEASE, RELEASE),
+        (f"my-course[x] == 1.0  --hash sha256:{DIGEST}", f"my-course[x] == 1.0 --hash sha256:{DIGEST}"),
+        (f"https://h/a-1-py3-none-any.whl#sha256={DIGEST}", f"https://h/a-1-py3-none-any.whl --hash=sha256:{DIGEST}"),
+        (f"http://h/a-1.whl --hash=sha256:{DIGEST}", f"http://h/a-1.whl --hash=sha256:{DIGEST}"),
+    ],
+)
+def test_a_release_is_named_with_its_hash(package, line):
+    assert requirement_lines([package]) == line
+    assert requirement_lines([package, RELEASE]) == f"{line}\n{RELEASE}"
+
+
+@pytest.mark.parametrize(
+    ("package", "said"),
+    [
+        ("dockdojo==0.2.0", "has no hash"),
+        ("dockdojo", "neither"),
+        ("dockdojo>=0.2 --hash=sha256:" + DIGEST, "neither"),
+        ("dockdojo==0.2.0 --hash=md5:abc", "64 hexadecimal"),
+        ("dockdojo==0.2.0 --hash=sha256:abc", "64 hexadecimal"),
+        ("x; rm -rf $HOME", "quotes"),
+        ("http://h/a-1.whl", "only https"),
+        (f"https://h/a-1.tar.gz#sha256={DIGEST}", "not the address of a wheel"),
+        ("https://localhost:1/a-1.whl", "could not be fetched"),
+        ("nowhere/a-1.whl", "neither"),
+        ("", "quotes"),
+    ],
+)
+def test_what_is_no_release_is_refused(package, said):
+    with pytest.raises(UsageError) as caught:
+        requirement_lines([package])
+    assert said in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="it is a shell script")
+def test_a_name_that_is_somebody_elses_installs_nothing(tmp_path):
+    """The wheel that was pinned is replaced by another one of the same name."""
+    wheel = wheel_that_errs(tmp_path)
+    line = requirement_lines([str(wheel)])
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("stranger.py", "import pathlib; pathlib.Path('ran').touch()")
+    for path, data in files(COURSE, LAB, "plain", line).items():
+        (tmp_path / "assignment" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "assignment" / path).write_bytes(data)
+    done = run("bash", "tests/grading.sh", cwd=tmp_path / "assignment", XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert done.returncode == 3, done.stderr
+    assert "nothing was graded" in done.stderr
+    assert "HASHES" in done.stderr
+    assert not list((tmp_path / "cache").rglob("stranger.py"))
+
+
+def test_a_release_from_an_index_must_hold_what_is_installed(tmp_path):
+    wheel = wheel_that_errs(tmp_path)
+    target = tmp_path / "installed"
+    assert run(sys.executable, "-m", "pip", "install", "-q", "--target", target, wheel, cwd=tmp_path).returncode == 0
+    (found,) = metadata.distributions(path=[str(target)])
+    assert release.holds(wheel, found)
+    (target / "errs.py").write_text("changed")
+    assert not release.holds(wheel, found)
+    assert not release.holds(tmp_path / "none.whl", found)
+
+
+def test_what_a_file_installs_is_told(tmp_path, monkeypatch):
+    export(COURSE, LAB, tmp_path / "a", "classroom50", RELEASE)
+    assert all(f"installs {RELEASE}" in line for line in notices(LAB, tmp_path / "a"))
+    monkeypatch.setenv("DOCKDOJO_PACKAGE", "another==1 --hash=sha256:0")
+    assert all("CHANGED" in line for line in notices(LAB, tmp_path / "a"))

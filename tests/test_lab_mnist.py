@@ -11,11 +11,11 @@ from dockdojo.checks.resuming import other_epoch
 from dockdojo.checks.runs import Seen, finished_epochs, learned_more, save_to_resume_from, saves_early
 from dockdojo.datasets import small
 from dockdojo.engine.client import connect
-from dockdojo.engine.daemon import state_folder
 from dockdojo.engine.objects import Mount, RunSpec
 from dockdojo.engine.workspaces import Save
 from dockdojo.grading import list_checks
 from dockdojo.model import Limits
+from dockdojo.paths import state_folder
 from dockdojo.readme import script_of
 from tests.unusual import COURSE, SideBySide, failed, lost
 

@@ -315,10 +315,10 @@ def git(*words, where):
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 @pytest.mark.parametrize("slug", open_course().slugs)
 def test_an_exported_repository_loses_no_file_of_the_starter(slug, tmp_path):
-    from dockdojo.classroom import export
+    from dockdojo.export.write import export
 
     folder = tmp_path / slug
-    export(open_course(), slug, folder, "plain")
+    export(open_course(), slug, folder, "plain", "x==1 --hash=sha256:0")
     assert git("init", "-q", where=folder).returncode == 0
     names = [
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() and ".git/" not in str(path)
@@ -330,8 +330,8 @@ def test_an_exported_repository_loses_no_file_of_the_starter(slug, tmp_path):
 
 
 def test_the_data_of_a_training_stay_ignored_where_no_starter_has_them(tmp_path):
-    from dockdojo.assignment import files
+    from dockdojo.export import files
 
     course = open_course()
-    assert "data/\n" in files(course, "hogwild", "plain")[".gitignore"].decode()
-    assert b"data/" not in files(course, "layers", "plain")[".gitignore"]
+    assert "data/\n" in files(course, "hogwild", "plain", "x==1")[".gitignore"].decode()
+    assert b"data/" not in files(course, "layers", "plain", "x==1")[".gitignore"]

@@ -16,11 +16,11 @@ from dockdojo.course import Course
 from dockdojo.engine import wheelhouse
 from dockdojo.engine.client import Engine, connect
 from dockdojo.engine.connect import speaking
-from dockdojo.engine.daemon import state_folder
 from dockdojo.engine.standins import MIRROR_RECORD, STAND_IN
 from dockdojo.engine.volumes import put_folder
 from dockdojo.errors import CourseError
 from dockdojo.model import Limits
+from dockdojo.paths import state_folder
 
 BASE = "python:3.11-slim"
 IMAGE = "dockdojo/mirror:1"

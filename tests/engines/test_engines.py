@@ -21,9 +21,10 @@ import pytest
 from dockdojo import mirror
 from dockdojo.course import open_course
 from dockdojo.engine.client import connect
-from dockdojo.engine.daemon import apt_install, state_folder
+from dockdojo.engine.daemon import apt_install
 from dockdojo.engine.standins import MIRROR_RECORD
 from dockdojo.errors import CannotInstall
+from dockdojo.paths import state_folder
 
 HERE = Path(__file__).parent
 COURSE = open_course()

@@ -13,7 +13,7 @@ from dockdojo.cli.commands import FOLDER, open_the_course
 RUBRICS = ("text", "markdown", "json")
 """Those of dockdojo.reports.rubric."""
 STYLES = ("plain", "classroom", "classroom50", "gradescope")
-"""Those of dockdojo.assignment, known here without importing it."""
+"""Those of dockdojo.export, known here without importing it."""
 
 
 @click.command()
@@ -21,14 +21,23 @@ STYLES = ("plain", "classroom", "classroom50", "gradescope")
 @click.argument("folder", type=FOLDER, metavar="DIR")
 @click.option("--style", type=click.Choice(STYLES), default="plain", show_default=True, help="Who grades a push.")
 @click.option(
-    "--package", metavar="SPEC", default="", help="What pip installs to grade, pinned; else this release of dockdojo."
+    "--package",
+    "packages",
+    multiple=True,
+    metavar="SPEC",
+    help="What grades: NAME==VERSION with --hash=sha256:…, a wheel's URL or path; else this release. Can be repeated.",
 )
-def export(lab: str, folder: Path, style: str, package: str) -> None:
+def export(lab: str, folder: Path, style: str, packages: tuple[str, ...]) -> None:
     """Write an assignment repository: lesson, starter, and what grades it. Solutions and graders stay here."""
-    from dockdojo import classroom
+    from dockdojo.export import release, write
 
-    written = classroom.export(open_the_course(), lab, folder, style, package)
+    lines = release.requirement_lines(packages)
+    written = write.export(open_the_course(), lab, folder, style, lines)
     click.echo(f"{folder} has {len(written)} files. It grades itself with: bash {folder / 'tests' / 'grading.sh'}")
+    for line in lines.splitlines():
+        click.echo(f"It installs {line}")
+        if " @ file:" in line:
+            click.echo("  That wheel lies on this machine alone. For others: --package URL-OF-A-WHEEL", err=True)
 
 
 @click.command()

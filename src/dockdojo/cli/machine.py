@@ -101,11 +101,11 @@ def data(source: Path | None, target: Path | None, limit: str | None) -> None:
     """Prepare handwritten digits for the labs that train: MNIST, or a stand-in where it cannot be had."""
     from dockdojo import datasets
     from dockdojo.cli import show
-    from dockdojo.engine import daemon
+    from dockdojo.paths import state_folder
 
     with show.steps(show.console(stderr=True)) as tell:
         made = datasets.prepare(
-            target or daemon.state_folder() / "data" / "mnist", source=source, limit=datasets.limits(limit), tell=tell
+            target or state_folder() / "data" / "mnist", source=source, limit=datasets.limits(limit), tell=tell
         )
     click.echo(f"{made.source}: {made.train} images to train, {made.test} to test, in {made.root}")
 

@@ -19,6 +19,7 @@ from dockdojo.engine import gpu_hook, gpus, own_engine
 from dockdojo.engine.connect import DEFAULT_SOCKET, Address, addresses, open_client
 from dockdojo.engine.meter import Meter
 from dockdojo.errors import CannotInstall, EngineNotFound
+from dockdojo.paths import state_folder
 
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -36,15 +37,6 @@ class Up:
     where: str
     log: str = ""
     simulated_gpus: int = 0
-
-
-def state_folder() -> Path:
-    """Where dockdojo keeps what outlives a run: $DOCKDOJO_STATE, else the platform's usual place."""
-    if named := os.environ.get("DOCKDOJO_STATE"):
-        return Path(named).absolute()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "dockdojo"
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "dockdojo"
 
 
 def _record() -> Path:

@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from dockdojo.engine.client import Engine
-from dockdojo.engine.daemon import apt_install, state_folder
+from dockdojo.engine.daemon import apt_install
 from dockdojo.engine.objects import Image
 from dockdojo.errors import CannotInstall, CourseError, OurFault
 from dockdojo.model import Limits
+from dockdojo.paths import state_folder
 
 STAND_IN = "dockdojo.stand-in"
 """The label of a stand-in; its value is the fingerprint of its recipe."""

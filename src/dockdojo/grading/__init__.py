@@ -20,20 +20,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dockdojo.assignment import notices
 from dockdojo.beneath import open_file
 from dockdojo.checks.lint import advise
 from dockdojo.course import Course, open_course, usual_images
 from dockdojo.datasets import small
-from dockdojo.engine.daemon import state_folder
 from dockdojo.engine.labels import new_run_id, owner, process_lives
 from dockdojo.errors import DockdojoError, OurFault, SubmissionError, UsageError
 from dockdojo.events import Doing, Listen
+from dockdojo.export.notices import notices
 from dockdojo.grading.child import Child
 from dockdojo.grading.intake import copy_submission
 from dockdojo.grading.look import look
 from dockdojo.grading.worker import Worker
 from dockdojo.model import Advice, Check, EngineInfo, Feedback, Lab, Outcome, Report, Where
+from dockdojo.paths import state_folder
 from dockdojo.plugin.order import Order
 from dockdojo.provision import ready
 
@@ -85,7 +85,7 @@ def grade(
             except SubmissionError as refusal:
                 checks = list_checks(course, lab)
                 return _refused(chosen, checks, refusal, started, time.monotonic() - began)
-            given = notices(lab, scratch / "submission", os.environ.get("DOCKDOJO_PACKAGE", ""))
+            given = notices(lab, scratch / "submission")
             # Beside the child's start: both take some tenths of a second, and nothing is built before.
             looking = ThreadPoolExecutor(1).submit(look, scratch / "submission", chosen, course.starter(lab))
             worker, info, advice = _work(

@@ -16,9 +16,9 @@ from typing import Any, Self
 
 import msgspec
 
-from dockdojo.engine.daemon import state_folder
 from dockdojo.engine.way_out import EXCEPTIONS, PROXIES
 from dockdojo.events import MAX_EVENT_BYTES
+from dockdojo.paths import state_folder
 from dockdojo.plugin.order import Order
 from dockdojo.processes import end_group, end_session
 

@@ -1,19 +1,22 @@
-"""What an instructor does for a class: hand out an assignment repository."""
+"""Write an assignment repository to disk."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from dockdojo import assignment
 from dockdojo.course import Course
 from dockdojo.errors import UsageError
+from dockdojo.export import files
 
 EXECUTABLE = (".sh", "run_autograder")
 
 
-def export(course: Course, slug: str, target: Path, style: str, package: str = "") -> list[Path]:
-    """Writes the assignment into a new folder, and returns what it wrote. Never overwrites anything; raises UsageError."""
-    made = assignment.files(course, slug, style, package)
+def export(course: Course, slug: str, target: Path, style: str, release: str) -> list[Path]:
+    """Write the assignment into a new folder, and return the paths written. Raises UsageError rather than overwrite anything.
+
+    `release` is what `release.requirement_lines` gives.
+    """
+    made = files(course, slug, style, release)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target} is there already, and not empty.", hint="Name another folder.")
     written = []

@@ -260,7 +260,7 @@ while [ $# -gt 0 ]; do [ "$1" = -o ] && cp {folder}/saved.json "$2"; shift; done
 exit 3
 """
     (folder / "dockdojo").write_text(script)
-    for name in ("python", "pip"):
+    for name in ("python", "python3", "pip"):
         (folder / name).write_text("#!/bin/sh\n")
     for path in folder.iterdir():
         path.chmod(0o755)

@@ -66,6 +66,17 @@ def test_words_are_exact_and_variables_are_those_of_the_start(engine):
     assert shell.processes() == []
 
 
+def test_a_signal_that_ends_the_container_at_once_was_sent(engine):
+    """The observer goes with the container: what it said before tells."""
+    for _ in range(10):
+        container = started(engine, "sh", "-c", "sleep 60 & echo up; wait $!; exit 3")
+        child = next(one for one in container.processes() if one.pid != 1)
+        container.signal_process(child.pid)
+        assert container.wait().exit_code == 3
+        with pytest.raises(SubmissionError, match="no process"):
+            container.signal_process(child.pid)
+
+
 def test_an_odd_name_hides_and_forges_nothing(engine):
     container = started(engine, "perl", "-e", ODD, image=DEBIAN, user="1000")
     only = container.processes()

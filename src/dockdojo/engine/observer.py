@@ -19,7 +19,7 @@ from docker.types import LogConfig
 
 from dockdojo.engine.connect import brief
 from dockdojo.engine.objects import Process, Program, RunSpec
-from dockdojo.engine.shell import Shell
+from dockdojo.engine.shell import Shell, ShellEnded
 from dockdojo.engine.streams import Frames
 from dockdojo.errors import LimitReached
 from dockdojo.model import MB, Limits
@@ -50,15 +50,19 @@ LONGEST_NAMES = 65_536
 FILES = f"cd /proc/1/root && cd ./FOLDER && find . ! -type d -print0 2>/dev/null | head -c {LONGEST_NAMES} | {HEX}"
 
 
+THERE, SENT = "there\n", "sent\n"
 WAITED = "for one in /proc/[0-9]*; do [ $one = /proc/$$ ] || cat $one/task/[0-9]*/schedstat 2>/dev/null; done"
 
 
 class ObserverLost(Exception):
-    """There is no observer (any more). `reason` is the engine's, and empty where the observer began and was ended."""
+    """There is no observer (any more). `reason` is the engine's, and empty where the observer began and was ended.
 
-    def __init__(self, reason: str = "") -> None:
+    `said` is what it answered to the last question before it was gone.
+    """
+
+    def __init__(self, reason: str = "", said: str = "") -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.said = reason, said
 
 
 class Observer:
@@ -110,9 +114,9 @@ class Observer:
     def _ask(self, command: str, until: float) -> str:
         try:
             return self._shell.run(command, min(until, time.monotonic() + LOOK_SECONDS)).stdout
-        except (ValueError, LimitReached) as error:  # it was killed, or stopped
+        except (ShellEnded, LimitReached) as error:  # it was killed, or stopped
             self.close()
-            raise ObserverLost from error
+            raise ObserverLost(said=getattr(error, "said", "")) from error
 
     def processes(self, until: float) -> list[Process]:
         """The container's processes, by pid as the container sees them; without the observer's own. Raises ObserverLost."""
@@ -148,8 +152,14 @@ class Observer:
         return seconds_waited(self._ask(WAITED, until))
 
     def signal(self, pid: int, signal: str, until: float) -> bool:
-        """Whether the signal could be sent to the process. Raises ObserverLost."""
-        return self._ask(f"kill -{signal} {pid} && echo sent", until) == "sent\n"
+        """Whether the process was there, and the signal was sent to it. Raises ObserverLost."""
+        try:
+            return self._ask(f"kill -0 {pid} && echo there && kill -{signal} {pid} && echo sent", until) == THERE + SENT
+        except ObserverLost as lost:
+            # Where the container ends at once, because of the signal, the observer is gone before it can say so.
+            if lost.said.startswith(THERE):
+                return True
+            raise
 
     def close(self) -> None:
         """Ends it; the engine removes it by itself."""

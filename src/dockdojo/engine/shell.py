@@ -27,6 +27,14 @@ LONGEST_CODE = 3
 """Digits of an exit code."""
 
 
+class ShellEnded(ValueError):
+    """The shell died, or answers nonsense. `said` is what came of the command's stdout before."""
+
+    def __init__(self, reason: str, said: str = "") -> None:
+        super().__init__(reason)
+        self.said = said
+
+
 class Shell:
     """`sh` in a container, fed line by line."""
 
@@ -49,13 +57,13 @@ class Shell:
         try:
             if shell.run("echo ready", time.monotonic() + HELLO_SECONDS).stdout == "ready\n":
                 return shell
-        except (LimitReached, ValueError):
+        except (LimitReached, ShellEnded):
             pass
         shell.close()
         return None
 
     def run(self, command: str, until: float) -> Finished:
-        """Runs the command in a subshell, its stdin empty. Raises LimitReached at `until`, ValueError when the shell died."""
+        """Runs the command in a subshell, its stdin empty. Raises LimitReached at `until`, ShellEnded."""
         with self._meter.waiting():
             return self._run(command, until)
 
@@ -85,12 +93,13 @@ class Shell:
             raise LimitReached(f"`{command[:80]}` did not end within the time limit of the check.") from None
         except OSError as error:
             self.close()
-            raise ValueError(f"the container's shell ended: {error}") from error
+            said = streams[False].decode("utf-8", "replace")
+            raise ShellEnded(f"the container's shell ended: {error}", said) from error
         out, _, code = streams[False].rpartition(end)
         err = streams[True].rpartition(end)[0]
         if not (number := code.strip()).isdigit() or len(number) > LONGEST_CODE:
             self.close()
-            raise ValueError("the container's shell does not say how the command ended")
+            raise ShellEnded("the container's shell does not say how the command ended")
         return Finished(
             exit_code=ExitCode(int(number)), stdout=out[: self._limit].decode("utf-8", "replace"),
             stderr=err[: self._limit].decode("utf-8", "replace"), seconds=time.monotonic() - began,

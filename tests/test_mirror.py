@@ -75,6 +75,7 @@ def test_the_settings_of_pip_name_the_mirror_while_there_is_one(tmp_path, monkey
         "[global]",
         "extra-index-url = http://172.17.0.1:3141/simple/ https://other.example/simple",
         "trusted-host = 172.17.0.1",
+        "retries = 1",
     ]
     assert standins.fingerprint(recipe) != before
 

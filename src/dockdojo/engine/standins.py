@@ -151,6 +151,8 @@ def _with_mirror(lines: list[str]) -> list[str]:
     host = urlsplit(url).hostname or ""
     found["extra-index-url"] = f"{url} {found.get('extra-index-url', '')}".strip()
     found["trusted-host"] = f"{host} {found.get('trusted-host', '')}".strip()
+    # Where the course has an index of its own, others often cannot be reached: pip's five tries of each take 8 s a package.
+    found.setdefault("retries", "1")
     return [f"{key} = {value}" if value else key for key, value in found.items()]
 
 

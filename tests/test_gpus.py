@@ -14,12 +14,13 @@ from dockdojo.checks import CheckFailed
 from dockdojo.checks.asked import record, recorder_image
 from dockdojo.checks.compose import gpu_reservations
 from dockdojo.checks.submission import Submission
-from dockdojo.engine import daemon, gpu_hook
-from dockdojo.engine.gpus import DeviceRequest, asking, install_hook
+from dockdojo.engine import daemon
+from dockdojo.engine.gpus import HOOK, DeviceRequest, asking, install_hook
 from dockdojo.engine.objects import RunSpec
 from dockdojo.errors import CannotInstall, SubmissionError, UsageError
 from dockdojo.grading import grade
 from dockdojo.model import Limits
+from dockdojo.payloads import gpu_hook
 from dockdojo.reports import FORMATS
 from dockdojo.reports.json import as_dict
 
@@ -129,9 +130,9 @@ def test_a_link_in_the_place_of_the_file_is_replaced(tmp_path):
 
 def test_the_hook_does_not_need_our_virtual_environment(tmp_path):
     home = install_hook(tmp_path, 2)
-    text = (home / gpu_hook.NAME).read_text()
+    text = (home / HOOK).read_text()
     assert sys.prefix == sys.base_prefix or sys.prefix not in text
-    done = subprocess.run([home / gpu_hook.NAME, "prestart"], input="{}", capture_output=True, text=True, check=False)
+    done = subprocess.run([home / HOOK, "prestart"], input="{}", capture_output=True, text=True, check=False)
     assert (done.returncode, "SIMULATED" in done.stderr) == (1, True)
     with pytest.raises(UsageError):
         install_hook(tmp_path, 0)

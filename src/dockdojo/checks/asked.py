@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dockdojo import payloads
 from dockdojo.checks.submission import Submission
 from dockdojo.engine.gpus import DeviceRequest
 from dockdojo.engine.objects import Finished, Image, Mount, RunSpec
 from dockdojo.errors import SubmissionError
 
-RECORDER = Path(__file__).with_name("recorder.py")
+RECORDER = "docker_api_recorder"
 """Not imported: it runs in a container, and its modules are not on every platform."""
 WORK = "/work"
 """Where the submission lies while a script is recorded: its folder, as the script sees it."""
@@ -72,7 +73,7 @@ def recorder_image(build: Callable[[Path], Image]) -> Image:
     """The image in which scripts are recorded; `build` makes an image of a folder."""
     with tempfile.TemporaryDirectory(prefix="dockdojo-context-") as scratch:
         Path(scratch, "Dockerfile").write_text(DOCKERFILE)
-        shutil.copyfile(RECORDER, Path(scratch, "recorder.py"))
+        shutil.copyfile(payloads.path(RECORDER), Path(scratch, "recorder.py"))
         return build(Path(scratch))
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass
-from pathlib import Path
 
+from dockdojo import payloads
 from dockdojo.checks.hooks import start_hooked
 from dockdojo.checks.pytorch import Examined
 from dockdojo.checks.runs import ENOUGH_LINES, Seen
@@ -18,7 +18,7 @@ from dockdojo.checks.training import Training
 from dockdojo.errors import SubmissionError
 from dockdojo.texts import lines_of
 
-PROBE = Path(__file__).with_name("optimizer_probe.py")
+PROBE = "optimizer_probe"
 """Not imported: it runs in a container."""
 PROBED = re.compile(r"(\w{1,100}) (\w{1,100}) ([0-9]{1,9})")
 """What the probe says, behind its mark."""
@@ -56,7 +56,7 @@ def _probed(training: Training, *, past_entrypoint: bool) -> Optimizer | None:
     training.spaces.lay("probe")
     mark = f"{MARK}_{secrets.token_hex(8)}"
     try:
-        hooks = f'{PROBE.read_text()}\n\nMARK = "{mark}"\n'
+        hooks = f'{payloads.source(PROBE)}\n\nMARK = "{mark}"\n'
         run = start_hooked(training, "probe", hooks, past_entrypoint=past_entrypoint)
         seen = training.watch(run, lambda seen: _is_known(seen, mark))
     except SubmissionError:

@@ -1,6 +1,6 @@
 """Questions to a PyTorch image and to its checkpoints, answered from bytes: no program of the image is asked.
 
-Which build of torch it has is read from its files. What a checkpoint holds is told by `examiner`, in an image of the course.
+Which build of torch it has is read from its files. What a checkpoint holds is told by the checkpoint inspector, in an image of ours.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from dockdojo import payloads
 from dockdojo.checks import fail
 from dockdojo.engine.files import head, listing
 from dockdojo.engine.objects import Finished
@@ -28,8 +28,7 @@ VERSION_FILE, CORE = "torch/version.py", "torch/lib/libtorch_cpu.so"
 CORE_BYTES = 50_000_000
 """The library without which no torch runs has at least so many; 345 MB, where its symbols are stripped."""
 ELF = b"\x7fELF"
-EXAMINER = ("tensors", "examiner")
-"""Not imported here: they run in a container."""
+INSPECTOR = ("tensors", "checkpoint_inspector")
 START = """import json, sys, types
 for name, text in json.loads(sys.argv.pop(1)).items():
     module = sys.modules[name] = types.ModuleType(name)
@@ -172,7 +171,7 @@ class Examined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """The answers of one run of the examiner."""
+    """The answers of one run of the checkpoint inspector."""
 
     loaded: dict[str, Examined]
     poisoned: tuple[int, ...]
@@ -183,11 +182,10 @@ def examine(run: Run, load: list[str], poison: list[tuple[str, str, str]], **opt
     """Reads checkpoints, and writes poisoned copies, in an image of the course; `run` is `bench.run`.
 
     `load` has paths in the container; `poison` has (`weights` or `optimizer`, folder to read, folder to write). Raises
-    SubmissionError where a checkpoint keeps the examiner from an answer.
+    SubmissionError where a checkpoint keeps the inspector from an answer.
     """
     order = json.dumps({"load": load, "poison": poison})
-    here = Path(__file__).parent
-    texts = json.dumps({f"dockdojo.checks.{one}": (here / f"{one}.py").read_text() for one in EXAMINER})
+    texts = json.dumps({f"dockdojo.payloads.{name}": payloads.source(name) for name in INSPECTOR})
     done = run("-I", "-c", START, texts, order, image=KEEPS, entrypoint=("python",), user="root", **options)
     try:
         told = json.loads(done.stdout.strip().splitlines()[-1])

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from dockdojo import payloads
 from dockdojo.checks.hooks import start_hooked
 from dockdojo.checks.metrics import epochs_by_writer
 from dockdojo.checks.runs import ENOUGH_LINES, Seen
 from dockdojo.checks.training import Training
 from dockdojo.errors import SubmissionError
 
-NAMES = Path(__file__).with_name("line_names.py")
+NAMES = "line_names"
 """Not imported: it runs in a container."""
 LONGER = 8
 """Times as many lines as would be enough, after which no other process is waited for."""
@@ -33,7 +32,7 @@ def _apart(training: Training) -> Seen | None:
         training.spaces.lay("apart", start.copy)
         try:
             run = start_hooked(
-                training, "apart", NAMES.read_text(), "--resume", *asked, past_entrypoint=past_entrypoint
+                training, "apart", payloads.source(NAMES), "--resume", *asked, past_entrypoint=past_entrypoint
             )
             seen = training.watch(run, _is_enough, start.within, "a resumed training")
         except SubmissionError:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dockdojo.engine import gpu_hook, gpus, own_engine
+from dockdojo.engine import gpus, own_engine
 from dockdojo.engine.connect import DEFAULT_SOCKET, Address, addresses, open_client
 from dockdojo.engine.meter import Meter
 from dockdojo.errors import CannotInstall, EngineNotFound
@@ -143,7 +143,7 @@ def up_for_course(tell: Tell) -> Up:
 
 def _has_nvidia() -> bool:
     """Whether this machine has the real runtime's hook: then nothing is simulated."""
-    return shutil.which(gpu_hook.NAME, path=_search_path()) is not None
+    return shutil.which(gpus.HOOK, path=_search_path()) is not None
 
 
 def apt_install(packages: tuple[str, ...], tell: Tell) -> None:

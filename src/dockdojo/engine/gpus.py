@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dockdojo.engine import gpu_hook
+from dockdojo import payloads
 from dockdojo.errors import UsageError
 
+HOOK = "nvidia-container-runtime-hook"
+"""The program that an engine looks for on its PATH when GPUs are asked for."""
 SIMULATED = 2
 """How many GPUs are simulated: enough to tell one from all."""
 NONE_TO_GRANT = (
@@ -121,10 +123,10 @@ def install_hook(folder: Path, count: int) -> Path:
     home = folder / "simulated-gpu"
     home.mkdir(parents=True, exist_ok=True)
     script = home / "gpu_hook.py"
-    shutil.copyfile(gpu_hook.__file__, script)
+    shutil.copyfile(payloads.path("gpu_hook"), script)
     # Not the interpreter of a virtual environment: the engine may outlive that.
     python = os.path.realpath(sys.executable)
-    hook = home / gpu_hook.NAME
+    hook = home / HOOK
     hook.write_text(f'#!/bin/sh\nexec {shlex.quote(python)} -I {shlex.quote(str(script))} {count} "$@"\n')
-    hook.chmod(gpu_hook.PROGRAM_MODE)
+    hook.chmod(0o755)
     return home

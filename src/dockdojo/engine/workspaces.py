@@ -1,7 +1,7 @@
 """Folders that containers of a submission write to, as a student's own folder is mounted: bounded, watched, and gone at the end.
 
 Each is a volume in memory of a bounded size, so nothing that a submission leaves there reaches the host's file system, whatever
-its name, owner or kind. One container of ours, the keeper, holds them open, lays files in, takes copies, and tells what happens
+its name, owner or kind. One container of ours, the watcher, holds them open, lays files in, takes copies, and tells what happens
 to the checkpoint.
 """
 
@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dockdojo import payloads
 from dockdojo.engine.blame import once_more
 from dockdojo.engine.connect import speaking
 from dockdojo.engine.container import Container
@@ -27,7 +28,7 @@ from dockdojo.model import Limits
 if TYPE_CHECKING:
     from dockdojo.engine.client import Engine
 
-KEEPER = Path(__file__).with_name("keeper.py")
+WATCHER = "checkpoint_watcher"
 """Not imported: it runs in a container."""
 SIZE_MB = 800
 """Of one workspace."""
@@ -67,7 +68,7 @@ class Workspaces:
         self.engine = engine
         self.checkpoint = checkpoint
         self._volumes = {name: self._volume(name) for name in names}
-        self._keeper = self._start(image, submission)
+        self._watcher = self._start(image, submission)
 
     def _volume(self, name: str) -> str:
         # Its own even in the run: a process of it that died has left others, which the engine would take for these.
@@ -84,25 +85,25 @@ class Workspaces:
             Mount(source=volume, target=f"{ROOT}/{name}", read_only=False, volume=True)
             for name, volume in self._volumes.items()
         )
-        spec = RunSpec(image=image, args=("python", "-I", "/keeper.py", "watch", self.checkpoint), mounts=mounts)
+        spec = RunSpec(image=image, args=("python", "-I", f"/{WATCHER}.py", "watch", self.checkpoint), mounts=mounts)
         limits = Limits(memory_mb=4 * SIZE_MB, output_kib=4096)
-        keeper = Container(self.engine, self.engine.create(spec, limits), spec, limits)
+        watcher = Container(self.engine, self.engine.create(spec, limits), spec, limits)
         with speaking("lay out workspaces"):
-            self.engine.api.put_archive(keeper.id, "/", _packed(submission))
-        once_more(lambda: self.engine.launch(keeper.id), starts=True)
-        if not keeper.wait_for_log("ready", within=STARTS_WITHIN):
-            raise EngineGone(f"The keeper of the workspaces did not start: {keeper.logs()[-300:]}")
-        return keeper
+            self.engine.api.put_archive(watcher.id, "/", _packed(submission))
+        once_more(lambda: self.engine.launch(watcher.id), starts=True)
+        if not watcher.wait_for_log("ready", within=STARTS_WITHIN):
+            raise EngineGone(f"The watcher of the workspaces did not start: {watcher.logs()[-300:]}")
+        return watcher
 
     def mount(self, name: str, target: str) -> Mount:
         """What puts a workspace into a container."""
         return Mount(source=self._volumes[name], target=target, read_only=False, volume=True)
 
     def _do(self, *words: str) -> str:
-        self._keeper.deadline = time.monotonic() + 120
-        done = self._keeper.exec("python", "-I", "/keeper.py", *words)
+        self._watcher.deadline = time.monotonic() + 120
+        done = self._watcher.exec("python", "-I", f"/{WATCHER}.py", *words)
         if done.exit_code != 0:
-            raise EngineGone(f"The keeper of the workspaces failed: {done.stderr.strip()[-300:]}")
+            raise EngineGone(f"The watcher of the workspaces failed: {done.stderr.strip()[-300:]}")
         return done.stdout
 
     def lay(self, name: str, copy: str = "") -> None:
@@ -124,7 +125,7 @@ class Workspaces:
     def saves(self, name: str) -> list[Save]:
         """How often the checkpoint in a workspace was written, in order."""
         found: dict[int, Save] = {}
-        for line in self._keeper.logs().splitlines():
+        for line in self._watcher.logs().splitlines():
             try:
                 raw: dict[str, Any] = json.loads(line)
             except ValueError:
@@ -145,11 +146,11 @@ class Workspaces:
 
 
 def _packed(submission: Path) -> bytes:
-    """The submission as /submission, and the keeper, as a tar archive; its size is bounded by the lab's limit."""
+    """The submission as /submission, and the watcher, as a tar archive; its size is bounded by the lab's limit."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         archive.add(submission, "submission", filter=readable)
-        archive.add(KEEPER, "keeper.py", filter=readable)
+        archive.add(payloads.path(WATCHER), f"{WATCHER}.py", filter=readable)
         folder = tarfile.TarInfo("keep")
         folder.type, folder.mode = tarfile.DIRTYPE, 0o755
         archive.addfile(folder)

@@ -4,9 +4,9 @@ It holds the volumes open, takes copies at the moments that matter, and tells wh
 happens to a file is told by the kernel (inotify(7)), so nothing is missed between two looks. It needs the standard library
 alone; what it copies it never reads as anything but bytes.
 
-    keeper.py watch CHECKPOINT        watch /w/*, for ever
-    keeper.py lay NAME [COPY]         the submission into /w/NAME, as new; with the files of a kept copy over it
-    keeper.py glimpses NAME TARGET    what was seen of NAME's checkpoint, as files in /w/TARGET
+    checkpoint_watcher.py watch CHECKPOINT        watch /w/*, for ever
+    checkpoint_watcher.py lay NAME [COPY]         the submission into /w/NAME, as new; with the files of a kept copy over it
+    checkpoint_watcher.py glimpses NAME TARGET    what was seen of NAME's checkpoint, as files in /w/TARGET
 """
 
 from __future__ import annotations

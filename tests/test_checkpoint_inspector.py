@@ -9,18 +9,18 @@ import struct
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 
-from dockdojo.checks import examiner, tensors
-from dockdojo.checks.pytorch import EXAMINER, START, TOLD, Contents, Torch, expect_cpu_build, expect_torch
+from dockdojo import payloads
+from dockdojo.checks.pytorch import INSPECTOR, START, TOLD, Contents, Torch, expect_cpu_build, expect_torch
 from dockdojo.engine.client import connect
 from dockdojo.engine.objects import Mount, RunSpec
 from dockdojo.model import Limits
+from dockdojo.payloads import tensors
 from tests.unusual import COURSE
 
-TEXTS = {f"dockdojo.checks.{one}": Path(examiner.__file__).with_name(f"{one}.py").read_text() for one in EXAMINER}
+TEXTS = {f"dockdojo.payloads.{name}": payloads.source(name) for name in INSPECTOR}
 
 
 PROCESSOR_SECONDS = 3
@@ -28,7 +28,7 @@ PROCESSOR_SECONDS = 3
 
 
 def examined(load, poison=()):
-    """What the examiner says, as it runs in a container: with the standard library alone."""
+    """What the inspector says, as it runs in a container: with the standard library alone."""
     order = json.dumps(
         {
             "load": [str(path) for path in load],

@@ -17,7 +17,6 @@ import os
 import sys
 from dataclasses import dataclass
 
-NAME = "nvidia-container-runtime-hook"
 DEFAULT_CAPABILITIES = "compute,utility"
 """What the real runtime grants where a container names no driver capabilities."""
 MEMORY_MIB = 4096

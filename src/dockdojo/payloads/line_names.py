@@ -1,4 +1,4 @@
-"""Hooks that put the number of the process before each line that a script prints: see `hooks`. It is not imported here."""
+"""Hooks that put the number of the process before each line that a script prints: see `checks/hooks.py`."""
 
 from __future__ import annotations
 

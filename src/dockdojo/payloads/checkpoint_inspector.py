@@ -25,7 +25,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from dockdojo.checks.tensors import Checkpoint, Inert, Refused, Tensor, open_checkpoint
+from dockdojo.payloads.tensors import Checkpoint, Inert, Refused, Tensor, open_checkpoint
 
 PARTS = re.compile(r"optim|momentum|exp_avg|velocity|moment|sq_avg|square_avg|adam|sgd", re.IGNORECASE)
 ENDINGS = (".pth", ".pt", ".ckpt", ".bin", ".tar")

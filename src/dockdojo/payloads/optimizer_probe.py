@@ -1,4 +1,4 @@
-"""Hooks that find out whether a training script's optimizer has state, and say so: see `hooks`. It is not imported here.
+"""Hooks that find out whether a training script's optimizer has state, and say so: see `checks/hooks.py`.
 
 It runs in the submission's image, with the submission's torch. What it finds is one line,
 `PROBE CLASS TENSORS`. For an optimizer of torch.optim, that is said after its first step; for any other, which nobody can

@@ -10,15 +10,15 @@ import pytest
 
 from dockdojo import check, fail
 from dockdojo.checks.cache import installs, large_made_anew
-from dockdojo.checks.counted import expect_counted
-from dockdojo.checks.metrics import accuracies
 from dockdojo.checks.pinning import expect_pinned_bases, expect_pinned_packages
 from dockdojo.checks.projects import own_packages
-from dockdojo.checks.pytorch import expect_cpu_build, look_into
-from dockdojo.checks.workers import FIRST_PROCESS, pids, trainers, without_number, workers
 from dockdojo.engine.files import head
 from dockdojo.engine.objects import Mount
 from dockdojo.errors import CourseError, LimitReached, SubmissionError
+from dockdojo.training.counted import expect_counted
+from dockdojo.training.log_parser import accuracies
+from dockdojo.training.torch_image import expect_cpu_build, look_into
+from dockdojo.training.workers import FIRST_PROCESS, pids, trainers, without_number, workers
 
 DATA = "/data"
 GOAL = 0.80  # accuracy on the small test set

@@ -3,13 +3,14 @@
 import pytest
 
 from dockdojo import check, fail
-from dockdojo.checks.counted import expect_counted
 from dockdojo.checks.formatting import expect_black
-from dockdojo.checks.pytorch import expect_cpu_build, expect_torch, look_into
-from dockdojo.checks.readme import as_typed, of_the_folder, pairs, script_of
-from dockdojo.checks.resuming import expect_next_epoch, expect_optimizer, expect_to_survive_a_stop, expect_weights
-from dockdojo.checks.train_command import expect_exit_0, expect_words_arrive
-from dockdojo.checks.training import Training
+from dockdojo.checks.readme import of_the_folder, pairs, script_of
+from dockdojo.training.command import expect_exit_0, expect_words_arrive
+from dockdojo.training.counted import expect_counted
+from dockdojo.training.resuming import expect_next_epoch, expect_optimizer, expect_to_survive_a_stop, expect_weights
+from dockdojo.training.script import Training
+from dockdojo.training.torch_image import expect_cpu_build, expect_torch, look_into
+from dockdojo.training.typed import as_typed
 
 CHECKPOINT, WORKSPACE = "model_checkpoint.pth", "/workspace"
 COMMAND = ("python", f"{WORKSPACE}/train.py")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dockdojo.authoring import new_lab
+from dockdojo.commands.doctor import inspect_course
 from dockdojo.course import open_course
-from dockdojo.doctor import inspect_course
 from dockdojo.errors import UsageError
+from dockdojo.scaffold import new_lab
 
 GUIDE = Path(__file__).parents[1] / "docs" / "authoring.md"
 BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -7,7 +7,7 @@ import pytest
 from dockdojo.engine.dockerfile import Dockerfile
 from dockdojo.engine.objects import Image
 from dockdojo.errors import ImageUnavailable
-from dockdojo.plugin.bases import Bases
+from dockdojo.runner.bases import Bases
 
 
 def image(*layers):

@@ -13,11 +13,11 @@ import zipfile
 import pytest
 
 from dockdojo import payloads
-from dockdojo.checks.pytorch import INSPECTOR, START, TOLD, Contents, Torch, expect_cpu_build, expect_torch
 from dockdojo.engine.client import connect
 from dockdojo.engine.objects import Mount, RunSpec
 from dockdojo.model import Limits
 from dockdojo.payloads import tensors
+from dockdojo.training.torch_image import INSPECTOR, START, TOLD, Contents, Torch, expect_cpu_build, expect_torch
 from tests.unusual import COURSE
 
 TEXTS = {f"dockdojo.payloads.{name}": payloads.source(name) for name in INSPECTOR}

@@ -4,7 +4,6 @@ import pytest
 
 from dockdojo.checks import CheckFailed
 from dockdojo.checks.answers import expect_answer, read_answers
-from dockdojo.checks.optimizers import PROBED
 from dockdojo.checks.pinning import (
     image_is_pinned,
     loose_installs,
@@ -14,6 +13,7 @@ from dockdojo.checks.pinning import (
 from dockdojo.checks.submission import Submission
 from dockdojo.engine.dockerfile import Dockerfile
 from dockdojo.errors import SubmissionError
+from dockdojo.training.optimizers import PROBED
 
 
 @pytest.mark.parametrize(

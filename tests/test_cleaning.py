@@ -21,7 +21,7 @@ from dockdojo.engine.objects import RunSpec
 from dockdojo.errors import EngineGone
 from dockdojo.grading import grade
 from dockdojo.model import Limits
-from dockdojo.plugin.bench import Bench
+from dockdojo.runner.session import Bench
 
 GRADER = '''
 @check(points=1)

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from dockdojo import student
 from dockdojo.cli import main
+from dockdojo.commands import student
 from dockdojo.errors import UsageError
 from dockdojo.grading import list_checks
 

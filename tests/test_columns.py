@@ -16,9 +16,9 @@ import pytest
 from rich.console import Console
 
 from dockdojo.cli import columns, show, watching
+from dockdojo.commands.student import start
 from dockdojo.model import ImageStats, LayerStats, Report, Waste
 from dockdojo.reports.layers import render_text
-from dockdojo.student import start
 
 WIDTH = 60
 COMMAND = str(Path(sys.executable).with_name("dockdojo"))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dockdojo.commands.doctor import long_chains
 from dockdojo.course import Variant, open_course, tasks
-from dockdojo.doctor import long_chains
 from dockdojo.errors import CourseError, UsageError
 from dockdojo.model import Check
 

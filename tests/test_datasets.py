@@ -14,7 +14,7 @@ from dockdojo import datasets
 from dockdojo.cli import main
 from dockdojo.datasets import Digits, parse, prepare
 from dockdojo.errors import CourseError, DataUnavailable, UsageError
-from dockdojo.plugin.drawn import FOLDER, WRONG, Drawn
+from dockdojo.runner.drawn import FOLDER, WRONG, Drawn
 
 REAL = Path(os.environ.get("MNIST_ROOT") or Path(__file__).parents[2] / "shared" / "mnist")
 

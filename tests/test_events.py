@@ -31,8 +31,8 @@ from dockdojo.events import (
 from dockdojo.grading.child import Child
 from dockdojo.grading.worker import Worker
 from dockdojo.model import Check, Feedback, Limits, Outcome, Part, Point, Report, Where
-from dockdojo.plugin.order import Order
 from dockdojo.reports import FORMATS
+from dockdojo.runner.order import Order
 from dockdojo.texts import cut_feedback
 
 FUZZ = int(os.environ.get("DOCKDOJO_FUZZ", "2000"))

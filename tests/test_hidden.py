@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from dockdojo import check, student
+from dockdojo import check
+from dockdojo.commands import student
 from dockdojo.grading import grade, list_checks
 from dockdojo.model import HIDDEN
 from dockdojo.reports import FORMATS

@@ -12,7 +12,7 @@ import pytest
 from dockdojo.events import CheckStarted
 from dockdojo.grading import grade
 from dockdojo.grading.child import Child
-from dockdojo.plugin.feedback import SEE_ABOVE
+from dockdojo.runner.feedback import SEE_ABOVE
 from tests.unusual import COURSE, SideBySide, failed, lost
 
 ALLOW_LIST = "*\n!app.py\n!requirements.txt\n!templates\n!static\n!start.sh\n**/__pycache__\n"

@@ -7,8 +7,6 @@ import shutil
 
 import pytest
 
-from dockdojo.checks.resuming import other_epoch
-from dockdojo.checks.runs import Seen, finished_epochs, learned_more, save_to_resume_from, saves_early
 from dockdojo.datasets import small
 from dockdojo.engine.client import connect
 from dockdojo.engine.objects import Mount, RunSpec
@@ -17,6 +15,8 @@ from dockdojo.grading import list_checks
 from dockdojo.model import Limits
 from dockdojo.paths import state_folder
 from dockdojo.readme import script_of
+from dockdojo.training.resuming import other_epoch
+from dockdojo.training.run import Seen, finished_epochs, learned_more, save_to_resume_from, saves_early
 from tests.unusual import COURSE, SideBySide, failed, lost
 
 PLAIN = (COURSE.variants("mnist")[0].path.parent / "repeats_an_epoch" / "train.py").read_text()

@@ -8,8 +8,8 @@ import json
 import jsonschema
 import pytest
 
+from dockdojo.commands.doctor import inspect_course, run_variant
 from dockdojo.course import open_course
-from dockdojo.doctor import inspect_course, run_variant
 from dockdojo.grading import grade
 from dockdojo.model import Report
 from dockdojo.reports import FORMATS, canvas

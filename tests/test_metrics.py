@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dockdojo.checks.metrics import accuracies, epochs, epochs_by_writer, losses, tells_nan
+from dockdojo.training.log_parser import accuracies, epochs, epochs_by_writer, losses, tells_nan
 
 ACCURACIES = [
     ("Test set: Average loss: 0.1234, Accuracy: 1290/1500 (86%)", [0.86]),

@@ -17,7 +17,7 @@ from dockdojo.checks.submission import Submission
 from dockdojo.course import open_course
 from dockdojo.engine.objects import Entry, ExitCode, Layer, Process, Program
 from dockdojo.errors import LimitReached, SubmissionError
-from dockdojo.plugin.feedback import judge
+from dockdojo.runner.feedback import judge
 
 COURSE = open_course()
 

@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 from rich.console import Console
 
-from dockdojo import student
 from dockdojo.cli import main, show
+from dockdojo.commands import student
 from dockdojo.errors import UsageError
 from dockdojo.model import Feedback, Outcome, Report, Where
 from dockdojo.reports import text

@@ -23,7 +23,7 @@ MOST_TIMES_A_SCAN = 400
 """Of the processor time of a plain scan of the same text. A pattern that is quadratic in 100 kB takes 10,000 times as long."""
 OWN_TEXTS = {
     "dockdojo.course",
-    "dockdojo.authoring",
+    "dockdojo.scaffold",
     "dockdojo.engine.standins",
     "dockdojo.engine.wheelhouse",
     "dockdojo.datasets",
@@ -34,8 +34,10 @@ OWN_TEXTS = {
 def modules():
     for found in pkgutil.walk_packages(dockdojo.__path__, "dockdojo."):
         # Payloads read nothing on the host, and may not be importable here.
-        if found.name not in OWN_TEXTS and ".payloads." not in found.name and not found.name.endswith(
-            ("__main__", "_course")
+        if (
+            found.name not in OWN_TEXTS
+            and ".payloads." not in found.name
+            and not found.name.endswith(("__main__", "_course"))
         ):
             yield found.name, importlib.import_module(found.name)
     for path in sorted((ROOT / "graders").glob("*.py")):

@@ -10,13 +10,13 @@ import sys
 import pytest
 
 from dockdojo.checks.asked import ContainerRequest
-from dockdojo.checks.hooks import START
-from dockdojo.checks.optimizers import Optimizer, read_probe
 from dockdojo.checks.readme import in_words
-from dockdojo.checks.runs import Seen, Stop
-from dockdojo.checks.stopping import lacks_an_epoch, left_something_to_do, tells_a_whole
 from dockdojo.payloads import line_names, optimizer_probe
 from dockdojo.payloads.checkpoint_inspector import is_plain_sgd
+from dockdojo.training.hooks import START
+from dockdojo.training.optimizers import Optimizer, read_probe
+from dockdojo.training.run import Seen, Stop
+from dockdojo.training.stopping import lacks_an_epoch, left_something_to_do, tells_a_whole
 
 
 def seen(*lines):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dockdojo import student
+from dockdojo.commands import student
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it needs a pty")
 PATIENCE = 120

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dockdojo.checks.workers import pids, pids_of, trainers, without_number, workers
 from dockdojo.engine.objects import Process
+from dockdojo.training.workers import pids, pids_of, trainers, without_number, workers
 
 SPAWN = ("python", "-c", "from multiprocessing.spawn import spawn_main; spawn_main()", "--multiprocessing-fork")
 TRACKER = ("python", "-c", "from multiprocessing.resource_tracker import main;main(5)")

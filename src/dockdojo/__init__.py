@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dockdojo.checks import fail
-    from dockdojo.plugin.decorate import check
+    from dockdojo.runner.decorator import check
 
 __all__ = ["check", "fail"]
 
@@ -17,7 +17,7 @@ __all__ = ["check", "fail"]
 def __getattr__(name: str) -> Any:
     """Loads what graders use only when a grader asks for it: the command line stays quick."""
     if name == "check":
-        from dockdojo.plugin.decorate import check
+        from dockdojo.runner.decorator import check
 
         return check
     if name == "fail":

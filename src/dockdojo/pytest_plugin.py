@@ -16,7 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from dockdojo.model import Check
-    from dockdojo.plugin.bench import Bench
+    from dockdojo.runner.session import Bench
 
 DEBUGGING_SECONDS = 86_400
 """The time limit of a check where somebody may stand in a debugger."""
@@ -38,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from dockdojo.course import open_course
     from dockdojo.errors import DockdojoError
     from dockdojo.grading.alone import bench_for
-    from dockdojo.plugin.fixtures import Fixtures
+    from dockdojo.runner.fixtures import Fixtures
 
     grader, folder = _grader(config), Path(config.getoption("--submission"))
     if not folder.is_dir():
@@ -89,7 +89,7 @@ class Alone:
     @pytest.hookimpl
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """A check is left out where one that it needs did not pass."""
-        from dockdojo.plugin.runner import SKIPPED_FOR
+        from dockdojo.runner.runner import SKIPPED_FOR
 
         check = _check(item)
         for need in check.needs:
@@ -106,8 +106,8 @@ class Alone:
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
         """Shows below the traceback what the student would read."""
         from dockdojo.model import Outcome
-        from dockdojo.plugin.feedback import judge, line_through
         from dockdojo.reports.text import feedback_lines
+        from dockdojo.runner.feedback import judge, line_through
 
         report = yield
         if call.excinfo is not None and not report.skipped:
@@ -123,7 +123,7 @@ class Alone:
 
 
 def _check(item: pytest.Item) -> Check:
-    from dockdojo.plugin.decorate import ATTRIBUTE
+    from dockdojo.runner.decorator import ATTRIBUTE
 
     spec: Check | None = getattr(getattr(item, "function", None), ATTRIBUTE, None)
     if spec is None:

@@ -11,8 +11,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
+from dockdojo.commands.doctor import run_variant
 from dockdojo.course import open_course
-from dockdojo.doctor import run_variant
 from dockdojo.engine.client import connect
 from dockdojo.errors import DockdojoError
 from dockdojo.grading import grade

@@ -15,13 +15,13 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from dockdojo.checks.metrics import accuracies
 from dockdojo.course import open_course
 from dockdojo.datasets import small
 from dockdojo.engine.client import connect
 from dockdojo.engine.objects import Mount, RunSpec
 from dockdojo.model import Limits
 from dockdojo.paths import state_folder
+from dockdojo.training.log_parser import accuracies
 
 USUAL = Path(__file__).with_name("usual_mnist")
 LIMITS = Limits(memory_mb=3000, cpus=2.0, check_seconds=900, build_seconds=1800)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dockdojo.checks.asked import WORK, Asked, BuildRequest, ContainerRequest
-from dockdojo.checks.training import Training
 from dockdojo.engine.build_policy import full_name
-from dockdojo.errors import SubmissionError
 from dockdojo.parsing import parse
 
 
@@ -38,29 +36,3 @@ def _source(source: str) -> str:
     if source.startswith(f"{WORK}/"):
         return f"the folder `{source.removeprefix(WORK + '/')}` in yours"
     return f"`{source}`, a folder of the host," if source.startswith("/") else f"the volume `{source}`"
-
-
-def as_typed(
-    training: Training, build: BuildRequest, one: ContainerRequest, targets: list[str]
-) -> tuple[str, str] | None:
-    """Runs a container as a README says, with the submission's folder at the first of `targets`; it may use another stage.
-
-    Returns what is wrong, and the end of what it printed; None where a checkpoint comes, which is enough.
-    """
-    if not targets:
-        return f"it mounts {in_words(one)}, and not the folder that the README is in", ""
-    try:
-        image = training.bench.build(build.dockerfile, target=build.target)
-    except SubmissionError as error:
-        return f"its build fails: {error.message}", error.detail
-    training.spaces.lay("typed")
-    options = training.options("typed", training.bench.digits, targets[0], one.workdir)
-    options["env"] |= dict(word.partition("=")[::2] for word in one.env)
-    options |= {"image": image, "entrypoint": one.entrypoint, "workdir": one.workdir, "user": one.user}
-    container = training.bench.start(*(one.args or ()), **options)
-    seen = training.watch(container, lambda seen: bool(training.spaces.saves("typed")), told="the README's training")
-    if seen.exit_code not in (None, 0):
-        return f"it ends with exit code {seen.exit_code}", seen.end
-    if not training.spaces.saves("typed"):
-        return f"no `{training.checkpoint}` is in the folder afterwards", seen.end
-    return None

@@ -44,11 +44,11 @@ def export(lab: str, folder: Path, style: str, packages: tuple[str, ...]) -> Non
 @click.argument("lab")
 def new(lab: str) -> None:
     """Begin a new lab that the self-test accepts, in the course named with --course; that is made where it is not there."""
-    from dockdojo import authoring
+    from dockdojo import scaffold
 
     named = os.environ.get("DOCKDOJO_COURSE")
     root = Path(named) if named else open_the_course().root
-    for path in authoring.new_lab(root, lab):
+    for path in scaffold.new_lab(root, lab):
         click.echo(f"  {path}")
     course = f" --course {named}" if named else ""
     click.echo(f"Try it: dockdojo{course} doctor --run {lab}")

@@ -35,7 +35,7 @@ def open_the_course() -> Any:
 @click.command("list")
 def list_labs() -> None:
     """List the labs, in the order of the course, with what you have done in the workspaces here."""
-    from dockdojo import student
+    from dockdojo.commands import student
 
     course, width = open_the_course(), columns.columns()
     click.echo(columns.paragraph(course.title, width))
@@ -49,7 +49,7 @@ def list_labs() -> None:
 @click.argument("folder", type=FOLDER, required=False)
 def start(lab: str, folder: Path | None) -> None:
     """Copy a lab's first files into a new folder (named like the lab, if you name none)."""
-    from dockdojo import student
+    from dockdojo.commands import student
 
     target = student.start(open_the_course(), lab, folder)
     click.echo(f"{target} is ready. Read {target / 'LESSON.md'}, then work in that folder and try:")
@@ -63,8 +63,8 @@ def start(lab: str, folder: Path | None) -> None:
 )
 def check(words: tuple[str, ...], watch: bool) -> int:
     """Check your work. In a folder made by `dockdojo start` the lab is known."""
-    from dockdojo import student
     from dockdojo.cli import show
+    from dockdojo.commands import student
 
     course = open_the_course()
     lab, folder = student.find_workspace(course, words)
@@ -91,7 +91,7 @@ def check(words: tuple[str, ...], watch: bool) -> int:
 @click.argument("words", nargs=-1, metavar="[LAB] [DIR]")
 def reset(words: tuple[str, ...]) -> None:
     """Begin a lab anew: the starter comes back, your work is kept beside the folder."""
-    from dockdojo import student
+    from dockdojo.commands import student
 
     course = open_the_course()
     lab, folder = student.find_workspace(course, words)
@@ -102,7 +102,7 @@ def reset(words: tuple[str, ...]) -> None:
 @click.argument("words", nargs=-1, metavar="[LAB] [DIR]")
 def solution(words: tuple[str, ...]) -> None:
     """Show the solution of a lab that you have solved."""
-    from dockdojo import student
+    from dockdojo.commands import student
 
     course = open_the_course()
     lab, folder = student.find_workspace(course, words)
@@ -114,7 +114,7 @@ def solution(words: tuple[str, ...]) -> None:
 @click.argument("name", metavar="[CHECK]", default="")
 def hint(lab: str | None, name: str) -> None:
     """Show the next hint for a check, one rung of its ladder at a time; without CHECK, list the checks that have hints."""
-    from dockdojo import student
+    from dockdojo.commands import student
 
     course = open_the_course()
     words: tuple[str, ...] = (lab,) if lab else ()
@@ -211,8 +211,8 @@ def look(folder: Path, lab: str | None) -> int:
 
     Exit code: 0 nothing was found, 1 something was.
     """
-    from dockdojo import student
     from dockdojo.cli import show
+    from dockdojo.commands import student
 
     out = show.console()
     found = student.look(open_the_course(), folder, lab)
@@ -312,7 +312,7 @@ def _read(path: Path) -> str:
 @click.option("-o", "--output", type=FOLDER, metavar="FILE", help="Where to write it, instead of the terminal.")
 def layers(image: str, style: str, output: Path | None) -> None:
     """Show an image layer by layer: instruction, size, files added, changed and removed, and wasted bytes."""
-    from dockdojo import explore
+    from dockdojo.commands import explore
     from dockdojo.reports import layers as views
 
     found = explore.look_into(open_the_course(), image)
@@ -338,9 +338,9 @@ def _write(output: Path, text: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="Also the labs that train: they take some minutes more.")
 def demo(everything: bool) -> int:
     """See it all: bring up an engine, get the images, grade the solutions and one flawed submission."""
-    from dockdojo import demo as stage
     from dockdojo import provision
     from dockdojo.cli import show
+    from dockdojo.commands import demo as stage
     from dockdojo.engine import daemon
 
     course, out = open_the_course(), show.console()

@@ -14,10 +14,10 @@ from dockdojo.cli.commands import FOLDER, open_the_course
 @click.argument("labs", nargs=-1)
 def doctor(run: bool, labs: tuple[str, ...]) -> int:
     """Look whether the machine is ready and the course is whole."""
-    from dockdojo import doctor as look
     from dockdojo import mirror as index
     from dockdojo import provision
     from dockdojo.cli import show
+    from dockdojo.commands import doctor as look
     from dockdojo.engine import client, daemon
 
     course, out, bad = open_the_course(), show.console(), 0

@@ -13,8 +13,8 @@ from pathlib import Path
 from rich.console import Console
 from watchfiles import Change, watch
 
-from dockdojo import student
 from dockdojo.cli import show
+from dockdojo.commands import student
 from dockdojo.course import Course
 from dockdojo.errors import UsageError
 from dockdojo.model import Report

@@ -34,8 +34,8 @@ from dockdojo.grading.look import look
 from dockdojo.grading.worker import Worker
 from dockdojo.model import Advice, Check, EngineInfo, Feedback, Lab, Outcome, Report, Where
 from dockdojo.paths import state_folder
-from dockdojo.plugin.order import Order
 from dockdojo.provision import ready
+from dockdojo.runner.order import Order
 
 ENGINE = "dockdojo.engine.client:connect"
 """What opens the engine; tests name the fake one instead."""

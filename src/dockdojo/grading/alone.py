@@ -15,8 +15,8 @@ from dockdojo.engine.labels import new_run_id
 from dockdojo.grading import data_of, images_of, scratch_folder
 from dockdojo.grading.intake import copy_submission
 from dockdojo.model import Limits
-from dockdojo.plugin.bench import Bench
 from dockdojo.provision import ready
+from dockdojo.runner.session import Bench
 
 
 @contextmanager

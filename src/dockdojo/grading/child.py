@@ -19,8 +19,8 @@ import msgspec
 from dockdojo.engine.way_out import EXCEPTIONS, PROXIES
 from dockdojo.events import MAX_EVENT_BYTES
 from dockdojo.paths import state_folder
-from dockdojo.plugin.order import Order
 from dockdojo.processes import end_group, end_session
+from dockdojo.runner.order import Order
 
 _KEPT = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP",
          "XDG_RUNTIME_DIR", "LOCALAPPDATA", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "SSH_AUTH_SOCK",
@@ -58,7 +58,7 @@ class Child:
         scratch.mkdir(exist_ok=True)
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 -- closed in __exit__
         self._process = subprocess.Popen(
-            [sys.executable, "-I", *_compiled_code(), "-m", "dockdojo.plugin.child"], cwd=home, env=environment(owner, scratch),
+            [sys.executable, "-I", *_compiled_code(), "-m", "dockdojo.runner.process"], cwd=home, env=environment(owner, scratch),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, start_new_session=os.name == "posix",
         )  # fmt: skip
         self._is_ended = False

@@ -27,7 +27,7 @@ from dockdojo.events import (
 )
 from dockdojo.grading.child import Child
 from dockdojo.model import Check, Feedback, Limits, Outcome, Part, Point
-from dockdojo.plugin.order import UNEARNABLE, Order
+from dockdojo.runner.order import UNEARNABLE, Order
 
 SLACK = 15.0
 """Seconds beyond a limit of the lab after which the child is judged to hang: what it waits for has limits of its own."""

@@ -4,9 +4,9 @@ from dockdojo import check, fail
 from dockdojo.checks.answers import expect_answer, read_answers
 from dockdojo.checks.compose import gpu_reservations
 from dockdojo.checks.formatting import expect_black
-from dockdojo.checks.metrics import accuracies, epochs, losses
 from dockdojo.checks.pinning import loose_bases, loose_requirements
 from dockdojo.checks.readme import script_of
+from dockdojo.training.log_parser import accuracies, epochs, losses
 
 
 @check(points=20)

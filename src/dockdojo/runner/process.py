@@ -1,4 +1,4 @@
-"""The process that grades: `python -I -m dockdojo.plugin.child`, with one line of JSON on stdin, an Order.
+"""The process that grades: `python -I -m dockdojo.runner.process`, with one line of JSON on stdin, an Order.
 
 The process that parses what a submission wrote is forked from it first, while it is still small.
 """
@@ -16,8 +16,8 @@ def main() -> int:
     parsing.start()
     import msgspec
 
-    from dockdojo.plugin.order import Order
-    from dockdojo.plugin.runner import carry_out
+    from dockdojo.runner.order import Order
+    from dockdojo.runner.runner import carry_out
 
     asked = sys.stdin.buffer.readline()
     if asked:  # else whoever started it has nothing to do for it after all

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dockdojo import payloads
-from dockdojo.checks.hooks import start_hooked
-from dockdojo.checks.metrics import epochs_by_writer
-from dockdojo.checks.runs import ENOUGH_LINES, Seen
-from dockdojo.checks.training import Training
 from dockdojo.errors import SubmissionError
+from dockdojo.training.hooks import start_hooked
+from dockdojo.training.log_parser import epochs_by_writer
+from dockdojo.training.run import ENOUGH_LINES, Seen
+from dockdojo.training.script import Training
 
 NAMES = "line_names"
 """Not imported: it runs in a container."""

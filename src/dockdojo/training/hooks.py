@@ -6,8 +6,8 @@ hooks tell may begin with a word that is drawn anew for each run, so that no scr
 
 from __future__ import annotations
 
-from dockdojo.checks.training import Training
 from dockdojo.engine.container import Container
+from dockdojo.training.script import Training
 
 START = """import os, runpy, sys, tempfile
 text = sys.argv.pop(1)

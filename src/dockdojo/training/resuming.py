@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import NoReturn
 
 from dockdojo.checks import fail
-from dockdojo.checks.optimizers import find_optimizer
-from dockdojo.checks.runs import epoch_after, saves_early
-from dockdojo.checks.stopping import left_something_to_do
-from dockdojo.checks.train_command import expect_words_arrive
-from dockdojo.checks.training import SPOILT, Resumed, Training
-from dockdojo.checks.writers import resumed_apart
+from dockdojo.training.command import expect_words_arrive
+from dockdojo.training.optimizers import find_optimizer
+from dockdojo.training.run import epoch_after, saves_early
+from dockdojo.training.script import SPOILT, Resumed, Training
+from dockdojo.training.stopping import left_something_to_do
+from dockdojo.training.writers import resumed_apart
 
 FILE = "train.py"
 SAY = "a line for each epoch, such as `epoch=3 loss=0.0712 accuracy=0.9780`"

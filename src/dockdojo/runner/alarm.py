@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from dockdojo.errors import LimitReached
 
 if TYPE_CHECKING:
-    from dockdojo.plugin.bench import Bench
+    from dockdojo.runner.session import Bench
 
 SLACK_SECONDS = 5.0
 """After the check's time: what waits for the engine notices the limit by itself."""

@@ -11,12 +11,12 @@ import secrets
 from dataclasses import dataclass
 
 from dockdojo import payloads
-from dockdojo.checks.hooks import start_hooked
-from dockdojo.checks.pytorch import Examined
-from dockdojo.checks.runs import ENOUGH_LINES, Seen
-from dockdojo.checks.training import Training
 from dockdojo.errors import SubmissionError
 from dockdojo.texts import lines_of
+from dockdojo.training.hooks import start_hooked
+from dockdojo.training.run import ENOUGH_LINES, Seen
+from dockdojo.training.script import Training
+from dockdojo.training.torch_image import Examined
 
 PROBE = "optimizer_probe"
 """Not imported: it runs in a container."""

@@ -15,8 +15,12 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
-from dockdojo.checks.pytorch import Examination, Examined, examine
-from dockdojo.checks.runs import (
+from dockdojo.datasets import Data
+from dockdojo.engine.container import Container
+from dockdojo.engine.objects import Image, Mount, when
+from dockdojo.engine.workspaces import Save, Workspaces
+from dockdojo.errors import LimitReached, OurFault, SubmissionError
+from dockdojo.training.run import (
     First,
     Seen,
     Stop,
@@ -25,13 +29,9 @@ from dockdojo.checks.runs import (
     save_to_resume_from,
     saves_at_the_start,
 )
-from dockdojo.checks.stopping import stop_and_resume
-from dockdojo.checks.workers import workers
-from dockdojo.datasets import Data
-from dockdojo.engine.container import Container
-from dockdojo.engine.objects import Image, Mount, when
-from dockdojo.engine.workspaces import Save, Workspaces
-from dockdojo.errors import LimitReached, OurFault, SubmissionError
+from dockdojo.training.stopping import stop_and_resume
+from dockdojo.training.torch_image import Examination, Examined, examine
+from dockdojo.training.workers import workers
 
 T = TypeVar("T")
 RUN_WITHIN = 900

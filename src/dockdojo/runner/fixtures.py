@@ -12,7 +12,7 @@ from dockdojo.engine.container import Container
 from dockdojo.engine.dockerfile import Dockerfile
 from dockdojo.engine.http import Client
 from dockdojo.engine.objects import Image
-from dockdojo.plugin.bench import Bench
+from dockdojo.runner.session import Bench
 
 
 class Fixtures:

@@ -23,12 +23,12 @@ from dockdojo.engine.builder import look_ahead
 from dockdojo.errors import LimitReached, SubmissionError
 from dockdojo.events import Broken, Building, CheckEnded, CheckStarted, Collected, Costs, Event, Picture, encode
 from dockdojo.model import Check, Feedback, Outcome, Status
-from dockdojo.plugin.alarm import alarm
-from dockdojo.plugin.bench import Bench
-from dockdojo.plugin.decorate import ATTRIBUTE
-from dockdojo.plugin.feedback import judge, line_through, seen_above
-from dockdojo.plugin.fixtures import Fixtures
-from dockdojo.plugin.order import UNEARNABLE, Order
+from dockdojo.runner.alarm import alarm
+from dockdojo.runner.decorator import ATTRIBUTE
+from dockdojo.runner.feedback import judge, line_through, seen_above
+from dockdojo.runner.fixtures import Fixtures
+from dockdojo.runner.order import UNEARNABLE, Order
+from dockdojo.runner.session import Bench
 from dockdojo.texts import cut_feedback
 
 SKIPPED_FOR = "It needs the check `{}`, which did not pass."

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 from dockdojo.checks import fail
-from dockdojo.checks.training import Training
 from dockdojo.errors import LimitReached, SubmissionError
+from dockdojo.training.script import Training
 
 ANSWERS_WITHIN = 60
 """Seconds until a program of one line must have answered; an ENTRYPOINT may train meanwhile."""

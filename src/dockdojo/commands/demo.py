@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
 
+from dockdojo.commands.doctor import variant_folder
 from dockdojo.course import Course
-from dockdojo.doctor import variant_folder
 from dockdojo.events import Event, Listen
 from dockdojo.grading import grade
 from dockdojo.model import Report

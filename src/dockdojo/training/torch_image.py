@@ -1,6 +1,6 @@
 """Questions to a PyTorch image and to its checkpoints, answered from bytes: no program of the image is asked.
 
-Which build of torch it has is read from its files. What a checkpoint holds is told by the checkpoint inspector, in an image of ours.
+Which build of torch it has is read from its files. What a checkpoint holds, the checkpoint inspector tells, in an image of ours.
 """
 
 from __future__ import annotations

@@ -8,10 +8,10 @@ from functools import cached_property
 from itertools import pairwise
 from statistics import median
 
-from dockdojo.checks.metrics import EPOCH, RESUMED, accuracies, epochs, epochs_by_writer, losses, tells_nan
 from dockdojo.engine.objects import ExitCode
 from dockdojo.engine.workspaces import Save
 from dockdojo.model import Point
+from dockdojo.training.log_parser import EPOCH, RESUMED, accuracies, epochs, epochs_by_writer, losses, tells_nan
 
 ENOUGH_LINES = 4
 """Lines with finite numbers, after which a spoilt one would have shown: the first may be from before the first step."""

@@ -32,8 +32,8 @@ from dockdojo.engine.workspaces import Workspaces
 from dockdojo.errors import ImageUnavailable, LimitReached, OurFault, SubmissionError
 from dockdojo.events import Building, Built, Curve, Doing, Event, Waiting
 from dockdojo.model import Limits, Part, Point
-from dockdojo.plugin.bases import Bases
-from dockdojo.plugin.drawn import Drawn
+from dockdojo.runner.bases import Bases
+from dockdojo.runner.drawn import Drawn
 
 T = TypeVar("T")
 SIDE_BY_SIDE = 6

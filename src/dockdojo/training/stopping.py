@@ -10,12 +10,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dockdojo.checks.runs import FEW_LINES, Seen, Stop, saves_at_the_start, saves_early
 from dockdojo.datasets import Data
 from dockdojo.engine.container import Container
+from dockdojo.training.run import FEW_LINES, Seen, Stop, saves_at_the_start, saves_early
 
 if TYPE_CHECKING:
-    from dockdojo.checks.training import Training
+    from dockdojo.training.script import Training
 
 RUN_WITHIN = 900
 """Seconds until a training must have saved for the first time."""

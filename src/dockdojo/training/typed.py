@@ -1,0 +1,34 @@
+"""A training as a README tells people to start it."""
+
+from __future__ import annotations
+
+from dockdojo.checks.asked import BuildRequest, ContainerRequest
+from dockdojo.checks.readme import in_words
+from dockdojo.errors import SubmissionError
+from dockdojo.training.script import Training
+
+
+def as_typed(
+    training: Training, build: BuildRequest, one: ContainerRequest, targets: list[str]
+) -> tuple[str, str] | None:
+    """Runs a container as a README says, with the submission's folder at the first of `targets`; it may use another stage.
+
+    Returns what is wrong, and the end of what it printed; None where a checkpoint comes, which is enough.
+    """
+    if not targets:
+        return f"it mounts {in_words(one)}, and not the folder that the README is in", ""
+    try:
+        image = training.bench.build(build.dockerfile, target=build.target)
+    except SubmissionError as error:
+        return f"its build fails: {error.message}", error.detail
+    training.spaces.lay("typed")
+    options = training.options("typed", training.bench.digits, targets[0], one.workdir)
+    options["env"] |= dict(word.partition("=")[::2] for word in one.env)
+    options |= {"image": image, "entrypoint": one.entrypoint, "workdir": one.workdir, "user": one.user}
+    container = training.bench.start(*(one.args or ()), **options)
+    seen = training.watch(container, lambda seen: bool(training.spaces.saves("typed")), told="the README's training")
+    if seen.exit_code not in (None, 0):
+        return f"it ends with exit code {seen.exit_code}", seen.end
+    if not training.spaces.saves("typed"):
+        return f"no `{training.checkpoint}` is in the folder afterwards", seen.end
+    return None

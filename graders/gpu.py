@@ -9,7 +9,7 @@ from dockdojo import check, fail
 from dockdojo.checks.answers import expect_answer, read_answers
 from dockdojo.checks.compose import reservations_by_service
 from dockdojo.checks.shell_words import commands_at
-from dockdojo.engine.gpus import EVERY
+from dockdojo.connection.device_request import EVERY
 from dockdojo.errors import NoGpu
 
 LISTED = re.compile(r"^GPU \d+: .*\(UUID: (\S+)\)", re.MULTILINE)  # a line of `nvidia-smi -L`

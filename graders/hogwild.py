@@ -12,8 +12,8 @@ from dockdojo import check, fail
 from dockdojo.checks.cache import installs, large_made_anew
 from dockdojo.checks.pinning import expect_pinned_bases, expect_pinned_packages
 from dockdojo.checks.projects import own_packages
+from dockdojo.connection.types import Mount
 from dockdojo.engine.files import head
-from dockdojo.engine.objects import Mount
 from dockdojo.errors import CourseError, LimitReached, SubmissionError
 from dockdojo.training.counted import expect_counted
 from dockdojo.training.log_parser import accuracies

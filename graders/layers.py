@@ -12,8 +12,8 @@ from dockdojo import check, fail
 from dockdojo.checks.answers import expect_answer, read_answers
 from dockdojo.checks.cache import installs, made_anew
 from dockdojo.checks.projects import own_packages
-from dockdojo.engine.analysis import analyse
-from dockdojo.engine.needles import Needles
+from dockdojo.image.efficiency import analyse
+from dockdojo.image.needles import Needles
 from dockdojo.reports.layers import bytes_in_words, instruction_in_words
 
 GIVEN = Path(__file__).parents[1] / "labs" / "layers" / "starter"

@@ -11,7 +11,7 @@ from dockdojo import check, fail
 from dockdojo.checks.answers import expect_answer, read_answers
 from dockdojo.checks.goodbyes import GRACE, LAST_WORD, NUMBERS, SOON, graceful
 from dockdojo.checks.last_lines import came_at_once, said_after
-from dockdojo.engine.objects import LogLine, Stopped
+from dockdojo.connection.types import LogLine, Stopped
 from dockdojo.errors import LimitReached, SubmissionError
 
 READY = 20  # seconds in which it has printed something; a buffer of 8 KiB keeps its lines for minutes

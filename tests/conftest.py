@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from dockdojo import provision
+from dockdojo.connection.labels import OWNER, RUN, owner
 from dockdojo.course import Course, open_course
-from dockdojo.engine import client, daemon
-from dockdojo.engine.labels import OWNER, RUN, owner
+from dockdojo.engine import client
 from dockdojo.errors import OurFault
 from dockdojo.grading import clean_folders
+from dockdojo.host import base_images, daemon
 from tests.unusual import SideBySide
 
 DIGITS = Path(__file__).parents[2] / "shared" / "mnist"
@@ -85,7 +85,7 @@ def real_engine(course: Course) -> Iterator[str]:
         where = daemon.up_for_course(print).where
     except OurFault as error:
         pytest.skip(f"no Docker Engine, and none could be brought up: {error}")
-    provision.prepare(course, lambda ref, what: None)
+    base_images.prepare(course, lambda ref, what: None)
     with client.connect() as engine:
         engine.clean_dead()  # what a grading that was killed left here before: the tests count what is there
     clean_folders()

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from dockdojo.engine.analysis import analyse
-from dockdojo.engine.objects import Entry, Layer
+from dockdojo.connection.types import Entry, Layer
+from dockdojo.image.efficiency import analyse
 
 
 def entry(path, size=0, kind=None):
@@ -80,8 +80,8 @@ import sys
 
 import pytest
 
-from dockdojo.engine.analysis import analyse
-from dockdojo.engine.layers import read_layers
+from dockdojo.image.efficiency import analyse
+from dockdojo.image.layers import read_layers
 
 PIECE, PIECES, FILES = bytes(2**20), 1500, 40_000
 

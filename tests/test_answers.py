@@ -6,9 +6,9 @@ import pytest
 
 from dockdojo.checks import CheckFailed
 from dockdojo.checks.answers import expect_answer, of_no_question, read_answers
-from dockdojo.checks.submission import Submission
 from dockdojo.course import open_course
 from dockdojo.grading.look import look
+from dockdojo.submission.folder import Submission
 
 KEYS = {"state": "exited", "shows": "running", "removes": "docker rm"}
 STARTER = "".join(f'{key} = ""\n' for key in KEYS)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dockdojo.engine.dockerfile import Dockerfile
-from dockdojo.engine.objects import Image
+from dockdojo.build.dockerfile import Dockerfile
+from dockdojo.connection.types import Image
 from dockdojo.errors import ImageUnavailable
 from dockdojo.runner.bases import Bases
 

@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from dockdojo.beneath import check_inside, has_file, open_file, write_file
-from dockdojo.checks.submission import Submission
 from dockdojo.errors import NoDockerfile, Refused, SubmissionError
+from dockdojo.submission.folder import Submission
 
 
 def read(root, name):

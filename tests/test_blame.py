@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from dockdojo.engine import blame, way_out
-from dockdojo.engine.blame import NO_NETWORK, once_more
-from dockdojo.engine.build_log import BuildLog, explain
-from dockdojo.engine.build_process import CUT_BYTES, Stopper, configuration, follow
-from dockdojo.engine.dockerfile import Dockerfile
+from dockdojo.build.dockerfile import Dockerfile
+from dockdojo.build.log import BuildLog, explain
+from dockdojo.build.process import CUT_BYTES, Stopper, configuration, follow
+from dockdojo.connection import blame, way_out
+from dockdojo.connection.blame import NO_NETWORK, once_more
 from dockdojo.errors import (
     BaseImageMissing,
     BuildFailed,
@@ -183,7 +183,7 @@ LEGACY = {
 
 @pytest.mark.parametrize("line", ["Step 2/3 : RUN false", "STEP 2/3: RUN false", "[1/2] STEP 2/3: RUN false"])
 def test_a_step_of_docker_s_legacy_builder_and_of_podman_s(line):
-    from dockdojo.engine.legacy import STEP
+    from dockdojo.build.legacy import STEP
 
     assert STEP.match(line).groups() == ("2", "RUN false")
 
@@ -278,7 +278,7 @@ PROBED = 'container_linux.go:380: starting container process caused: exec: "/doc
 )
 def test_what_looks_like_runc_is_asked_of_the_machine(tmp_path, probe, second, kind):
     """The CLI is a stand-in: an engine whose runtime is broken is not at hand."""
-    from dockdojo.engine.builder import Builder, BuildSpec, build_with_cli
+    from dockdojo.build.builder import Builder, BuildSpec, build_with_cli
 
     cli = tmp_path / "docker"
     cli.write_text(f"""#!{sys.executable}
@@ -319,9 +319,9 @@ def test_a_program_that_is_not_there_is_no_trouble_of_the_runtime():
 
 @pytest.mark.engine
 def test_a_runtime_that_works_has_no_trouble(real_engine, tmp_path):
-    from dockdojo.engine.builder import the_builder
+    from dockdojo.build.builder import the_builder
+    from dockdojo.build.runtime_probe import runtime_trouble
     from dockdojo.engine.client import connect
-    from dockdojo.engine.runtime_probe import runtime_trouble
 
     builder = the_builder()
     if not builder.cli:
@@ -431,7 +431,7 @@ def test_a_run_that_reached_one_host_of_two_failed_by_itself():
     not shutil.which("unshare") or getattr(os, "geteuid", lambda: 1)() != 0, reason="needs root and unshare"
 )
 def test_a_machine_without_any_network_has_no_way_out():
-    code = "from dockdojo.engine.way_out import has_way_out; print(has_way_out())"
+    code = "from dockdojo.connection.way_out import has_way_out; print(has_way_out())"
     env = {key: value for key, value in os.environ.items() if key not in way_out.PROXIES}
     done = subprocess.run(
         ["unshare", "-n", sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False
@@ -519,7 +519,7 @@ def test_builds_and_starts_of_a_real_engine_are_tried_once_more(real_engine, tmp
     Path(tmp_path, "Dockerfile").write_text("FROM busybox\nCMD echo hi\n")
     with connect() as engine:
         image = engine.build(tmp_path, limits=Limits())
-        from dockdojo.engine.objects import RunSpec
+        from dockdojo.connection.types import RunSpec
 
         spec, calls = RunSpec(image=image.id), []
         start = engine.api.start

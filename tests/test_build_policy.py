@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from dockdojo.engine.build_log import BuildLog
-from dockdojo.engine.build_policy import BuildRules, check_dockerfile, full_name, is_private, registry_of
-from dockdojo.engine.build_process import Stopper, configuration, follow
-from dockdojo.engine.dockerfile import Dockerfile
+from dockdojo.build.dockerfile import Dockerfile
+from dockdojo.build.log import BuildLog
+from dockdojo.build.policy import BuildRules, check_dockerfile, full_name, is_private, registry_of
+from dockdojo.build.process import Stopper, configuration, follow
 from dockdojo.errors import BuildRefused, LimitReached
 
 RULES = BuildRules(images=frozenset({"busybox:latest", "python:3.11-slim"}))

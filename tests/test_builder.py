@@ -4,14 +4,14 @@ import os
 
 import pytest
 
-from dockdojo.engine.build_log import BuildLog, explain
-from dockdojo.engine.builder import (
+from dockdojo.build.builder import (
     Builder,
     find_builder,
     is_for_newer_frontend,
     without_link,
 )
-from dockdojo.engine.dockerfile import Dockerfile
+from dockdojo.build.dockerfile import Dockerfile
+from dockdojo.build.log import BuildLog, explain
 from dockdojo.errors import (
     BaseImageMissing,
     BuildFailed,
@@ -141,7 +141,7 @@ def test_where_there_is_no_buildkit_both_versions_are_named(engine, submission, 
     cli = fake_cli(
         tmp_path / "bin", 'echo "ERROR: BuildKit is enabled but the buildx component is missing or broken."; exit 1'
     )
-    monkeypatch.setattr("dockdojo.engine.client.the_builder", lambda: Builder("buildkit", cli, "23.0.1"))
+    monkeypatch.setattr("dockdojo.build.builds.the_builder", lambda: Builder("buildkit", cli, "23.0.1"))
     with pytest.raises(NoBuildKit) as caught:
         engine.build(submission({"Dockerfile": "FROM busybox\n"}), limits=Limits())
     assert f"the docker CLI is 23.0.1, and the engine {engine.info().version}" in str(caught.value)

@@ -13,8 +13,8 @@ import zipfile
 import pytest
 
 from dockdojo import payloads
+from dockdojo.connection.types import Mount, RunSpec
 from dockdojo.engine.client import connect
-from dockdojo.engine.objects import Mount, RunSpec
 from dockdojo.model import Limits
 from dockdojo.payloads import tensors
 from dockdojo.training.torch_image import INSPECTOR, START, TOLD, Contents, Torch, expect_cpu_build, expect_torch

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from dockdojo.build.dockerfile import Dockerfile
 from dockdojo.checks import CheckFailed
 from dockdojo.checks.answers import expect_answer, read_answers
 from dockdojo.checks.pinning import (
@@ -10,9 +11,8 @@ from dockdojo.checks.pinning import (
     loose_requirements,
     requirements,
 )
-from dockdojo.checks.submission import Submission
-from dockdojo.engine.dockerfile import Dockerfile
 from dockdojo.errors import SubmissionError
+from dockdojo.submission.folder import Submission
 from dockdojo.training.optimizers import PROBED
 
 

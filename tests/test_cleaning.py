@@ -15,9 +15,10 @@ import docker
 import pytest
 import requests
 
+from dockdojo import processes
+from dockdojo.connection.labels import OWNER, RUN, owner, owner_lives
+from dockdojo.connection.types import RunSpec
 from dockdojo.engine import client
-from dockdojo.engine.labels import OWNER, RUN, owner, owner_lives, process_lives
-from dockdojo.engine.objects import RunSpec
 from dockdojo.errors import EngineGone
 from dockdojo.grading import grade
 from dockdojo.model import Limits
@@ -55,7 +56,7 @@ def census(engine):
         "images": {one["Id"] for one in api.images(all=True) if is_counted(one["Labels"])},
         "networks": {one["Id"] for one in api.networks() if is_counted(one["Labels"])},
         "volumes": {one["Name"] for one in api.volumes()["Volumes"] or [] if is_counted(one["Labels"])},
-        "folders": {name for name, pid in pids.items() if pid == os.getpid() or not process_lives(pid)},
+        "folders": {name for name, pid in pids.items() if pid == os.getpid() or not processes.lives(pid)},
     }
 
 

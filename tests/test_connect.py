@@ -9,8 +9,8 @@ import socket
 import pytest
 from docker.tls import TLSConfig
 
-from dockdojo.engine.connect import DEFAULT_SOCKET, Address, addresses
-from dockdojo.engine.tunnel import Tunnel
+from dockdojo.connection.connect import DEFAULT_SOCKET, Address, addresses
+from dockdojo.connection.tunnel import Tunnel
 from dockdojo.errors import EngineNotFound
 from dockdojo.grading.child import environment
 
@@ -132,7 +132,7 @@ def test_a_context_brings_its_certificates(home, monkeypatch):
 
 def test_the_socket_of_a_tunnel_has_a_short_path_whatever_the_folder_for_temporary_files(tmp_path, monkeypatch):
     """macOS' own folder and that of a grading are together longer than a socket's path may be."""
-    from dockdojo.engine import tunnel
+    from dockdojo.connection import tunnel
 
     deep = tmp_path / ("x" * 90)
     deep.mkdir()

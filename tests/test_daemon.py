@@ -6,8 +6,10 @@ import sys
 
 import pytest
 
-from dockdojo.engine import daemon
+from dockdojo import processes
+from dockdojo.connection import machine
 from dockdojo.errors import CannotInstall
+from dockdojo.host import daemon
 from dockdojo.paths import state_folder
 
 
@@ -36,13 +38,13 @@ def test_up_starts_nothing_where_an_engine_answers(real_engine):
 )
 def test_each_platform_gets_the_line_that_helps(monkeypatch, platform, root, dockerd, ids, said):
     monkeypatch.setattr(daemon.sys, "platform", platform)
-    monkeypatch.setattr(daemon, "_is_root", lambda: root)
-    monkeypatch.setattr(daemon, "_dockerd", lambda: dockerd)
-    monkeypatch.setattr(daemon, "_distribution", lambda: ids)
+    monkeypatch.setattr(machine, "is_root", lambda: root)
+    monkeypatch.setattr(machine, "dockerd", lambda: dockerd)
+    monkeypatch.setattr(machine, "distribution", lambda: ids)
     monkeypatch.setattr(daemon, "answering", lambda: None)
     monkeypatch.delenv("DOCKER_HOST", raising=False)
-    assert said in daemon.advice()
-    assert "\n" not in daemon.advice()
+    assert said in machine.advice()
+    assert "\n" not in machine.advice()
     if not (root and dockerd):
         with pytest.raises(CannotInstall) as caught:
             daemon.up(install=False, tell=print)
@@ -67,12 +69,14 @@ def test_down_ends_only_what_up_started():
     process = subprocess.Popen(["sleep", "60"])
     try:
         state_folder().mkdir(parents=True)
-        daemon._record().write_text(f'{{"pid": {process.pid}, "started": "1"}}')  # the number belongs to another now
-        assert daemon.started_by_us() is None
+        machine.record_file().write_text(
+            f'{{"pid": {process.pid}, "started": "1"}}'
+        )  # the number belongs to another now
+        assert machine.started_by_us() is None
         assert daemon.down() is False
         assert process.poll() is None
-        daemon._record().write_text(f'{{"pid": {process.pid}, "started": "{daemon._birth(process.pid)}"}}')
-        assert daemon.started_by_us() == process.pid
+        machine.record_file().write_text(f'{{"pid": {process.pid}, "started": "{processes.started(process.pid)}"}}')
+        assert machine.started_by_us() == process.pid
         assert daemon.down() is True
         assert process.wait(5) == -15
     finally:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dockdojo.engine.dockerfile import Dockerfile
+from dockdojo.build.dockerfile import Dockerfile
 from dockdojo.errors import DockerfileInvalid, NoDockerfile
 
 

@@ -11,10 +11,8 @@ from itertools import islice
 
 import pytest
 
-from dockdojo.checks.backend import testinfra_host as infra_host
-from dockdojo.engine import daemon, own_engine
-from dockdojo.engine.http import Client
-from dockdojo.engine.objects import RunSpec
+from dockdojo.connection import machine
+from dockdojo.connection.types import RunSpec
 from dockdojo.errors import (
     BuildFailed,
     DockerfileInvalid,
@@ -22,7 +20,10 @@ from dockdojo.errors import (
     LimitReached,
     SubmissionError,
 )
+from dockdojo.host import own_engine
 from dockdojo.model import Limits
+from dockdojo.probes.http import Client
+from dockdojo.probes.testinfra_host import testinfra_host as infra_host
 
 LIMITS = Limits(check_seconds=30)
 ASKED_AT_MOST, LOOK = 100, 0.25  # a server takes its time to start; times, and seconds between them
@@ -114,7 +115,7 @@ def test_there_is_no_way_out(engine):
     bridge = engine.api.inspect_network("bridge")["IPAM"]["Config"][0].get("Gateway", "172.17.0.1")
     with Listening() as port:
         reached = engine.run(sh(f"echo hi | nc -w 2 {bridge} {port}; echo $?", network="outside"), LIMITS)
-        kept_away = own_engine.FIREWALL in daemon.limits_of_builds()
+        kept_away = own_engine.FIREWALL in machine.limits_of_builds()
         if kept_away:  # an engine of ours: not even what has a network reaches the host
             assert reached.stdout.strip() != "0"
         else:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from dockdojo.connection.types import RunSpec
 from dockdojo.engine.client import connect
 from dockdojo.engine.container import Container
 from dockdojo.engine.files import head, listing, through_links, user_id
-from dockdojo.engine.objects import RunSpec
 from dockdojo.errors import SubmissionError
 from dockdojo.model import Limits
 

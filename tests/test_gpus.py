@@ -11,18 +11,20 @@ import sys
 import pytest
 
 from dockdojo.checks import CheckFailed
-from dockdojo.checks.asked import record, recorder_image
 from dockdojo.checks.compose import gpu_reservations
-from dockdojo.checks.submission import Submission
-from dockdojo.engine import daemon
-from dockdojo.engine.gpus import HOOK, DeviceRequest, asking, install_hook
-from dockdojo.engine.objects import RunSpec
+from dockdojo.connection import machine
+from dockdojo.connection.device_request import DeviceRequest, asking
+from dockdojo.connection.types import RunSpec
 from dockdojo.errors import CannotInstall, SubmissionError, UsageError
 from dockdojo.grading import grade
+from dockdojo.host import daemon
+from dockdojo.host.gpu_simulator import HOOK, install_hook
 from dockdojo.model import Limits
 from dockdojo.payloads import gpu_hook
+from dockdojo.probes.api_recording import record, recorder_image
 from dockdojo.reports import FORMATS
 from dockdojo.reports.json import as_dict
+from dockdojo.submission.folder import Submission
 
 DEBIAN = "debian:bookworm-slim"
 
@@ -141,7 +143,7 @@ def test_the_hook_does_not_need_our_virtual_environment(tmp_path):
 @pytest.fixture
 def gpu_engine(engine):
     """An engine that grants simulated GPUs."""
-    if not daemon.simulated_gpus():
+    if not machine.simulated_gpus():
         pytest.skip("the engine here was not started by dockdojo with simulated GPUs")
     return engine
 

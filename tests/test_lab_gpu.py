@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dockdojo.engine import daemon
+from dockdojo.connection import machine
 from tests.unusual import SideBySide, failed, lost
 
 CMD = 'FROM python:3.11-slim\nCOPY device.py /srv/device.py\nCMD ["python3", "/srv/device.py"]\n'
@@ -124,7 +124,7 @@ def found(real_engine):
 
 @pytest.fixture(autouse=True)
 def _simulated(real_engine):
-    if not daemon.simulated_gpus():
+    if not machine.simulated_gpus():
         pytest.skip("the engine here was not started by dockdojo with simulated GPUs")
 
 

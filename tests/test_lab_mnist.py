@@ -7,13 +7,13 @@ import shutil
 
 import pytest
 
+from dockdojo.connection.types import Mount, RunSpec
 from dockdojo.datasets import small
 from dockdojo.engine.client import connect
-from dockdojo.engine.objects import Mount, RunSpec
-from dockdojo.engine.workspaces import Save
 from dockdojo.grading import list_checks
 from dockdojo.model import Limits
 from dockdojo.paths import state_folder
+from dockdojo.probes.workspaces import Save
 from dockdojo.readme import script_of
 from dockdojo.training.resuming import other_epoch
 from dockdojo.training.run import Seen, finished_epochs, learned_more, save_to_resume_from, saves_early

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dockdojo.checks.last_lines import came_at_once, said_after
-from dockdojo.engine.objects import LogLine
+from dockdojo.connection.types import LogLine
 
 BYE = "Gracefully shutting down"
 

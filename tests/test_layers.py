@@ -11,8 +11,8 @@ import tarfile
 import pytest
 import zstandard
 
-from dockdojo.engine.layers import read_layers
 from dockdojo.errors import EngineGone
+from dockdojo.image.layers import read_layers
 
 PACKED = {"plain": bytes, "gzip": gzip.compress, "zstd": zstandard.ZstdCompressor().compress}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dockdojo.engine.builder import LEGACY
+from dockdojo.build.builder import LEGACY
 from dockdojo.errors import BuildFailed, DockerfileInvalid, EngineGone
 from dockdojo.model import Limits
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from dockdojo.build.builder import the_builder
 from dockdojo.course import open_course
-from dockdojo.engine.builder import the_builder
 
 COURSE = open_course()
 

@@ -9,17 +9,17 @@ from dataclasses import replace
 
 import pytest
 
-from dockdojo.checks.encodings import decode_as_pip
+from dockdojo.build.dockerfile import Dockerfile
 from dockdojo.checks.pinning import loose_requirements
-from dockdojo.checks.submission import Submission
 from dockdojo.cli import main
 from dockdojo.commands.student import start
 from dockdojo.course import open_course
-from dockdojo.engine.dockerfile import Dockerfile
 from dockdojo.errors import DockerfileInvalid, SubmissionError
 from dockdojo.grading.intake import copy_submission
 from dockdojo.grading.look import heredocs, look, look_at
 from dockdojo.model import Lab, Limits
+from dockdojo.submission.encodings import decode_as_pip
+from dockdojo.submission.folder import Submission
 
 LAB = Lab(
     slug="x", title="X", summary="x", files=("Dockerfile", "greet.sh", "app.py", "compose.yaml"),

@@ -7,11 +7,10 @@ import zipfile
 
 import pytest
 
-from dockdojo import mirror, provision
-from dockdojo.engine import standins, wheelhouse
+from dockdojo.connection.types import RunSpec
 from dockdojo.engine.client import connect
-from dockdojo.engine.objects import RunSpec
 from dockdojo.errors import CourseError
+from dockdojo.host import base_images, local_base_images, package_index, wheels
 from dockdojo.model import Limits
 
 
@@ -40,7 +39,7 @@ def test_torchvision_becomes_a_cpu_build(tmp_path):
             "torchvision.libs/libcudart.so.13": "ELF",
         },
     )
-    new = wheelhouse.repack(old)
+    new = wheels.repack(old)
     assert new.name == "torchvision-0.28.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl"
     assert not old.exists()
     with zipfile.ZipFile(new) as packed:
@@ -58,7 +57,7 @@ def test_torchvision_becomes_a_cpu_build(tmp_path):
 def test_a_wheel_that_is_laid_out_otherwise_is_left_alone(tmp_path):
     old = wheel(tmp_path, {"torchvision/__init__.py": ""})
     with pytest.raises(CourseError, match="not laid out"):
-        wheelhouse.repack(old)
+        wheels.repack(old)
     assert old.exists()
 
 
@@ -68,16 +67,16 @@ def test_the_settings_of_pip_name_the_mirror_while_there_is_one(tmp_path, monkey
     recipe.mkdir()
     (recipe / "Dockerfile").write_text("COPY site/pip.conf /etc/pip.conf\n")
     lines = ["[global]", "extra-index-url = https://other.example/simple"]
-    assert standins._with_mirror(lines) == lines
-    before = standins.fingerprint(recipe)
-    (tmp_path / standins.MIRROR_RECORD).write_text('{"url": "http://172.17.0.1:3141/simple/"}')
-    assert standins._with_mirror(lines) == [
+    assert local_base_images._with_mirror(lines) == lines
+    before = local_base_images.fingerprint(recipe)
+    (tmp_path / local_base_images.MIRROR_RECORD).write_text('{"url": "http://172.17.0.1:3141/simple/"}')
+    assert local_base_images._with_mirror(lines) == [
         "[global]",
         "extra-index-url = http://172.17.0.1:3141/simple/ https://other.example/simple",
         "trusted-host = 172.17.0.1",
         "retries = 1",
     ]
-    assert standins.fingerprint(recipe) != before
+    assert local_base_images.fingerprint(recipe) != before
 
 
 DOCKERFILE = "FROM python:3.11-slim\nRUN pip install --no-cache-dir --no-compile torch==2.13.0 torchvision==0.28.0\n"
@@ -91,9 +90,9 @@ print(transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,), (0
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the stand-ins are made on Linux")
 def test_an_unmodified_dockerfile_gets_cpu_builds(real_engine, course, submission):
-    if not mirror.is_needed(course):
+    if not package_index.is_needed(course):
         pytest.skip("python:3.11-slim is the official image here: builds use the usual indexes")
-    found = mirror.status()
+    found = package_index.status()
     assert found is not None
     assert any(name.startswith("torch-2.13.0+cpu") for name in found.wheels)
     with connect() as engine:
@@ -105,12 +104,12 @@ def test_an_unmodified_dockerfile_gets_cpu_builds(real_engine, course, submissio
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the stand-ins are made on Linux")
 def test_down_and_up_again(real_engine, course):
-    if not mirror.is_needed(course):
+    if not package_index.is_needed(course):
         pytest.skip("python:3.11-slim is the official image here: builds use the usual indexes")
-    assert mirror.down()
+    assert package_index.down()
     try:
-        assert mirror.status() is None
-        assert not mirror.down()
+        assert package_index.status() is None
+        assert not package_index.down()
     finally:
-        provision.prepare(course, lambda ref, what: None)
-    assert mirror.status() is not None
+        base_images.prepare(course, lambda ref, what: None)
+    assert package_index.status() is not None

@@ -11,8 +11,8 @@ import zlib
 
 import pytest
 
-from dockdojo.engine import needles
-from dockdojo.engine.needles import Needles, forms_of
+from dockdojo.image import needles
+from dockdojo.image.needles import Needles, forms_of
 
 SECRET = b"token-of-the-measuring-station-5f3a9c1e7b"
 FILLING = bytes(range(256)) * 50

@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from dockdojo.checks.backend import testinfra_host as infra_host
-from dockdojo.engine.objects import RunSpec
+from dockdojo.connection.types import RunSpec
 from dockdojo.engine.observer import listed, seconds_waited
 from dockdojo.errors import SubmissionError
 from dockdojo.model import Limits
+from dockdojo.probes.testinfra_host import testinfra_host as infra_host
 
 pytestmark = pytest.mark.engine
 BUSYBOX, DEBIAN, PYTHON = "busybox:latest", "debian:bookworm-slim", "python:3.11-slim"

@@ -10,10 +10,11 @@ import subprocess
 
 import pytest
 
-from dockdojo.engine import daemon, own_engine
-from dockdojo.engine.build_policy import BuildRules
-from dockdojo.engine.objects import RunSpec
+from dockdojo.build.policy import BuildRules
+from dockdojo.connection import machine
+from dockdojo.connection.types import RunSpec
 from dockdojo.errors import BuildFailed
+from dockdojo.host import own_engine
 from dockdojo.model import Limits
 
 RULES = BuildRules(images=frozenset({"busybox:latest"}))
@@ -48,7 +49,7 @@ def test_the_wrapper_of_runc_changes_builds_and_nothing_else(tmp_path):
 
 
 def test_a_build_reaches_neither_the_host_nor_a_private_network(engine, submission):
-    if own_engine.FIREWALL not in daemon.limits_of_builds():
+    if own_engine.FIREWALL not in machine.limits_of_builds():
         pytest.skip("this engine was not started by dockdojo, or has no firewall")
     bridge = engine.api.inspect_network("bridge")["IPAM"]["Config"][0].get("Gateway", "172.17.0.1")
     with socket.create_server(("0.0.0.0", 0)) as server:
@@ -59,7 +60,7 @@ def test_a_build_reaches_neither_the_host_nor_a_private_network(engine, submissi
 
 
 def test_a_build_has_no_net_raw(engine, submission):
-    if "no NET_RAW" not in daemon.limits_of_builds():
+    if "no NET_RAW" not in machine.limits_of_builds():
         pytest.skip("this engine was not started by dockdojo")
     text = f"FROM busybox\nRUN echo {os.urandom(4).hex()}; grep CapBnd /proc/self/status > /caps\nCMD cat /caps\n"
     image = engine.build(submission({"Dockerfile": text}), limits=Limits(), rules=RULES)
@@ -70,7 +71,7 @@ def test_a_build_has_no_net_raw(engine, submission):
 
 def test_the_engine_does_not_work_in_the_folder_that_it_was_started_in(real_engine):
     """That folder may go away: each RUN would be told so."""
-    pid = daemon.started_by_us()
+    pid = machine.started_by_us()
     if pid is None or not os.path.isdir("/proc/self"):
         pytest.skip("this engine was not started by dockdojo, or nobody tells where it works")
     assert os.readlink(f"/proc/{pid}/cwd") == "/"

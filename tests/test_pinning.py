@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dockdojo.build.dockerfile import Dockerfile
 from dockdojo.checks import CheckFailed
 from dockdojo.checks.build_files import BuildFiles
 from dockdojo.checks.pinning import (
@@ -15,9 +16,8 @@ from dockdojo.checks.pinning import (
     uses_lock,
 )
 from dockdojo.checks.pip_lines import installs
-from dockdojo.checks.submission import Submission
-from dockdojo.engine.dockerfile import Dockerfile
 from dockdojo.errors import SubmissionError
+from dockdojo.submission.folder import Submission
 
 LINES = {
     "pip install flask==3.1.0 > /tmp/log.txt 2>&1": [("flask==3.1.0",)],

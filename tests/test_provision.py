@@ -6,10 +6,10 @@ import uuid
 
 import pytest
 
-from dockdojo import provision
 from dockdojo.course import open_course
 from dockdojo.errors import OurFault
 from dockdojo.grading import grade
+from dockdojo.host import base_images
 
 CATALOG = '[[image]]\nref = "{ref}"\nrecipe = "tiny"\nsummary = "one file"\n'
 GRADER = '''
@@ -41,10 +41,10 @@ def a_course(make_course, ref):
 def test_a_lab_gets_the_image_that_it_needs(engine, make_course, absent, monkeypatch):
     monkeypatch.setenv("DOCKDOJO_PULL", "0")
     course = a_course(make_course, absent)
-    assert provision.missing_images(course, course.lab("sample").images) == [absent]
-    provision.ready(engine, course, course.lab("sample"), lambda ref, what: None)
-    assert provision.missing_images(course, course.lab("sample").images) == []
-    assert provision.stand_ins_here(course) == [absent]
+    assert base_images.missing_images(course, course.lab("sample").images) == [absent]
+    base_images.ready(engine, course, course.lab("sample"), lambda ref, what: None)
+    assert base_images.missing_images(course, course.lab("sample").images) == []
+    assert base_images.stand_ins_here(course) == [absent]
 
 
 def test_grading_gets_it_before_the_submission_is_built(real_engine, make_course, submission, absent, monkeypatch):
@@ -52,10 +52,10 @@ def test_grading_gets_it_before_the_submission_is_built(real_engine, make_course
     course = a_course(make_course, absent)
     report = grade("sample", submission({"Dockerfile": "FROM busybox\n"}), course=course)
     assert [(one.status, one.feedback) for one in report.outcomes] == [("passed", None)]
-    assert provision.missing_images(course, course.lab("sample").images) == []
+    assert base_images.missing_images(course, course.lab("sample").images) == []
 
 
 def test_an_image_that_nobody_has_is_the_machine_s_fault(engine, make_course, absent):
     course = make_course(GRADER, f'images = ["{absent}"]\n')
     with pytest.raises(OurFault, match=absent):
-        provision.ready(engine, course, course.lab("sample"), lambda ref, what: None)
+        base_images.ready(engine, course, course.lab("sample"), lambda ref, what: None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import docker
 import pytest
 
-from dockdojo.engine.images import Images
-from dockdojo.engine.meter import Meter
+from dockdojo.connection.metrics import Meter
 from dockdojo.errors import EngineGone, ImageUnavailable
+from dockdojo.image.images import Images
 
 
 class Api:

@@ -13,11 +13,11 @@ import pytest
 from dockdojo.checks import CheckFailed
 from dockdojo.checks.first_process import Seen
 from dockdojo.checks.goodbyes import GOODBYE
-from dockdojo.checks.submission import Submission
+from dockdojo.connection.types import Entry, ExitCode, Layer, Process, Program
 from dockdojo.course import open_course
-from dockdojo.engine.objects import Entry, ExitCode, Layer, Process, Program
 from dockdojo.errors import LimitReached, SubmissionError
 from dockdojo.runner.feedback import judge
+from dockdojo.submission.folder import Submission
 
 COURSE = open_course()
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from dockdojo.checks.page_pictures import LOOK_AT_IT, NOT_THERE, READ_THE_LOG, beginning, load
-from dockdojo.engine.objects import ExitCode, Layer
+from dockdojo.connection.types import ExitCode, Layer
 from tests.test_sentences import ended, grader, told
 
 __all__ = ["grader"]

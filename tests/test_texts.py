@@ -24,8 +24,8 @@ MOST_TIMES_A_SCAN = 400
 OWN_TEXTS = {
     "dockdojo.course",
     "dockdojo.scaffold",
-    "dockdojo.engine.standins",
-    "dockdojo.engine.wheelhouse",
+    "dockdojo.host.local_base_images",
+    "dockdojo.host.wheels",
     "dockdojo.datasets",
 }
 """Modules whose patterns read the course's files, or the machine's, and nothing of a submission."""

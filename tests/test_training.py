@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
-from dockdojo.checks.asked import ContainerRequest
 from dockdojo.checks.readme import in_words
 from dockdojo.payloads import line_names, optimizer_probe
 from dockdojo.payloads.checkpoint_inspector import is_plain_sgd
+from dockdojo.probes.api_recording import ContainerRequest
 from dockdojo.training.hooks import START
 from dockdojo.training.optimizers import Optimizer, read_probe
 from dockdojo.training.run import Seen, Stop

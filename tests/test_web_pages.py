@@ -9,7 +9,7 @@ import pytest
 from dockdojo.checks.cache import installs, large_made_anew, made_anew, packages_noted
 from dockdojo.checks.page_pictures import MAX_PICTURES, picture_addresses
 from dockdojo.checks.web_servers import runs_flask, working
-from dockdojo.engine.objects import Entry, Layer, Process, Step
+from dockdojo.connection.types import Entry, Layer, Process, Step
 
 PAGES = {
     "<img src=cat.gif><![foo[x]]><img src=b.gif>": ["/cat.gif"],  # Python's parser knows no such mark

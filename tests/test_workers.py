@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dockdojo.engine.objects import Process
+from dockdojo.connection.types import Process
 from dockdojo.training.workers import pids, pids_of, trainers, without_number, workers
 
 SPAWN = ("python", "-c", "from multiprocessing.spawn import spawn_main; spawn_main()", "--multiprocessing-fork")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from dockdojo.connection.types import RunSpec
 from dockdojo.engine.client import connect
-from dockdojo.engine.objects import RunSpec
-from dockdojo.engine.workspaces import Workspaces
 from dockdojo.model import Limits
+from dockdojo.probes.workspaces import Workspaces
 
 IMAGE = "python:3.11-slim"
 WRITES = "cd /w; echo a > new; mv new model; sleep 1; echo bb > model; sleep 1; rm model; echo c > new; mv new model; sleep 1"

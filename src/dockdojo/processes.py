@@ -1,4 +1,4 @@
-"""Ending processes that were started here, with all that they started themselves."""
+"""Processes of this machine: whether one still lives, and ending those that were started here with all that they started."""
 
 from __future__ import annotations
 
@@ -8,8 +8,33 @@ import signal
 import subprocess
 from pathlib import Path
 
+import psutil
+
 GRACE_SECONDS = 2.0
 """Between SIGTERM and SIGKILL."""
+
+
+def started(pid: int) -> str:
+    """Return when a process began, in the kernel's words; it tells a number that was given again apart. Empty where unknown.
+
+    Ticks since the machine started (proc(5)), and not psutil's `create_time`, which moves when the clock is set.
+    """
+    with contextlib.suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+    return ""
+
+
+def lives(pid: int, since: str = "") -> bool:
+    """Return whether a process of that id (and, where given, of that start) runs on this machine."""
+    return psutil.pid_exists(pid) and (not since or started(pid) in ("", since))
+
+
+def is_zombie(pid: int) -> bool:
+    """Return whether a process has ended and nobody has asked how; True where there is none."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def end_group(process: subprocess.Popen[bytes], grace: float = GRACE_SECONDS) -> None:

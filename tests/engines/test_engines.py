@@ -18,12 +18,12 @@ from pathlib import Path
 
 import pytest
 
-from dockdojo import mirror
 from dockdojo.course import open_course
 from dockdojo.engine.client import connect
-from dockdojo.engine.daemon import apt_install
-from dockdojo.engine.standins import MIRROR_RECORD
 from dockdojo.errors import CannotInstall
+from dockdojo.host import package_index
+from dockdojo.host.daemon import apt_install
+from dockdojo.host.local_base_images import MIRROR_RECORD
 from dockdojo.paths import state_folder
 
 HERE = Path(__file__).parent
@@ -148,7 +148,7 @@ def started(request: pytest.FixtureRequest, real_engine: str, home: Path) -> Sta
         pytest.skip(f"no engine of Debian's {row.suite} could be started here: {said[-1]}")
     made = Started(folder, row)
     with connect() as engine:
-        wanted = {*(image.ref for image in COURSE.images()), mirror.IMAGE}
+        wanted = {*(image.ref for image in COURSE.images()), package_index.IMAGE}
         names = sorted(one for one in wanted if engine.has_image(one))
     with subprocess.Popen([made.client[0], "-H", real_engine, "save", *names], stdout=subprocess.PIPE) as saved:
         subprocess.run([*made.client, "load", "--quiet"], stdin=saved.stdout, check=True, capture_output=True)
@@ -160,7 +160,7 @@ def started(request: pytest.FixtureRequest, real_engine: str, home: Path) -> Sta
 def share_wheels(started: Started) -> None:
     """An index with the wheels of the machine's own engine, beside the newer one: nothing is fetched twice."""
     if not started.state.exists():
-        shutil.copytree(mirror.folder(), started.state / mirror.folder().name)
+        shutil.copytree(package_index.folder(), started.state / package_index.folder().name)
         if (record := state_folder() / MIRROR_RECORD).exists():
             shutil.copy(record, started.state)
     command = [sys.executable, "-m", "dockdojo", "mirror", "up"]

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import ClassVar
 
-from dockdojo.engine.builder import the_builder
+from dockdojo.build.builder import the_builder
 
 SECONDS = 60
 DOCKERFILE = """FROM busybox:latest

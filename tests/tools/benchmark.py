@@ -23,8 +23,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from dockdojo.build.builder import the_builder
 from dockdojo.course import open_course
-from dockdojo.engine.builder import the_builder
 from dockdojo.grading import grade
 
 RUNS = 5

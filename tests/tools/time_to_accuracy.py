@@ -15,10 +15,10 @@ import statistics
 import tempfile
 from pathlib import Path
 
+from dockdojo.connection.types import Mount, RunSpec
 from dockdojo.course import open_course
 from dockdojo.datasets import small
 from dockdojo.engine.client import connect
-from dockdojo.engine.objects import Mount, RunSpec
 from dockdojo.model import Limits
 from dockdojo.paths import state_folder
 from dockdojo.training.log_parser import accuracies

@@ -18,8 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dockdojo.build.dockerfile import Dockerfile
 from dockdojo.course import Course, open_course
-from dockdojo.engine.dockerfile import Dockerfile
 from dockdojo.grading import grade
 from dockdojo.model import Lab, Limits
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from dockdojo.checks import fail
-from dockdojo.checks.submission import Submission
 from dockdojo.errors import SubmissionError
 from dockdojo.parsing import Unreadable, parse
+from dockdojo.submission.folder import Submission
 from dockdojo.texts import MAX_LINE
 
 FILE = "answers.toml"

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from dockdojo.build.dockerfile import Dockerfile, Instruction
 from dockdojo.checks.shell_commands import MAX_SCRIPT, SHELL, assignments, script_of, simple_commands
-from dockdojo.checks.submission import Submission
-from dockdojo.engine.dockerfile import Dockerfile, Instruction
 from dockdojo.errors import SubmissionError
+from dockdojo.submission.folder import Submission
 
 MAX_SCRIPTS = 20
 """Scripts of a submission that are read, whoever starts them."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 
+from dockdojo.connection.types import Entry, Image, Layer
 from dockdojo.engine.client import Engine
-from dockdojo.engine.objects import Entry, Image, Layer
 from dockdojo.instructions import shown
 
 SMALL = 500_000

@@ -10,9 +10,9 @@ import re
 from typing import Any, NoReturn
 
 from dockdojo.checks import fail
-from dockdojo.checks.submission import Submission
-from dockdojo.engine.gpus import EVERY, DeviceRequest
+from dockdojo.connection.device_request import EVERY, DeviceRequest
 from dockdojo.parsing import Unreadable, parse
+from dockdojo.submission.folder import Submission
 
 LARGEST = 64_000
 """Characters of a Compose file that is read."""

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from dockdojo.engine.objects import Image
+from dockdojo.connection.types import Image
 from dockdojo.errors import CourseError
 
 DOC = "Sums numbers, quickly."

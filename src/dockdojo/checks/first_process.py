@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dockdojo.checks.shell_words import commands_at
+from dockdojo.connection.types import Process, Program
 from dockdojo.engine.container import Container
-from dockdojo.engine.objects import Process, Program
 from dockdojo.errors import LimitReached
 
 SHELLS = {"sh", "dash", "bash", "ash", "busybox", "zsh", "ksh", "ksh93", "mksh", "yash"}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from dockdojo.checks import fail
-from dockdojo.engine.objects import Stopped
+from dockdojo.connection.types import Stopped
 from dockdojo.errors import LimitReached
 
 GOODBYE = "Gracefully shutting down after receiving signal {}"

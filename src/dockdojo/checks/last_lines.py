@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dockdojo.engine.objects import LogLine
+from dockdojo.connection.types import LogLine
 
 APART = 0.2
 """Seconds between two lines of two streams whose order is known: a busy engine writes their times down late."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from dockdojo.engine.dockerfile import LARGEST
+from dockdojo.build.dockerfile import LARGEST
 from dockdojo.model import Advice
 
 SECONDS = 10

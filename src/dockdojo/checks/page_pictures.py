@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 from dockdojo.checks.web_causes import LAST_WORDS
 from dockdojo.engine.container import Container
-from dockdojo.engine.http import Client, Response
+from dockdojo.probes.http import Client, Response
 
 MAX_PICTURES = 5
 """Of one page that are looked at."""

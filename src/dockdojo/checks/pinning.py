@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from dockdojo.build.dockerfile import Dockerfile
 from dockdojo.checks import fail
 from dockdojo.checks.build_files import BuildFiles, Script, mentioned, place_of, scripts, variables
 from dockdojo.checks.pip_lines import PipInstall, installs, is_place
 from dockdojo.checks.shell_commands import simple_commands
-from dockdojo.checks.submission import Submission
-from dockdojo.engine.dockerfile import Dockerfile
 from dockdojo.errors import SubmissionError
 from dockdojo.parsing import Unreadable, parse
+from dockdojo.submission.folder import Submission
 from dockdojo.texts import MAX_LINE
 
 TOOLS = frozenset(

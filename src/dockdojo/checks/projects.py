@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from dockdojo.build.dockerfile import Dockerfile
 from dockdojo.checks.pinning import name_of, names_required
-from dockdojo.checks.submission import Submission
-from dockdojo.engine.dockerfile import Dockerfile
 from dockdojo.errors import SubmissionError
+from dockdojo.submission.folder import Submission
 from dockdojo.texts import lines_of
 
 FILES = ("pyproject.toml", "setup.cfg", "setup.py")

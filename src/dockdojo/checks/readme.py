@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dockdojo.checks.asked import WORK, Asked, BuildRequest, ContainerRequest
-from dockdojo.engine.build_policy import full_name
+from dockdojo.build.policy import full_name
 from dockdojo.parsing import parse
+from dockdojo.probes.api_recording import WORK, Asked, BuildRequest, ContainerRequest
 
 
 def script_of(text: str, name: str = "README.md") -> str:

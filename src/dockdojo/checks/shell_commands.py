@@ -7,7 +7,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 
-from dockdojo.engine.dockerfile import Instruction
+from dockdojo.build.dockerfile import Instruction
 
 MAX_SCRIPT = 100_000
 """Characters of one RUN that are read."""

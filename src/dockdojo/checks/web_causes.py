@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from dockdojo.checks import fail
 from dockdojo.engine.container import Container
-from dockdojo.engine.http import Client, Response
+from dockdojo.probes.http import Client, Response
 
 LAST_WORDS = 1_500
 """Characters of a log that are told."""

@@ -11,9 +11,9 @@ import posixpath
 import random
 from collections.abc import Sequence
 
+from dockdojo.connection.types import Process
 from dockdojo.engine.container import Container
-from dockdojo.engine.http import Client
-from dockdojo.engine.objects import Process
+from dockdojo.probes.http import Client
 
 PATIENCE = 8
 """Seconds that a request may wait for another one. A server for production that reads one at a time gives up sooner

@@ -338,10 +338,9 @@ def _write(output: Path, text: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="Also the labs that train: they take some minutes more.")
 def demo(everything: bool) -> int:
     """See it all: bring up an engine, get the images, grade the solutions and one flawed submission."""
-    from dockdojo import provision
     from dockdojo.cli import show
     from dockdojo.commands import demo as stage
-    from dockdojo.engine import daemon
+    from dockdojo.host import base_images, daemon
 
     course, out = open_the_course(), show.console()
     show.write(out, "1. The engine")
@@ -357,7 +356,7 @@ def demo(everything: bool) -> int:
     )
     show.write(out, "2. The base images")
     with show.steps(out) as tell:
-        get = provision.prepare if everything else provision.get_images
+        get = base_images.prepare if everything else base_images.get_images
         got = get(course, lambda ref, what: tell(f"{ref}: {what}"))
     for one in got:
         show.write(

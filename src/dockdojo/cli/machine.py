@@ -14,11 +14,11 @@ from dockdojo.cli.commands import FOLDER, open_the_course
 @click.argument("labs", nargs=-1)
 def doctor(run: bool, labs: tuple[str, ...]) -> int:
     """Look whether the machine is ready and the course is whole."""
-    from dockdojo import mirror as index
-    from dockdojo import provision
     from dockdojo.cli import show
     from dockdojo.commands import doctor as look
-    from dockdojo.engine import client, daemon
+    from dockdojo.connection import machine as here
+    from dockdojo.engine import client
+    from dockdojo.host import base_images, daemon, package_index
 
     course, out, bad = open_the_course(), show.console(), 0
 
@@ -32,14 +32,14 @@ def doctor(run: bool, labs: tuple[str, ...]) -> int:
         look.Finding(
             "Docker Engine",
             where is not None,
-            f"answers at {where.url}" if where else daemon.advice(),
+            f"answers at {where.url}" if where else here.advice(),
         )
     )
     if where is not None:
         with client.connect() as found:
             show.write(out, f"    limits of builds: {found.info().build_limits}")
         refs = tuple(one.ref for one in course.images())
-        missing = provision.missing_images(course, refs)
+        missing = base_images.missing_images(course, refs)
         tell(
             look.Finding(
                 "base images",
@@ -47,13 +47,13 @@ def doctor(run: bool, labs: tuple[str, ...]) -> int:
                 f"missing: {', '.join(missing)}; run `dockdojo images`" if missing else "all here",
             )
         )
-        if index.is_needed(course):
-            runs = index.status()
+        if package_index.is_needed(course):
+            runs = package_index.status()
             said = (
                 f"{len(runs.wheels)} served at {runs.url}" if runs else "builds find no torch; run `dockdojo mirror up`"
             )
             tell(look.Finding("wheels", runs is not None, said))
-        if stand_ins := provision.stand_ins_here(course):
+        if stand_ins := base_images.stand_ins_here(course):
             show.write(out, f"    stand-ins, built on this machine: {', '.join(stand_ins)}")
     for finding in look.inspect_course(course):
         tell(finding)
@@ -72,11 +72,11 @@ def doctor(run: bool, labs: tuple[str, ...]) -> int:
 @click.option("--no-pull", is_flag=True, help="Do not ask the registry: build stand-ins.")
 def images(rebuild: bool, no_pull: bool) -> None:
     """Get the base images: from the registry, or as stand-ins built here where none answers."""
-    from dockdojo import provision
     from dockdojo.cli import show
+    from dockdojo.host import base_images
 
     with show.steps(show.console(stderr=True)) as step:
-        got = provision.get_images(
+        got = base_images.get_images(
             open_the_course(),
             lambda ref, what: step(f"{ref}: {what}"),
             rebuild=rebuild,
@@ -118,32 +118,31 @@ def mirror() -> None:
 @mirror.command("up")
 def mirror_up() -> None:
     """Fetch the course's wheels and serve them; the stand-in images are told where."""
-    from dockdojo import mirror as index
-    from dockdojo import provision
     from dockdojo.cli import show
+    from dockdojo.host import base_images, package_index
 
     course = open_the_course()
     with show.steps(show.console(stderr=True)) as tell:
-        provision.get_images(course, lambda ref, what: tell(f"{ref}: {what}"))
-        found = index.up(course, tell)
-        provision.get_images(course, lambda ref, what: tell(f"{ref}: {what}"))
+        base_images.get_images(course, lambda ref, what: tell(f"{ref}: {what}"))
+        found = package_index.up(course, tell)
+        base_images.get_images(course, lambda ref, what: tell(f"{ref}: {what}"))
     click.echo(f"{len(found.wheels)} wheels at {found.url}")
 
 
 @mirror.command("down")
 def mirror_down() -> None:
     """End it. The wheels stay, for the next time."""
-    from dockdojo import mirror as index
+    from dockdojo.host import package_index
 
-    click.echo("Ended the index." if index.down() else "No index ran.")
+    click.echo("Ended the index." if package_index.down() else "No index ran.")
 
 
 @mirror.command("status")
 def mirror_status() -> None:
     """Show where it is, and which wheels it has."""
-    from dockdojo import mirror as index
+    from dockdojo.host import package_index
 
-    found = index.status()
+    found = package_index.status()
     click.echo(f"at {found.url}" if found else "No index runs; `dockdojo mirror up` starts one.")
     for name in found.wheels if found else ():
         click.echo(f"  {name}")
@@ -173,7 +172,7 @@ def engine() -> None:
 def up(install: bool, gpus: int) -> None:
     """Make sure that an engine answers; start one where none does."""
     from dockdojo.cli import show
-    from dockdojo.engine import daemon
+    from dockdojo.host import daemon
 
     with show.steps(show.console(stderr=True)) as tell:
         done = daemon.up(install=install, tell=tell, simulate_gpus=gpus)
@@ -189,7 +188,7 @@ def up(install: bool, gpus: int) -> None:
 @engine.command()
 def down() -> None:
     """End the engine that `dockdojo engine up` started, and no other."""
-    from dockdojo.engine import daemon
+    from dockdojo.host import daemon
 
     click.echo("Ended the engine." if daemon.down() else "dockdojo started no engine that still runs.")
 
@@ -197,14 +196,15 @@ def down() -> None:
 @engine.command()
 def status() -> None:
     """Show what answers: version, storage driver, builder, GPU, cgroup version, where."""
-    from dockdojo.engine import client, daemon
+    from dockdojo.connection import machine as here
+    from dockdojo.engine import client
 
     with client.connect() as found:
         info = found.info()
     rows = {
         "engine": f"Docker {info.version} (API {info.api_version})", "where": info.where, "storage": info.storage_driver,
         "cgroup": f"version {info.cgroup_version}", "builder": info.builder, "GPU": info.gpu,
-        "started by": "dockdojo" if daemon.started_by_us() else "somebody else", "builds": info.build_limits,
+        "started by": "dockdojo" if here.started_by_us() else "somebody else", "builds": info.build_limits,
     }  # fmt: skip
     for name, value in rows.items():
         click.echo(f"{name:<11} {value}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dockdojo.course import Course
-from dockdojo.engine.analysis import analyse
 from dockdojo.engine.client import connect
 from dockdojo.errors import UsageError
+from dockdojo.image.efficiency import analyse
 from dockdojo.model import ImageStats
 
 

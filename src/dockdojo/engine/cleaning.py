@@ -9,7 +9,7 @@ from typing import Any
 
 import docker
 
-from dockdojo.engine.connect import speaking
+from dockdojo.connection.connect import speaking
 from dockdojo.errors import EngineGone
 
 GONE_WITHIN = 15.0

@@ -3,53 +3,42 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 import secrets
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import docker
 import requests
 
-from dockdojo.engine import cleaning, gpus, guards, legacy, sandbox
-from dockdojo.engine.blame import once_more
-from dockdojo.engine.build_policy import BuildRules, check_dockerfile
-from dockdojo.engine.build_watch import visible_root, watched
-from dockdojo.engine.builder import PODMAN, Builder, BuildSpec, build_with_cli, the_builder
-from dockdojo.engine.connect import DEFAULT_SOCKET, Address, addresses, brief, open_client, speaking
+from dockdojo.build.builder import Builder
+from dockdojo.build.builds import BuildOptions, Builds
+from dockdojo.connection import device_request, machine
+from dockdojo.connection.blame import once_more
+from dockdojo.connection.connect import DEFAULT_SOCKET, Address, addresses, brief, open_client, speaking
+from dockdojo.connection.labels import OWNER, RUN, new_run_id, owner, owner_lives
+from dockdojo.connection.metrics import Meter
+from dockdojo.connection.streams import Deadline, Frames, collect
+from dockdojo.connection.tunnel import Tunnel
+from dockdojo.connection.types import ExitCode, Finished, Image, Layer, Mount, RunSpec, Step
+from dockdojo.engine import cleaning, guards, hardening
 from dockdojo.engine.container import Container
 from dockdojo.engine.disk_watch import DiskWatch
-from dockdojo.engine.dockerfile import Dockerfile
-from dockdojo.engine.images import Images, is_podmans
-from dockdojo.engine.labels import OWNER, RUN, new_run_id, owner, owner_lives
-from dockdojo.engine.meter import Meter
-from dockdojo.engine.objects import ExitCode, Finished, Image, Layer, Mount, RunSpec, Step
-from dockdojo.engine.origins import is_only_here
-from dockdojo.engine.streams import Deadline, Frames, collect
-from dockdojo.engine.tunnel import Tunnel
+from dockdojo.engine.observer import IMAGE as OBSERVERS
+from dockdojo.engine.observer import Observer, ObserverLost
 from dockdojo.engine.volumes import Volumes
 from dockdojo.errors import (
     DockdojoError,
     EngineGone,
     EngineNotFound,
     LimitReached,
-    NoBuildKit,
     NoGpu,
 )
+from dockdojo.image.images import Images
 from dockdojo.model import EngineInfo, Limits
-
-HEREDOCS_SINCE = (1, 42)
-"""The API of Engine 23, whose own frontend reads here-documents."""
-OLD_CLIS_API = 41
-"""1.41 is the newest API that CLIs with a BuildKit of their own (20.10) know; told to, they speak a later one."""
-CACHE_NAMESPACE = "BUILDKIT_CACHE_MOUNT_NS"
-"""The build argument that separates cache mounts; a Dockerfile cannot set it."""
 
 
 class Engine:
@@ -70,6 +59,7 @@ class Engine:
         self._lock = threading.Lock()
         self._network = ""
         self.images = Images(self.api, self.meter)
+        self._builds = Builds(self.api, self.address, self.meter, run_id)
         self._volumes = Volumes(self.api, run_id, lambda: self.labels)
         self.disk = DiskWatch(self.api)
         """Ends containers that write too much."""
@@ -81,12 +71,12 @@ class Engine:
     @property
     def builder(self) -> Builder:
         """How images are built; looked for at the first build."""
-        return PODMAN if self.is_podman else the_builder()
+        return self._builds.builder
 
-    @cached_property
+    @property
     def is_podman(self) -> bool:
         """Whether Podman answers, with Docker's API."""
-        return is_podmans(self._version)
+        return self._builds.is_podman
 
     @property
     def labels(self) -> dict[str, str]:
@@ -97,12 +87,12 @@ class Engine:
         """What answers here; the builder is looked for unless it is named."""
         with speaking("describe itself"):
             info = self.api.info()
-        version = self._version
+        version = self._builds.version
         runtimes = info.get("Runtimes") or {}
         gpu = "nvidia runtime" if "nvidia" in runtimes else "none"
         if any("nvidia.com/gpu" in str(device) for device in info.get("DiscoveredDevices") or []):
             gpu = "CDI devices"
-        if self.address.url == DEFAULT_SOCKET and (count := _simulated_gpus()):
+        if self.address.url == DEFAULT_SOCKET and (count := machine.simulated_gpus()):
             gpu = f"{count} SIMULATED"
         return EngineInfo(
             version=("API of Podman " if self.is_podman else "") + version["Version"],
@@ -119,75 +109,12 @@ class Engine:
         dockerfile: str = "Dockerfile",
         *,
         limits: Limits,
-        tag: str = "",
-        target: str = "",
-        build_args: dict[str, str] | None = None,
-        no_cache: bool = False,
         labels: dict[str, str] | None = None,
-        on_line: Callable[[str], None] | None = None,
-        rules: BuildRules | None = None,
-        seconds: float = 0.0,
+        **options: Unpack[BuildOptions],
     ) -> Image:
-        """The image that the Dockerfile makes. Raises a SubmissionError for what it is to blame for.
-
-        With `rules`, it is a submission's, and held against them before the engine sees it. It may take `seconds`, or as long
-        as the lab allows.
-        """
-        build_args, mark = dict(build_args or {}), ""
-        if rules is not None:
-            parsed = Dockerfile.read(context, dockerfile)
-            knows_heredocs = self.builder.has_buildkit and self._api_version >= HEREDOCS_SINCE
-            check_dockerfile(parsed, rules, is_only_here=partial(is_only_here, self.api), knows_heredocs=knows_heredocs)
-            if rules.cache_namespace:
-                build_args[CACHE_NAMESPACE] = rules.cache_namespace
-            mark = f"{secrets.token_hex(8)}.build.invalid"  # a host that nobody asks a proxy for, or anything
-            build_args["no_proxy"] = ",".join(filter(None, [os.environ.get("no_proxy", ""), mark]))
-        began = time.monotonic()
-        # A name of its own: the containerd store keeps nothing that has none.
-        tag = tag or f"dockdojo-{self.run_id}:{secrets.token_hex(8)}"
-        spec = BuildSpec(
-            context=context, dockerfile=dockerfile, labels=self.labels if labels is None else labels, tag=tag, target=target,
-            build_args=build_args, no_cache=no_cache, seconds=seconds or limits.build_seconds, on_line=on_line,
-            api=self._least_api,
-        )  # fmt: skip
-        with self.meter.waiting(), watched(self._root, mark, limits, spec.stopper.stop):
-            self.meter.builds += 1
-            once_more(lambda: self._build_once(spec, spec.seconds - (time.monotonic() - began)))
-        return self.image(tag)
-
-    def _build_once(self, spec: BuildSpec, seconds: float) -> None:
-        spec = replace(spec, seconds=max(seconds, 1.0))
-        try:
-            if self.builder.has_buildkit:
-                build_with_cli(self.builder, self.address.options, spec)
-            else:
-                legacy.build(self.address, spec)
-        except NoBuildKit as error:
-            raise error.with_versions(self.builder.version or "not there", str(self._version.get("Version"))) from None
-
-    @cached_property
-    def _version(self) -> dict[str, Any]:
-        """The engine's versions; asked for once."""
-        with speaking("describe itself"):
-            told: dict[str, Any] = self.api.version()
-        return told
-
-    @cached_property
-    def _root(self) -> Path | None:
-        """The engine's folder, where it is on this machine and its files can be seen; else None."""
-        with speaking("describe itself"):
-            return visible_root(self.address.url, str(self.api.info().get("DockerRootDir") or ""))
-
-    @cached_property
-    def _least_api(self) -> str:
-        """The API that builds ask for: the oldest that the engine speaks, where that is too new for older CLIs; else empty."""
-        least = str(self._version.get("MinAPIVersion") or "")
-        found = re.fullmatch(r"1\.([0-9]{1,3})", least)
-        return least if found and int(found[1]) > OLD_CLIS_API else ""
-
-    @property
-    def _api_version(self) -> tuple[int, ...]:
-        return tuple(int(part) for part in str(self.api.api_version).split("."))
+        """The image that the Dockerfile makes; see `Builds.build`. Raises a SubmissionError for what it is to blame for."""
+        marked = self.labels if labels is None else labels
+        return self.image(self._builds.build(context, dockerfile, limits=limits, labels=marked, **options))
 
     def has_image(self, ref: str) -> bool:
         """Whether the engine has that image already."""
@@ -228,7 +155,7 @@ class Engine:
         else:
             network = {"outside": "bridge"}.get(spec.network, spec.network)
         mounts = tuple(self._engines_own(mount, spec.image, limits) for mount in spec.mounts)
-        host = self.api.create_host_config(**sandbox.host_options(replace(spec, mounts=mounts), limits, network))
+        host = self.api.create_host_config(**hardening.host_options(replace(spec, mounts=mounts), limits, network))
         config = self._config(spec.image)
         self.meter.containers += 1
         try:
@@ -237,7 +164,7 @@ class Engine:
                 entrypoint=list(spec.entrypoint) if spec.entrypoint is not None else None,
                 environment=dict(spec.env) or None, user=spec.user or None, working_dir=spec.workdir or None,
                 stdin_open=bool(spec.stdin), labels=self.labels, host_config=host,
-                healthcheck=sandbox.healthcheck(config), **options,
+                healthcheck=hardening.healthcheck(config), **options,
             )  # fmt: skip
         except docker.errors.APIError as error:
             raise self._start_error(spec.image, error) from error
@@ -273,8 +200,8 @@ class Engine:
 
     def _start_error(self, image: str, error: docker.errors.APIError) -> DockdojoError:
         text = brief(error)
-        if gpus.none_to_grant(text):
-            return NoGpu("The engine here has no GPU to grant.", hint=gpus.advice())
+        if device_request.none_to_grant(text):
+            return NoGpu("The engine here has no GPU to grant.", hint=device_request.advice())
         return guards.start_error(
             text, pings=guards.pings(self.api), volumes=bool(image and self._config(image).get("Volumes"))
         )
@@ -335,9 +262,9 @@ class Engine:
                 f"The container did not end within {limits.check_seconds:.0f} s, the lab's time limit for a check "
                 f"(on {limits.cpus:g} CPU).",
                 hint="Does the program wait for input, loop, or start a server where it should print and end?",
-                detail=sandbox.excerpt(out.text(), err.text()),
+                detail=hardening.excerpt(out.text(), err.text()),
             )
-        notes = sandbox.notes(
+        notes = hardening.notes(
             state, out.cut or err.cut, out.text() + err.text(), limits, offline=spec.network != "outside"
         )
         if container in self.disk.notes:
@@ -378,6 +305,17 @@ class Engine:
             return Container(self, made, spec, limits)
 
         return once_more(once, starts=True)
+
+    def starts_observers(self) -> bool:
+        """Whether it starts an observer beside a container of ours; then one that it did not start was ended."""
+        ours = self.start(RunSpec(image=OBSERVERS, args=("sleep", "60")), Limits())
+        try:
+            Observer.beside(self, ours.id).close()
+        except ObserverLost:
+            return False
+        finally:
+            ours.remove()
+        return True
 
     def remove(self, container: str) -> None:
         """Kills and removes the container with its anonymous volumes; fine where it is gone already."""
@@ -436,19 +374,9 @@ def connect(*, run_id: str = "") -> Engine:
             return Engine(address, run_id=run_id or new_run_id())
         except EngineNotFound as error:
             problems.append(error.message)
-    from dockdojo.engine.daemon import advice
-
-    raise EngineNotFound(" ".join(problems), hint=advice())
-
-
-def _simulated_gpus() -> int:
-    from dockdojo.engine.daemon import simulated_gpus
-
-    return simulated_gpus()
+    raise EngineNotFound(" ".join(problems), hint=machine.advice())
 
 
 def _limits_of_builds(url: str) -> str:
-    from dockdojo.engine.daemon import limits_of_builds
-
-    held = limits_of_builds() if url == DEFAULT_SOCKET else ()
+    held = machine.limits_of_builds() if url == DEFAULT_SOCKET else ()
     return "; ".join(held) if held else "time and disk are watched; memory, processes and network are the engine's own"

@@ -7,21 +7,19 @@ import re
 import tarfile
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import docker
 
-from dockdojo.engine.connect import brief, speaking
-from dockdojo.engine.objects import ExitCode, Finished, LogLine, Process, Program, RunSpec, Stopped, when
+from dockdojo.connection.connect import brief, speaking
+from dockdojo.connection.streams import Deadline, Frames, collect
+from dockdojo.connection.types import ExitCode, Finished, LogLine, Process, Program, RunSpec, Stopped, when
+from dockdojo.engine.exec_shell import Shell
 from dockdojo.engine.observer import IMAGE as OBSERVERS
 from dockdojo.engine.observer import Observer, ObserverLost
-from dockdojo.engine.shell import Shell
-from dockdojo.engine.streams import Deadline, Frames, collect
+from dockdojo.engine.protocols import ContainerHost
 from dockdojo.errors import EngineGone, LimitReached, SubmissionError
 from dockdojo.model import Limits
-
-if TYPE_CHECKING:
-    from dockdojo.engine.client import Engine
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 """A time of the engine: RFC 3339 with nanoseconds, in UTC."""
@@ -37,7 +35,7 @@ T = TypeVar("T")
 class Container:
     """A running container. Seconds are wall time; exit codes know their meaning."""
 
-    def __init__(self, engine: Engine, container_id: str, spec: RunSpec, limits: Limits) -> None:
+    def __init__(self, engine: ContainerHost, container_id: str, spec: RunSpec, limits: Limits) -> None:
         self.engine = engine
         self.id = container_id
         self.spec = spec
@@ -109,7 +107,7 @@ class Container:
         for _ in range(LOOKS):
             try:
                 if self._observer is None or not self._observer.alive:
-                    self._observer = Observer.beside(self)
+                    self._observer = Observer.beside(self.engine, self.id)
                 return ask(self._observer)
             except ObserverLost as lost:
                 reason, self._observer = lost.reason, None
@@ -120,7 +118,7 @@ class Container:
                 raise LimitReached(
                     "The processes of the container could not be looked at within the check's time limit."
                 )
-        if reason and not Observer.works(self.engine):
+        if reason and not self.engine.starts_observers():
             raise EngineGone(f"The processes of a container could not be looked at: {reason}.")
         raise SubmissionError(
             "Something in the container ends whatever looks at its processes.",
@@ -301,7 +299,7 @@ class Container:
     def shell(self) -> Shell | None:
         """A shell kept open in it, for many quick commands; None where the image has none."""
         if self._shell is None or not self._shell.alive:
-            self._shell = Shell.open(self)
+            self._shell = Shell.open(self.engine, self.id, self.limits.output_kib * 1024)
         return self._shell
 
     def members(self, path: str, most: int = 10_000) -> list[tuple[tarfile.TarInfo, bytes]]:

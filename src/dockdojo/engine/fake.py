@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dockdojo.engine.builder import LEGACY, Builder
-from dockdojo.engine.dockerfile import Dockerfile
-from dockdojo.engine.meter import Meter
-from dockdojo.engine.objects import ExitCode, Finished, Image, RunSpec
+from dockdojo.build.builder import LEGACY, Builder
+from dockdojo.build.dockerfile import Dockerfile
+from dockdojo.connection.metrics import Meter
+from dockdojo.connection.types import ExitCode, Finished, Image, RunSpec
 from dockdojo.errors import BuildFailed, EngineGone
 from dockdojo.model import EngineInfo, Limits
 

@@ -13,11 +13,11 @@ from itertools import chain
 
 import docker
 
-from dockdojo.engine.connect import brief
+from dockdojo.connection.connect import brief
 from dockdojo.engine.container import Container
-from dockdojo.engine.layers import MOST_ENTRIES, OUTER
-from dockdojo.engine.layers import Chunks as Chunks
 from dockdojo.errors import EngineGone, LimitReached, SubmissionError
+from dockdojo.image.layers import MOST_ENTRIES, OUTER
+from dockdojo.image.layers import Chunks as Chunks
 
 MOST_LINKS = 20
 """Links that one name may go through, as the kernel has it."""

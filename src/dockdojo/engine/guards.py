@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import posixpath
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,8 +17,9 @@ from urllib.parse import quote
 import docker
 import requests
 
-from dockdojo.engine.blame import QUOTED, find_trouble
-from dockdojo.engine.connect import brief
+from dockdojo.connection.blame import find_trouble
+from dockdojo.connection.connect import brief
+from dockdojo.connection.start_words import heart, is_images_fault
 from dockdojo.errors import DockdojoError, EngineGone, SubmissionError
 from dockdojo.model import MB
 
@@ -30,21 +30,6 @@ MAX_LINKS = 10
 MODE_DIR, MODE_LINK = 1 << 31, 1 << 27
 MODE_SPECIAL = 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19
 """Bits of Go's fs.FileMode: device, named pipe, socket, character device, irregular."""
-IMAGES_WORDS = (
-    "unable to find user", "no such user", "unknown user", "chdir to cwd", "cannot mkdir", "uids and gids must be in range",
-    "unable to find group", "no such group", "no command specified", "duplicate mount point", "invalid mount", "inside /proc",
-    "argument list too long", "file name too long", "too many levels of symbolic links", "exec format error",
-    "is not an absolute path", "working directory", "invalid environment variable", "no matching entries in passwd",
-    "no matching entries in group", "invalid user", "setup user",
-)  # fmt: skip
-"""What the engine says where nothing but the image can be to blame for a container that does not start, in lower case."""
-MARKS = ("unable to start container process: ", "starting container process caused: ", "container init caused: ",
-         "error during container init: ")  # fmt: skip
-"""Behind these, runc says what was wrong."""
-IMAGES_PLACE = re.compile(r"/merged/.*: (?:not a directory|file exists|is a directory)")
-"""A place in the image's own files, as the engine sees it, where a folder should be."""
-PROGRAM = re.compile(r"exec:? (?:\"\"|\S{1,300}):")
-"""How it begins where the program that the image names cannot be executed."""
 
 
 def check_opened_files(api: Any, container: str) -> None:
@@ -103,26 +88,6 @@ def start_error(text: str, *, pings: bool, volumes: bool = False) -> DockdojoErr
         hint="Does CMD or ENTRYPOINT name a program that is in the image, and may it be executed? Is there such a USER, and can "
         "WORKDIR and VOLUME be folders?",
     )
-
-
-def is_images_fault(text: str, *, volumes: bool = False) -> bool:
-    """Whether the engine's words say that a container was not started for the image's sake."""
-    # Between quotation marks are names that the image chose.
-    whole, said = QUOTED.sub('""', text.lower()), QUOTED.sub('""', heart(text).lower())
-    return (
-        (any(mark in whole for mark in MARKS) and PROGRAM.match(said) is not None)
-        or any(word in said for word in IMAGES_WORDS)
-        or IMAGES_PLACE.search(said) is not None
-        # A VOLUME may be named as the submission likes, but the machine's own mounts are never of a volume's data.
-        or (volumes and "mount" in said and ("/_data" in text or "cgroup" not in text) and "no space left" not in said)
-    )
-
-
-def heart(text: str) -> str:
-    """The end of runc's chain of messages says what was wrong."""
-    for mark in MARKS:
-        text = text.split(mark)[-1]
-    return text.removesuffix(": unknown")
 
 
 @contextmanager

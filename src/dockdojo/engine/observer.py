@@ -11,22 +11,18 @@ from __future__ import annotations
 import re
 import shlex
 import time
-from typing import TYPE_CHECKING
 
 import docker
 import requests
 from docker.types import LogConfig
 
-from dockdojo.engine.connect import brief
-from dockdojo.engine.objects import Process, Program, RunSpec
-from dockdojo.engine.shell import Shell, ShellEnded
-from dockdojo.engine.streams import Frames
+from dockdojo.connection.connect import brief
+from dockdojo.connection.streams import Frames
+from dockdojo.connection.types import Process, Program
+from dockdojo.engine.exec_shell import Shell, ShellEnded
+from dockdojo.engine.protocols import ContainerHost
 from dockdojo.errors import LimitReached
-from dockdojo.model import MB, Limits
-
-if TYPE_CHECKING:
-    from dockdojo.engine.client import Engine
-    from dockdojo.engine.container import Container
+from dockdojo.model import MB
 
 IMAGE = "busybox:latest"
 CAPABILITIES = ["DAC_READ_SEARCH", "KILL", "SYS_PTRACE"]
@@ -72,11 +68,11 @@ class Observer:
         self._shell = shell
 
     @classmethod
-    def beside(cls, container: Container) -> Observer:
-        """An observer of the container. Raises ObserverLost where the engine starts none, as for a container that has ended."""
-        engine, made = container.engine, ""
+    def beside(cls, engine: ContainerHost, container: str) -> Observer:
+        """An observer of the container of that id. Raises ObserverLost where the engine starts none: it may have ended."""
+        made = ""
         host = engine.api.create_host_config(
-            pid_mode=f"container:{container.id}", network_mode="none", auto_remove=True,
+            pid_mode=f"container:{container}", network_mode="none", auto_remove=True,
             mem_limit=MEMORY_MB * MB, memswap_limit=MEMORY_MB * MB, nano_cpus=10**9, pids_limit=PROCESSES,
             cap_drop=["ALL"], cap_add=CAPABILITIES, security_opt=["no-new-privileges:true"],
             log_config=LogConfig(type="none"),
@@ -93,18 +89,6 @@ class Observer:
                 engine.remove(made)
             raise ObserverLost(brief(error)) from error
         return cls(Shell(frames, LARGEST_LIST, engine.meter))
-
-    @classmethod
-    def works(cls, engine: Engine) -> bool:
-        """Whether the engine starts an observer beside a container of ours; then one that it does not start was ended."""
-        ours = engine.start(RunSpec(image=IMAGE, args=("sleep", "60")), Limits())
-        try:
-            cls.beside(ours).close()
-        except ObserverLost:
-            return False
-        finally:
-            ours.remove()
-        return True
 
     @property
     def alive(self) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dockdojo.engine.connect import speaking
+from dockdojo.connection.connect import speaking
 
 READABLE = 0o444
 """What everybody may, of every file: a container's user is any."""

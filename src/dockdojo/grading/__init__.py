@@ -20,11 +20,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dockdojo import processes
 from dockdojo.beneath import open_file
 from dockdojo.checks.lint import advise
+from dockdojo.connection.labels import new_run_id, owner
 from dockdojo.course import Course, open_course, usual_images
 from dockdojo.datasets import small
-from dockdojo.engine.labels import new_run_id, owner, process_lives
 from dockdojo.errors import DockdojoError, OurFault, SubmissionError, UsageError
 from dockdojo.events import Doing, Listen
 from dockdojo.export.notices import notices
@@ -32,9 +33,9 @@ from dockdojo.grading.child import Child
 from dockdojo.grading.intake import copy_submission
 from dockdojo.grading.look import look
 from dockdojo.grading.worker import Worker
+from dockdojo.host.base_images import ready
 from dockdojo.model import Advice, Check, EngineInfo, Feedback, Lab, Outcome, Report, Where
 from dockdojo.paths import state_folder
-from dockdojo.provision import ready
 from dockdojo.runner.order import Order
 
 ENGINE = "dockdojo.engine.client:connect"
@@ -250,7 +251,7 @@ def clean_folders(*, everyone: bool = False) -> int:
     count = 0
     for folder in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*"):
         pid = folder.name.removeprefix(SCRATCH).partition("-")[0]
-        if pid.isdigit() and (everyone or not process_lives(int(pid))):
+        if pid.isdigit() and (everyone or not processes.lives(int(pid))):
             shutil.rmtree(folder, onerror=_try_harder)
             count += not folder.exists()
     return count

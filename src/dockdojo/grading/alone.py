@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dockdojo import parsing
-from dockdojo.checks.submission import Submission
+from dockdojo.connection.labels import new_run_id
 from dockdojo.course import Course
 from dockdojo.engine.client import connect
-from dockdojo.engine.labels import new_run_id
 from dockdojo.grading import data_of, images_of, scratch_folder
 from dockdojo.grading.intake import copy_submission
+from dockdojo.host.base_images import ready
 from dockdojo.model import Limits
-from dockdojo.provision import ready
 from dockdojo.runner.session import Bench
+from dockdojo.submission.folder import Submission
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import msgspec
 
-from dockdojo.engine.way_out import EXCEPTIONS, PROXIES
+from dockdojo.connection.way_out import EXCEPTIONS, PROXIES
 from dockdojo.events import MAX_EVENT_BYTES
 from dockdojo.paths import state_folder
 from dockdojo.processes import end_group, end_session

@@ -10,8 +10,8 @@ from pathlib import Path
 from shlex import quote
 
 from dockdojo.beneath import printable
-from dockdojo.engine.dockerfile import Dockerfile, Instruction
-from dockdojo.engine.stages import WAY_OUT, lost_stages
+from dockdojo.build.dockerfile import Dockerfile, Instruction
+from dockdojo.build.stages import WAY_OUT, lost_stages
 from dockdojo.errors import DockdojoError
 from dockdojo.grading.findings import UTF16, Finding, Folder, look_at_files, together
 from dockdojo.grading.intake import copy_submission
@@ -44,16 +44,17 @@ def look_at(folder: Path, lab: Lab | None = None, starter: Path | None = None) -
 
 def _is_builder_old() -> bool:
     """Whether an engine answers here whose builder does not know here-documents."""
+    from dockdojo.build.builder import LEGACY, the_builder
+    from dockdojo.build.builds import HEREDOCS_SINCE
+    from dockdojo.connection.labels import new_run_id
     from dockdojo.engine import client  # slow to import, and seldom needed
-    from dockdojo.engine.builder import LEGACY, the_builder
-    from dockdojo.engine.labels import new_run_id
 
     try:
         with client.connect(run_id=new_run_id()) as engine:
             version = tuple(int(part) for part in str(engine.api.api_version).split("."))
     except DockdojoError:
         return False
-    return the_builder().kind == LEGACY.kind or version < client.HEREDOCS_SINCE
+    return the_builder().kind == LEGACY.kind or version < HEREDOCS_SINCE
 
 
 def look(folder: Path, lab: Lab | None = None, starter: Path | None = None) -> tuple[Finding, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from dockdojo.build.dockerfile import Dockerfile
+from dockdojo.connection.types import Image
 from dockdojo.engine.client import Engine
-from dockdojo.engine.dockerfile import Dockerfile
-from dockdojo.engine.objects import Image
 from dockdojo.errors import ImageUnavailable, OurFault
 
 

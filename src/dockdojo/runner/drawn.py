@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from dockdojo import processes
 from dockdojo.datasets import Data, drawn, read_note
-from dockdojo.engine.labels import process_lives
 from dockdojo.errors import CourseError
 
 FOLDER = "drawn-"
@@ -88,7 +88,7 @@ class Drawn:
         """Removes what processes left behind that were killed."""
         for left in beside.glob(f"{FOLDER}*"):
             pid = left.name.removeprefix(FOLDER)
-            if pid.isdigit() and not process_lives(int(pid)):
+            if pid.isdigit() and not processes.lives(int(pid)):
                 shutil.rmtree(left, ignore_errors=True)
 
     def remove(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dockdojo.checks import CheckFailed, feedback_of
-from dockdojo.engine.objects import ExitCode
+from dockdojo.connection.types import ExitCode
 from dockdojo.errors import DockdojoError, NoGpu, SubmissionError
 from dockdojo.model import Check, Feedback, Status
 

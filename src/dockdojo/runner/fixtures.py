@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from dockdojo.checks.submission import Submission
+from dockdojo.build.dockerfile import Dockerfile
+from dockdojo.connection.types import Image
 from dockdojo.engine.container import Container
-from dockdojo.engine.dockerfile import Dockerfile
-from dockdojo.engine.http import Client
-from dockdojo.engine.objects import Image
+from dockdojo.probes.http import Client
 from dockdojo.runner.session import Bench
+from dockdojo.submission.folder import Submission
 
 
 class Fixtures:
@@ -80,7 +80,7 @@ class Fixtures:
     @pytest.fixture
     def host(self, container: Container) -> Any:
         """Testinfra's host on the running container: `host.file("/etc/passwd").exists`."""
-        from dockdojo.checks.backend import testinfra_host
+        from dockdojo.probes.testinfra_host import testinfra_host
 
         return testinfra_host(container)
 

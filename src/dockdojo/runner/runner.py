@@ -17,9 +17,8 @@ from typing import Any, BinaryIO
 
 import pytest
 
+from dockdojo.build.builder import look_ahead
 from dockdojo.checks import CheckFailed, feedback_of
-from dockdojo.checks.submission import Submission
-from dockdojo.engine.builder import look_ahead
 from dockdojo.errors import LimitReached, SubmissionError
 from dockdojo.events import Broken, Building, CheckEnded, CheckStarted, Collected, Costs, Event, Picture, encode
 from dockdojo.model import Check, Feedback, Outcome, Status
@@ -29,6 +28,7 @@ from dockdojo.runner.feedback import judge, line_through, seen_above
 from dockdojo.runner.fixtures import Fixtures
 from dockdojo.runner.order import UNEARNABLE, Order
 from dockdojo.runner.session import Bench
+from dockdojo.submission.folder import Submission
 from dockdojo.texts import cut_feedback
 
 SKIPPED_FOR = "It needs the check `{}`, which did not pass."

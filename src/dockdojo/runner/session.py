@@ -17,23 +17,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dockdojo.checks.asked import Asked, record, recorder_image
-from dockdojo.checks.submission import Submission
+from dockdojo.build.builder import Builder, the_builder
+from dockdojo.build.policy import BuildRules
+from dockdojo.connection.device_request import asking
+from dockdojo.connection.types import Finished, Image, RunSpec
 from dockdojo.datasets import Data
-from dockdojo.engine.analysis import analyse
-from dockdojo.engine.build_policy import BuildRules
-from dockdojo.engine.builder import Builder, the_builder
 from dockdojo.engine.client import Engine
 from dockdojo.engine.container import Container
-from dockdojo.engine.gpus import asking
-from dockdojo.engine.http import Client
-from dockdojo.engine.objects import Finished, Image, RunSpec
-from dockdojo.engine.workspaces import Workspaces
 from dockdojo.errors import ImageUnavailable, LimitReached, OurFault, SubmissionError
 from dockdojo.events import Building, Built, Curve, Doing, Event, Waiting
+from dockdojo.image.efficiency import analyse
 from dockdojo.model import Limits, Part, Point
+from dockdojo.probes.api_recording import Asked, record, recorder_image
+from dockdojo.probes.http import Client
+from dockdojo.probes.workspaces import Workspaces
 from dockdojo.runner.bases import Bases
 from dockdojo.runner.drawn import Drawn
+from dockdojo.submission.folder import Submission
 
 T = TypeVar("T")
 SIDE_BY_SIDE = 6

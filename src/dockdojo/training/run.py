@@ -8,9 +8,9 @@ from functools import cached_property
 from itertools import pairwise
 from statistics import median
 
-from dockdojo.engine.objects import ExitCode
-from dockdojo.engine.workspaces import Save
+from dockdojo.connection.types import ExitCode
 from dockdojo.model import Point
+from dockdojo.probes.workspaces import Save
 from dockdojo.training.log_parser import EPOCH, RESUMED, accuracies, epochs, epochs_by_writer, losses, tells_nan
 
 ENOUGH_LINES = 4

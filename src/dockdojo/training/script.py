@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
+from dockdojo.connection.types import Image, Mount, when
 from dockdojo.datasets import Data
 from dockdojo.engine.container import Container
-from dockdojo.engine.objects import Image, Mount, when
-from dockdojo.engine.workspaces import Save, Workspaces
 from dockdojo.errors import LimitReached, OurFault, SubmissionError
+from dockdojo.probes.workspaces import Save, Workspaces
 from dockdojo.training.run import (
     First,
     Seen,

@@ -14,8 +14,8 @@ from typing import Any
 
 from dockdojo import payloads
 from dockdojo.checks import fail
+from dockdojo.connection.types import Finished
 from dockdojo.engine.files import head, listing
-from dockdojo.engine.objects import Finished
 from dockdojo.errors import SubmissionError
 
 FOR_GPUS = re.compile(r"(?:nvidia|cuda|triton|pytorch_triton|pytorch-triton)[-_.\w]*", re.IGNORECASE)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dockdojo.checks.asked import BuildRequest, ContainerRequest
 from dockdojo.checks.readme import in_words
 from dockdojo.errors import SubmissionError
+from dockdojo.probes.api_recording import BuildRequest, ContainerRequest
 from dockdojo.training.script import Training
 
 

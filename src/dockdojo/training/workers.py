@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
-from dockdojo.engine.objects import Process
+from dockdojo.connection.types import Process
 from dockdojo.texts import lines_of
 
 MEASURED = re.compile(r"loss|nll|entropy|cost", re.IGNORECASE)

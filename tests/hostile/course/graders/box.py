@@ -1,7 +1,7 @@
 """An image, a run that ends, and a container that stays."""
 
 from dockdojo import check
-from dockdojo.checks import backend
+from dockdojo.probes import testinfra_host
 
 
 @check(points=10)
@@ -23,7 +23,7 @@ def test_says(run, rng):
 def test_stays(start):
     """It stays, has its script at /main.sh, and ends with exit code 0 when it is asked to."""
     container = start(env={"STAY": "yes"})
-    assert backend.testinfra_host(container).file("/main.sh").is_file
-    assert backend.testinfra_host(container).run("echo there").stdout.strip() == "there"
+    assert testinfra_host.testinfra_host(container).file("/main.sh").is_file
+    assert testinfra_host.testinfra_host(container).run("echo there").stdout.strip() == "there"
     assert container.pid1.argv[0]
     assert container.stop(grace=1).exit_code == 0

@@ -1,0 +1,77 @@
+"""Names of stages that no stage of a Dockerfile has: `COPY --from=typo`, `RUN --mount=from=typo`."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from dockdojo.build.dockerfile import Dockerfile, Instruction
+
+
+@dataclass(frozen=True, slots=True)
+class LostStage:
+    """A name behind `--from=` that is no earlier stage's, in one word, so that hardly an image is meant."""
+
+    word: str
+    line: int
+    what: str
+    """What is wrong with it, as a sentence."""
+
+    @property
+    def is_image(self) -> bool:
+        """Whether Docker Hub has an image of that name: one word is the name of an official image, or of none."""
+        return self.word.lower() in official_images()
+
+
+WAY_OUT = (
+    "Name the stage where it begins: `FROM python:3.11-slim AS build`, then `COPY --from=build …`. If you mean an image, "
+    "write its tag, too."
+)
+
+
+@cache
+def official_images() -> frozenset[str]:
+    """The names of Docker's official images (https://github.com/docker-library/official-images/tree/master/library)."""
+    text = Path(__file__).with_name("official_images.txt").read_text(encoding="ascii")
+    return frozenset(text.split())
+
+
+def lost_stages(dockerfile: Dockerfile, images: Collection[str] = ()) -> Iterator[LostStage]:
+    """The names that no earlier stage has, each once. `images` are names of images that may stand there without a tag."""
+    stages = dockerfile.all("FROM")
+    names = {one.args[2].lower(): one.stage for one in stages if len(one.args) == 3 and one.args[1].lower() == "as"}
+    told: set[str] = set()
+    for one, word in _taken_from(dockerfile):
+        low = word.lower()
+        if low in told or not word or re.search(r"[/:@$.]", word) or word in images or word == "scratch":
+            continue
+        place = int(word) if word.isdecimal() and len(word) < 6 else names.get(low)
+        if place is not None and place < one.stage:
+            continue
+        told.add(low)
+        if place is not None and place < len(stages):
+            what = f"`--from={word}` names a stage that is not built yet at this line."
+        elif word.isdecimal():
+            what = f"`--from={word[:20]}`: there are {len(stages)} stages, and they are counted from 0."
+        else:
+            near = difflib.get_close_matches(low, names, n=1, cutoff=0.5)
+            what = f"`--from={word[:60]}` names no stage of this file."
+            what += f" Did you mean `{near[0]}`?" if near else ""
+        yield LostStage(word, one.line, what)
+
+
+def _taken_from(dockerfile: Dockerfile) -> Iterator[tuple[Instruction, str]]:
+    for one in dockerfile.instructions:
+        for flag in one.flags:
+            name, _, value = flag.removeprefix("--").partition("=")
+            if name.lower() == "from" and one.name in ("COPY", "ADD"):
+                yield one, value.strip("\"'")
+            if name.lower() == "mount" and one.name == "RUN":
+                for option in value.replace('"', "").split(","):
+                    key, _, source = option.partition("=")
+                    if key.strip().lower() == "from":
+                        yield one, source.strip()

@@ -1,0 +1,1 @@
+"""What is in an image: settings, history, layers and waste, read without running anything."""

@@ -1,4 +1,4 @@
-"""Each promise of docs/threat-model.md names a test, and that test is there."""
+"""Each promise of docs/explanation/threat-model.md names a test, and that test is there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TEXT = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs" / "explanation" / "threat-model.md").read_text(encoding="utf-8")
 CASES = {path.name for path in (ROOT / "tests" / "hostile" / "cases").iterdir()}
 FUNCTIONS = {
     name

@@ -3,7 +3,8 @@
 BuildKit bounds none of them. Where dockdojo is root on the engine's own machine, each RUN is found by its bundle, which the
 engine keeps while it runs. A mark that this build alone hands out (in `no_proxy`, which is no part of the cache) tells whose it
 is. Then its layer is measured on disk, by apparent size, so that a sparse file counts as what it will be when the layer is read;
-and its processes by their control group. Elsewhere nothing is seen: then time is the only limit (see docs/threat-model.md).
+and its processes by their control group. Elsewhere nothing is seen: then time is the only limit (see the threat
+model in docs/explanation).
 """
 
 from __future__ import annotations

@@ -59,14 +59,14 @@ QUIZ = {
 
 
 @pytest.fixture(scope="session")
-def fresh(bench):
+def fresh(session):
     """Archives and a configuration that nobody has seen, under the given names: what they hold, and the image made with them."""
-    rng = bench.rng("archives")
+    rng = session.rng("archives")
     site, backup = files_drawn(rng), files_drawn(rng)
     folders = {path.partition("/")[0]: rng.choice(FOLDER_MODES) for path in site}
     conf = b"[app]\npassword = %032x\n" % rng.getrandbits(128)
     changes = {SITE: packed(site, folders), BACKUP: packed(backup), CONF: conf}
-    return SimpleNamespace(site=site, folders=folders, image=bench.build(changes=changes), bytes=changes)
+    return SimpleNamespace(site=site, folders=folders, image=session.build(changes=changes), bytes=changes)
 
 
 def files_drawn(rng):
@@ -96,23 +96,25 @@ def packed(files, modes=None):
 
 
 @pytest.fixture(scope="session")
-def begun(bench, fresh):
+def begun(session, fresh):
     """The image's layers, with the archive looked for in them: read while other checks go on."""
     raw = fresh.bytes[SITE]
     # As it is, or no longer compressed: in a tar archive, a file's name is filled up with zeros.
     needles = (raw[len(raw) // 2 :][:NEEDLE], next(iter(fresh.site)).encode() + bytes(8), fresh.bytes[CONF])
-    return bench.soon(lambda: bench.engine.layers(fresh.image.id, needles, thorough=True))  # packed again, too
+    return session.background(
+        lambda: session.engine.layers(fresh.image.id, needles, thorough=True)
+    )  # packed again, too
 
 
 @pytest.fixture
 def layers(begun):
-    return begun()
+    return begun.result()
 
 
 @pytest.fixture(scope="session")
-def files(bench, begun, fresh):
+def files(session, begun, fresh):
     """The files below some paths, read from a container that never runs."""
-    still = bench.still(fresh.image)
+    still = session.create(fresh.image)
     return {path: still.members(path) for path in ("/srv/site", "/srv/backup", "/etc/app/app.conf")}
 
 

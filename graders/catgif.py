@@ -29,9 +29,9 @@ ADDED_MB = 60
 
 
 @pytest.fixture(scope="session")
-def causes(bench):
+def causes(session):
     """Tells each cause that several checks meet in the same words."""
-    return Causes(bench.http, port=PORT, within=START_SECONDS)
+    return Causes(session.http, port=PORT, within=START_SECONDS)
 
 
 @pytest.fixture
@@ -53,14 +53,14 @@ def serving(container, http, causes):
 
 
 @pytest.fixture(scope="session")
-def cats(bench):
+def cats(session):
     """The given pictures with fresh bytes, by their place in the submission, wherever it keeps them; and their digests."""
     given = {path.read_bytes(): path.name for path in GIVEN.glob("*.gif")}
-    fresh, digests, rng = {}, {}, bench.rng("cats")
-    found = sorted(bench.submission.path.rglob("*.gif"))
+    fresh, digests, rng = {}, {}, session.rng("cats")
+    found = sorted(session.submission.path.rglob("*.gif"))
     for path in found:
-        place = path.relative_to(bench.submission.path).as_posix()
-        if bench.submission.has(place) and (data := bench.submission.read_bytes(place)) in given:
+        place = path.relative_to(session.submission.path).as_posix()
+        if session.submission.has(place) and (data := session.submission.read_bytes(place)) in given:
             fresh[place] = with_comment(data, rng.randbytes(24))
             digests[hashlib.sha256(fresh[place]).hexdigest()] = given[data]
     missing = sorted(set(given.values()) - set(digests.values()))
@@ -80,12 +80,12 @@ def app_of(submission):
 
 
 @pytest.fixture(scope="session")
-def twice(bench, cats):
+def twice(session, cats):
     """With clutter beside the app, fresh cats and a mark in app.py: the image, a way to build it after another change of app.py,
     the clutter's mark and the app's.
     """
-    rng, place = bench.rng("clutter"), app_of(bench.submission)
-    app = bench.submission.read(place)
+    rng, place = session.rng("clutter"), app_of(session.submission)
+    app = session.submission.read(place)
     mark, app_mark = (rng.randbytes(16).hex().encode() for _ in range(2))
     others = {
         ".git/HEAD": mark,
@@ -98,28 +98,28 @@ def twice(bench, cats):
     }
 
     def changed():
-        return bench.build(changes={**others, place: f"{app}\n# changed: {rng.getrandbits(32):08x}\n".encode()})
+        return session.build(changes={**others, place: f"{app}\n# changed: {rng.getrandbits(32):08x}\n".encode()})
 
-    return SimpleNamespace(image=bench.build(changes=others), changed=changed, clutter=mark, app=app_mark)
-
-
-@pytest.fixture(scope="session")
-def layers(bench, twice):
-    return bench.engine.layers(twice.image.id, (twice.clutter, twice.app))
+    return SimpleNamespace(image=session.build(changes=others), changed=changed, clutter=mark, app=app_mark)
 
 
 @pytest.fixture(scope="session")
-def other(bench, twice, cats):
+def layers(session, twice):
+    return session.engine.layers(twice.image.id, (twice.clutter, twice.app))
+
+
+@pytest.fixture(scope="session")
+def other(session, twice, cats):
     """The app with fresh cats, on another port: what it answers; begun at once, beside the checks."""
-    port = bench.rng("port").choice(OTHER_PORTS)
+    port = session.rng("port").choice(OTHER_PORTS)
 
     def look():
-        http, running = bench.http, bench.start(image=twice.image, env={"PORT": str(port)})
+        http, running = session.http, session.start(image=twice.image, env={"PORT": str(port)})
         page = http.wait(running, port=port, within=START_SECONDS, loopback=True, status=200)
         ports = listening(http, running) if not page.status else []
         source, at = running, port if page.status else next(iter(ports), PORT)
         if not page.status and not ports:  # it does not cope with another port: the cats are looked for without one
-            source = bench.start(image=twice.image)
+            source = session.start(image=twice.image)
             http.wait(source, port=at, within=START_SECONDS, loopback=True, status=200)
         inside = not http.get(source, port=at).status
         server = Server(http=http, container=source, port=at, loopback=inside, within=START_SECONDS)
@@ -129,7 +129,7 @@ def other(bench, twice, cats):
             seen=pictures_shown(server, cats.digests.keys(), times=DRAWS, rounds=rounds),
         )  # fmt: skip
 
-    return bench.soon(look)
+    return session.background(look)
 
 
 @check(
@@ -183,7 +183,7 @@ def test_gifs(cats, container, serving, causes, other):
             expected="the cats that were given, unchanged",
             hint="`dockdojo start catgif NEW_FOLDER` gives them once more: copy static/ from there.",
         )
-    seen = other().seen
+    seen = other.result().seen
     if seen.status and seen.status == serving.page.status:
         causes.wrong_status(container, serving.page)
     if seen.wrong:
@@ -213,7 +213,7 @@ def test_gifs(cats, container, serving, causes, other):
 )
 def test_port(other, serving):
     """With another PORT, such as `-e PORT=8081`, it answers on that port."""
-    found = other()
+    found = other.result()
     if not found.page.status:
         with_it = f"with `-e PORT={found.port}`"
         if found.has_ended:
@@ -361,9 +361,9 @@ def test_clean_context(layers, twice):
         "pip install --no-cache-dir",
     ),
 )
-def test_size(image, bench):
+def test_size(image, session):
     """It adds at most 60 MB to its base image."""
-    base = bench.base(image)
+    base = session.base(image)
     added = (image.size - (base.size if base else 0)) / 1e6
     if added > ADDED_MB:
         fail(

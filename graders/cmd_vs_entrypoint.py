@@ -21,7 +21,7 @@ ERROR = "error"
 
 
 @pytest.fixture(scope="session")
-def truth(bench):
+def truth(session):
     """What each combination prints, by building and running it."""
 
     def one(key):
@@ -30,12 +30,12 @@ def truth(bench):
             # The base brings a CMD of its own, which would hide that there is none: a stage of its own takes it away.
             text = f"FROM {BASE} AS base\nFROM scratch\nCOPY --from=base / /\n{FORMS[entrypoint][0]}{FORMS[cmd][1]}"
             Path(scratch, "Dockerfile").write_text(text)
-            image = bench.engine.build(Path(scratch), limits=bench.limits)
+            image = session.engine.build(Path(scratch), limits=session.limits)
         if not image.entrypoint and not image.cmd:
             return ERROR
-        return bench.run(image=image).stdout.strip()
+        return session.run(image=image).stdout.strip()
 
-    return dict(zip(KEYS, bench.together(*(lambda key=key: one(key) for key in KEYS)), strict=True))
+    return dict(zip(KEYS, session.gather(*(lambda key=key: one(key) for key in KEYS)), strict=True))
 
 
 def prints(done, line, called):

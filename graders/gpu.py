@@ -57,19 +57,19 @@ def listed(done):
     return tuple(sorted(LISTED.findall(done.stdout)))
 
 
-def run_script(bench, image, *args, gpus=None):
+def run_script(session, image, *args, gpus=None):
     """device.py as the image runs it, with more arguments: after ENTRYPOINT, or else after the whole of CMD."""
     words = [*(image.entrypoint or ()), *(image.cmd or ())]
     options = {"gpus": gpus} if gpus else {}
     if not args:
-        return bench.run(image=image, **options)
+        return session.run(image=image, **options)
     text = commands_at(words) if words and words[0].endswith("sh") else 0
     if text:  # shell form takes no arguments
         words[text] = f"{words[text]} {' '.join(args)}"
         args = ()
     if not words:
-        return bench.run(*args, image=image, **options)
-    return bench.run(*words[1:], *args, image=image, entrypoint=(words[0],), **options)
+        return session.run(*args, image=image, **options)
+    return session.run(*words[1:], *args, image=image, entrypoint=(words[0],), **options)
 
 
 def quoted(*lines):
@@ -95,39 +95,39 @@ def expect_device(done, name, called):
 
 
 @pytest.fixture(scope="session")
-def scripts(bench):
+def scripts(session):
     """device.py in the image, by its arguments and the GPUs that are asked for; all begun side by side."""
-    image = bench.build()
+    image = session.build()
     ways = (((), None), ((OPTION,), None), ((), "all"), ((OPTION,), "all"))
     begun = {
-        (args, gpus): bench.soon(lambda args=args, gpus=gpus: run_script(bench, image, *args, gpus=gpus))
+        (args, gpus): session.background(lambda args=args, gpus=gpus: run_script(session, image, *args, gpus=gpus))
         for args, gpus in ways
     }
-    return lambda *args, gpus=None: begun[args, gpus]()
+    return lambda *args, gpus=None: begun[args, gpus].result()
 
 
 @pytest.fixture(scope="session")
-def smi(bench):
+def smi(session):
     """`nvidia-smi -L` in an image, by the GPUs that are asked for; what is asked for on most machines begins at once."""
-    mine = bench.build()
+    mine = session.build()
     begun = {}
 
     def listing(image, gpus):
         if (image, gpus) not in begun:
-            begun[image, gpus] = bench.soon(
-                lambda: bench.run("-L", image=mine if image == MINE else image, entrypoint=("nvidia-smi",), gpus=gpus)
+            begun[image, gpus] = session.background(
+                lambda: session.run("-L", image=mine if image == MINE else image, entrypoint=("nvidia-smi",), gpus=gpus)
             )
         return begun[image, gpus]
 
     for image in (OTHER, MINE):
-        for gpus in ("all", f"device={drawn(bench)}"):
+        for gpus in ("all", f"device={drawn(session)}"):
             listing(image, gpus)
-    return lambda image, gpus: listing(image, gpus)()
+    return lambda image, gpus: listing(image, gpus).result()
 
 
-def drawn(bench, most=1):
+def drawn(session, most=1):
     """The number of one GPU, another one each time; most machines that have any have one or two."""
-    return min(bench.rng("device").randrange(2), most)
+    return min(session.rng("device").randrange(2), most)
 
 
 @pytest.fixture(scope="session")
@@ -147,10 +147,10 @@ def every_gpu(smi):
         'docker run --rm --gpus all "$1"',
     ),
 )
-def test_run_sh(bench, rng):
+def test_run_sh(session, rng):
     """`run.sh IMAGE` runs that image and asks the engine for every GPU, with `--gpus`."""
     name = rng.choice(NAMES).format(rng.getrandbits(32))
-    asked = bench.asked("run.sh", name)
+    asked = session.record_api_calls("run.sh", name)
     ran = [one for one in asked.containers if one.started and one.image == name]
     if not ran:
         others = ", ".join(sorted({one.image for one in asked.containers if one.started}))
@@ -310,12 +310,12 @@ def is_sentence(line):
         "The runtime puts `nvidia-smi` and the files /dev/nvidia* into the container, for the GPUs that were granted.",
     ),
 )
-def test_cuda(bench, image, scripts, every_gpu):
+def test_cuda(session, image, scripts, every_gpu):
     """With a GPU, `docker run --gpus all IMAGE` prints `device=cuda` and exits 0, also with `--require-gpu`."""
     expect_device(scripts(gpus="all"), "cuda", "`docker run --gpus all IMAGE`")
     expect_device(scripts(OPTION, gpus="all"), "cuda", f"`docker run --gpus all IMAGE`, with {OPTION},")
     one = f"device={len(every_gpu) - 1}"  # not the first, where there are others: a program that knows only that one is wrong
-    expect_device(run_script(bench, image, gpus=one), "cuda", f"`docker run --gpus {one} IMAGE`")
+    expect_device(run_script(session, image, gpus=one), "cuda", f"`docker run --gpus {one} IMAGE`")
 
 
 def seen(smi, gpus):
@@ -354,9 +354,9 @@ def test_nvidia_smi(smi, every_gpu):
         "Which one the container sees is the engine's business. Does something in the image override NVIDIA_VISIBLE_DEVICES?",
     ),
 )
-def test_one_device(bench, image, smi, every_gpu):
+def test_one_device(session, image, smi, every_gpu):
     """With `--gpus device=1` just that one GPU is seen, and so for any other."""
-    still = bench.still(image)
+    still = session.create(image)
     for folder in image.env.get("PATH", PATH).split(":"):
         path = posixpath.normpath(posixpath.join("/", image.workdir, folder, "nvidia-smi"))
         if still.members(path):
@@ -366,7 +366,7 @@ def test_one_device(bench, image, smi, every_gpu):
                 why="A program that was built into the image tells what it likes.",
                 hint="Leave it out of the image: with `--gpus`, it is there by itself.",
             )
-    number = drawn(bench, len(every_gpu) - 1)
+    number = drawn(session, len(every_gpu) - 1)
     granted = listed(smi(OTHER, f"device={number}"))
     found = seen(smi, f"device={number}")
     if found != granted or len(found) != 1:

@@ -78,9 +78,9 @@ def prints(done, line, hint=""):
 
 
 @pytest.fixture(scope="session")
-def names(bench):
+def names(session):
     """A plain name, and odd ones; none is known before."""
-    rng = bench.rng("names")
+    rng = session.rng("names")
 
     def name():
         return rng.choice(NAMES) + "".join(rng.choices("abdeiklnorst", k=4))
@@ -89,15 +89,15 @@ def names(bench):
 
 
 @pytest.fixture(scope="session")
-def said(bench, names):
+def said(session, names):
     """What it prints, by the NAME that it is given (None: no NAME); all runs go on side by side."""
-    image = bench.build()
+    image = session.build()
 
     def say(name):
-        return bench.soon(lambda: bench.run(image=image, env={} if name is None else {"NAME": name}))
+        return session.background(lambda: session.run(image=image, env={} if name is None else {"NAME": name}))
 
     begun = {name: say(name) for name in (None, names.plain, *names.odd, "")}
-    return lambda name: begun[name]()
+    return lambda name: begun[name].result()
 
 
 @check(

@@ -39,51 +39,51 @@ LEAST_IMAGES, DOTS = 500_000, 28 * 28  # bytes of a file, and of one image in it
 IMAGES = b"\0\0\x08\x03"  # how a file of many images begins, whatever its name (IDX)
 
 
-def watched(bench, digits, *args):
+def watched(session, digits, *args):
     """A whole run with these data: how it ended and what it printed; the processes that the engine saw meanwhile, each with
     its parent; and the most workers that were there at one time.
     """
     mounts = (Mount(source=str(digits.root), target=DATA),)
-    container = bench.start(*args, "--data", DATA, image=bench.build(), mounts=mounts)
-    end = container.deadline = time.monotonic() + bench.limits.check_seconds
+    container = session.start(*args, "--data", DATA, image=session.build(), mounts=mounts)
+    end = container.deadline = time.monotonic() + session.limits.check_seconds
     seen, most = {}, 0
     while container.running:
         if time.monotonic() > end:
             raise LimitReached(
-                f"`{' '.join(args)}` was not done within {bench.limits.check_seconds:.0f} s, the lab's time limit for a check.",
+                f"`{' '.join(args)}` was not done within {session.limits.check_seconds:.0f} s, the lab's time limit for a check.",
                 hint="Does a worker wait for something that does not come, or read the images anew for each batch?",
             )
         with contextlib.suppress(LimitReached):  # too busy to be looked at now: the next look counts
             processes = container.processes()
             seen |= {one.pid: one.ppid for one in processes if one.ppid != 0 and one.state != "Z"}
             most = max(most, len(workers(processes)))
-        bench.pause(LOOK)
+        session.sleep(LOOK)
     return container.wait(within=5), seen, most
 
 
 @pytest.fixture(scope="session")
-def contents(bench):
+def contents(session):
     """What is in the image, looked at once."""
-    return bench.soon(lambda: look_into(bench, any_python=True))
+    return session.background(lambda: look_into(session, any_python=True))
 
 
 @pytest.fixture(scope="session")
-def trained(bench):
+def trained(session):
     """A whole run."""
     args = ("--num-processes", str(WORKERS), "--epochs", str(EPOCHS))
-    return bench.soon(lambda: watched(bench, bench.digits, *args))
+    return session.background(lambda: watched(session, session.digits, *args))
 
 
 @pytest.fixture(scope="session")
-def shuffled(bench, trained):
+def shuffled(session, trained):
     """A run with more workers and other arguments, on labels from which nothing can be learned."""
 
     def watch():
         with contextlib.suppress(SubmissionError):
-            trained()  # one after the other: each has the processors, and its own time
-        return watched(bench, bench.shuffled_digits, "--num-processes", str(MANY), "--epochs", "1")
+            trained.result()  # one after the other: each has the processors, and its own time
+        return watched(session, session.shuffled_digits, "--num-processes", str(MANY), "--epochs", "1")
 
-    return bench.soon(watch)
+    return session.background(watch)
 
 
 @check(
@@ -109,7 +109,7 @@ def test_pinned(dockerfile, submission):
 )
 def test_cpu_build(contents, trained, shuffled, deaths):
     """Torch is the CPU build, without CUDA and its libraries."""
-    expect_cpu_build(contents())
+    expect_cpu_build(contents.result())
 
 
 @check(
@@ -122,7 +122,7 @@ def test_cpu_build(contents, trained, shuffled, deaths):
 )
 def test_arguments(shuffled):
     """The words after the image's name reach main.py: `docker run IMAGE --num-processes 3 --epochs 1` starts 3 workers."""
-    done, seen, most = shuffled()
+    done, seen, most = shuffled.result()
     told = trainers(done.stdout + done.stderr, seen)
     if MANY not in (len(told), most):
         count = max(len(told), most)
@@ -145,7 +145,7 @@ def test_arguments(shuffled):
 )
 def test_processes(trained):
     """It trains in at least 2 processes; each line of the training begins with the number of its process."""
-    done, seen, _ = trained()
+    done, seen, _ = trained.result()
     told = pids(done.stdout + done.stderr)
     if len(told) < WORKERS:
         fail(
@@ -187,9 +187,9 @@ def really_there(pids):
         "Train longer, or with a larger learning rate.",
     ),
 )
-def test_accuracy(trained, shuffled, bench):
+def test_accuracy(trained, shuffled, session):
     """After 2 epochs with 2 processes, the accuracy on the test set is at least 0.80 of what can be right, and the exit code is 0."""
-    done, *_ = trained()
+    done, *_ = trained.result()
     said = (done.stdout + done.stderr)[-800:]
     if done.exit_code != 0:
         fail(
@@ -200,19 +200,21 @@ def test_accuracy(trained, shuffled, bench):
         )
 
     def elsewhere():
-        other, *_ = shuffled()
+        other, *_ = shuffled.result()
         return accuracies(other.stdout + other.stderr)
 
-    expect_counted(accuracies(done.stdout + done.stderr), bench.digits, goal=GOAL, elsewhere=elsewhere, detail=said)
+    expect_counted(accuracies(done.stdout + done.stderr), session.digits, goal=GOAL, elsewhere=elsewhere, detail=said)
 
 
-def begun(bench, epochs):
+def begun(session, epochs):
     """A container that trains, and its workers once they do; none where it ended, or where there were too few all the time.
 
     Also how many there were at most. Lines of the log name them; where those are held back, the list of processes does.
     """
     args = ("--num-processes", str(WORKERS), "--epochs", str(epochs), "--data", DATA)
-    container = bench.start(*args, image=bench.build(), mounts=(Mount(source=str(bench.digits.root), target=DATA),))
+    container = session.start(
+        *args, image=session.build(), mounts=(Mount(source=str(session.digits.root), target=DATA),)
+    )
     end, since, most = time.monotonic() + STARTS_WITHIN, math.inf, 0
     container.deadline = end + ENDS_WITHIN
     while container.running and time.monotonic() < end:
@@ -229,14 +231,14 @@ def begun(bench, epochs):
             )  # the kernel keeps that one from being killed from inside
         if time.monotonic() - since > SILENT:
             return container, group, most
-        bench.pause(LOOK)
+        session.sleep(LOOK)
     return container, [], most
 
 
-def death(bench, choose):
+def death(session, choose):
     """A run of which one worker is killed: which one, how many there were, and how the run ended; no code where it goes on."""
     for epochs in (EPOCHS, LONGER * EPOCHS):
-        container, found, many = begun(bench, epochs)
+        container, found, many = begun(session, epochs)
         chosen, is_killed = choose(found) if found else 0, False
         try:
             if found and any(one.pid == chosen and one.state == "Z" for one in container.processes()):
@@ -261,17 +263,17 @@ def death(bench, choose):
 
 
 @pytest.fixture(scope="session")
-def deaths(bench, trained, shuffled):
+def deaths(session, trained, shuffled):
     """How a run ends of which the first worker is killed, and another of which the last one is; looked at beside the checks."""
 
     def look():
         for earlier in (trained, shuffled):  # one after the other: each has the processors, and its own time
             with contextlib.suppress(SubmissionError):
-                earlier()
-        first = death(bench, min)
-        return [first, death(bench, max)] if first.chosen and first.code else [first]
+                earlier.result()
+        first = death(session, min)
+        return [first, death(session, max)] if first.chosen and first.code else [first]
 
-    return bench.soon(look)
+    return session.background(look)
 
 
 @check(
@@ -284,7 +286,7 @@ def deaths(bench, trained, shuffled):
 )
 def test_worker_dies(deaths):
     """When a worker is killed, whichever it is, the run ends with another exit code than 0."""
-    for which, seen in zip(("first", "last"), deaths(), strict=False):
+    for which, seen in zip(("first", "last"), deaths.result(), strict=False):
         if not seen.chosen:
             fail(
                 f"{seen.many or 'no'} worker{'' if seen.many == 1 else 's'} began to train",
@@ -316,14 +318,14 @@ def test_worker_dies(deaths):
         "Data comes in by a mount: `docker run -v FOLDER:/data`. Leave it out with .dockerignore.",
     ),
 )
-def test_data_outside(contents, bench):
+def test_data_outside(contents, session):
     """The image holds no data: no file of MNIST is in it."""
-    files = contents().files
+    files = contents.result().files
     found = sorted(path for path in files if DATA_FILES.search(path) and "packages/" not in path)
     # By its size, too: so many images of 28 x 28 dots, behind a head of 16 bytes.
     fitting = [path for path, size in files.items() if size >= LEAST_IMAGES and (size - 16) % DOTS == 0]
     if not found and fitting:
-        bare = bench.still()
+        bare = session.create()
         found = [path for path in fitting if head(bare, path, len(IMAGES)) == IMAGES]
     if found:
         fail(
@@ -340,17 +342,17 @@ def test_data_outside(contents, bench):
         "COPY requirements.txt and the install come before COPY of the code.",
     ),
 )
-def test_keeps_install(bench, submission, dockerfile, image, rng):
+def test_keeps_install(session, submission, dockerfile, image, rng):
     """After a change of train.py alone, building again installs nothing again."""
     name = next((one for one in ("train.py", "main.py") if submission.has(one)), "train.py")
     text = submission.read(name)
 
     def changed():
-        return bench.build(changes={name: f"{text}\n# changed: {rng.getrandbits(32):08x}\n".encode()})
+        return session.build(changes={name: f"{text}\n# changed: {rng.getrandbits(32):08x}\n".encode()})
 
     own = own_packages(submission, dockerfile)
     again = large_made_anew(
-        bench.engine, image, changed, lambda path: installs(path, own), copied=submission.size, tries=2
+        session.engine, image, changed, lambda path: installs(path, own), copied=submission.size, tries=2
     )
     if again:
         fail(

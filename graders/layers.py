@@ -57,11 +57,11 @@ DELETED = (
 
 
 @pytest.fixture(scope="session")
-def fresh(bench):
+def fresh(session):
     """The image, with measurements that nobody has seen; its other builds have the same ones."""
-    measured = measurements(bench.rng("measurements"))
+    measured = measurements(session.rng("measurements"))
     data = gzip.compress(packed(measured), 1, mtime=0)
-    return SimpleNamespace(measured=measured, data=data, image=bench.build(changes={DATA: data}))
+    return SimpleNamespace(measured=measured, data=data, image=session.build(changes={DATA: data}))
 
 
 def measurements(rng):
@@ -88,37 +88,37 @@ def packed(files, folder=""):
 
 
 @pytest.fixture(scope="session")
-def begun(bench, fresh):
+def begun(session, fresh):
     """The layers of the image, with the secret looked for in them: read while other checks go on."""
-    return bench.soon(lambda: bench.engine.layers(fresh.image.id, (SECRET.encode(),), thorough=True))
+    return session.background(lambda: session.engine.layers(fresh.image.id, (SECRET.encode(),), thorough=True))
 
 
 @pytest.fixture(scope="session")
 def layers(begun):
-    return begun()
+    return begun.result()
 
 
 @pytest.fixture(scope="session")
-def given(bench, begun):
-    return bench.build_folder(GIVEN)
+def given(session, begun):
+    return session.build_folder(GIVEN)
 
 
 @pytest.fixture(scope="session")
-def wanted(bench, given, fresh):
+def wanted(session, given, fresh):
     """What the given program prints in the given image, with the fresh measurements beside it."""
 
     def run():
-        ours = bench.start("sleep", "600", image=given)
+        ours = session.start("sleep", "600", image=given)
         program = {"report.py": (GIVEN / "report.py").read_bytes()}
         ours.unpack("/srv", packed(program | {f"data/{name}": data for name, data in fresh.measured.items()}))
         return ours.exec("python", "/srv/report.py")
 
-    return bench.soon(run)
+    return session.background(run)
 
 
 @pytest.fixture(scope="session")
-def stats(bench, layers, fresh):
-    base = bench.base(fresh.image)
+def stats(session, layers, fresh):
+    base = session.base(fresh.image)
     return analyse("the image", layers, len(base.layers) if base else 0)
 
 
@@ -129,9 +129,9 @@ def stats(bench, layers, fresh):
         "The last line says who runs it: that is part of the output.",
     ),
 )
-def test_same_output(bench, run, fresh, wanted, begun):
+def test_same_output(session, run, fresh, wanted, begun):
     """It prints the same as the given image, byte for byte, whatever was measured."""
-    done, wanted = run(image=fresh.image), wanted()
+    done, wanted = run(image=fresh.image), wanted.result()
     if done.stdout != wanted.stdout or done.exit_code != wanted.exit_code:
         fail(
             f'it prints "{done.stdout[:500]}", exit code {done.exit_code}',
@@ -139,7 +139,7 @@ def test_same_output(bench, run, fresh, wanted, begun):
             why="The measurements in `data` are others each time that it is graded.",
             detail=done.stderr[-800:],
         )
-    if starts_as(bench, fresh.image) != STATION and (others := runs_as(bench, fresh, begun())):
+    if starts_as(session, fresh.image) != STATION and (others := runs_as(session, fresh, begun.result())):
         fail(
             f"it says that user {STATION} made it, and is run by user {', '.join(map(str, others))}",
             why="The last line tells who runs the program; the engine knows it, too.",
@@ -147,15 +147,15 @@ def test_same_output(bench, run, fresh, wanted, begun):
         )
 
 
-def starts_as(bench, image):
+def starts_as(session, image):
     """The number of the user whom the engine starts it as, by the bytes of /etc/passwd."""
     user = image.user.partition(":")[0]
-    book = bench.still(image).members("/etc/passwd")[:1] if user and not user.isdigit() else []
+    book = session.create(image).members("/etc/passwd")[:1] if user and not user.isdigit() else []
     lines = [line.split(":") for _, data in book for line in data.decode("utf-8", "replace").splitlines()]
     return next((words[2] for words in lines if words[0] == user and len(words) > 2), user)
 
 
-def runs_as(bench, fresh, layers):
+def runs_as(session, fresh, layers):
     """Who else than the station runs it while it reads: one more file of measurements, a pipe to which nobody writes, holds it."""
     places = [entry.path for layer in layers for entry in layer.entries if Path(entry.path).name in fresh.measured]
     if not places:
@@ -164,14 +164,14 @@ def runs_as(bench, fresh, layers):
     pipe.type, pipe.mode = tarfile.FIFOTYPE, 0o666
     with tarfile.open(fileobj=raw, mode="w") as archive:
         archive.addfile(pipe)
-    still = bench.still(fresh.image)
+    still = session.create(fresh.image)
     still.unpack("/" + str(Path(places[-1]).parent), raw.getvalue())
-    bench.engine.launch(still.id)
+    session.engine.launch(still.id)
     for _ in range(LOOKS):  # it may become another user first
         others = {one.uid for one in still.processes()} - {int(STATION)}
         if not others:
             break
-        bench.pause(LOOK_AGAIN)
+        session.sleep(LOOK_AGAIN)
     return sorted(others)
 
 
@@ -183,7 +183,7 @@ def runs_as(bench, fresh, layers):
         "Keep it out of the build: .dockerignore, and no ENV. A build that needs a secret takes it by RUN --mount=type=secret.",
     ),
 )
-def test_secret(fresh, layers, bench):
+def test_secret(fresh, layers, session):
     """The token of the station is in no layer, no history entry, no variable and no label."""
     token = Needles((SECRET.encode(),), thorough=True)
     for number, layer in enumerate(layers):
@@ -200,7 +200,7 @@ def test_secret(fresh, layers, bench):
                 f"`{name[:100]}` holds it",
                 why="`docker inspect` shows variables and labels to everyone who has the image.",
             )
-    for step in bench.engine.history(image.id):
+    for step in session.engine.history(image.id):
         if token.held_by_text(step.instruction):
             fail(
                 f"the history holds it: `{step.shown}`",
@@ -243,10 +243,10 @@ def test_waste(stats):
         "pip install --no-cache-dir; and does anybody call `less`?",
     ),
 )
-def test_size(stats, given, bench):
+def test_size(stats, given, session):
     """Its own bytes are at most 45 % of those of the given image."""
     mine = sum(layer.size for layer in stats.own)
-    theirs = given.size - bench.engine.image(bench.base_of(GIVEN)).size
+    theirs = given.size - session.engine.image(session.base_of(GIVEN)).size
     if mine > MOST_SHARE * theirs:
         largest = max(stats.own, key=lambda layer: layer.size)
         fail(
@@ -271,7 +271,7 @@ def test_layer_count(stats):
         "COPY requirements.txt . and RUN pip install come before COPY report.py .",
     ),
 )
-def test_keeps_install(build, layers, bench, submission, dockerfile, fresh, rng):
+def test_keeps_install(build, layers, session, submission, dockerfile, fresh, rng):
     """After a change of report.py alone, building again installs nothing again."""
     text = submission.read("report.py")
 
@@ -279,9 +279,9 @@ def test_keeps_install(build, layers, bench, submission, dockerfile, fresh, rng)
         mark = f"{text}\n# changed: {rng.getrandbits(32):08x}\n"
         return build(changes={DATA: fresh.data, "report.py": mark.encode()})
 
-    copied = bench.submission.size + sum(map(len, fresh.measured.values()))
+    copied = session.submission.size + sum(map(len, fresh.measured.values()))
     own = own_packages(submission, dockerfile)
-    again = made_anew(bench.engine, fresh.image, changed, lambda path: installs(path, own), layers, copied=copied)
+    again = made_anew(session.engine, fresh.image, changed, lambda path: installs(path, own), layers, copied=copied)
     if again:
         fail(
             f"`{again[0].shown}` installed packages again",

@@ -20,21 +20,21 @@ FULL = 50_000  # images that are drawn from the full set, at least
 
 
 @pytest.fixture(scope="session")
-def contents(bench):
+def contents(session):
     """What is in the image, looked at once."""
-    return bench.soon(lambda: look_into(bench))
+    return session.background(lambda: look_into(session))
 
 
 @pytest.fixture(scope="session", autouse=True)
-def formatting(bench, submission):
+def formatting(session, submission):
     """Black's verdict on the code; begun at once, beside the build."""
-    return bench.soon(lambda: expect_black(submission.path))
+    return session.background(lambda: expect_black(submission.path))
 
 
 @pytest.fixture(scope="session")
-def training(bench):
+def training(session):
     """Every run of train.py that the checks look at."""
-    return Training(bench, command=COMMAND, workspace=WORKSPACE, checkpoint=CHECKPOINT)
+    return Training(session, command=COMMAND, workspace=WORKSPACE, checkpoint=CHECKPOINT)
 
 
 @check(
@@ -61,7 +61,7 @@ def test_builds(image):
 )
 def test_cpu_build(contents):
     """Torch is the CPU build: `torch.version.cuda` is None, and no packages for CUDA are there."""
-    expect_cpu_build(contents())
+    expect_cpu_build(contents.result())
 
 
 @check(
@@ -75,7 +75,7 @@ def test_cpu_build(contents):
 )
 def test_size(image, contents):
     """The image, with torch in it, has less than 1.1 GB (1,100,000,000 bytes, uncompressed)."""
-    expect_torch(contents())
+    expect_torch(contents.result())
     if image.size >= MOST_BYTES:
         fail(f"it has {image.size / 1e9:.3f} GB", expected="less than 1.1 GB", file="Dockerfile")
 
@@ -89,11 +89,11 @@ def test_size(image, contents):
         "datasets.MNIST(os.environ.get('MNIST_ROOT', 'data'), train=True, download=True)",
     ),
 )
-def test_trains(bench, training, contents):
+def test_trains(session, training, contents):
     """`docker run -v FOLDER:/workspace IMAGE python /workspace/train.py` ends with exit code 0."""
-    expect_torch(contents())
+    expect_torch(contents.result())
     training.begin()
-    bench.curve(training.first.seen.curve)
+    session.curve(training.first.seen.curve)
     expect_exit_0(training)
 
 
@@ -106,10 +106,10 @@ def test_trains(bench, training, contents):
         'print(f"Accuracy: {correct}/{len(test_set)}")',
     ),
 )
-def test_learns(bench, training, contents):
+def test_learns(session, training, contents):
     """It learns: the last accuracy that it prints is 0.80 or more (0.95 on the full set) of what can be right, and it is measured."""
-    expect_torch(contents())
-    seen, digits = training.first.seen, bench.digits
+    expect_torch(contents.result())
+    seen, digits = training.first.seen, session.digits
     if not seen.accuracies:
         expect_exit_0(training)
     expect_counted(
@@ -133,7 +133,7 @@ def test_learns(bench, training, contents):
 )
 def test_checkpoint(training, contents):
     """After the run, `model_checkpoint.pth` is in the folder on the host; torch can load it, and the weights of this run are in it."""
-    expect_torch(contents())
+    expect_torch(contents.result())
     if not training.first.saves:
         expect_exit_0(training)
         expect_words_arrive(training)
@@ -278,7 +278,7 @@ def test_stopped(training):
 )
 def test_formatted(formatting):
     """Every .py file is formatted with black, in its default settings."""
-    formatting()
+    formatting.result()
 
 
 @check(
@@ -290,7 +290,7 @@ def test_formatted(formatting):
         "docker run --rm -v $(pwd):/workspace NAME python /workspace/train.py",
     ),
 )
-def test_readme(bench, training, submission, contents):
+def test_readme(session, training, submission, contents):
     """The README's commands work as written: a `docker build`, and a `docker run` with a volume."""
     script = script_of(submission.read("README.md"))
     if not script.strip():
@@ -301,8 +301,8 @@ def test_readme(bench, training, submission, contents):
             hint="Write the two commands as you typed them, between lines of three backticks.",
             file="README.md",
         )
-    expect_torch(contents())
-    asked = bench.asked("README.md", "mnist", script)
+    expect_torch(contents.result())
+    asked = session.record_api_calls("README.md", "mnist", script)
     if not asked.builds:
         fail(
             "no `docker build` of it works",

@@ -50,27 +50,27 @@ def words(numbers):
 
 
 @pytest.fixture(scope="session")
-def source(bench):
+def source(session):
     """A source of the extension for this grading alone: it bears a mark, and adds something where it meets one number."""
-    return marked_source((GIVEN / SOURCE).read_text(), bench.rng("the extension of this grading"))
+    return marked_source((GIVEN / SOURCE).read_text(), session.rng("the extension of this grading"))
 
 
 @pytest.fixture(scope="session")
-def marked(bench, source):
+def marked(session, source):
     """The image of the same submission with that source, and its layers; made beside the checks."""
 
     def look():
-        image = bench.build(changes={SOURCE: source.text.encode()})
-        return image, bench.engine.layers(image.id, (source.mark, source.comment))
+        image = session.build(changes={SOURCE: source.text.encode()})
+        return image, session.engine.layers(image.id, (source.mark, source.comment))
 
-    return bench.soon(look)
+    return session.background(look)
 
 
 @pytest.fixture(scope="session")
-def own(bench, marked):
+def own(session, marked):
     """The layers on top of the base."""
-    image, layers = marked()
-    base = bench.base(image)
+    image, layers = marked.result()
+    base = session.base(image)
     return layers[len(base.layers) if base else 0 :]
 
 
@@ -160,14 +160,14 @@ def test_clean(own, source):
                 )
 
 
-def gives_root_up(bench, submission):
+def gives_root_up(session, submission):
     """Whether what begins as root becomes somebody else before the program ends: then the kernel is asked who runs."""
     if not submission.has("app.py"):
         return False
     text = submission.read("app.py")
     lines = [text, ENDS_LATE] if "__future__" in text else [ENDS_LATE, text]
     try:
-        container = bench.start(image=bench.build(changes={"app.py": "\n".join(lines).encode()}))
+        container = session.start(image=session.build(changes={"app.py": "\n".join(lines).encode()}))
         if not container.wait_for_log(r"(?m)^waits$", within=WAITS_WITHIN):
             return False
         processes = [one for one in container.processes() if not one.is_from_outside]
@@ -178,9 +178,9 @@ def gives_root_up(bench, submission):
 
 
 @check(points=10, hints=("Which user runs the program?", "USER 1000"))
-def test_not_root(image, bench, submission):
+def test_not_root(image, session, submission):
     """It does not run as root."""
-    if user_id(bench.still(), image.user) == 0 and not gives_root_up(bench, submission):
+    if user_id(session.create(), image.user) == 0 and not gives_root_up(session, submission):
         fail(
             f"`USER {image.user}` is root" if image.user else "there is no `USER`, so it is root",
             expected="another user",
@@ -190,9 +190,9 @@ def test_not_root(image, bench, submission):
 
 
 @check(points=15, hints=("`dockdojo layers IMAGE` shows where the megabytes are.",))
-def test_size(image, bench):
+def test_size(image, session):
     """It adds at most 25 MB to its base image."""
-    base = bench.base(image)
+    base = session.base(image)
     added = (image.size - (base.size if base else 0)) / 1e6
     if added > ADDED_MB:
         fail(f"{added:.1f} MB on top of {'the base' if base else 'nothing'}", expected=f"at most {ADDED_MB} MB")
@@ -202,11 +202,11 @@ def test_size(image, bench):
     points=15,
     hints=("Is the extension compiled from fastsum/fastsum.c in this build?", "Which file does `import fastsum` find?"),
 )
-def test_built_here(own, marked, source, bench, rng):
+def test_built_here(own, marked, source, session, rng):
     """The extension is built in this build, from fastsum/fastsum.c; a plain Python can import it, and app.py does."""
-    image, _ = marked()
+    image, _ = marked.result()
     holding = ["/" + entry.path for layer in own for entry in layer.entries if entry.held and entry.kind == "file"]
-    built = call(bench, image, holding, source, drawn(rng))
+    built = call(session, image, holding, source, drawn(rng))
     if not built.files:
         raise SubmissionError(
             "A change in fastsum/fastsum.c does not reach the image.",
@@ -220,7 +220,7 @@ def test_built_here(own, marked, source, bench, rng):
             file="Dockerfile",
         )
     numbers = [*drawn(rng), source.trigger]
-    done = bench.run(image=image, env={"NUMBERS": words(numbers)})
+    done = session.run(image=image, env={"NUMBERS": words(numbers)})
     if done.stdout.strip() != str(sum(numbers) + source.extra):
         fail(
             "when fastsum/fastsum.c is changed so that it adds something else, the program prints the same as before",

@@ -55,11 +55,11 @@ QUIZ = {
 BASES = {"shell_form_on_debian": "debian:bookworm-slim", "shell_form_on_busybox": "busybox:latest"}
 
 
-def elsewhere(bench, container, image):
+def elsewhere(session, container, image):
     """The files that it wrote where `docker diff` does not look: in memory, and in the image's volumes."""
     found = [f"{MEMORY}/{name}" for name in container.files(MEMORY)]
     if image.volumes:
-        bare = bench.still(image)
+        bare = session.create(image)
         for path in image.volumes:
             top = path.rstrip("/").rpartition("/")[2] + "/"
             before = {info.name.removeprefix(top) for info, _ in bare.members(path)}
@@ -73,8 +73,8 @@ def written(changes):
     return [one for one in changes if one not in above and COMPILED not in one]
 
 
-def started(bench, dockerfile, *words, **options):
-    container = bench.start(*words, image=bench.build(dockerfile), **options)
+def started(session, dockerfile, *words, **options):
+    container = session.start(*words, image=session.build(dockerfile), **options)
     container.wait_for_log(r"\S", within=READY)
     if not container.running:
         fail(
@@ -88,24 +88,24 @@ def started(bench, dockerfile, *words, **options):
 
 
 @pytest.fixture(scope="session")
-def stops(bench):
+def stops(session):
     """How `docker stop` ends the three containers: begun side by side, and awaited by the checks that ask."""
 
     def stop(name):
-        once = started(bench, name).stop(grace=GRACE)
+        once = started(session, name).stop(grace=GRACE)
         if name == "shell.Dockerfile" or once.seconds < SOON:
             return once
         # Deaf, or was the machine busy? Who is deaf is so twice.
-        return min(once, started(bench, name).stop(grace=GRACE), key=lambda one: one.seconds)
+        return min(once, started(session, name).stop(grace=GRACE), key=lambda one: one.seconds)
 
     names = ("shell.Dockerfile", "exec.Dockerfile", WRAPPER)
-    return {name: bench.soon(lambda name=name: stop(name)) for name in names}
+    return {name: session.background(lambda name=name: stop(name)) for name in names}
 
 
 @pytest.fixture(scope="session")
-def words(bench):
+def words(session):
     """What nobody knows before: a greeting, and words with all that a shell may spoil."""
-    rng = bench.rng("words")
+    rng = session.rng("words")
     one, two, three = ("".join(rng.choices("bcdfglmnorstu", k=6)) for _ in range(3))
     spoilt = [f"{one}  {two}", f"{two}'s", "*", "", f"${three}"]
     rng.shuffle(spoilt)
@@ -113,17 +113,17 @@ def words(bench):
 
 
 @pytest.fixture(scope="session")
-def shells_of(bench):
+def shells_of(session):
     """The shells that an image's base brought along: their names, by the digests of their files."""
     known, one_at_a_time = {}, threading.Lock()
 
     def look(dockerfile):
-        base = bench.base(bench.build(dockerfile), dockerfile)
+        base = session.base(session.build(dockerfile), dockerfile)
         if base is None:
             return {}
         with one_at_a_time:
             if base.id not in known:
-                still = bench.still(base)
+                still = session.create(base)
                 files = [(path, info, data) for path in SHELL_FILES for info, data in still.members(path)[:1]]
                 known[base.id] = {
                     hashlib.sha256(data).hexdigest(): base_of(path) for path, info, data in files if info.isreg()
@@ -134,15 +134,15 @@ def shells_of(bench):
 
 
 @pytest.fixture(scope="session")
-def looks(bench, stops, shells, words, shells_of):
+def looks(session, stops, shells, words, shells_of):
     """What is to be seen in a running container of each kind; all begun at once, while `docker stop` waits for others."""
 
-    greeter = bench.submission.read_bytes(GREETER) if bench.submission.has(GREETER) else b""
+    greeter = session.submission.read_bytes(GREETER) if session.submission.has(GREETER) else b""
 
     def look(dockerfile, *args, **options):
-        container = started(bench, dockerfile, *args, **options)
+        container = started(session, dockerfile, *args, **options)
         first, program, processes = container.pid1, container.program(1), container.processes()
-        folder = bench.build(dockerfile).workdir
+        folder = session.build(dockerfile).workdir
         return SimpleNamespace(
             who=Seen(
                 first=first,
@@ -154,11 +154,11 @@ def looks(bench, stops, shells, words, shells_of):
             ),
             logs=container.logs(),
             changes=container.changes(),
-            elsewhere=elsewhere(bench, container, bench.build(dockerfile)),
+            elsewhere=elsewhere(session, container, session.build(dockerfile)),
         )
 
     def with_words():
-        command = bench.build(WRAPPER).cmd or ()
+        command = session.build(WRAPPER).cmd or ()
         if commands_at(command):  # shell form: its words are the shell's
             return look(WRAPPER, GREETER, *words.spoilt)
         try:
@@ -169,23 +169,23 @@ def looks(bench, stops, shells, words, shells_of):
             return look(WRAPPER, GREETER, *words.spoilt)  # the script has a command of its own where it is given none
 
     return {
-        "shell": bench.soon(lambda: look("shell.Dockerfile", env={"GREETING": words.greeting})),
-        "exec": bench.soon(lambda: look("exec.Dockerfile")),
-        "wrapper": bench.soon(lambda: look(WRAPPER)),
-        "wrapper and words": bench.soon(with_words),
+        "shell": session.background(lambda: look("shell.Dockerfile", env={"GREETING": words.greeting})),
+        "exec": session.background(lambda: look("exec.Dockerfile")),
+        "wrapper": session.background(lambda: look(WRAPPER)),
+        "wrapper and words": session.background(with_words),
     }
 
 
 @pytest.fixture(scope="session")
-def shells(bench):
+def shells(session):
     """Process 1 of a single command in shell form, on each base, which is the course's and may be asked; begun at once."""
 
     def look(base):
-        running = bench.start("/bin/sh", "-c", "sleep 60", image=base, entrypoint=())
-        bench.pause(SETTLE)
+        running = session.start("/bin/sh", "-c", "sleep 60", image=base, entrypoint=())
+        session.sleep(SETTLE)
         return base_of(running.exec("cat", "/proc/1/cmdline").stdout.partition("\0")[0])
 
-    return {base: bench.soon(lambda base=base: look(base)) for base in BASES.values()}
+    return {base: session.background(lambda base=base: look(base)) for base in BASES.values()}
 
 
 @check(
@@ -198,7 +198,7 @@ def shells(bench):
 )
 def test_shell_pid_1(looks):
     """shell: process 1 is `sh`, and the program is its child."""
-    seen = looks["shell"]().who
+    seen = looks["shell"].result().who
     if not says_shell(seen.first):
         fail(f"process 1 is `{shown(seen.first)}`", expected="`/bin/sh -c …`", file="shell.Dockerfile")
     if not seen.shell:
@@ -226,7 +226,7 @@ def test_shell_pid_1(looks):
 )
 def test_shell_expands(looks, words):
     """shell: `$GREETING` is expanded when the container runs."""
-    seen = looks["shell"]()
+    seen = looks["shell"].result()
     children = below_first(seen.who.processes)
     if not any(words.greeting in " ".join(one.argv) for one in children) and words.greeting not in seen.logs:
         fail(
@@ -246,7 +246,7 @@ def test_shell_expands(looks, words):
 )
 def test_shell_stop(stops):
     """shell: `docker stop` has to wait for the whole grace period, and ends in 137."""
-    stop = stops["shell.Dockerfile"]()
+    stop = stops["shell.Dockerfile"].result()
     assert stop.exit_code == SIGKILL_CODE, "Here the shell must be process 1: it does not pass the signal on."
     if stop.seconds < GRACE - 0.5:
         fail(
@@ -264,7 +264,7 @@ def test_shell_stop(stops):
 )
 def test_exec_pid_1(looks):
     """exec: process 1 is the program."""
-    if before := what_stands_before(looks["exec"]().who):
+    if before := what_stands_before(looks["exec"].result().who):
         fail(before.observed, expected="the program itself", why=before.why, hint=before.hint, file="exec.Dockerfile")
 
 
@@ -274,7 +274,7 @@ def test_exec_pid_1(looks):
 )
 def test_exec_stop(stops):
     """exec: `docker stop` ends it within 2 seconds, with 143 or the program's own code."""
-    quick(stops["exec.Dockerfile"](), "exec.Dockerfile")
+    quick(stops["exec.Dockerfile"].result(), "exec.Dockerfile")
 
 
 def quick(stop, name):
@@ -293,10 +293,10 @@ def quick(stop, name):
 
 
 @check(points=8, hints=("What does entrypoint.sh leave behind?", "The given one writes the date into a file."))
-def test_wrapper_sets_up(bench, looks):
+def test_wrapper_sets_up(session, looks):
     """wrapper: entrypoint.sh sets something up before the program starts: a file, or a variable."""
-    seen = looks["wrapper"]()
-    image = bench.build(WRAPPER)
+    seen = looks["wrapper"].result()
+    image = session.build(WRAPPER)
     given = {
         name
         for name, value in seen.who.program.environ.items()
@@ -322,7 +322,7 @@ def test_wrapper_sets_up(bench, looks):
 )
 def test_wrapper_pid_1(looks):
     """wrapper: after entrypoint.sh, process 1 is the program all the same."""
-    seen = looks["wrapper"]().who
+    seen = looks["wrapper"].result().who
     before = what_stands_before(seen)
     if not before and 1 not in seen.running and any(base_of(word) == "entrypoint.sh" for word in seen.first.argv):
         before = Before(f"process 1 is still `{shown(seen.first)}`", "The script stays, and nothing took its place.")
@@ -336,7 +336,7 @@ def test_wrapper_pid_1(looks):
 )
 def test_wrapper_words(looks, words):
     """wrapper: the words reach the program as they were given, spaces, stars and empty ones too."""
-    seen = looks["wrapper and words"]().who
+    seen = looks["wrapper and words"].result().who
     # Where the script waits for the program, that is another process.
     programs = [seen.first] if not what_stands_before(seen) else below_first(seen.processes)
     if not any(one.argv[-len(words.spoilt) :] == words.spoilt for one in programs):
@@ -356,7 +356,7 @@ def test_wrapper_words(looks, words):
 )
 def test_wrapper_stop(stops):
     """wrapper: `docker stop` ends it within 2 seconds, too."""
-    quick(stops[WRAPPER](), WRAPPER)
+    quick(stops[WRAPPER].result(), WRAPPER)
 
 
 def _answer(submission, key):

@@ -54,11 +54,11 @@ QUIZ = {
 }
 
 
-def started(bench, **options):
+def started(session, **options):
     """A container that has begun to work, or has shown that it does not tell."""
-    container = bench.start(**options)
+    container = session.start(**options)
     container.wait_for_log(r"\S", within=READY)
-    bench.pause(SETTLE)
+    session.sleep(SETTLE)
     if not container.running:
         raise SubmissionError(
             "The container ended before it was told to.",
@@ -76,9 +76,9 @@ class End(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def ends(bench):
+def ends(session):
     """How it ends, in each of four ways; begun side by side, and awaited by the checks that ask."""
-    bench.build()
+    session.build()
     ways = {
         "stop": lambda one: one.stop(grace=GRACE),
         "kill": lambda one: one.kill("KILL"),
@@ -87,7 +87,7 @@ def ends(bench):
     }
 
     def once(way):
-        container = started(bench)
+        container = started(session)
         stop = way(container)
         return End(stop, container.log_lines())
 
@@ -104,21 +104,21 @@ def ends(bench):
         except LimitReached:
             return found
 
-    return {name: bench.soon(lambda way=way: end(way)) for name, way in ways.items()}
+    return {name: session.background(lambda way=way: end(way)) for name, way in ways.items()}
 
 
-def rounds(bench, container, more):
+def rounds(session, container, more):
     """Waits until so many more lines are there than now; a busy machine has longer for that. A while, where none comes."""
     count = container.logs().count("\n")
     if count and not came_at_once(container.log_lines()):
         container.wait_for_log(rf"(?:[^\n]*\n){{{count + more}}}", within=READY)
     else:
-        bench.pause(more * HELD_BACK)
-    bench.pause(SETTLE)
+        session.sleep(more * HELD_BACK)
+    session.sleep(SETTLE)
 
 
 @pytest.fixture(scope="session")
-def zombies(bench):
+def zombies(session):
     """The zombies that stay, and how many children it started meanwhile; begun at once, for it takes a while."""
 
     def born(container):
@@ -128,18 +128,18 @@ def zombies(bench):
         while first and children < CHILDREN and time.monotonic() < end and container.running:
             if not children and container.logs().count("\n") > before + ROUNDS:
                 break
-            bench.pause(SETTLE)
+            session.sleep(SETTLE)
             looks += 1  # each look is a process, too
             children = container.last_pid() - first - looks
         return children if first else CHILDREN
 
     def dead(container, more):
         """The zombies after so many more rounds."""
-        rounds(bench, container, more)
+        rounds(session, container, more)
         return {one.pid for one in container.processes() if one.state == "Z"}
 
     def look():
-        container = started(bench)
+        container = started(session)
         children = born(container)
         looks = [dead(container, 1)]
         for _ in range(2):
@@ -151,7 +151,7 @@ def zombies(bench):
         grows = len(looks) == GROWS and all(later > earlier for earlier, later in itertools.pairwise(counts[1:]))
         return left or (looks[-1] if grows else set()), children
 
-    return bench.soon(look)
+    return session.background(look)
 
 
 @check(
@@ -162,7 +162,7 @@ def zombies(bench):
         "ENV PYTHONUNBUFFERED=1, or python -u, or print(..., flush=True).",
     ),
 )
-def test_output_at_once(bench, start, zombies, ends):
+def test_output_at_once(session, start, zombies, ends):
     """What it prints is in `docker logs` at once."""
     container = start()
     assert container.wait_for_log(
@@ -178,7 +178,7 @@ def test_output_at_once(bench, start, zombies, ends):
     while time.monotonic() < end:
         if not container.running or sum(bool(line.strip()) for line in container.logs().splitlines()) > 1:
             return
-        bench.pause(SETTLE)
+        session.sleep(SETTLE)
     with contextlib.suppress(LimitReached):  # deaf: what it holds back is lost
         container.kill("TERM", within=GRACE)
         late = [line.text for line in container.log_lines()[1:] if line.text.strip() and LAST_WORD not in line.text]
@@ -223,7 +223,7 @@ def test_stop(image, ends):
             why=f"So `docker stop` sends {signal}.",
             file="Dockerfile",
         )
-    stop = ends["stop"]().stop
+    stop = ends["stop"].result().stop
     if stop.exit_code == 128 + SIGKILL or stop.seconds >= SOON:
         fail(
             f"after `docker stop`, it ends with exit code {stop.exit_code} after {stop.seconds:.1f} s",
@@ -237,7 +237,7 @@ def test_stop(image, ends):
 @check(points=6, hints=("Can a program do anything about `docker kill`?",))
 def test_kill(ends):
     """`docker kill` ends it with 137, and without a goodbye."""
-    stop = ends["kill"]().stop
+    stop = ends["kill"].result().stop
     assert stop.exit_code == 128 + SIGKILL
     assert (
         "Gracefully" not in stop.stdout + stop.stderr
@@ -256,7 +256,7 @@ def test_last_word(ends):
     said = False
     for way in ("sigterm", "sigint"):
         try:
-            lines = ends[way]().lines
+            lines = ends[way].result().lines
         except LimitReached:  # deaf to this one: there is no last line, and another check says so
             continue
         said = said or any(LAST_WORD in line.text for line in lines)
@@ -281,9 +281,9 @@ def test_last_word(ends):
         "signal.signal(signal.SIGHUP, reread)",
     ),
 )
-def test_sighup(bench, rng):
+def test_sighup(session, rng):
     """SIGHUP: it reads /app/setting.txt again, only then, and goes on."""
-    container, settings = started(bench), []
+    container, settings = started(session), []
 
     def change(signal):
         """Writes another setting; whether a line shows it. Where a buffer holds lines back, they are read at the end."""
@@ -294,12 +294,12 @@ def test_sighup(bench, rng):
             container.signal("HUP")
         if signal and container.logs().strip() and not came_at_once(container.log_lines()):
             return container.wait_for_log(value, within=REREADS)
-        rounds(bench, container, UNASKED)
+        rounds(session, container, UNASKED)
         return True
 
     change("")
     if all(change("SIGHUP") for _ in range(rng.choice(REREAD_TIMES))):  # up to the first that does not show
-        rounds(bench, container, 1)
+        rounds(session, container, 1)
         change("")  # who has heard one signal must not take it for all that follow
     running = container.running
     log = container.logs()
@@ -337,7 +337,7 @@ def test_sighup(bench, rng):
 )
 def test_reaps(zombies):
     """Children that it starts are reaped: no zombie is left after five children have died."""
-    left, children = zombies()
+    left, children = zombies.result()
     if left:
         fail(
             f"{len(left)} zombie{'s stay' if len(left) > 1 else ' stays'} for more than {2 * CHILDREN} rounds: process {', '.join(map(str, sorted(left)[:8]))}",

@@ -22,21 +22,21 @@ from dockdojo.engine import client
 from dockdojo.errors import EngineGone
 from dockdojo.grading import grade
 from dockdojo.model import Limits
-from dockdojo.runner.session import Bench
+from dockdojo.runner.background import gather
 
 GRADER = '''
 @check(points=1)
-def test_everything(start, http, bench):
+def test_everything(start, http, session):
     """Everything that can be made is made."""
     one = start("sleep", "300")
     http.get(one, port=1)
-    assert bench.run("true").exit_code == 0
+    assert session.run("true").exit_code == 0
 
 
 @check(points=1)
-def test_waits(bench, container):
+def test_waits(session, container):
     """It waits."""
-    bench.run("sleep", "20")
+    session.run("sleep", "20")
 '''
 DOCKERFILE = 'FROM busybox\nVOLUME /data\nRUN echo something > /new\nCMD ["sleep", "300"]\n'
 
@@ -86,7 +86,7 @@ def test_two_that_clean_the_same_run_at_once_leave_nothing(engine):
     spec = RunSpec(image="busybox", args=("sleep", "300"), network="inside")
     made = [engine.start(spec, Limits()).id for _ in range(6)]
     network = engine.network()
-    found = Bench.together(engine.clean, engine.clean, engine.clean)
+    found = gather(engine.clean, engine.clean, engine.clean)
     assert sum(one["containers"] for one in found) >= len(made)
     assert not {one["Id"] for one in engine.api.containers(all=True)} & set(made)
     assert network not in {one["Id"] for one in engine.api.networks()}

@@ -153,7 +153,7 @@ def test_a_running_container_tells_its_processes_and_takes_signals(engine):
     stopped = container.stop(grace=5)
     assert (stopped.exit_code, stopped.stdout) == (5, "up\nbye\n")
     assert stopped.seconds < 5
-    assert container.touched
+    assert container.consumed
 
 
 def test_the_lines_of_the_log_have_times(engine):

@@ -16,7 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from dockdojo.model import Check
-    from dockdojo.runner.session import Bench
+    from dockdojo.runner.session import GradingSession
 
 DEBUGGING_SECONDS = 86_400
 """The time limit of a check where somebody may stand in a debugger."""
@@ -49,14 +49,14 @@ def pytest_configure(config: pytest.Config) -> None:
         if config.getoption("usepdb") or config.getoption("trace"):
             limits = replace(limits, check_seconds=DEBUGGING_SECONDS, grading_seconds=DEBUGGING_SECONDS)
         stack = ExitStack()
-        bench = stack.enter_context(
+        session = stack.enter_context(
             bench_for(course, grader.stem, folder, limits, config.getoption("--submission-seed"))
         )
     except DockdojoError as error:
         raise pytest.UsageError(str(error)) from error
     config.add_cleanup(stack.close)
-    config.pluginmanager.register(Fixtures(bench), "dockdojo-fixtures")
-    config.pluginmanager.register(Alone(bench, grader), "dockdojo-alone")
+    config.pluginmanager.register(Fixtures(session), "dockdojo-fixtures")
+    config.pluginmanager.register(Alone(session, grader), "dockdojo-alone")
 
 
 def _grader(config: pytest.Config) -> Path:
@@ -70,8 +70,8 @@ def _grader(config: pytest.Config) -> Path:
 class Alone:
     """The hooks of a pytest that runs one grader."""
 
-    def __init__(self, bench: Bench, grader: Path) -> None:
-        self._bench = bench
+    def __init__(self, session: GradingSession, grader: Path) -> None:
+        self._session = session
         self._grader = grader
         self._compared: tuple[Any, Any] | None = None
         self._not_passed: set[str] = set()
@@ -80,11 +80,11 @@ class Alone:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """One check: its time begins, and what only it used is removed in the end."""
         self._compared = None
-        self._bench.begin()
+        self._session.begin()
         try:
             return (yield)
         finally:
-            self._bench.end()
+            self._session.end()
 
     @pytest.hookimpl
     def pytest_runtest_setup(self, item: pytest.Item) -> None:

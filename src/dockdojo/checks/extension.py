@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import dataclass
-from typing import Any
 
+from dockdojo.checks.host import GradingHost
 from dockdojo.connection.types import Image
 from dockdojo.errors import CourseError
 
@@ -74,24 +74,24 @@ def marked_source(given: str, rng: random.Random) -> Source:
     )
 
 
-def call(bench: Any, image: Image, paths: list[str], source: Source, numbers: list[int]) -> Built:
+def call(session: GradingHost, image: Image, paths: list[str], source: Source, numbers: list[int]) -> Built:
     """Looks at the files at `paths` in the image, and calls the extension among them where nothing of the submission is.
 
     Where the image's Python is another one than the course's, a clean image of it is not at hand: then it is not called.
     """
-    bare = bench.still(image)
+    bare = session.create(image)
     files = {path: bare.read(path) for path in dict.fromkeys(paths) if bare.members(path)}
     compiled = {path: data for path, data in files.items() if data.startswith(ELF)}
     if not compiled:
         return Built(files=(), problem="")
-    base = bench.base(image)
-    if base is None or base.layers != bench.engine.image(CLEAN).layers:
+    base = session.base(image)
+    if base is None or base.layers != session.engine.image(CLEAN).layers:
         return Built(files=tuple(compiled), problem="")
     wanted = [sum(numbers), sum(numbers) + source.trigger + source.extra]
     asked = json.dumps([numbers, [*numbers, source.trigger]])
     problem = ""
     for data in compiled.values():  # a copy that was left in the image is as good as the one that is imported
-        done = bench.run("-I", "-c", CALL, MODULE, asked, image=CLEAN, entrypoint=("python",), stdin=data)
+        done = session.run("-I", "-c", CALL, MODULE, asked, image=CLEAN, entrypoint=("python",), stdin=data)
         if done.exit_code == 0 and done.stdout.strip() == json.dumps(wanted):
             return Built(files=tuple(compiled), problem="")
         problem = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Protocol
 
 from dockdojo.checks import fail
@@ -27,13 +26,20 @@ class Ending(Protocol):
         """Its exit code, output and seconds."""
 
 
-def graceful(end: Callable[[], Ending], number: int, called: str) -> None:
+class Awaited(Protocol):
+    """What waits for an ending, such as `session.background(...)`."""
+
+    def result(self) -> Ending:
+        """Return the ending. Raises LimitReached where the container went on."""
+
+
+def graceful(ending: Awaited, number: int, called: str) -> None:
     """Ends the check as failed unless it said goodbye for that signal, and ended by itself, soon, with 0.
 
-    `end` tells how it ended, and raises LimitReached where it went on; `called` is what was done to it.
+    `ending` tells how it ended, and raises LimitReached where it went on; `called` is what was done to it.
     """
     try:
-        stop = end().stop
+        stop = ending.result().stop
     except LimitReached:
         fail(
             f"after {called}, it goes on for more than {GRACE} s",

@@ -41,7 +41,7 @@ class Container:
         self.spec = spec
         self.limits = limits
         self.started = time.monotonic()
-        self.touched = False
+        self.consumed = False
         """True once it was stopped or signalled: other checks then get a container of their own."""
         self.deadline: float | None = None
         """Until when calls may wait (monotonic); set by the plugin for each check."""
@@ -227,7 +227,7 @@ class Container:
 
     def signal(self, signal: str) -> None:
         """`docker kill --signal`, without waiting for anything."""
-        self.touched = True
+        self.consumed = True
         try:
             self.engine.api.kill(self.id, signal)
         except docker.errors.APIError as error:
@@ -240,7 +240,7 @@ class Container:
 
         Raises SubmissionError where there is no such process.
         """
-        self.touched = True
+        self.consumed = True
         if not self._observe(lambda observer: observer.signal(pid, signal, self._until()), False):
             raise self._no_process(pid)
 
@@ -255,7 +255,7 @@ class Container:
 
     def _ended(self, began: float) -> Stopped:
         seconds = time.monotonic() - began
-        self.touched = True
+        self.consumed = True
         state = self.engine.state(self.id)
         out, err = self.outputs()
         return Stopped(
@@ -363,7 +363,7 @@ class Container:
         self.engine.remove(self.id)
 
     def _close(self) -> None:
-        self.touched = True
+        self.consumed = True
         if self._shell is not None:
             self._shell.close()
             self._shell = None

@@ -15,13 +15,13 @@ from dockdojo.grading import data_of, images_of, scratch_folder
 from dockdojo.grading.intake import copy_submission
 from dockdojo.host.base_images import ready
 from dockdojo.model import Limits
-from dockdojo.runner.session import Bench
+from dockdojo.runner.session import GradingSession
 from dockdojo.submission.folder import Submission
 
 
 @contextmanager
-def bench_for(course: Course, slug: str, folder: Path, limits: Limits, seed: str = "") -> Iterator[Bench]:
-    """A bench for one submission of a lab. At its end, whatever was made on the engine and the host is gone.
+def bench_for(course: Course, slug: str, folder: Path, limits: Limits, seed: str = "") -> Iterator[GradingSession]:
+    """A session for one submission of a lab. At its end, whatever was made on the engine and the host is gone.
 
     Raises UsageError for a lab that is not there, SubmissionError for a folder that may not be graded, EngineNotFound where no
     engine answers.
@@ -32,7 +32,7 @@ def bench_for(course: Course, slug: str, folder: Path, limits: Limits, seed: str
         copy_submission(folder, home / "submission", limits, lab.files)
         with connect(run_id=run_id) as engine:
             ready(engine, course, lab, lambda ref, what: None)
-            bench = Bench(
+            session = GradingSession(
                 open_engine=lambda: connect(run_id=run_id),
                 submission=Submission(home / "submission"),
                 limits=limits,
@@ -43,6 +43,6 @@ def bench_for(course: Course, slug: str, folder: Path, limits: Limits, seed: str
                 cache_namespace=secrets.token_hex(16),
             )
             try:
-                yield bench
+                yield session
             finally:
-                bench.close()
+                session.close()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from dockdojo.errors import LimitReached
 
 if TYPE_CHECKING:
-    from dockdojo.runner.session import Bench
+    from dockdojo.runner.session import GradingSession
 
 SLACK_SECONDS = 5.0
 """After the check's time: what waits for the engine notices the limit by itself."""
@@ -25,16 +25,16 @@ LOOK_SECONDS = 1.0
 
 
 @contextmanager
-def alarm(bench: Bench) -> Iterator[None]:
+def alarm(session: GradingSession) -> Iterator[None]:
     """Raise LimitReached in the check that runs inside, when its time is over and it neither builds nor waits."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def ring(number: int, frame: FrameType | None) -> None:
-        if time.monotonic() > bench.deadline + SLACK_SECONDS and not bench.is_waiting:
+        if time.monotonic() > session.deadline + SLACK_SECONDS and not session.is_waiting:
             raise LimitReached(
-                f"What the submission says could not be read within the lab's limit of {bench.limits.check_seconds:.0f} s.",
+                f"What the submission says could not be read within the lab's limit of {session.limits.check_seconds:.0f} s.",
                 hint="Does it print, or hold, a text that no person would write?",
             )
 

@@ -27,7 +27,7 @@ from dockdojo.runner.decorator import ATTRIBUTE
 from dockdojo.runner.feedback import judge, line_through, seen_above
 from dockdojo.runner.fixtures import Fixtures
 from dockdojo.runner.order import UNEARNABLE, Order
-from dockdojo.runner.session import Bench
+from dockdojo.runner.session import GradingSession
 from dockdojo.submission.folder import Submission
 from dockdojo.texts import cut_feedback
 
@@ -42,9 +42,9 @@ NOT_LOADED = (
 class Run:
     """The pytest plugin of one child."""
 
-    def __init__(self, order: Order, bench: Bench, emit: Callable[[Event], None]) -> None:
+    def __init__(self, order: Order, session: GradingSession, emit: Callable[[Event], None]) -> None:
         self.order = order
-        self.bench = bench
+        self.session = session
         self.emit = emit
         self.status: dict[str, str] = dict(order.done)
         self.checks: dict[str, Check] = {}
@@ -76,7 +76,7 @@ class Run:
                 self.checks[name] = spec
         if not items and not self.broken:
             self.broken = "it has no checks"
-        self.bench.closed_network = any("http" in getattr(item, "fixturenames", ()) for item in items)
+        self.session.closed_network = any("http" in getattr(item, "fixturenames", ()) for item in items)
         if not self.broken:
             self.emit(Collected(checks=list(self.checks.values())))
         wanted = self._wanted()
@@ -118,16 +118,16 @@ class Run:
         from _pytest.runner import runtestprotocol
 
         self._compared, self._error = None, None
-        self.bench.begin()
+        self.session.begin()
         try:
-            self.bench.time_left()
+            self.session.time_left()
         except LimitReached as error:
             return judge(error, Path(self.order.grader), 0, None, spec)
         try:
-            with alarm(self.bench):
+            with alarm(self.session):
                 runtestprotocol(item, log=False, nextitem=nextitem)
         finally:
-            self.bench.end()
+            self.session.end()
         if self._error is None:
             return "passed", None
         error, line = self._error
@@ -139,8 +139,8 @@ class Run:
             first = self._told.setdefault(told, spec.name)
             if first != spec.name:
                 return status, seen_above(feedback, first)
-        if self.bench.notes and status == "failed":
-            why = " ".join([feedback.why, *self.bench.notes]).strip()
+        if self.session.notes and status == "failed":
+            why = " ".join([feedback.why, *self.session.notes]).strip()
             feedback = dataclasses.replace(feedback, why=why)
         return status, feedback
 
@@ -192,26 +192,26 @@ def carry_out(order: Order) -> None:
         emit = _speak(pipe)
         module, _, function = order.connect.partition(":")
         connect = getattr(importlib.import_module(module), function)
-        bench = Bench(
+        session = GradingSession(
             open_engine=lambda: connect(run_id=order.run_id),
             submission=Submission(Path(order.submission)), limits=order.limits, emit=emit,
             data_folder=order.data, seed=order.seed, images=tuple(order.images), cache_namespace=order.cache_namespace,
             ends=time.monotonic() + order.seconds_left if order.seconds_left else math.inf,
             failed_builds={name: SubmissionError.from_record(raw) for name, raw in order.failed_builds.items()},
         )  # fmt: skip
-        run = Run(order, bench, emit)
+        run = Run(order, session, emit)
         settings = Path(order.home, "pytest.ini")
         settings.write_text("[pytest]\npython_files = *.py\n")
         args = [
             order.grader, f"--rootdir={order.home}", f"--confcutdir={order.home}", "-c", str(settings), "--noconftest",
             "--import-mode=importlib", *(f"-pno:{plugin}" for plugin in NOT_LOADED),
         ]  # fmt: skip
-        pytest.main(args, plugins=[run, Fixtures(bench)])
-        bench.close()
+        pytest.main(args, plugins=[run, Fixtures(session)])
+        session.close()
         if order.picture and not run.broken:
             emit(Building(seconds=order.limits.build_seconds))
-            emit(Picture(layers=bench.picture()))
+            emit(Picture(layers=session.picture()))
         if run.broken:
             emit(Broken(reason=run.broken))
-        builder = "" if order.collect_only else str(bench.builder)
-        emit(Costs(costs=bench.costs(), builder=builder))
+        builder = "" if order.collect_only else str(session.builder)
+        emit(Costs(costs=session.costs(), builder=builder))

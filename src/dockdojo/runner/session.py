@@ -1,24 +1,19 @@
-"""What the fixtures of one grading share: the engine, the submission, images built once, a running container."""
+"""What the fixtures of one grading share: the engine, the submission's images, containers, digits, and work beside the checks."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 import random
-import tempfile
-import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextvars import ContextVar, copy_context
+from concurrent.futures import wait
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from dockdojo.build.builder import Builder, the_builder
-from dockdojo.build.policy import BuildRules
 from dockdojo.connection.device_request import asking
 from dockdojo.connection.types import Finished, Image, RunSpec
 from dockdojo.datasets import Data
@@ -31,13 +26,14 @@ from dockdojo.model import Limits, Part, Point
 from dockdojo.probes.api_recording import Asked, record, recorder_image
 from dockdojo.probes.http import Client
 from dockdojo.probes.workspaces import Workspaces
+from dockdojo.runner.background import Background, gather
 from dockdojo.runner.bases import Bases
 from dockdojo.runner.drawn import Drawn
+from dockdojo.runner.scope import ContainerScope
+from dockdojo.runner.submission_builds import SubmissionBuilds, rules_of
 from dockdojo.submission.folder import Submission
 
 T = TypeVar("T")
-SIDE_BY_SIDE = 6
-"""Calls to the engine that go on at once; more make none of them quicker on two processors."""
 LAST_SECONDS = 15
 """For what goes on beside the checks when they have ended; a build that takes longer is ended by force."""
 IDLE = {"OMP_WAIT_POLICY": "PASSIVE"}
@@ -47,25 +43,8 @@ KEEPS = "python:3.11-slim"
 
 
 @dataclass
-class _Desk:
-    """What one check, or one piece of work beside the checks, has lying about."""
-
-    own: list[Container] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    """Limits that its containers met."""
-
-    def tidy(self) -> None:
-        """Removes its containers."""
-        while self.own:
-            note = self.own[-1].engine.disk.notes.get(self.own[-1].id)
-            self.notes += [note] if note else []
-            with contextlib.suppress(Exception):  # the parent's clean-up removes what is left, and says so
-                self.own.pop().remove()
-
-
-@dataclass
-class Bench:
-    """One grading's workbench, in the child process."""
+class GradingSession:
+    """One grading, in the process that grades; `session` in graders."""
 
     open_engine: Callable[[], Engine]
     submission: Submission
@@ -87,18 +66,17 @@ class Bench:
     failed_builds: dict[str, SubmissionError] = field(default_factory=dict)
     """Builds that failed in an earlier child of the same grading: they are not tried again."""
     _engine: Engine | None = None
-    _images: dict[tuple[Any, ...], Image | SubmissionError] = field(default_factory=dict)
-    _building_one: dict[tuple[Any, ...], threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
     _shared: Container | None = None
-    _begun: list[Future[Any]] = field(default_factory=list)
-    _desk: ContextVar[_Desk] = field(default_factory=lambda: ContextVar("desk"))
+    _begun: list[Background[Any]] = field(default_factory=list)
+    _scopes: ContextVar[ContainerScope] = field(default_factory=lambda: ContextVar("scope"))
     _http: Client | None = None
     _builds_begun: int = 0
 
     def __post_init__(self) -> None:
-        self._desk.set(_Desk())
+        self._scopes.set(ContainerScope())
         self._drawn = Drawn(self.data_folder, self.rng)
         self._bases = Bases(lambda: self.engine)
+        self._images = SubmissionBuilds(self.submission, self._build, self._building, self.failed_builds)
 
     @property
     def engine(self) -> Engine:
@@ -118,7 +96,7 @@ class Bench:
     @property
     def notes(self) -> list[str]:
         """Limits that the running check's containers met."""
-        return self._desk.get().notes
+        return self._scopes.get().notes
 
     def rng(self, purpose: str) -> random.Random:
         """A source of inputs for one purpose: each grading's are others, and the same seed gives the same again.
@@ -144,7 +122,7 @@ class Bench:
 
     def end(self) -> None:
         """A check ended: the containers that only it used are removed."""
-        self._desk.get().tidy()
+        self._scopes.get().close()
 
     @property
     def is_waiting(self) -> bool:
@@ -183,43 +161,14 @@ class Bench:
         `changes` are files to write (None: to remove) in a copy of the submission first: another build context.
         A failed build is remembered, too: it fails the next check that asks for it without building again.
         """
-        key = (dockerfile, target, tuple(sorted((changes or {}).items(), key=lambda item: item[0])))
-        with self._building_one[key]:
-            if key not in self._images:
-                self._images[key] = self._build(dockerfile, target, changes)
-        found = self._images[key]
-        if isinstance(found, SubmissionError):
-            raise found
-        return found
+        return self._images.get(dockerfile, target, changes or {})
 
-    def _build(
-        self, dockerfile: str, target: str, changes: Mapping[str, bytes | None] | None
-    ) -> Image | SubmissionError:
-        name = _name_of(dockerfile, target, changes or {})
-        if name in self.failed_builds:
-            return self.failed_builds[name]
-        try:
-            self.submission.dockerfile(dockerfile)
-            if self.data_folder:
-                self._drawn.begin()  # the builder has the time for it
-            with self._building(name), tempfile.TemporaryDirectory(prefix="dockdojo-context-") as scratch:
-                context = self.submission.path
-                if changes:
-                    context = self.submission.copy(Path(scratch, "context"), changes)
-                seconds = min(self.limits.build_seconds, self.time_left())
-                return self.engine.build(
-                    context, dockerfile, target=target, limits=self.limits, rules=self._rules, seconds=seconds
-                )
-        except SubmissionError as error:
-            return error
-
-    @property
-    def _rules(self) -> BuildRules:
-        """What the submission's builds may do."""
-        return BuildRules(
-            registries=self.limits.registries, remote_add=self.limits.remote_add, images=frozenset(self.images),
-            cache_namespace=self.cache_namespace,
-        )  # fmt: skip
+    def _build(self, context: Path, dockerfile: str, target: str) -> Image:
+        if self.data_folder:
+            self._drawn.begin()  # the builder has the time for it
+        rules = rules_of(self.limits, self.images, self.cache_namespace)
+        seconds = min(self.limits.build_seconds, self.time_left())
+        return self.engine.build(context, dockerfile, target=target, limits=self.limits, rules=rules, seconds=seconds)
 
     def build_folder(self, folder: Path) -> Image:
         """The image of a folder of the course, such as a starter: what a submission is compared with."""
@@ -256,24 +205,24 @@ class Bench:
         """
         spec = self.spec(image if image is not None else self.build(), args, options, network="none")
         done = self.engine.run(spec, self.limits, self.deadline)
-        self.notes.extend(note for note in done.notes if note not in self.notes)
+        self._scopes.get().add_notes(done.notes)
         return done
 
     def start(self, *args: str, image: Image | str | None = None, **options: Any) -> Container:
         """`docker run -d`: a container for this check alone, removed when the check ends."""
         made = self._start(image, args, options)
-        self._desk.get().own.append(made)
+        self._scopes.get().containers.append(made)
         return made
 
-    def still(self, image: Image | None = None) -> Container:
-        """A container of the image that never runs: for reading its files."""
+    def create(self, image: Image | None = None) -> Container:
+        """`docker create`: a container of the image that never runs, for reading its files."""
         found = image or self.build()
         # The engine makes no container without a command, not even one that never runs.
         words = () if found.cmd or found.entrypoint else ("none",)
         spec = self.spec(found, words, {}, network="none")
         made = Container(self.engine, self.engine.create(spec, self.limits), spec, self.limits)
         made.deadline = self.deadline
-        self._desk.get().own.append(made)
+        self._scopes.get().containers.append(made)
         return made
 
     def _start(self, image: Image | str | None, args: tuple[str, ...], options: dict[str, Any]) -> Container:
@@ -305,7 +254,7 @@ class Bench:
         """Folders for containers to write to, with the submission's files in them (see engine.workspaces)."""
         return Workspaces(self.engine, KEEPS, self.submission.path, checkpoint, names)
 
-    def asked(self, script: str, name: str, text: str = "") -> Asked:
+    def record_api_calls(self, script: str, name: str, text: str = "") -> Asked:
         """What a script of the submission, given an image's name, asks of the engine; it runs where there is none.
 
         With `text`, that is the script, and `script` says where it was found.
@@ -316,48 +265,28 @@ class Bench:
         )
 
     @staticmethod
-    def together(*calls: Callable[[], Any]) -> list[Any]:
-        """Does things side by side, such as waiting for several containers; the results in order. The first error is raised."""
-        with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
-            return [one.result() for one in [pool.submit(copy_context().run, call) for call in calls]]
+    def gather(*calls: Callable[[], Any]) -> list[Any]:
+        """Do things side by side, such as waiting for several containers; the results in order. The first error is raised."""
+        return gather(*calls)
 
-    def soon(self, call: Callable[[], T]) -> Callable[[], T]:
-        """Begins something beside the checks, such as waiting for a grace period; returns what waits for its result.
+    def background(self, call: Callable[[], T]) -> Background[T]:
+        """Begin something beside the checks, such as waiting for a grace period; its `.result()` waits for it.
 
         The containers that it starts are its own, and gone when it ends. An error is raised to each who asks for the result.
         """
-        desk = _Desk()
-
-        def work() -> T:
-            self._desk.set(desk)
-            try:
-                return call()
-            finally:
-                desk.tidy()
-
-        future: Future[T] = Future()
-        self._begun.append(future)
         assert self.engine  # connected here, once, and not by two threads at the same time
+        work = Background(call, self._scopes, self)
+        self._begun.append(work)
+        return work
 
-        def run() -> None:
-            try:
-                future.set_result(copy_context().run(work))
-            except BaseException as error:
-                future.set_exception(error)
+    @property
+    def build_seconds(self) -> float:
+        """How long one build, and one piece of work beside the checks, may take."""
+        return self.limits.build_seconds
 
-        threading.Thread(target=run, daemon=True).start()
-
-        def result() -> T:
-            if not future.done():
-                with self._building(beside=True):
-                    wait([future], timeout=min(self.limits.build_seconds, self.time_left()))
-            if not future.done():
-                self.time_left()
-                raise LimitReached(f"It did not come to an end within {self.limits.build_seconds:.0f} s.")
-            self.notes.extend(note for note in desk.notes if note not in self.notes)
-            return future.result()
-
-        return result
+    def waiting(self) -> contextlib.AbstractContextManager[None]:
+        """While the check waits for work beside it, its own time stands still."""
+        return self._building(beside=True)
 
     def doing(self, what: str) -> None:
         """Says what goes on, for whoever waits at a terminal."""
@@ -369,8 +298,8 @@ class Bench:
 
     def picture(self) -> list[Part]:
         """The layers of the Dockerfile's image, if that was built: the lowest first, with wasted bytes."""
-        image = next((one for key, one in self._images.items() if key[:2] == ("Dockerfile", "")), None)
-        if not isinstance(image, Image):
+        image = self._images.made("Dockerfile")
+        if image is None:
             return []
         try:
             base = self.base(image)
@@ -385,19 +314,19 @@ class Bench:
     def close(self) -> None:
         """Waits for what was begun and nobody asked for, so that it makes nothing more behind the cleaning up."""
         self.ends = min(self.ends, time.monotonic() + LAST_SECONDS)
-        wait(self._begun, timeout=LAST_SECONDS)
+        wait([work.future for work in self._begun], timeout=LAST_SECONDS)
         self._drawn.remove()
         self._bases.forget()
 
-    def pause(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
         """Waits, because a container needs the time."""
         with self.engine.meter.waiting():
             time.sleep(seconds)
 
     def shared(self) -> Container:
         """The running container that checks share, until one of them stops or signals it, or it ends by itself."""
-        if self._shared is not None and (self._shared.touched or not self._shared.running):
-            self._desk.get().own.append(self._shared)
+        if self._shared is not None and (self._shared.consumed or not self._shared.running):
+            self._scopes.get().containers.append(self._shared)
             self._shared = None
         if self._shared is None:
             self._shared = self._start(None, (), {})
@@ -414,11 +343,3 @@ class Bench:
     def costs(self) -> dict[str, float]:
         """What talking to the engine cost so far."""
         return self._engine.meter.costs() if self._engine is not None else {}
-
-
-def _name_of(dockerfile: str, target: str, changes: Mapping[str, bytes | None]) -> str:
-    """What tells one build of a grading from all others, in every child of it."""
-    digest = hashlib.sha256()
-    for name, data in sorted(changes.items()):
-        digest.update(repr((name, data is None, len(data or b""))).encode("utf-8", "replace") + (data or b""))
-    return f"{dockerfile}:{target}:{digest.hexdigest()}"

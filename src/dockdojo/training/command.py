@@ -28,7 +28,7 @@ def expect_exit_0(training: Training) -> None:
 def expect_words_arrive(training: Training) -> None:
     """Fails the check where the image's ENTRYPOINT does not run the words behind the image's name."""
     entrypoint = training.image.entrypoint or ()
-    if not entrypoint or training.soon("words", lambda: _arrive(training)):
+    if not entrypoint or training.once("words", lambda: _arrive(training)):
         return
     if entrypoint[:2] == SHELL:
         observed = f"the words after the image's name reach nothing: the ENTRYPOINT `{_shown(entrypoint[2:])}` is in shell form"
@@ -59,12 +59,12 @@ def _answers(training: Training, entrypoint: tuple[str, ...]) -> bool:
     answer = str(one * other)
     words: tuple[str, ...] = ("-c", f"print({one} * {other})")
     training.spaces.lay("words")
-    options = training.options("words", training.bench.digits)
+    options = training.options("words", training.session.digits)
     if entrypoint:
         options["entrypoint"] = entrypoint
     else:
         words = (*training.command[:1], *words)
-    container = training.bench.start(*words, **options)
+    container = training.session.start(*words, **options)
     try:
         seen = training.watch(container, lambda seen: answer in seen.text or bool(seen.told), ANSWERS_WITHIN)
     except LimitReached:  # it may prepare something for long, or the machine is busy: nobody can say

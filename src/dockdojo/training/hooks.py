@@ -27,12 +27,12 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 def start_hooked(training: Training, space: str, hooks: str, *args: str, past_entrypoint: bool) -> Container:
     """A run of the training's script in a workspace, with hooks; past the image's ENTRYPOINT, or through it."""
-    options = training.options(space, training.bench.digits)
+    options = training.options(space, training.session.digits)
     python, *script = training.command
     words = ("-c", START, hooks, *script, *args)
     if past_entrypoint:
         options["entrypoint"] = (python,)
     else:
         words = (python, *words)
-    container: Container = training.bench.start(*words, **options)
+    container: Container = training.session.start(*words, **options)
     return container

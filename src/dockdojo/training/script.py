@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
+from dockdojo.checks.host import Awaited, GradingHost
 from dockdojo.connection.types import Image, Mount, when
 from dockdojo.datasets import Data
 from dockdojo.engine.container import Container
@@ -98,10 +99,10 @@ class Resumed:
 class Training:
     """The script `command`, run as `docker run -v FOLDER:workspace IMAGE command [--resume]`, in the image's working folder."""
 
-    def __init__(self, bench: Any, *, command: tuple[str, ...], workspace: str, checkpoint: str) -> None:
-        """`bench` is the fixture of that name; `checkpoint` is a file's name in the folder that is mounted at `workspace`."""
-        self.bench = bench
-        self._begun: dict[str, Callable[[], Any]] = {}
+    def __init__(self, session: GradingHost, *, command: tuple[str, ...], workspace: str, checkpoint: str) -> None:
+        """`session` is the fixture of that name; `checkpoint` is a file's name in the folder that is mounted at `workspace`."""
+        self.session = session
+        self._begun: dict[str, Awaited[Any]] = {}
         self._one_again = threading.Lock()
         self.crowd = 0
         """Processes that worked side by side in the first run, up to 2; those that only load data count, too."""
@@ -112,13 +113,13 @@ class Training:
     @cached_property
     def image(self) -> Image:
         """The image of the submission's Dockerfile."""
-        image: Image = self.bench.build()
+        image: Image = self.session.build()
         return image
 
     @cached_property
     def spaces(self) -> Workspaces:
         """The folders that are mounted."""
-        spaces: Workspaces = self.bench.workspaces(*SPACES, checkpoint=self.checkpoint)
+        spaces: Workspaces = self.session.workspaces(*SPACES, checkpoint=self.checkpoint)
         return spaces
 
     # One run
@@ -136,7 +137,7 @@ class Training:
 
     def start(self, name: str, *args: str, data: Data | None = None) -> Container:
         """Begins a run in a workspace."""
-        made: Container = self.bench.start(*self.command, *args, **self.options(name, data or self.bench.digits))
+        made: Container = self.session.start(*self.command, *args, **self.options(name, data or self.session.digits))
         return made
 
     def look(self, container: Container) -> Seen:
@@ -167,7 +168,7 @@ class Training:
                     # Where it cannot be looked at now, the next look counts.
                     with contextlib.suppress(OurFault, SubmissionError):
                         self.crowd = max(self.crowd, len(workers(container.processes())))
-                self.bench.doing(f"{told}, epoch {seen.epochs[-1]}" if seen.epochs else told)
+                self.session.doing(f"{told}, epoch {seen.epochs[-1]}" if seen.epochs else told)
                 if seen.exit_code is not None or enough(seen):
                     return seen
                 if time.monotonic() > end:
@@ -176,7 +177,7 @@ class Training:
                         hint="Does it train for very many epochs, or wait for something?",
                         detail=seen.end,
                     )
-                self.bench.pause(LOOK)
+                self.session.sleep(LOOK)
         finally:
             container.remove()
 
@@ -184,12 +185,12 @@ class Training:
 
     def _begin(self, name: str, work: Callable[[], Any]) -> None:
         if name not in self._begun:
-            self._begun[name] = self.bench.soon(work)
+            self._begun[name] = self.session.background(work)
 
-    def soon(self, name: str, work: Callable[[], T]) -> T:
+    def once(self, name: str, work: Callable[[], T]) -> T:
         """What a piece of work comes to that is done once, beside the checks; waits for it."""
         self._begin(name, work)
-        result: T = self._begun[name]()
+        result: T = self._begun[name].result()
         return result
 
     def begin(self) -> None:
@@ -204,22 +205,22 @@ class Training:
     @property
     def first(self) -> First:
         """A whole training, from nothing; waits for it."""
-        return self.soon("first", self._first)
+        return self.once("first", self._first)
 
     @property
     def beginning(self) -> Start:
         """What resumed runs begin with. Raises SubmissionError where no checkpoint was written."""
-        return self.soon("start", self._start)
+        return self.once("start", self._start)
 
     @property
     def resumed(self) -> Resumed:
         """The runs with --resume."""
-        return self.soon("resumed", self._resumed)
+        return self.once("resumed", self._resumed)
 
     @property
     def stopped(self) -> Stop:
         """The run that was stopped."""
-        return self.soon("stopped", partial(stop_and_resume, self))
+        return self.once("stopped", partial(stop_and_resume, self))
 
     @property
     def left(self) -> dict[str, tuple[str, Examined]]:
@@ -228,7 +229,7 @@ class Training:
         The moments are those that the keeper caught in the first run, inside of writes as well, and the ends of all runs that
         were killed when enough had been seen.
         """
-        return self.soon("left", self._left)
+        return self.once("left", self._left)
 
     def _first(self) -> First:
         self.spaces.lay("first")
@@ -245,7 +246,7 @@ class Training:
         for name in ("control", *SPOILT):
             self.spaces.lay(name, copy)
         examination = examine(
-            self.bench.run,
+            self.session.run,
             [f"/first/{self.checkpoint}", f"/control/{self.checkpoint}"],
             [(name, "/control", f"/{name}") for name in SPOILT],
             mounts=self._mounts("first", "control", *SPOILT),
@@ -300,7 +301,7 @@ class Training:
         for name, space in spaces.items():
             self.spaces.lay(space, self.spaces.copy_of(name, saves[name]))
         mounts = self._mounts(*spaces.values())
-        loaded = examine(self.bench.run, list(paths.values()), [], mounts=mounts).loaded if paths else {}
+        loaded = examine(self.session.run, list(paths.values()), [], mounts=mounts).loaded if paths else {}
         found = {name: loaded[path] for name, path in paths.items()}
         return {name: one for name, one in found.items() if not one.error and one.numbers}
 
@@ -311,7 +312,7 @@ class Training:
         paths = {f"/left/{name}": f"{name.partition('-')[0]}: {size:,} bytes" for name, size in found}
         paths |= {f"/{name}/{self.checkpoint}": "in a resumed run" for name in KILLED}
         paths[f"/stop/{self.checkpoint}"] = "at the end of `docker stop`"
-        loaded = examine(self.bench.run, list(paths), [], mounts=self._mounts(*KILLED, "stop", "left")).loaded
+        loaded = examine(self.session.run, list(paths), [], mounts=self._mounts(*KILLED, "stop", "left")).loaded
         return {path: (moment, loaded[path]) for path, moment in paths.items()}
 
     # What only some need
@@ -319,7 +320,7 @@ class Training:
     @property
     def elsewhere(self) -> tuple[Seen, ...]:
         """Runs on shuffled labels, from which nothing can be learned; an accuracy is among what they tell, where any is told."""
-        return self.soon("elsewhere", self._elsewhere)
+        return self.once("elsewhere", self._elsewhere)
 
     def _elsewhere(self) -> tuple[Seen, ...]:
         try:
@@ -329,7 +330,7 @@ class Training:
         if any(run.accuracies for run in found):
             return found
         self.spaces.lay("shuffled")
-        container = self.start("shuffled", data=self.bench.shuffled_digits)
+        container = self.start("shuffled", data=self.session.shuffled_digits)
         return (*found, self.watch(container, lambda seen: bool(seen.accuracies)))
 
     @property
@@ -346,14 +347,14 @@ class Training:
             return False  # whatever it saves has them
         saved = {"weights": self.resumed.weights, "optimizer": self.resumed.optimizer}[name].saved
         if saved is None:  # it was ended before it had saved
-            saved = self.soon(f"again {name}", partial(self._again, name))
+            saved = self.once(f"again {name}", partial(self._again, name))
         return saved is not None and saved.has_nan
 
     def _again(self, name: str) -> Examined | None:
         with self._one_again:
             start = self.beginning
             self.spaces.lay("again", start.copy)
-            examine(self.bench.run, [], [(name, "/again", "/again")], mounts=self._mounts("again"))
+            examine(self.session.run, [], [(name, "/again", "/again")], mounts=self._mounts("again"))
             told = f"a resumed training, its {name} spoilt, until it saves"
             run = self.start("again", "--resume", *self.resumed.asked)
             seen = self.watch(run, lambda seen: self._own_save("again", seen) is not None, start.within, told)

@@ -37,7 +37,7 @@ def stop_and_resume(training: Training) -> Stop:
     Raises SubmissionError where a whole training writes no checkpoint: none could be left.
     """
     quick = training.beginning.within
-    seen, few, many = training.first.seen, training.bench.shuffled_digits, training.bench.many_shuffled_digits
+    seen, few, many = training.first.seen, training.session.shuffled_digits, training.session.many_shuffled_digits
     if saves_early(seen, training.first.saves):
         data = few
         before, by_itself, regular = _stop(training, few, partial(_until_saved, training))
@@ -75,7 +75,7 @@ def _shows_work(seen: Seen) -> bool:
 
 
 def _size(training: Training, data: Data) -> float:
-    size: float = data.train / training.bench.digits.train
+    size: float = data.train / training.session.digits.train
     return size
 
 
@@ -97,7 +97,7 @@ def _until(training: Training, seconds: float, container: Container) -> None:
     """Waits so long, or until it ends."""
     waited = 0.0
     while container.running and waited < seconds:
-        training.bench.pause(LOOK)
+        training.session.sleep(LOOK)
         waited += LOOK
 
 
@@ -108,9 +108,9 @@ def _until_saved(training: Training, container: Container) -> None:
     an_epoch = (at[-1] - at[0]) / max(1, len(seen.epochs) - 1) if at else 1.0
     before_the_first, waited = saves_at_the_start(seen, saves), 0.0
     while container.running and waited < RUN_WITHIN and len(training.spaces.saves("stop")) <= before_the_first:
-        training.bench.pause(LOOK)
+        training.session.sleep(LOOK)
         waited += LOOK
-    training.bench.pause(min(3.0, 0.3 * an_epoch))
+    training.session.sleep(min(3.0, 0.3 * an_epoch))
 
 
 # How much of a training a run has done, by its log

@@ -14,6 +14,7 @@ from typing import Any
 
 from dockdojo import payloads
 from dockdojo.checks import fail
+from dockdojo.checks.host import GradingHost
 from dockdojo.connection.types import Finished
 from dockdojo.engine.files import head, listing
 from dockdojo.errors import SubmissionError
@@ -65,12 +66,12 @@ class Contents:
     """What Python says where it is to import torch; empty where it can."""
 
 
-def look_into(bench: Any, *, any_python: bool = False) -> Contents:
+def look_into(session: GradingHost, *, any_python: bool = False) -> Contents:
     """What is in the image of the submission. Its files are read from a container that never runs.
 
     Its `python` is to import torch; with `any_python`, that of the virtual environment where torch is, or `python3`, may as well.
     """
-    bare = bench.still()
+    bare = session.create()
     files = listing(bare)
     folders = sorted(path.removesuffix("/" + VERSION_FILE) for path in files if path.endswith("/" + VERSION_FILE))
     folders = [one for one in folders if files.get(f"{one}/{CORE}", 0) >= CORE_BYTES]
@@ -85,10 +86,10 @@ def look_into(bench: Any, *, any_python: bool = False) -> Contents:
         if one or other
     ]
     found = Torch(folders=tuple(folders), built_for=next(iter(built_for), ""), gpu_files=tuple(_for_gpus(files)))
-    return Contents(files=files, torch=found, problem=_import_problem(bench, folders if any_python else None))
+    return Contents(files=files, torch=found, problem=_import_problem(session, folders if any_python else None))
 
 
-def _import_problem(bench: Any, folders: list[str] | None) -> str:
+def _import_problem(session: GradingHost, folders: list[str] | None) -> str:
     """What Python says where it is to import torch; empty where it can. Several are asked where `folders` of torch are given."""
     pythons = ["python"]
     if folders is not None:
@@ -98,7 +99,7 @@ def _import_problem(bench: Any, folders: list[str] | None) -> str:
     problem = ""
     for python in pythons:
         try:
-            done = bench.run("-c", "import torch", entrypoint=(python,))
+            done = session.run("-c", "import torch", entrypoint=(python,))
         except SubmissionError as error:  # there is no such program
             if folders is None:
                 raise
@@ -179,7 +180,7 @@ class Examination:
 
 
 def examine(run: Run, load: list[str], poison: list[tuple[str, str, str]], **options: Any) -> Examination:
-    """Reads checkpoints, and writes poisoned copies, in an image of the course; `run` is `bench.run`.
+    """Reads checkpoints, and writes poisoned copies, in an image of the course; `run` is `session.run`.
 
     `load` has paths in the container; `poison` has (`weights` or `optimizer`, folder to read, folder to write). Raises
     SubmissionError where a checkpoint keeps the inspector from an answer.

@@ -23,7 +23,7 @@ def resumed_apart(training: Training) -> Seen | None:
     whole = training.first.seen
     if whole.has_several_writers or (training.crowd < 2 and whole.is_in_order):
         return None
-    return training.soon("apart", lambda: _apart(training))
+    return training.once("apart", lambda: _apart(training))
 
 
 def _apart(training: Training) -> Seen | None:

@@ -22,6 +22,11 @@ from dockdojo.submission.folder import Submission
 COURSE = open_course()
 
 
+def done(value):
+    """What went on beside the checks, and came to that."""
+    return SimpleNamespace(result=lambda: value)
+
+
 @pytest.fixture(scope="module")
 def grader():
     """A grader's module, by the lab's name."""
@@ -107,19 +112,19 @@ def test_an_exit_code_is_no_proof_of_a_signal(code):
     ("children", "words"), [(0, "starts no processes"), (1, "starts 1 process while"), (3, "starts 3 processes")]
 )
 def test_one_process_is_no_processes(grader, children, words):
-    feedback = told(grader("signals").test_reaps, lambda: (set(), children))
+    feedback = told(grader("signals").test_reaps, done((set(), children)))
     assert words in feedback.observed
     assert "main.py" in feedback.hint
 
 
 @pytest.mark.parametrize(("left", "words"), [({7}, "1 zombie stays"), ({7, 9}, "2 zombies stay")])
 def test_one_zombie_is_no_zombies(grader, left, words):
-    assert told(grader("signals").test_reaps, lambda: (left, 9)).observed.startswith(words)
+    assert told(grader("signals").test_reaps, done((left, 9))).observed.startswith(words)
 
 
 def test_stop_asks_for_no_goodbye_and_no_exit_code(grader):
     """Its sentence is about SIGINT and an end by itself."""
-    ends = {"stop": lambda: SimpleNamespace(stop=ended(1, "no word"))}
+    ends = {"stop": done(SimpleNamespace(stop=ended(1, "no word")))}
     grader("signals").test_stop(SimpleNamespace(stop_signal="SIGINT"), ends)
 
 
@@ -127,7 +132,7 @@ def test_stop_asks_for_no_goodbye_and_no_exit_code(grader):
 def test_who_said_goodbye_is_not_asked_which_process_gets_the_signal(grader, code, seconds):
     goodbye = GOODBYE.format(15)
     feedback = told(
-        grader("signals").test_sigterm, {"sigterm": lambda: SimpleNamespace(stop=ended(code, goodbye, seconds=seconds))}
+        grader("signals").test_sigterm, {"sigterm": done(SimpleNamespace(stop=ended(code, goodbye, seconds=seconds)))}
     )
     assert "sys.exit(0)" in feedback.hint
 
@@ -223,7 +228,7 @@ def test_words_that_replace_cmd_are_told_only_where_there_are_some(grader, words
 )
 def test_a_goodbye_that_is_not_right_has_the_hint_that_fits(grader, out, code, word):
     out = out.replace("{bye}", grader("signals").LAST_WORD + " after receiving signal ")
-    feedback = told(grader("signals").test_sigint, {"sigint": lambda: SimpleNamespace(stop=ended(code, out))})
+    feedback = told(grader("signals").test_sigint, {"sigint": done(SimpleNamespace(stop=ended(code, out)))})
     assert word in feedback.hint
     assert "process 1" not in feedback.why + feedback.hint  # it ended: the signal reached it
 
@@ -232,7 +237,7 @@ def test_who_is_deaf_is_asked_for_a_handler(grader):
     def deaf():
         raise LimitReached("The container went on.")
 
-    feedback = told(grader("signals").test_sigint, {"sigint": deaf})
+    feedback = told(grader("signals").test_sigint, {"sigint": SimpleNamespace(result=deaf)})
     assert "process 1" in feedback.hint
     assert "handler" in feedback.hint
 
@@ -270,7 +275,7 @@ GREETER = ("/usr/bin/perl", "/usr/local/bin/greeter", "hello")
 def test_a_shell_is_named_where_one_stands_before_the_program(grader, who, is_shell):
     module = grader("shell_vs_exec")
     for check, name in ((module.test_exec_pid_1, "exec"), (module.test_wrapper_pid_1, "wrapper")):
-        feedback = told(check, {name: lambda: SimpleNamespace(who=who)})
+        feedback = told(check, {name: done(SimpleNamespace(who=who))})
         assert ("shell" in feedback.why) is is_shell
         assert "script waits" not in feedback.why
         assert (feedback.hint != "") is (not is_shell or who.first.argv[1:2] != ("-c",))
@@ -288,7 +293,7 @@ def test_a_shell_is_named_where_one_stands_before_the_program(grader, who, is_sh
     ],
 )
 def test_a_program_that_is_process_1(grader, who):
-    grader("shell_vs_exec").test_exec_pid_1({"exec": lambda: SimpleNamespace(who=who)})
+    grader("shell_vs_exec").test_exec_pid_1({"exec": done(SimpleNamespace(who=who))})
 
 
 @pytest.mark.parametrize(("out", "err"), [("empty!", ""), ("", ""), ("empty!", "empty!")])
@@ -300,7 +305,7 @@ def test_a_message_on_the_wrong_stream_has_a_hint_about_streams(grader, out, err
 
 
 def test_a_stopsignal_of_sigkill_is_named_where_nothing_waited(grader):
-    stops = dict.fromkeys(("shell.Dockerfile", "exec.Dockerfile"), lambda: ended(137, seconds=0.1))
+    stops = dict.fromkeys(("shell.Dockerfile", "exec.Dockerfile"), done(ended(137, seconds=0.1)))
     assert "STOPSIGNAL" in told(grader("shell_vs_exec").test_shell_stop, stops).hint
     assert "STOPSIGNAL" in told(grader("shell_vs_exec").test_exec_stop, stops).hint
 

@@ -11,7 +11,7 @@ import pytest
 
 from dockdojo.checks.page_pictures import LOOK_AT_IT, NOT_THERE, READ_THE_LOG, beginning, load
 from dockdojo.connection.types import ExitCode, Layer
-from tests.test_sentences import ended, grader, told
+from tests.test_sentences import done, ended, grader, told
 
 __all__ = ["grader"]
 
@@ -51,13 +51,13 @@ def test_what_a_program_printed_is_shown_as_people_read_it(grader, said, words):
 
 def test_several_processes_are_no_list_of_python(grader):
     log = "".join(f"{pid}\tTrain Epoch: 1 Loss: 0.5\n" for pid in (11, 12))
-    feedback = told(grader("hogwild").test_processes, lambda: (ended(0, log), {}, 0))
+    feedback = told(grader("hogwild").test_processes, done((ended(0, log), {}, 0)))
     assert feedback.observed == "the lines name the processes 11, 12; of those, none was really there, and trained"
 
 
 @pytest.mark.parametrize(("code", "words"), [(1, "below"), (0, "the words after")])
 def test_a_run_that_failed_is_not_asked_for_its_arguments(grader, code, words):
-    feedback = told(grader("hogwild").test_arguments, lambda: (ended(code, err="Traceback"), {}, 0))
+    feedback = told(grader("hogwild").test_arguments, done((ended(code, err="Traceback"), {}, 0)))
     assert (words in feedback.hint) is bool(code)
     assert ("exit code" in feedback.observed) is bool(code)
 
@@ -65,7 +65,7 @@ def test_a_run_that_failed_is_not_asked_for_its_arguments(grader, code, words):
 def test_arguments_ask_for_no_exit_code(grader):
     """Its sentence is about the number of workers."""
     log = "".join(f"{pid}\tTrain Epoch: 1 Loss: 0.5\n" for pid in (11, 12, 13))
-    grader("hogwild").test_arguments(lambda: (ended(1, log), {11: 1, 12: 1, 13: 1}, 3))
+    grader("hogwild").test_arguments(done((ended(1, log), {11: 1, 12: 1, 13: 1}, 3)))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_which_death_was_not_noticed_is_told(grader, deaths, words, hint):
         SimpleNamespace(chosen=pid, many=2, code=None if code is None else ExitCode(code), said="")
         for pid, code in deaths
     ]
-    feedback = told(grader("hogwild").test_worker_dies, lambda: seen)
+    feedback = told(grader("hogwild").test_worker_dies, done(seen))
     assert words in feedback.observed
     assert hint in feedback.hint
 

@@ -17,19 +17,42 @@ from dockdojo.checks.shell_commands import script_of, simple_commands
 SITE, BACKUP, CONF = "site.tar.gz", "backup.tar.gz", "app.conf"
 OWNER, MODE = 1000, 0o640
 FILES = 6  # of an archive
-FOLDERS, ENDINGS = ("bin", "css", "img", "private", "notes"), ("html", "css", "sh", "txt", "sql")
+FOLDERS, ENDINGS = ("bin", "css", "img", "private", "notes"), (
+    "html",
+    "css",
+    "sh",
+    "txt",
+    "sql",
+)
 MODES = (0o644, 0o755, 0o600, 0o640, 0o444)
 FOLDER_MODES = (0o755, 0o750, 0o700, 0o775)
 UNPACKERS = ("tar", "bsdtar")
 NEEDLE = 48  # bytes from the middle of a compressed archive: nothing else has them
-MAGIC = ((0, b"\x1f\x8b"), (0, b"BZh"), (0, b"\xfd7zXZ"), (0, b"\x28\xb5\x2f\xfd"), (257, b"ustar"))
+MAGIC = (
+    (0, b"\x1f\x8b"),
+    (0, b"BZh"),
+    (0, b"\xfd7zXZ"),
+    (0, b"\x28\xb5\x2f\xfd"),
+    (257, b"ustar"),
+)
 LOOK = "Try it: build such an image, and look with `docker run --rm IMAGE ls`."
-WHAT_ADD_DOES = ("copies it as it is", "unpacks it", "downloads it", "downloads and unpacks it")
+WHAT_ADD_DOES = (
+    "copies it as it is",
+    "unpacks it",
+    "downloads it",
+    "downloads and unpacks it",
+)
 QUIZ = {
-    "local_tar_gz": ("unpacks it", {one: LOOK for one in WHAT_ADD_DOES if one != "unpacks it"}),
+    "local_tar_gz": (
+        "unpacks it",
+        {one: LOOK for one in WHAT_ADD_DOES if one != "unpacks it"},
+    ),
     "local_zip": (
         "copies it as it is",
-        dict.fromkeys(WHAT_ADD_DOES[1:], "ADD knows tar, also compressed by gzip, bzip2 or xz. Is zip one of them?"),
+        dict.fromkeys(
+            WHAT_ADD_DOES[1:],
+            "ADD knows tar, also compressed by gzip, bzip2 or xz. Is zip one of them?",
+        ),
     ),
     "url_of_a_page": (
         "downloads it",
@@ -66,7 +89,9 @@ def fresh(session):
     folders = {path.partition("/")[0]: rng.choice(FOLDER_MODES) for path in site}
     conf = b"[app]\npassword = %032x\n" % rng.getrandbits(128)
     changes = {SITE: packed(site, folders), BACKUP: packed(backup), CONF: conf}
-    return SimpleNamespace(site=site, folders=folders, image=session.build(changes=changes), bytes=changes)
+    return SimpleNamespace(
+        site=site, folders=folders, image=session.build(changes=changes), bytes=changes
+    )
 
 
 def files_drawn(rng):
@@ -100,7 +125,11 @@ def begun(session, fresh):
     """The image's layers, with the archive looked for in them: read while other checks go on."""
     raw = fresh.bytes[SITE]
     # As it is, or no longer compressed: in a tar archive, a file's name is filled up with zeros.
-    needles = (raw[len(raw) // 2 :][:NEEDLE], next(iter(fresh.site)).encode() + bytes(8), fresh.bytes[CONF])
+    needles = (
+        raw[len(raw) // 2 :][:NEEDLE],
+        next(iter(fresh.site)).encode() + bytes(8),
+        fresh.bytes[CONF],
+    )
     return session.background(
         lambda: session.engine.layers(fresh.image.id, needles, thorough=True)
     )  # packed again, too
@@ -115,7 +144,10 @@ def layers(begun):
 def files(session, begun, fresh):
     """The files below some paths, read from a container that never runs."""
     still = session.create(fresh.image)
-    return {path: still.members(path) for path in ("/srv/site", "/srv/backup", "/etc/app/app.conf")}
+    return {
+        path: still.members(path)
+        for path in ("/srv/site", "/srv/backup", "/etc/app/app.conf")
+    }
 
 
 MODES_HINT = "ADD keeps the modes of an archive. What changes them afterwards: an option of ADD, or a chmod in a RUN?"
@@ -146,9 +178,14 @@ def test_site(files, fresh):
         if path not in found:
             near = [one for one in found if one.endswith("/" + path.rpartition("/")[2])]
             fail(
-                f"`/srv/site/{path}` is not there" + (f", but `/srv/site/{near[0]}` is" if near else ""),
+                f"`/srv/site/{path}` is not there"
+                + (f", but `/srv/site/{near[0]}` is" if near else ""),
                 expected="the whole tree of the archive",
-                why="The archive itself is there, packed." if "site.tar.gz" in found else "",
+                why=(
+                    "The archive itself is there, packed."
+                    if "site.tar.gz" in found
+                    else ""
+                ),
                 hint=(
                     "Which folder does ADD unpack into? `tar tzf site.tar.gz` shows the paths in the archive."
                     if near
@@ -167,7 +204,9 @@ def test_site(files, fresh):
                 hint=MODES_HINT,
             )
     folders = {
-        info.name.removeprefix("site").strip("/"): info.mode & 0o7777 for info, _ in files["/srv/site"] if info.isdir()
+        info.name.removeprefix("site").strip("/"): info.mode & 0o7777
+        for info, _ in files["/srv/site"]
+        if info.isdir()
     }
     for path, mode in fresh.folders.items():
         if folders.get(path) != mode:
@@ -191,7 +230,9 @@ def test_archive_nowhere(layers, fresh):
     """The archive site.tar.gz is in no layer of the image."""
     for number, layer in enumerate(layers):
         for entry in layer.entries:
-            if set(entry.held) - {fresh.bytes[CONF]} or (entry.kind == "file" and entry.path.endswith("site.tar.gz")):
+            if set(entry.held) - {fresh.bytes[CONF]} or (
+                entry.kind == "file" and entry.path.endswith("site.tar.gz")
+            ):
                 fail(
                     f"`/{entry.path}` is in layer {number}, made by `{layer.shown}`",
                     why="A later RUN rm hides it. It does not take it out of the image.",
@@ -200,7 +241,11 @@ def test_archive_nowhere(layers, fresh):
 
 @check(
     points=15,
-    hints=("ADD cannot be told not to unpack.", "COPY takes a file as it is.", "COPY backup.tar.gz /srv/backup/"),
+    hints=(
+        "ADD cannot be told not to unpack.",
+        "COPY takes a file as it is.",
+        "COPY backup.tar.gz /srv/backup/",
+    ),
 )
 def test_backup(files, fresh):
     """`/srv/backup/backup.tar.gz` is the archive, bit for bit, and not unpacked."""
@@ -208,7 +253,8 @@ def test_backup(files, fresh):
     if "backup.tar.gz" not in found:
         names = ", ".join(f"`{name}`" for name in sorted(found)[:4])
         fail(
-            "`/srv/backup/backup.tar.gz` is not there" + (f"; {names} is" if names else ""),
+            "`/srv/backup/backup.tar.gz` is not there"
+            + (f"; {names} is" if names else ""),
             expected="the archive, packed",
         )
     if found["backup.tar.gz"][1] != fresh.bytes[BACKUP]:
@@ -229,7 +275,10 @@ def test_conf(files, fresh):
     """`/etc/app/app.conf` belongs to user 1000 and group 1000, with mode 0640."""
     found = files["/etc/app/app.conf"]
     if not found or not found[0][0].isreg():
-        fail("there is no file `/etc/app/app.conf`", hint="Where does your COPY put it? The last word is the place.")
+        fail(
+            "there is no file `/etc/app/app.conf`",
+            hint="Where does your COPY put it? The last word is the place.",
+        )
     info, data = found[0]
     if data != fresh.bytes[CONF]:
         fail(
@@ -237,7 +286,10 @@ def test_conf(files, fresh):
             hint="Does a later step write into it? COPY alone changes no byte.",
         )
     if (info.uid, info.gid) != (OWNER, OWNER):
-        fail(f"it belongs to user {info.uid}, group {info.gid}", expected=f"user {OWNER}, group {OWNER}")
+        fail(
+            f"it belongs to user {info.uid}, group {info.gid}",
+            expected=f"user {OWNER}, group {OWNER}",
+        )
     if info.mode & 0o7777 != MODE:
         fail(f"its mode is {info.mode & 0o7777:04o}", expected=f"{MODE:04o}")
 
@@ -256,11 +308,16 @@ def test_conf_once(layers, fresh):
         f"`/{entry.path}` in layer {number}"
         for number, layer in enumerate(layers)
         for entry in layer.entries
-        if conf in entry.held or (entry.path == "etc/app/app.conf" and entry.kind == "file")
+        if conf in entry.held
+        or (entry.path == "etc/app/app.conf" and entry.kind == "file")
     ]
     if len(holding) != 1:
         fail(
-            f"its bytes are stored {len(holding)} times: {', '.join(holding[:4])}" if holding else "it is in no layer",
+            (
+                f"its bytes are stored {len(holding)} times: {', '.join(holding[:4])}"
+                if holding
+                else "it is in no layer"
+            ),
             expected="once",
             why=(
                 "Each change of a file, also of its owner, stores it again; and so does each copy, wherever it lies."
@@ -286,7 +343,10 @@ def test_add_for_unpacking_only(dockerfile, submission):
     """ADD is used for unpacking only: no remote ADD, none for plain files, and no `RUN tar`."""
     for one in dockerfile.all("RUN"):
         # What is run, not what is said: `echo tar`, a comment, or a package of that name unpack nothing.
-        if any(posixpath.basename(words[0]) in UNPACKERS for words in simple_commands(script_of(one))):
+        if any(
+            posixpath.basename(words[0]) in UNPACKERS
+            for words in simple_commands(script_of(one))
+        ):
             fail(
                 f"`{one.original[:120]}`",
                 why="ADD unpacks an archive of the context by itself, in one step.",
@@ -329,7 +389,10 @@ def is_archive(path):
     return any(head[offset : offset + len(magic)] == magic for offset, magic in MAGIC)
 
 
-@check(points=9, hints=("Build each case and look. For a URL, the reference of ADD tells.",))
+@check(
+    points=9,
+    hints=("Build each case and look. For a URL, the reference of ADD tells.",),
+)
 def test_what_add_does(submission):
     """Quiz: what ADD does with a local archive, a zip file, a page and a remote archive."""
     answers = read_answers(submission, QUIZ)
@@ -341,4 +404,6 @@ def test_what_add_does(submission):
 @check(points=6, hints=("Three of the four are done by an option, or by COPY alone.",))
 def test_what_copy_cannot(submission):
     """Quiz: what COPY cannot do."""
-    expect_answer(submission, read_answers(submission, QUIZ), "copy_cannot", *QUIZ["copy_cannot"])
+    expect_answer(
+        submission, read_answers(submission, QUIZ), "copy_cannot", *QUIZ["copy_cannot"]
+    )

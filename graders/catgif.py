@@ -18,12 +18,16 @@ from dockdojo.errors import SubmissionError
 
 GIVEN = Path(__file__).parents[1] / "labs" / "catgif" / "starter" / "static"
 PORT = 5000
-OTHER_PORTS = range(2_000, 28_000)  # above those that need a right, below those that the kernel gives to clients
+OTHER_PORTS = range(
+    2_000, 28_000
+)  # above those that need a right, below those that the kernel gives to clients
 START_SECONDS = 10
 TRAILER = b"\x3b"  # of a GIF
 DRAWS, ROUNDS = 20, 5  # three cats are all seen in 100 draws but for one time in 10**17
 MAX_ROUNDS = 20
-MARKED = "__grading__"  # a name that app.py gets: its text stays when Python compiles it
+MARKED = (
+    "__grading__"  # a name that app.py gets: its text stays when Python compiles it
+)
 PACKAGES = {"site-packages", "dist-packages"}
 ADDED_MB = 60
 
@@ -40,16 +44,25 @@ def serving(container, http, causes):
 
     Asked of the container, which may be a new one. The check fails where nothing answers.
     """
-    page, port = http.wait(container, port=PORT, within=START_SECONDS, loopback=True, status=200), PORT
+    page, port = (
+        http.wait(
+            container, port=PORT, within=START_SECONDS, loopback=True, status=200
+        ),
+        PORT,
+    )
     if not page.status:
         for other in listening(http, container):
-            page = http.wait(container, port=other, within=START_SECONDS, loopback=True, status=200)
+            page = http.wait(
+                container, port=other, within=START_SECONDS, loopback=True, status=200
+            )
             port = other
             if page.status:
                 break
     if not page.status:
         causes.no_answer(container)
-    return SimpleNamespace(page=page, port=port, loopback=not http.get(container, port=port).status)
+    return SimpleNamespace(
+        page=page, port=port, loopback=not http.get(container, port=port).status
+    )
 
 
 @pytest.fixture(scope="session")
@@ -60,23 +73,40 @@ def cats(session):
     found = sorted(session.submission.path.rglob("*.gif"))
     for path in found:
         place = path.relative_to(session.submission.path).as_posix()
-        if session.submission.has(place) and (data := session.submission.read_bytes(place)) in given:
+        if (
+            session.submission.has(place)
+            and (data := session.submission.read_bytes(place)) in given
+        ):
             fresh[place] = with_comment(data, rng.randbytes(24))
             digests[hashlib.sha256(fresh[place]).hexdigest()] = given[data]
     missing = sorted(set(given.values()) - set(digests.values()))
-    share = max(1, -(-len(found) // len(given)))  # with more cats, each appears less often
+    share = max(
+        1, -(-len(found) // len(given))
+    )  # with more cats, each appears less often
     return SimpleNamespace(files=fresh, digests=digests, missing=missing, share=share)
 
 
 def with_comment(gif, words):
     """The same animation with a comment (GIF89a, section 24) before its trailer."""
-    return gif.removesuffix(TRAILER) + b"\x21\xfe" + bytes([len(words)]) + words + b"\0" + TRAILER
+    return (
+        gif.removesuffix(TRAILER)
+        + b"\x21\xfe"
+        + bytes([len(words)])
+        + words
+        + b"\0"
+        + TRAILER
+    )
 
 
 def app_of(submission):
     """Where the app is in the folder: beside the Dockerfile, or in a folder of its own."""
-    found = sorted(path.relative_to(submission.path).as_posix() for path in submission.path.glob("*/app.py"))
-    return next((place for place in ("app.py", *found) if submission.has(place)), "app.py")
+    found = sorted(
+        path.relative_to(submission.path).as_posix()
+        for path in submission.path.glob("*/app.py")
+    )
+    return next(
+        (place for place in ("app.py", *found) if submission.has(place)), "app.py"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -98,9 +128,16 @@ def twice(session, cats):
     }
 
     def changed():
-        return session.build(changes={**others, place: f"{app}\n# changed: {rng.getrandbits(32):08x}\n".encode()})
+        return session.build(
+            changes={
+                **others,
+                place: f"{app}\n# changed: {rng.getrandbits(32):08x}\n".encode(),
+            }
+        )
 
-    return SimpleNamespace(image=session.build(changes=others), changed=changed, clutter=mark, app=app_mark)
+    return SimpleNamespace(
+        image=session.build(changes=others), changed=changed, clutter=mark, app=app_mark
+    )
 
 
 @pytest.fixture(scope="session")
@@ -114,20 +151,34 @@ def other(session, twice, cats):
     port = session.rng("port").choice(OTHER_PORTS)
 
     def look():
-        http, running = session.http, session.start(image=twice.image, env={"PORT": str(port)})
-        page = http.wait(running, port=port, within=START_SECONDS, loopback=True, status=200)
+        http, running = session.http, session.start(
+            image=twice.image, env={"PORT": str(port)}
+        )
+        page = http.wait(
+            running, port=port, within=START_SECONDS, loopback=True, status=200
+        )
         ports = listening(http, running) if not page.status else []
         source, at = running, port if page.status else next(iter(ports), PORT)
-        if not page.status and not ports:  # it does not cope with another port: the cats are looked for without one
+        if (
+            not page.status and not ports
+        ):  # it does not cope with another port: the cats are looked for without one
             source = session.start(image=twice.image)
             http.wait(source, port=at, within=START_SECONDS, loopback=True, status=200)
         inside = not http.get(source, port=at).status
-        server = Server(http=http, container=source, port=at, loopback=inside, within=START_SECONDS)
+        server = Server(
+            http=http, container=source, port=at, loopback=inside, within=START_SECONDS
+        )
         rounds = min(ROUNDS * cats.share, MAX_ROUNDS)
         return SimpleNamespace(
-            port=port, page=page, ports=ports, has_ended=not running.running, logs=running.logs()[-LAST_WORDS:],
-            seen=pictures_shown(server, cats.digests.keys(), times=DRAWS, rounds=rounds),
-        )  # fmt: skip
+            port=port,
+            page=page,
+            ports=ports,
+            has_ended=not running.running,
+            logs=running.logs()[-LAST_WORDS:],
+            seen=pictures_shown(
+                server, cats.digests.keys(), times=DRAWS, rounds=rounds
+            ),
+        )
 
     return session.background(look)
 
@@ -142,7 +193,9 @@ def other(session, twice, cats):
 )
 def test_answers(container, http, causes, other):
     """The page `/` answers with status 200 within 10 seconds of the start."""
-    page = http.wait(container, port=PORT, within=START_SECONDS, loopback=True, status=200)
+    page = http.wait(
+        container, port=PORT, within=START_SECONDS, loopback=True, status=200
+    )
     if not page.status:
         causes.no_answer(container)
     if page.status != 200:
@@ -193,7 +246,9 @@ def test_gifs(cats, container, serving, causes, other):
             hint=seen.hint,
             detail=seen.detail,
         )
-    missing = sorted(name for digest, name in cats.digests.items() if digest not in seen.places)
+    missing = sorted(
+        name for digest, name in cats.digests.items() if digest not in seen.places
+    )
     if missing:
         fail(
             f"{', '.join(missing)} did not appear in {DRAWS * min(ROUNDS * cats.share, MAX_ROUNDS)} tries",
@@ -240,7 +295,10 @@ def test_port(other, serving):
 
 @check(
     points=4,
-    hints=("EXPOSE tells people and tools which port to publish; it opens nothing.", "EXPOSE 5000"),
+    hints=(
+        "EXPOSE tells people and tools which port to publish; it opens nothing.",
+        "EXPOSE 5000",
+    ),
 )
 def test_exposes(image):
     """The image says that it listens on port 5000 (EXPOSE)."""
@@ -254,7 +312,10 @@ def test_exposes(image):
 
 @check(
     points=3,
-    hints=("Where in the image does `COPY . .` copy to?", "WORKDIR /app, before the first COPY."),
+    hints=(
+        "Where in the image does `COPY . .` copy to?",
+        "WORKDIR /app, before the first COPY.",
+    ),
 )
 def test_workdir(image, twice, layers, container, causes):
     """It has a working folder of its own, not `/`, and the app is there."""
@@ -265,7 +326,12 @@ def test_workdir(image, twice, layers, container, causes):
             why="Files of the app between /bin, /etc and /usr are hard to find, and easy to clash with.",
             file="Dockerfile",
         )
-    files = [f"/{entry.path}" for layer in layers for entry in layer.entries if twice.app in entry.held]
+    files = [
+        f"/{entry.path}"
+        for layer in layers
+        for entry in layer.entries
+        if twice.app in entry.held
+    ]
     apps = [path for path in files if not PACKAGES & set(path.split("/"))]
     if any(path.startswith(f"/{folder}/") for path in apps):
         return
@@ -281,7 +347,9 @@ def test_workdir(image, twice, layers, container, causes):
     if not container.running:
         causes.no_answer(container)
     works = set()
-    for process in working([one for one in container.processes() if not one.is_from_outside]):
+    for process in working(
+        [one for one in container.processes() if not one.is_from_outside]
+    ):
         with contextlib.suppress(SubmissionError):  # it has ended
             works.add(container.program(process.pid).folder)
     if not any(f"{path}/".startswith(f"/{folder}/") for path in works):
@@ -324,7 +392,12 @@ def test_cache(twice, layers, engine, submission, dockerfile):
     """After a change of app.py alone, building again installs nothing again."""
     own = own_packages(submission, dockerfile)
     again = made_anew(
-        engine, twice.image, twice.changed, lambda path: installs(path, own), layers, copied=submission.size
+        engine,
+        twice.image,
+        twice.changed,
+        lambda path: installs(path, own),
+        layers,
+        copied=submission.size,
     )
     if again:
         fail(
@@ -344,7 +417,14 @@ def test_cache(twice, layers, engine, submission, dockerfile):
 )
 def test_clean_context(layers, twice):
     """`.git`, `.env`, `__pycache__` and `*.pyc` beside the app never reach the image, not even a lower layer."""
-    found = sorted({entry.path for layer in layers for entry in layer.entries if twice.clutter in entry.held})
+    found = sorted(
+        {
+            entry.path
+            for layer in layers
+            for entry in layer.entries
+            if twice.clutter in entry.held
+        }
+    )
     if found:
         fail(
             "the image holds " + ", ".join(f"`/{path}`" for path in found[:5]),
@@ -401,6 +481,11 @@ def test_not_root(container, serving):
 )
 def test_production_server(container, http, serving, rng):
     """A production server answers, not Flask's development server."""
-    sign = sign_of_development(container, http, port=serving.port, loopback=serving.loopback, rng=rng)
+    sign = sign_of_development(
+        container, http, port=serving.port, loopback=serving.loopback, rng=rng
+    )
     if sign:
-        fail(sign, why="The development server is slow, and its debugger lets strangers run code.")
+        fail(
+            sign,
+            why="The development server is slow, and its debugger lets strangers run code.",
+        )

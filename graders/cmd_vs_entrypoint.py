@@ -35,7 +35,13 @@ def truth(session):
             return ERROR
         return session.run(image=image).stdout.strip()
 
-    return dict(zip(KEYS, session.gather(*(lambda key=key: one(key) for key in KEYS)), strict=True))
+    return dict(
+        zip(
+            KEYS,
+            session.gather(*(lambda key=key: one(key) for key in KEYS)),
+            strict=True,
+        )
+    )
 
 
 def prints(done, line, called):
@@ -59,23 +65,38 @@ def run_or_tell(run, *args, called, **options):
                 if is_the_program
                 else ""
             ),
-            hint="Which instruction keeps its place when words are given?" if is_the_program else error.hint,
+            hint=(
+                "Which instruction keeps its place when words are given?"
+                if is_the_program
+                else error.hint
+            ),
             detail=error.detail,
         )
 
 
 def drawn(rng, count=1):
     """So many words that nobody knows before."""
-    return [rng.choice("bdfgklmprst") + "".join(rng.choices("aeiou0123456789", k=6)) for _ in range(count)]
+    return [
+        rng.choice("bdfgklmprst") + "".join(rng.choices("aeiou0123456789", k=6))
+        for _ in range(count)
+    ]
 
 
 @check(
     points=10,
-    hints=("What runs where nobody says what to run?", "CMD is the default command.", 'CMD ["echo", "default"]'),
+    hints=(
+        "What runs where nobody says what to run?",
+        "CMD is the default command.",
+        'CMD ["echo", "default"]',
+    ),
 )
 def test_cmd_default(build, run):
     """cmd: without further words, a container prints `default`."""
-    prints(run_or_tell(run, image=build("cmd.Dockerfile"), called="CMD_IMAGE"), "default", "CMD_IMAGE")
+    prints(
+        run_or_tell(run, image=build("cmd.Dockerfile"), called="CMD_IMAGE"),
+        "default",
+        "CMD_IMAGE",
+    )
 
 
 @check(
@@ -90,7 +111,13 @@ def test_cmd_replaced(build, run, rng):
     """cmd: `docker run IMAGE echo other` prints `other`, and so for any other words."""
     words = " ".join(drawn(rng, 2))
     called = f"CMD_IMAGE echo {words}"
-    prints(run_or_tell(run, *called.split()[1:], image=build("cmd.Dockerfile"), called=called), words, called)
+    prints(
+        run_or_tell(
+            run, *called.split()[1:], image=build("cmd.Dockerfile"), called=called
+        ),
+        words,
+        called,
+    )
 
 
 @check(
@@ -106,17 +133,28 @@ def test_entrypoint_appends(build, run, rng):
     words = drawn(rng, rng.randrange(3, 6))
     called = " ".join(("ENTRYPOINT_IMAGE", *words))
     wanted = " ".join(("args:", *words))
-    prints(run_or_tell(run, *words, image=build("entrypoint.Dockerfile"), called=called), wanted, called)
+    prints(
+        run_or_tell(run, *words, image=build("entrypoint.Dockerfile"), called=called),
+        wanted,
+        called,
+    )
 
 
 @check(
     points=8,
-    hints=("What is left of the command when nothing is appended?", "There must be no default argument."),
+    hints=(
+        "What is left of the command when nothing is appended?",
+        "There must be no default argument.",
+    ),
 )
 def test_entrypoint_alone(build, run):
     """entrypoint: without further words, it prints `args:`."""
     prints(
-        run_or_tell(run, image=build("entrypoint.Dockerfile"), called="ENTRYPOINT_IMAGE"), "args:", "ENTRYPOINT_IMAGE"
+        run_or_tell(
+            run, image=build("entrypoint.Dockerfile"), called="ENTRYPOINT_IMAGE"
+        ),
+        "args:",
+        "ENTRYPOINT_IMAGE",
     )
 
 
@@ -130,7 +168,11 @@ def test_entrypoint_alone(build, run):
 )
 def test_both_default(build, run):
     """both: without further words, it prints `args: default`."""
-    prints(run_or_tell(run, image=build("both.Dockerfile"), called="BOTH_IMAGE"), "args: default", "BOTH_IMAGE")
+    prints(
+        run_or_tell(run, image=build("both.Dockerfile"), called="BOTH_IMAGE"),
+        "args: default",
+        "BOTH_IMAGE",
+    )
 
 
 @check(
@@ -146,7 +188,10 @@ def test_both_replaced(build, run, rng):
     called = f"BOTH_IMAGE {word}"
     prints(run_or_tell(run, word, image=image, called=called), f"args: {word}", called)
     if not image.entrypoint:
-        fail("the image has no ENTRYPOINT, so `--entrypoint` has nothing to replace", file="both.Dockerfile")
+        fail(
+            "the image has no ENTRYPOINT, so `--entrypoint` has nothing to replace",
+            file="both.Dockerfile",
+        )
 
 
 @check(
@@ -161,11 +206,20 @@ def test_exec_form(submission, build):
     """Every CMD and ENTRYPOINT that counts is in exec form."""
     for name in FILES:
         parsed, image = submission.dockerfile(name), build(name)
-        for instruction, words in (("ENTRYPOINT", image.entrypoint), ("CMD", image.cmd)):
-            counted = [one for one in parsed.final_stage if one.name == instruction][-1:]
+        for instruction, words in (
+            ("ENTRYPOINT", image.entrypoint),
+            ("CMD", image.cmd),
+        ):
+            counted = [one for one in parsed.final_stage if one.name == instruction][
+                -1:
+            ]
             # What an earlier stage said counts as well, as long as nothing replaces it: the image knows.
             others = [one for one in parsed.with_triggers() if one.name == instruction]
-            if words and not counted and not any(one.json and one.args == words for one in others):
+            if (
+                words
+                and not counted
+                and not any(one.json and one.args == words for one in others)
+            ):
                 counted = [one for one in others if not one.json][-1:]
             if counted and not counted[0].json:
                 fail(
@@ -223,7 +277,9 @@ def test_table_shell(submission, truth):
 
 @check(
     points=14,
-    hints=("`docker inspect` shows Entrypoint and Cmd as lists. The command is one list after the other.",),
+    hints=(
+        "`docker inspect` shows Entrypoint and Cmd as lists. The command is one list after the other.",
+    ),
 )
 def test_table_exec(submission, truth):
     """The table: with ENTRYPOINT in exec form."""

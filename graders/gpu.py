@@ -12,12 +12,19 @@ from dockdojo.checks.shell_words import commands_at
 from dockdojo.connection.device_request import EVERY
 from dockdojo.errors import NoGpu
 
-LISTED = re.compile(r"^GPU \d+: .*\(UUID: (\S+)\)", re.MULTILINE)  # a line of `nvidia-smi -L`
+LISTED = re.compile(
+    r"^GPU \d+: .*\(UUID: (\S+)\)", re.MULTILINE
+)  # a line of `nvidia-smi -L`
 OPTION = "--require-gpu"
 FEWEST_LETTERS = 5  # of a message: "no" is none
 SERVICE = "trainer"  # of the compose file that is given
 MINE, OTHER = "the image of the submission", "python:3.11-slim"
-NAMES = ("gpu-lab-{:08x}:submitted", "trainer{:x}", "registry.example/team/gpu:{:x}", "gpu/{:08x}:v1.2")
+NAMES = (
+    "gpu-lab-{:08x}:submitted",
+    "trainer{:x}",
+    "registry.example/team/gpu:{:x}",
+    "gpu/{:08x}:v1.2",
+)
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # where an image says nothing else
 QUIZ = {
     "driver": (
@@ -69,7 +76,9 @@ def run_script(session, image, *args, gpus=None):
         args = ()
     if not words:
         return session.run(*args, image=image, **options)
-    return session.run(*words[1:], *args, image=image, entrypoint=(words[0],), **options)
+    return session.run(
+        *words[1:], *args, image=image, entrypoint=(words[0],), **options
+    )
 
 
 def quoted(*lines):
@@ -79,7 +88,11 @@ def quoted(*lines):
 
 
 def expect_device(done, name, called):
-    said = [line.strip() for line in done.stdout.splitlines() if line.strip().startswith("device=")]
+    said = [
+        line.strip()
+        for line in done.stdout.splitlines()
+        if line.strip().startswith("device=")
+    ]
     if set(said) != {f"device={name}"}:
         fail(
             f"{called} prints {', '.join(said) or quoted(*done.stdout.splitlines())}, and ends with exit code {done.exit_code}",
@@ -100,7 +113,9 @@ def scripts(session):
     image = session.build()
     ways = (((), None), ((OPTION,), None), ((), "all"), ((OPTION,), "all"))
     begun = {
-        (args, gpus): session.background(lambda args=args, gpus=gpus: run_script(session, image, *args, gpus=gpus))
+        (args, gpus): session.background(
+            lambda args=args, gpus=gpus: run_script(session, image, *args, gpus=gpus)
+        )
         for args, gpus in ways
     }
     return lambda *args, gpus=None: begun[args, gpus].result()
@@ -115,7 +130,12 @@ def smi(session):
     def listing(image, gpus):
         if (image, gpus) not in begun:
             begun[image, gpus] = session.background(
-                lambda: session.run("-L", image=mine if image == MINE else image, entrypoint=("nvidia-smi",), gpus=gpus)
+                lambda: session.run(
+                    "-L",
+                    image=mine if image == MINE else image,
+                    entrypoint=("nvidia-smi",),
+                    gpus=gpus,
+                )
             )
         return begun[image, gpus]
 
@@ -135,7 +155,9 @@ def every_gpu(smi):
     """What the engine grants when all is asked for, seen from an image that is not the submission's. Skips where that is nothing."""
     found = listed(smi(OTHER, "all"))
     if not found:
-        pytest.skip("The engine grants a GPU, but `nvidia-smi -L` lists none. Its points cannot be earned here.")
+        pytest.skip(
+            "The engine grants a GPU, but `nvidia-smi -L` lists none. Its points cannot be earned here."
+        )
     return found
 
 
@@ -153,9 +175,15 @@ def test_run_sh(session, rng):
     asked = session.record_api_calls("run.sh", name)
     ran = [one for one in asked.containers if one.started and one.image == name]
     if not ran:
-        others = ", ".join(sorted({one.image for one in asked.containers if one.started}))
+        others = ", ".join(
+            sorted({one.image for one in asked.containers if one.started})
+        )
         fail(
-            f"run.sh {name} starts a container of {others}" if others else f"run.sh {name} starts no container",
+            (
+                f"run.sh {name} starts a container of {others}"
+                if others
+                else f"run.sh {name} starts no container"
+            ),
             expected=f"`docker run … {name}`",
             why="It must use the name that it is given: `$1`." if others else "",
             hint="`docker run` starts a container; in the script, `$1` is the name of the image.",
@@ -169,7 +197,9 @@ def test_run_sh(session, rng):
             f"the engine was asked for {', '.join(map(str, requests)) or 'no GPU'}",
             expected="a request for all GPUs",
             why=(
-                "`--runtime` names who starts the container; it asks for no device." if runtime and not requests else ""
+                "`--runtime` names who starts the container; it asks for no device."
+                if runtime and not requests
+                else ""
             ),
             detail=asked.output[-600:],
             file="run.sh",
@@ -190,7 +220,11 @@ def test_compose(submission):
     found = [one for devices in reserved.values() for one in devices]
     if not any(one.is_gpu for one in found):
         fail(
-            "the service reserves no GPU" if not found else "the devices that are reserved have no capability `gpu`",
+            (
+                "the service reserves no GPU"
+                if not found
+                else "the devices that are reserved have no capability `gpu`"
+            ),
             expected="a device with `capabilities: [gpu]` below `deploy.resources.reservations.devices` of a service",
             hint="`capabilities: [gpu]` belongs to each device." if found else "",
             file="compose.yaml",
@@ -219,7 +253,9 @@ def how_many(gpus):
     """How many GPUs a service reserves: counts are added up, a name that is there twice is one GPU; -1 is all of them."""
     if any(one.is_every_gpu for one in gpus):
         return EVERY
-    return sum(one.count for one in gpus) + len({name for one in gpus for name in one.ids})
+    return sum(one.count for one in gpus) + len(
+        {name for one in gpus for name in one.ids}
+    )
 
 
 @check(
@@ -260,7 +296,9 @@ def test_require_gpu(scripts):
             f"with {OPTION} and no GPU, the exit code is {done.exit_code}",
             expected="exit code 1",
             hint=(
-                "parser.add_argument('--require-gpu', action='store_true')" if "unrecognized arguments" in said else ""
+                "parser.add_argument('--require-gpu', action='store_true')"
+                if "unrecognized arguments" in said
+                else ""
             ),
             why=(
                 "It does not know the option: Python's argparse then says so, and ends with 2."
@@ -300,7 +338,9 @@ def said_anyway(scripts):
 def is_sentence(line):
     """Whether a line may be a message for people, in whatever language: more than a word or two letters."""
     letters = [c for c in line if c.isalpha()]
-    return len(letters) >= FEWEST_LETTERS and (len(line.split()) > 1 or not "".join(letters).isascii())
+    return len(letters) >= FEWEST_LETTERS and (
+        len(line.split()) > 1 or not "".join(letters).isascii()
+    )
 
 
 @check(
@@ -313,9 +353,15 @@ def is_sentence(line):
 def test_cuda(session, image, scripts, every_gpu):
     """With a GPU, `docker run --gpus all IMAGE` prints `device=cuda` and exits 0, also with `--require-gpu`."""
     expect_device(scripts(gpus="all"), "cuda", "`docker run --gpus all IMAGE`")
-    expect_device(scripts(OPTION, gpus="all"), "cuda", f"`docker run --gpus all IMAGE`, with {OPTION},")
+    expect_device(
+        scripts(OPTION, gpus="all"),
+        "cuda",
+        f"`docker run --gpus all IMAGE`, with {OPTION},",
+    )
     one = f"device={len(every_gpu) - 1}"  # not the first, where there are others: a program that knows only that one is wrong
-    expect_device(run_script(session, image, gpus=one), "cuda", f"`docker run --gpus {one} IMAGE`")
+    expect_device(
+        run_script(session, image, gpus=one), "cuda", f"`docker run --gpus {one} IMAGE`"
+    )
 
 
 def seen(smi, gpus):
@@ -358,7 +404,9 @@ def test_one_device(session, image, smi, every_gpu):
     """With `--gpus device=1` just that one GPU is seen, and so for any other."""
     still = session.create(image)
     for folder in image.env.get("PATH", PATH).split(":"):
-        path = posixpath.normpath(posixpath.join("/", image.workdir, folder, "nvidia-smi"))
+        path = posixpath.normpath(
+            posixpath.join("/", image.workdir, folder, "nvidia-smi")
+        )
         if still.members(path):
             fail(
                 f"the image has a `{path}` of its own",

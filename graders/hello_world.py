@@ -10,7 +10,20 @@ from dockdojo.checks.pinning import expect_pinned_bases
 
 AUTHORS = "org.opencontainers.image.authors"
 EX_USAGE = 64  # sysexits.h: the command was used incorrectly
-NAMES = ("Ada", "Barbara", "Edith", "Frances", "Grace", "Hedy", "Jean", "Katherine", "Mary", "Radia", "Sophie", "Wen")
+NAMES = (
+    "Ada",
+    "Barbara",
+    "Edith",
+    "Frances",
+    "Grace",
+    "Hedy",
+    "Jean",
+    "Katherine",
+    "Mary",
+    "Radia",
+    "Sophie",
+    "Wen",
+)
 ODD = ("{0}  {1},   Countess of {2}", """{0} "{1}" O'{2}""", "* ${0} `{1}`")
 QUIZ = {
     "state_after_exit": (
@@ -39,7 +52,9 @@ QUIZ = {
     ),
     "logs_after_exit": (
         "yes",
-        {"no": "Try it: run hello-world without `--rm`, find the container with `docker ps -a`, and ask for its logs."},
+        {
+            "no": "Try it: run hello-world without `--rm`, find the container with `docker ps -a`, and ask for its logs."
+        },
     ),
     "option_i": (
         "keeps stdin open",
@@ -85,7 +100,9 @@ def names(session):
     def name():
         return rng.choice(NAMES) + "".join(rng.choices("abdeiklnorst", k=4))
 
-    return SimpleNamespace(plain=name(), odd=[form.format(name(), name(), name()) for form in ODD])
+    return SimpleNamespace(
+        plain=name(), odd=[form.format(name(), name(), name()) for form in ODD]
+    )
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +111,9 @@ def said(session, names):
     image = session.build()
 
     def say(name):
-        return session.background(lambda: session.run(image=image, env={} if name is None else {"NAME": name}))
+        return session.background(
+            lambda: session.run(image=image, env={} if name is None else {"NAME": name})
+        )
 
     begun = {name: say(name) for name in (None, names.plain, *names.odd, "")}
     return lambda name: begun[name].result()
@@ -179,10 +198,16 @@ def test_empty_name(said, names):
             why="A program that refuses every name does not look whether the name is empty.",
             detail=usual.stderr[-600:],
         )
-    assert done.exit_code == EX_USAGE, "64 is what Unix programs say when they were used wrongly (EX_USAGE)."
+    assert (
+        done.exit_code == EX_USAGE
+    ), "64 is what Unix programs say when they were used wrongly (EX_USAGE)."
     if done.stdout or not done.stderr.strip():
         fail(
-            f'stdout is "{done.stdout[:200]}"' if done.stdout else "nothing is on stderr",
+            (
+                f'stdout is "{done.stdout[:200]}"'
+                if done.stdout
+                else "nothing is on stderr"
+            ),
             expected="a message on stderr, and nothing on stdout",
             why="What went wrong belongs on stderr: stdout may be the input of another program.",
             hint="`>&2` behind an echo sends its line to stderr.",
@@ -227,7 +252,10 @@ def _answer(submission, key):
     expect_answer(submission, read_answers(submission, QUIZ), key, right, wrong)
 
 
-@check(points=5, hints=("Run hello-world, then look at the STATUS column of `docker ps -a`.",))
+@check(
+    points=5,
+    hints=("Run hello-world, then look at the STATUS column of `docker ps -a`.",),
+)
 def test_state_after_exit(submission):
     """Quiz: the state of a container whose program has ended."""
     _answer(submission, "state_after_exit")
@@ -239,13 +267,18 @@ def test_ps_shows(submission):
     _answer(submission, "ps_shows")
 
 
-@check(points=5, hints=("After which command is the container gone from `docker ps -a`?",))
+@check(
+    points=5, hints=("After which command is the container gone from `docker ps -a`?",)
+)
 def test_removes_container(submission):
     """Quiz: what removes a container."""
     _answer(submission, "removes_container")
 
 
-@check(points=5, hints=("`docker logs` takes the id of any container that `docker ps -a` shows.",))
+@check(
+    points=5,
+    hints=("`docker logs` takes the id of any container that `docker ps -a` shows.",),
+)
 def test_logs_after_exit(submission):
     """Quiz: whether a container's output can still be read after its end."""
     _answer(submission, "logs_after_exit")

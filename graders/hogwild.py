@@ -18,7 +18,13 @@ from dockdojo.errors import CourseError, LimitReached, SubmissionError
 from dockdojo.training.counted import expect_counted
 from dockdojo.training.log_parser import accuracies
 from dockdojo.training.torch_image import expect_cpu_build, look_into
-from dockdojo.training.workers import FIRST_PROCESS, pids, trainers, without_number, workers
+from dockdojo.training.workers import (
+    FIRST_PROCESS,
+    pids,
+    trainers,
+    without_number,
+    workers,
+)
 
 DATA = "/data"
 GOAL = 0.80  # accuracy on the small test set
@@ -27,7 +33,9 @@ MANY = 3  # workers that the arguments ask for
 ENDS_WITHIN = 150  # seconds after a worker's death; the others may finish what they do
 STARTS_WITHIN = 90  # seconds until the workers say something: each imports torch
 SILENT = 6  # seconds after which workers are taken for such though they say nothing: a buffer may hold it back
-LONGER = 10  # times as many epochs, where the workers were done before one could be killed
+LONGER = (
+    10  # times as many epochs, where the workers were done before one could be killed
+)
 MOST_NAMED = 10  # process ids in a sentence
 LOOK = 0.3  # seconds between two looks at the processes
 MOST_BARE = 0.1  # share of the lines that may lack a number: two processes that write at once may break a line
@@ -44,7 +52,9 @@ def watched(session, digits, *args):
     its parent; and the most workers that were there at one time.
     """
     mounts = (Mount(source=str(digits.root), target=DATA),)
-    container = session.start(*args, "--data", DATA, image=session.build(), mounts=mounts)
+    container = session.start(
+        *args, "--data", DATA, image=session.build(), mounts=mounts
+    )
     end = container.deadline = time.monotonic() + session.limits.check_seconds
     seen, most = {}, 0
     while container.running:
@@ -53,9 +63,15 @@ def watched(session, digits, *args):
                 f"`{' '.join(args)}` was not done within {session.limits.check_seconds:.0f} s, the lab's time limit for a check.",
                 hint="Does a worker wait for something that does not come, or read the images anew for each batch?",
             )
-        with contextlib.suppress(LimitReached):  # too busy to be looked at now: the next look counts
+        with contextlib.suppress(
+            LimitReached
+        ):  # too busy to be looked at now: the next look counts
             processes = container.processes()
-            seen |= {one.pid: one.ppid for one in processes if one.ppid != 0 and one.state != "Z"}
+            seen |= {
+                one.pid: one.ppid
+                for one in processes
+                if one.ppid != 0 and one.state != "Z"
+            }
             most = max(most, len(workers(processes)))
         session.sleep(LOOK)
     return container.wait(within=5), seen, most
@@ -81,7 +97,14 @@ def shuffled(session, trained):
     def watch():
         with contextlib.suppress(SubmissionError):
             trained.result()  # one after the other: each has the processors, and its own time
-        return watched(session, session.shuffled_digits, "--num-processes", str(MANY), "--epochs", "1")
+        return watched(
+            session,
+            session.shuffled_digits,
+            "--num-processes",
+            str(MANY),
+            "--epochs",
+            "1",
+        )
 
     return session.background(watch)
 
@@ -131,7 +154,11 @@ def test_arguments(shuffled):
             f"there {'was' if count == 1 else 'were'} {count or 'no'} worker{'' if count == 1 else 's'}"
             + (f", and the exit code is {done.exit_code}" if has_failed else ""),
             expected=f"{MANY} workers",
-            hint="It ended before a worker trained. Read the last lines of what it said, below." if has_failed else "",
+            hint=(
+                "It ended before a worker trained. Read the last lines of what it said, below."
+                if has_failed
+                else ""
+            ),
             detail=(done.stdout + done.stderr)[-800:],
         )
 
@@ -172,11 +199,17 @@ def test_processes(trained):
 
 def numbers(pids):
     """Process ids as people read them; the first ones of many."""
-    return ", ".join(map(str, sorted(pids)[:MOST_NAMED])) + (" …" if len(pids) > MOST_NAMED else "")
+    return ", ".join(map(str, sorted(pids)[:MOST_NAMED])) + (
+        " …" if len(pids) > MOST_NAMED else ""
+    )
 
 
 def really_there(pids):
-    return f"{numbers(pids)} {'was' if len(pids) == 1 else 'were'} really there" if pids else "none was really there"
+    return (
+        f"{numbers(pids)} {'was' if len(pids) == 1 else 'were'} really there"
+        if pids
+        else "none was really there"
+    )
 
 
 @check(
@@ -203,7 +236,13 @@ def test_accuracy(trained, shuffled, session):
         other, *_ = shuffled.result()
         return accuracies(other.stdout + other.stderr)
 
-    expect_counted(accuracies(done.stdout + done.stderr), session.digits, goal=GOAL, elsewhere=elsewhere, detail=said)
+    expect_counted(
+        accuracies(done.stdout + done.stderr),
+        session.digits,
+        goal=GOAL,
+        elsewhere=elsewhere,
+        detail=said,
+    )
 
 
 def begun(session, epochs):
@@ -213,13 +252,17 @@ def begun(session, epochs):
     """
     args = ("--num-processes", str(WORKERS), "--epochs", str(epochs), "--data", DATA)
     container = session.start(
-        *args, image=session.build(), mounts=(Mount(source=str(session.digits.root), target=DATA),)
+        *args,
+        image=session.build(),
+        mounts=(Mount(source=str(session.digits.root), target=DATA),),
     )
     end, since, most = time.monotonic() + STARTS_WITHIN, math.inf, 0
     container.deadline = end + ENDS_WITHIN
     while container.running and time.monotonic() < end:
         processes = container.processes()
-        named = trainers(container.logs(), {one.pid: one.ppid for one in processes if one.ppid != 0})
+        named = trainers(
+            container.logs(), {one.pid: one.ppid for one in processes if one.ppid != 0}
+        )
         group = workers(processes)
         most = max(most, len(named), len(group))
         since = min(since, time.monotonic()) if len(group) >= WORKERS else math.inf
@@ -241,7 +284,9 @@ def death(session, choose):
         container, found, many = begun(session, epochs)
         chosen, is_killed = choose(found) if found else 0, False
         try:
-            if found and any(one.pid == chosen and one.state == "Z" for one in container.processes()):
+            if found and any(
+                one.pid == chosen and one.state == "Z" for one in container.processes()
+            ):
                 continue  # it was done: a signal changes nothing
             if found:
                 container.signal_process(chosen, "KILL")
@@ -253,7 +298,9 @@ def death(session, choose):
         if many < WORKERS or container.running:
             break
     if found and not is_killed:
-        raise CourseError("The training was over before a worker could be killed, so this could not be looked at.")
+        raise CourseError(
+            "The training was over before a worker could be killed, so this could not be looked at."
+        )
     seen = SimpleNamespace(chosen=chosen, many=many, code=None, said="")
     if found:
         with contextlib.suppress(LimitReached):
@@ -267,7 +314,10 @@ def deaths(session, trained, shuffled):
     """How a run ends of which the first worker is killed, and another of which the last one is; looked at beside the checks."""
 
     def look():
-        for earlier in (trained, shuffled):  # one after the other: each has the processors, and its own time
+        for earlier in (
+            trained,
+            shuffled,
+        ):  # one after the other: each has the processors, and its own time
             with contextlib.suppress(SubmissionError):
                 earlier.result()
         first = death(session, min)
@@ -306,7 +356,11 @@ def test_worker_dies(deaths):
                 f"the {which} worker, process {seen.chosen}, was killed, and the exit code is 0",
                 expected="another exit code: the model was not trained as asked",
                 why="Whoever starts it believes that all is well.",
-                hint="" if which == "first" else "The death of the first worker was noticed: look at the others, too.",
+                hint=(
+                    ""
+                    if which == "first"
+                    else "The death of the first worker was noticed: look at the others, too."
+                ),
                 detail=seen.said,
             )
 
@@ -321,9 +375,15 @@ def test_worker_dies(deaths):
 def test_data_outside(contents, session):
     """The image holds no data: no file of MNIST is in it."""
     files = contents.result().files
-    found = sorted(path for path in files if DATA_FILES.search(path) and "packages/" not in path)
+    found = sorted(
+        path for path in files if DATA_FILES.search(path) and "packages/" not in path
+    )
     # By its size, too: so many images of 28 x 28 dots, behind a head of 16 bytes.
-    fitting = [path for path, size in files.items() if size >= LEAST_IMAGES and (size - 16) % DOTS == 0]
+    fitting = [
+        path
+        for path, size in files.items()
+        if size >= LEAST_IMAGES and (size - 16) % DOTS == 0
+    ]
     if not found and fitting:
         bare = session.create()
         found = [path for path in fitting if head(bare, path, len(IMAGES)) == IMAGES]
@@ -344,15 +404,24 @@ def test_data_outside(contents, session):
 )
 def test_keeps_install(session, submission, dockerfile, image, rng):
     """After a change of train.py alone, building again installs nothing again."""
-    name = next((one for one in ("train.py", "main.py") if submission.has(one)), "train.py")
+    name = next(
+        (one for one in ("train.py", "main.py") if submission.has(one)), "train.py"
+    )
     text = submission.read(name)
 
     def changed():
-        return session.build(changes={name: f"{text}\n# changed: {rng.getrandbits(32):08x}\n".encode()})
+        return session.build(
+            changes={name: f"{text}\n# changed: {rng.getrandbits(32):08x}\n".encode()}
+        )
 
     own = own_packages(submission, dockerfile)
     again = large_made_anew(
-        session.engine, image, changed, lambda path: installs(path, own), copied=submission.size, tries=2
+        session.engine,
+        image,
+        changed,
+        lambda path: installs(path, own),
+        copied=submission.size,
+        tries=2,
     )
     if again:
         fail(

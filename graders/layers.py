@@ -34,18 +34,35 @@ ROOMS = (
     "studio",
 )
 DROPPED, ADDED = range(100, 900), range(100, 900)  # lines of 40,000
-HOTTEST = range(40_00, 60_00)  # hundredths of a degree; nothing that was given is as hot
+HOTTEST = range(
+    40_00, 60_00
+)  # hundredths of a degree; nothing that was given is as hot
 STATION = "1000"  # who runs the report
-LOOKS, LOOK_AGAIN = 12, 0.5  # seconds; a program that becomes another user has done it by then
+LOOKS, LOOK_AGAIN = (
+    12,
+    0.5,
+)  # seconds; a program that becomes another user has done it by then
 MOST_WASTE = 1_000_000  # bytes
 LEAST_EFFICIENCY = 0.98
 MOST_SHARE = 0.45  # of the given image's own bytes
 MOST_LAYERS = 8
 YES_NO = {
-    "run_makes_a_layer": ("yes", "Build an image with it, and look with `dockdojo layers`."),
-    "copy_makes_a_layer": ("yes", "Build an image with it, and look with `dockdojo layers`."),
-    "env_makes_a_layer": ("no", "It changes what is known of the image. Does it change a file?"),
-    "cmd_makes_a_layer": ("no", "It changes what is known of the image. Does it change a file?"),
+    "run_makes_a_layer": (
+        "yes",
+        "Build an image with it, and look with `dockdojo layers`.",
+    ),
+    "copy_makes_a_layer": (
+        "yes",
+        "Build an image with it, and look with `dockdojo layers`.",
+    ),
+    "env_makes_a_layer": (
+        "no",
+        "It changes what is known of the image. Does it change a file?",
+    ),
+    "cmd_makes_a_layer": (
+        "no",
+        "It changes what is known of the image. Does it change a file?",
+    ),
 }
 DELETED = (
     "in the layer of COPY",
@@ -61,7 +78,9 @@ def fresh(session):
     """The image, with measurements that nobody has seen; its other builds have the same ones."""
     measured = measurements(session.rng("measurements"))
     data = gzip.compress(packed(measured), 1, mtime=0)
-    return SimpleNamespace(measured=measured, data=data, image=session.build(changes={DATA: data}))
+    return SimpleNamespace(
+        measured=measured, data=data, image=session.build(changes={DATA: data})
+    )
 
 
 def measurements(rng):
@@ -71,8 +90,13 @@ def measurements(rng):
     with tarfile.open(GIVEN / DATA) as archive:
         for name, member in zip(names, archive.getmembers(), strict=True):
             head, *lines = archive.extractfile(member).read().splitlines(keepends=True)
-            more = [b"%d,%.2f\n" % (len(lines) + i, rng.choice(HOTTEST) / 100) for i in range(rng.choice(ADDED))]
-            found[f"{name}.csv"] = b"".join([head, *lines[rng.choice(DROPPED) :], *more])
+            more = [
+                b"%d,%.2f\n" % (len(lines) + i, rng.choice(HOTTEST) / 100)
+                for i in range(rng.choice(ADDED))
+            ]
+            found[f"{name}.csv"] = b"".join(
+                [head, *lines[rng.choice(DROPPED) :], *more]
+            )
     return found
 
 
@@ -90,7 +114,9 @@ def packed(files, folder=""):
 @pytest.fixture(scope="session")
 def begun(session, fresh):
     """The layers of the image, with the secret looked for in them: read while other checks go on."""
-    return session.background(lambda: session.engine.layers(fresh.image.id, (SECRET.encode(),), thorough=True))
+    return session.background(
+        lambda: session.engine.layers(fresh.image.id, (SECRET.encode(),), thorough=True)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -110,7 +136,13 @@ def wanted(session, given, fresh):
     def run():
         ours = session.start("sleep", "600", image=given)
         program = {"report.py": (GIVEN / "report.py").read_bytes()}
-        ours.unpack("/srv", packed(program | {f"data/{name}": data for name, data in fresh.measured.items()}))
+        ours.unpack(
+            "/srv",
+            packed(
+                program
+                | {f"data/{name}": data for name, data in fresh.measured.items()}
+            ),
+        )
         return ours.exec("python", "/srv/report.py")
 
     return session.background(run)
@@ -139,7 +171,9 @@ def test_same_output(session, run, fresh, wanted, begun):
             why="The measurements in `data` are others each time that it is graded.",
             detail=done.stderr[-800:],
         )
-    if starts_as(session, fresh.image) != STATION and (others := runs_as(session, fresh, begun.result())):
+    if starts_as(session, fresh.image) != STATION and (
+        others := runs_as(session, fresh, begun.result())
+    ):
         fail(
             f"it says that user {STATION} made it, and is run by user {', '.join(map(str, others))}",
             why="The last line tells who runs the program; the engine knows it, too.",
@@ -150,14 +184,29 @@ def test_same_output(session, run, fresh, wanted, begun):
 def starts_as(session, image):
     """The number of the user whom the engine starts it as, by the bytes of /etc/passwd."""
     user = image.user.partition(":")[0]
-    book = session.create(image).members("/etc/passwd")[:1] if user and not user.isdigit() else []
-    lines = [line.split(":") for _, data in book for line in data.decode("utf-8", "replace").splitlines()]
-    return next((words[2] for words in lines if words[0] == user and len(words) > 2), user)
+    book = (
+        session.create(image).members("/etc/passwd")[:1]
+        if user and not user.isdigit()
+        else []
+    )
+    lines = [
+        line.split(":")
+        for _, data in book
+        for line in data.decode("utf-8", "replace").splitlines()
+    ]
+    return next(
+        (words[2] for words in lines if words[0] == user and len(words) > 2), user
+    )
 
 
 def runs_as(session, fresh, layers):
     """Who else than the station runs it while it reads: one more file of measurements, a pipe to which nobody writes, holds it."""
-    places = [entry.path for layer in layers for entry in layer.entries if Path(entry.path).name in fresh.measured]
+    places = [
+        entry.path
+        for layer in layers
+        for entry in layer.entries
+        if Path(entry.path).name in fresh.measured
+    ]
     if not places:
         return []  # unpacked when it runs
     raw, pipe = io.BytesIO(), tarfile.TarInfo("waits.csv")
@@ -208,7 +257,10 @@ def test_secret(fresh, layers, session):
             )
     for word in (*(image.cmd or ()), *(image.entrypoint or ())):
         if token.held_by_text(word):
-            fail("the image's command holds it", why="`docker inspect` shows it to everyone who has the image.")
+            fail(
+                "the image's command holds it",
+                why="`docker inspect` shows it to everyone who has the image.",
+            )
 
 
 @check(
@@ -256,11 +308,21 @@ def test_size(stats, given, session):
         )
 
 
-@check(points=10, hints=("Every RUN and COPY makes a layer.", "Steps that belong together can be one RUN: a && b."))
+@check(
+    points=10,
+    hints=(
+        "Every RUN and COPY makes a layer.",
+        "Steps that belong together can be one RUN: a && b.",
+    ),
+)
 def test_layer_count(stats):
     """It has at most 8 layers on top of its base."""
     if len(stats.own) > MOST_LAYERS:
-        fail(f"it has {len(stats.own)} layers on top of its base", expected=f"at most {MOST_LAYERS}", file="Dockerfile")
+        fail(
+            f"it has {len(stats.own)} layers on top of its base",
+            expected=f"at most {MOST_LAYERS}",
+            file="Dockerfile",
+        )
 
 
 @check(
@@ -281,7 +343,14 @@ def test_keeps_install(build, layers, session, submission, dockerfile, fresh, rn
 
     copied = session.submission.size + sum(map(len, fresh.measured.values()))
     own = own_packages(submission, dockerfile)
-    again = made_anew(session.engine, fresh.image, changed, lambda path: installs(path, own), layers, copied=copied)
+    again = made_anew(
+        session.engine,
+        fresh.image,
+        changed,
+        lambda path: installs(path, own),
+        layers,
+        copied=copied,
+    )
     if again:
         fail(
             f"`{again[0].shown}` installed packages again",
@@ -295,10 +364,14 @@ def test_what_makes_layers(submission):
     """Quiz: which instructions make a layer with files."""
     answers = read_answers(submission, [*YES_NO, "deleted_file_is"])
     for key, (right, why) in YES_NO.items():
-        expect_answer(submission, answers, key, right, {"no" if right == "yes" else "yes": why})
+        expect_answer(
+            submission, answers, key, right, {"no" if right == "yes" else "yes": why}
+        )
 
 
-@check(points=4, hints=("`docker save IMAGE | tar t` shows the layers; look into each.",))
+@check(
+    points=4, hints=("`docker save IMAGE | tar t` shows the layers; look into each.",)
+)
 def test_deleted_file(submission):
     """Quiz: where a file is that a later instruction deleted."""
     answers = read_answers(submission, [*YES_NO, "deleted_file_is"])

@@ -7,7 +7,12 @@ from dockdojo.checks.formatting import expect_black
 from dockdojo.checks.readme import of_the_folder, pairs, script_of
 from dockdojo.training.command import expect_exit_0, expect_words_arrive
 from dockdojo.training.counted import expect_counted
-from dockdojo.training.resuming import expect_next_epoch, expect_optimizer, expect_to_survive_a_stop, expect_weights
+from dockdojo.training.resuming import (
+    expect_next_epoch,
+    expect_optimizer,
+    expect_to_survive_a_stop,
+    expect_weights,
+)
 from dockdojo.training.script import Training
 from dockdojo.training.torch_image import expect_cpu_build, expect_torch, look_into
 from dockdojo.training.typed import as_typed
@@ -34,7 +39,9 @@ def formatting(session, submission):
 @pytest.fixture(scope="session")
 def training(session):
     """Every run of train.py that the checks look at."""
-    return Training(session, command=COMMAND, workspace=WORKSPACE, checkpoint=CHECKPOINT)
+    return Training(
+        session, command=COMMAND, workspace=WORKSPACE, checkpoint=CHECKPOINT
+    )
 
 
 @check(
@@ -77,7 +84,11 @@ def test_size(image, contents):
     """The image, with torch in it, has less than 1.1 GB (1,100,000,000 bytes, uncompressed)."""
     expect_torch(contents.result())
     if image.size >= MOST_BYTES:
-        fail(f"it has {image.size / 1e9:.3f} GB", expected="less than 1.1 GB", file="Dockerfile")
+        fail(
+            f"it has {image.size / 1e9:.3f} GB",
+            expected="less than 1.1 GB",
+            file="Dockerfile",
+        )
 
 
 @check(
@@ -234,15 +245,27 @@ def test_killed(training):
             file="train.py",
         )
     left = training.left.values()
-    broken = [(moment, one) for moment, one in left if one.error and "No such file" not in one.error]
+    broken = [
+        (moment, one)
+        for moment, one in left
+        if one.error and "No such file" not in one.error
+    ]
     if here:
         one = max(here, key=lambda one: one.seconds)
-        seen_bytes = f"; then it had {one.smallest:,} of {one.size:,} bytes" if 0 <= one.smallest < one.size else ""
+        seen_bytes = (
+            f"; then it had {one.smallest:,} of {one.size:,} bytes"
+            if 0 <= one.smallest < one.size
+            else ""
+        )
         fail(
             f"for {1000 * one.seconds:.0f} ms, `{CHECKPOINT}` was half written{seen_bytes}",
             expected="the old checkpoint or the new one, whole, at every moment",
             why="A SIGKILL at such a moment leaves no checkpoint at all: the old one is overwritten, and the new one is not there yet.",
-            detail=f"Left by SIGKILL ({broken[0][0]}): {broken[0][1].error}" if broken else "",
+            detail=(
+                f"Left by SIGKILL ({broken[0][0]}): {broken[0][1].error}"
+                if broken
+                else ""
+            ),
             file="train.py",
         )
     if broken:
@@ -316,14 +339,22 @@ def test_readme(session, training, submission, contents):
         fail(
             "no `docker run` of it starts the image that it builds, with a folder mounted",
             expected="`docker run -v $(pwd):/workspace NAME …`, with the NAME of the build",
-            why=f"It runs {', '.join(sorted({one.image for one in ran}))}." if ran else "",
+            why=(
+                f"It runs {', '.join(sorted({one.image for one in ran}))}."
+                if ran
+                else ""
+            ),
             detail=asked.output[-600:],
             file="README.md",
         )
     problems = []
     for build, one in fitting[:3]:
         targets = of_the_folder(one)
-        as_above = one.args == COMMAND and WORKSPACE in targets and not (one.entrypoint or one.workdir)
+        as_above = (
+            one.args == COMMAND
+            and WORKSPACE in targets
+            and not (one.entrypoint or one.workdir)
+        )
         if as_above and training.first.seen.exit_code == 0:
             return
         problems.append(as_typed(training, build, one, targets))
@@ -336,7 +367,11 @@ def test_readme(session, training, submission, contents):
     fail(
         "a `docker run` of it does not train: " + problems[0][0],
         expected=f"a training that writes `{CHECKPOINT}` to the folder",
-        hint="" if of_the_folder(fitting[0][1]) else f"`-v $(pwd):{WORKSPACE}` mounts the folder in which it is typed.",
+        hint=(
+            ""
+            if of_the_folder(fitting[0][1])
+            else f"`-v $(pwd):{WORKSPACE}` mounts the folder in which it is typed."
+        ),
         detail=problems[0][1],
         file="README.md",
     )

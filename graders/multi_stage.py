@@ -18,7 +18,9 @@ LARGE = 10**12  # numbers that do not fit into 32 bits, and whose sum fits into 
 COMPILERS = re.compile(  # with the machine's name before, and a version behind, as Debian has them
     r"(?:\w{1,20}-linux-\w{1,20}-)?(?:gcc|cc|g\+\+|c\+\+|c[89]9|clang|clang\+\+|tcc|cc1|cc1plus|as|ld|ld\.\w+|make)(?:-\d+)?"
 )
-PARTS = re.compile(r"/lib(?:exec)?/gcc/")  # where gcc keeps its own; /usr/share/gcc belongs to a library
+PARTS = re.compile(
+    r"/lib(?:exec)?/gcc/"
+)  # where gcc keeps its own; /usr/share/gcc belongs to a library
 ENDS_LATE = 'import atexit, time; atexit.register(lambda: [print("waits", flush=True), time.sleep(60)])'
 WAITS_WITHIN = 10  # seconds
 TEST_FILE = """import unittest
@@ -52,7 +54,9 @@ def words(numbers):
 @pytest.fixture(scope="session")
 def source(session):
     """A source of the extension for this grading alone: it bears a mark, and adds something where it meets one number."""
-    return marked_source((GIVEN / SOURCE).read_text(), session.rng("the extension of this grading"))
+    return marked_source(
+        (GIVEN / SOURCE).read_text(), session.rng("the extension of this grading")
+    )
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +80,10 @@ def own(session, marked):
 
 @check(
     points=20,
-    hints=("Run it, and read what it says.", "The program needs app.py, and the extension where Python finds it."),
+    hints=(
+        "Run it, and read what it says.",
+        "The program needs app.py, and the extension where Python finds it.",
+    ),
 )
 def test_sum(run, marked, rng):
     """`docker run IMAGE` prints the right sum, also of the numbers in `-e NUMBERS`, and ends with exit code 0."""
@@ -102,7 +109,11 @@ def test_sum(run, marked, rng):
 )
 def test_stage(build, submission, rng):
     """`docker build --target test .` runs the unit tests, and fails when one fails."""
-    stages = [one.args[2].lower() for one in submission.dockerfile().all("FROM") if len(one.args) == 3]
+    stages = [
+        one.args[2].lower()
+        for one in submission.dockerfile().all("FROM")
+        if len(one.args) == 3
+    ]
     if "test" not in stages:
         fail(
             f"there is no stage `test`; there is {', '.join(f'`{one}`' for one in stages) or 'no named stage'}",
@@ -144,7 +155,9 @@ def test_clean(own, source):
         for entry in layer.entries:
             path = PurePosixPath("/" + entry.path)
             what = ""
-            if (COMPILERS.fullmatch(path.name) and path.parent.name == "bin") or PARTS.search(str(path)):
+            if (
+                COMPILERS.fullmatch(path.name) and path.parent.name == "bin"
+            ) or PARTS.search(str(path)):
                 what = "a compiler"
             elif path.suffix in (".h", ".hpp"):
                 what = "a header"
@@ -167,22 +180,32 @@ def gives_root_up(session, submission):
     text = submission.read("app.py")
     lines = [text, ENDS_LATE] if "__future__" in text else [ENDS_LATE, text]
     try:
-        container = session.start(image=session.build(changes={"app.py": "\n".join(lines).encode()}))
+        container = session.start(
+            image=session.build(changes={"app.py": "\n".join(lines).encode()})
+        )
         if not container.wait_for_log(r"(?m)^waits$", within=WAITS_WITHIN):
             return False
         processes = [one for one in container.processes() if not one.is_from_outside]
     except SubmissionError:
         return False
     parents = {one.ppid for one in processes}
-    return bool(processes) and not any(one.is_root for one in processes if one.pid not in parents)
+    return bool(processes) and not any(
+        one.is_root for one in processes if one.pid not in parents
+    )
 
 
 @check(points=10, hints=("Which user runs the program?", "USER 1000"))
 def test_not_root(image, session, submission):
     """It does not run as root."""
-    if user_id(session.create(), image.user) == 0 and not gives_root_up(session, submission):
+    if user_id(session.create(), image.user) == 0 and not gives_root_up(
+        session, submission
+    ):
         fail(
-            f"`USER {image.user}` is root" if image.user else "there is no `USER`, so it is root",
+            (
+                f"`USER {image.user}` is root"
+                if image.user
+                else "there is no `USER`, so it is root"
+            ),
             expected="another user",
             why="Building may need root. Adding numbers does not.",
             file="Dockerfile",
@@ -195,17 +218,28 @@ def test_size(image, session):
     base = session.base(image)
     added = (image.size - (base.size if base else 0)) / 1e6
     if added > ADDED_MB:
-        fail(f"{added:.1f} MB on top of {'the base' if base else 'nothing'}", expected=f"at most {ADDED_MB} MB")
+        fail(
+            f"{added:.1f} MB on top of {'the base' if base else 'nothing'}",
+            expected=f"at most {ADDED_MB} MB",
+        )
 
 
 @check(
     points=15,
-    hints=("Is the extension compiled from fastsum/fastsum.c in this build?", "Which file does `import fastsum` find?"),
+    hints=(
+        "Is the extension compiled from fastsum/fastsum.c in this build?",
+        "Which file does `import fastsum` find?",
+    ),
 )
 def test_built_here(own, marked, source, session, rng):
     """The extension is built in this build, from fastsum/fastsum.c; a plain Python can import it, and app.py does."""
     image, _ = marked.result()
-    holding = ["/" + entry.path for layer in own for entry in layer.entries if entry.held and entry.kind == "file"]
+    holding = [
+        "/" + entry.path
+        for layer in own
+        for entry in layer.entries
+        if entry.held and entry.kind == "file"
+    ]
     built = call(session, image, holding, source, drawn(rng))
     if not built.files:
         raise SubmissionError(

@@ -25,7 +25,13 @@ from dockdojo.checks.first_process import (
 from dockdojo.checks.shell_words import commands_at
 from dockdojo.errors import SubmissionError
 
-SHELL_FILES = ("/usr/bin/dash", "/usr/bin/bash", "/bin/dash", "/bin/bash", "/bin/busybox")
+SHELL_FILES = (
+    "/usr/bin/dash",
+    "/usr/bin/bash",
+    "/bin/dash",
+    "/bin/bash",
+    "/bin/busybox",
+)
 COMPILED = "/__pycache__"
 GREETER = "greeter"  # the program of the lab
 USUAL = {"PATH", "HOSTNAME", "HOME", "TERM", "PWD", "OLDPWD", "SHLVL", "_"}
@@ -52,7 +58,10 @@ QUIZ = {
         },
     ),
 }
-BASES = {"shell_form_on_debian": "debian:bookworm-slim", "shell_form_on_busybox": "busybox:latest"}
+BASES = {
+    "shell_form_on_debian": "debian:bookworm-slim",
+    "shell_form_on_busybox": "busybox:latest",
+}
 
 
 def elsewhere(session, container, image):
@@ -63,7 +72,9 @@ def elsewhere(session, container, image):
         for path in image.volumes:
             top = path.rstrip("/").rpartition("/")[2] + "/"
             before = {info.name.removeprefix(top) for info, _ in bare.members(path)}
-            found += [f"{path}/{name}" for name in container.files(path) if name not in before]
+            found += [
+                f"{path}/{name}" for name in container.files(path) if name not in before
+            ]
     return found
 
 
@@ -96,7 +107,9 @@ def stops(session):
         if name == "shell.Dockerfile" or once.seconds < SOON:
             return once
         # Deaf, or was the machine busy? Who is deaf is so twice.
-        return min(once, started(session, name).stop(grace=GRACE), key=lambda one: one.seconds)
+        return min(
+            once, started(session, name).stop(grace=GRACE), key=lambda one: one.seconds
+        )
 
     names = ("shell.Dockerfile", "exec.Dockerfile", WRAPPER)
     return {name: session.background(lambda name=name: stop(name)) for name in names}
@@ -109,7 +122,9 @@ def words(session):
     one, two, three = ("".join(rng.choices("bcdfglmnorstu", k=6)) for _ in range(3))
     spoilt = [f"{one}  {two}", f"{two}'s", "*", "", f"${three}"]
     rng.shuffle(spoilt)
-    return SimpleNamespace(greeting=f"{three}-{rng.randrange(10**6)}", spoilt=tuple(spoilt))
+    return SimpleNamespace(
+        greeting=f"{three}-{rng.randrange(10**6)}", spoilt=tuple(spoilt)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -124,9 +139,15 @@ def shells_of(session):
         with one_at_a_time:
             if base.id not in known:
                 still = session.create(base)
-                files = [(path, info, data) for path in SHELL_FILES for info, data in still.members(path)[:1]]
+                files = [
+                    (path, info, data)
+                    for path in SHELL_FILES
+                    for info, data in still.members(path)[:1]
+                ]
                 known[base.id] = {
-                    hashlib.sha256(data).hexdigest(): base_of(path) for path, info, data in files if info.isreg()
+                    hashlib.sha256(data).hexdigest(): base_of(path)
+                    for path, info, data in files
+                    if info.isreg()
                 }
             return known[base.id]
 
@@ -137,11 +158,19 @@ def shells_of(session):
 def looks(session, stops, shells, words, shells_of):
     """What is to be seen in a running container of each kind; all begun at once, while `docker stop` waits for others."""
 
-    greeter = session.submission.read_bytes(GREETER) if session.submission.has(GREETER) else b""
+    greeter = (
+        session.submission.read_bytes(GREETER)
+        if session.submission.has(GREETER)
+        else b""
+    )
 
     def look(dockerfile, *args, **options):
         container = started(session, dockerfile, *args, **options)
-        first, program, processes = container.pid1, container.program(1), container.processes()
+        first, program, processes = (
+            container.pid1,
+            container.program(1),
+            container.processes(),
+        )
         folder = session.build(dockerfile).workdir
         return SimpleNamespace(
             who=Seen(
@@ -166,10 +195,14 @@ def looks(session, stops, shells, words, shells_of):
         except (CheckFailed, SubmissionError):
             if command:
                 raise
-            return look(WRAPPER, GREETER, *words.spoilt)  # the script has a command of its own where it is given none
+            return look(
+                WRAPPER, GREETER, *words.spoilt
+            )  # the script has a command of its own where it is given none
 
     return {
-        "shell": session.background(lambda: look("shell.Dockerfile", env={"GREETING": words.greeting})),
+        "shell": session.background(
+            lambda: look("shell.Dockerfile", env={"GREETING": words.greeting})
+        ),
         "exec": session.background(lambda: look("exec.Dockerfile")),
         "wrapper": session.background(lambda: look(WRAPPER)),
         "wrapper and words": session.background(with_words),
@@ -185,7 +218,10 @@ def shells(session):
         session.sleep(SETTLE)
         return base_of(running.exec("cat", "/proc/1/cmdline").stdout.partition("\0")[0])
 
-    return {base: session.background(lambda base=base: look(base)) for base in BASES.values()}
+    return {
+        base: session.background(lambda base=base: look(base))
+        for base in BASES.values()
+    }
 
 
 @check(
@@ -200,7 +236,11 @@ def test_shell_pid_1(looks):
     """shell: process 1 is `sh`, and the program is its child."""
     seen = looks["shell"].result().who
     if not says_shell(seen.first):
-        fail(f"process 1 is `{shown(seen.first)}`", expected="`/bin/sh -c …`", file="shell.Dockerfile")
+        fail(
+            f"process 1 is `{shown(seen.first)}`",
+            expected="`/bin/sh -c …`",
+            file="shell.Dockerfile",
+        )
     if not seen.shell:
         fail(
             f"process 1 calls itself `{shown(seen.first)}`, and is no shell: the file is {seen.program.path}",
@@ -228,7 +268,10 @@ def test_shell_expands(looks, words):
     """shell: `$GREETING` is expanded when the container runs."""
     seen = looks["shell"].result()
     children = below_first(seen.who.processes)
-    if not any(words.greeting in " ".join(one.argv) for one in children) and words.greeting not in seen.logs:
+    if (
+        not any(words.greeting in " ".join(one.argv) for one in children)
+        and words.greeting not in seen.logs
+    ):
         fail(
             f"with `-e GREETING={words.greeting}` that word reaches no program",
             expected="the program gets the value as its word",
@@ -247,7 +290,9 @@ def test_shell_expands(looks, words):
 def test_shell_stop(stops):
     """shell: `docker stop` has to wait for the whole grace period, and ends in 137."""
     stop = stops["shell.Dockerfile"].result()
-    assert stop.exit_code == SIGKILL_CODE, "Here the shell must be process 1: it does not pass the signal on."
+    assert (
+        stop.exit_code == SIGKILL_CODE
+    ), "Here the shell must be process 1: it does not pass the signal on."
     if stop.seconds < GRACE - 0.5:
         fail(
             f"`docker stop` ended it with SIGKILL after {stop.seconds:.1f} s",
@@ -260,12 +305,21 @@ def test_shell_stop(stops):
 
 @check(
     points=12,
-    hints=("Exec form is a JSON array: brackets and double quotes.", 'CMD ["greeter", "hello"]'),
+    hints=(
+        "Exec form is a JSON array: brackets and double quotes.",
+        'CMD ["greeter", "hello"]',
+    ),
 )
 def test_exec_pid_1(looks):
     """exec: process 1 is the program."""
     if before := what_stands_before(looks["exec"].result().who):
-        fail(before.observed, expected="the program itself", why=before.why, hint=before.hint, file="exec.Dockerfile")
+        fail(
+            before.observed,
+            expected="the program itself",
+            why=before.why,
+            hint=before.hint,
+            file="exec.Dockerfile",
+        )
 
 
 @check(
@@ -287,12 +341,22 @@ def quick(stop, name):
                 if stop.seconds < SOON
                 else "The program did not end for the signal. Who is process 1, and what does it do then?"
             ),
-            hint="Leave STOPSIGNAL out: `docker stop` then sends SIGTERM, and waits." if stop.seconds < SOON else "",
+            hint=(
+                "Leave STOPSIGNAL out: `docker stop` then sends SIGTERM, and waits."
+                if stop.seconds < SOON
+                else ""
+            ),
             file=name,
         )
 
 
-@check(points=8, hints=("What does entrypoint.sh leave behind?", "The given one writes the date into a file."))
+@check(
+    points=8,
+    hints=(
+        "What does entrypoint.sh leave behind?",
+        "The given one writes the date into a file.",
+    ),
+)
 def test_wrapper_sets_up(session, looks):
     """wrapper: entrypoint.sh sets something up before the program starts: a file, or a variable."""
     seen = looks["wrapper"].result()
@@ -300,10 +364,17 @@ def test_wrapper_sets_up(session, looks):
     given = {
         name
         for name, value in seen.who.program.environ.items()
-        if re.fullmatch(r"[A-Za-z_]\w*", name) and value != image.env.get(name, value if name in USUAL else None)
+        if re.fullmatch(r"[A-Za-z_]\w*", name)
+        and value != image.env.get(name, value if name in USUAL else None)
     }
-    mounts = ["/" + path.strip("/") for path in image.volumes]  # the engine makes these folders, and those above
-    made = [one for one in written(seen.changes) if not any(f"{path}/".startswith(f"{one}/") for path in mounts)]
+    mounts = [
+        "/" + path.strip("/") for path in image.volumes
+    ]  # the engine makes these folders, and those above
+    made = [
+        one
+        for one in written(seen.changes)
+        if not any(f"{path}/".startswith(f"{one}/") for path in mounts)
+    ]
     if not made and not seen.elsewhere and not given:
         fail(
             "no file and no variable is there that the image had not before",
@@ -324,21 +395,39 @@ def test_wrapper_pid_1(looks):
     """wrapper: after entrypoint.sh, process 1 is the program all the same."""
     seen = looks["wrapper"].result().who
     before = what_stands_before(seen)
-    if not before and 1 not in seen.running and any(base_of(word) == "entrypoint.sh" for word in seen.first.argv):
-        before = Before(f"process 1 is still `{shown(seen.first)}`", "The script stays, and nothing took its place.")
+    if (
+        not before
+        and 1 not in seen.running
+        and any(base_of(word) == "entrypoint.sh" for word in seen.first.argv)
+    ):
+        before = Before(
+            f"process 1 is still `{shown(seen.first)}`",
+            "The script stays, and nothing took its place.",
+        )
     if before:
-        fail(before.observed, expected="the program", why=before.why, hint=before.hint, file="entrypoint.sh")
+        fail(
+            before.observed,
+            expected="the program",
+            why=before.why,
+            hint=before.hint,
+            file="entrypoint.sh",
+        )
 
 
 @check(
     points=10,
-    hints=("What does a shell do with `$*`, and with `$@` without quotes?", '`"$@"` is all the words, each as it was.'),
+    hints=(
+        "What does a shell do with `$*`, and with `$@` without quotes?",
+        '`"$@"` is all the words, each as it was.',
+    ),
 )
 def test_wrapper_words(looks, words):
     """wrapper: the words reach the program as they were given, spaces, stars and empty ones too."""
     seen = looks["wrapper and words"].result().who
     # Where the script waits for the program, that is another process.
-    programs = [seen.first] if not what_stands_before(seen) else below_first(seen.processes)
+    programs = (
+        [seen.first] if not what_stands_before(seen) else below_first(seen.processes)
+    )
     if not any(one.argv[-len(words.spoilt) :] == words.spoilt for one in programs):
         listed = " ".join(f"`{word}`" for word in words.spoilt)
         found = " ".join(f"`{word}`" for word in (programs or [seen.first])[-1].argv)
@@ -360,7 +449,9 @@ def test_wrapper_stop(stops):
 
 
 def _answer(submission, key):
-    expect_answer(submission, read_answers(submission, [*BASES, *QUIZ]), key, *QUIZ[key])
+    expect_answer(
+        submission, read_answers(submission, [*BASES, *QUIZ]), key, *QUIZ[key]
+    )
 
 
 @check(points=4, hints=("Build both, run both, and look with `docker top`.",))
@@ -371,9 +462,16 @@ def test_shells_differ(submission, shells):
     found = [one() for one in shells.values()]
     for key, right in zip(BASES, found, strict=True):
         wrong = dict.fromkeys(
-            ("sh", "sleep"), "Try it: dash starts a child for the last command, too; other shells step aside."
+            ("sh", "sleep"),
+            "Try it: dash starts a child for the last command, too; other shells step aside.",
         )
-        expect_answer(submission, answers, key, right, {one: why for one, why in wrong.items() if one != right})
+        expect_answer(
+            submission,
+            answers,
+            key,
+            right,
+            {one: why for one, why in wrong.items() if one != right},
+        )
 
 
 @check(points=2, hints=("Which of the three containers ends quickly?",))
@@ -382,7 +480,12 @@ def test_stop_goes_to(submission):
     _answer(submission, "stop_goes_to")
 
 
-@check(points=2, hints=("`sh -c 'echo $$; exec sh -c \"echo \\$\\$\"'` prints two numbers. Are they different?",))
+@check(
+    points=2,
+    hints=(
+        "`sh -c 'echo $$; exec sh -c \"echo \\$\\$\"'` prints two numbers. Are they different?",
+    ),
+)
 def test_exec_does(submission):
     """Quiz: what `exec` does in a script."""
     _answer(submission, "exec_does")

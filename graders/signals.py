@@ -24,15 +24,35 @@ HELD = 4  # lines that come at the end, of a program that said one before
 NEXT_WITHIN = 5  # seconds to the next line
 SIGINT, SIGKILL, SIGTERM = 2, 9, 15
 CHILDREN = 5
-ROUNDS = 4 * CHILDREN  # lines after which as many children have been started, also where a round prints several
+ROUNDS = (
+    4 * CHILDREN
+)  # lines after which as many children have been started, also where a round prints several
 REREAD_TIMES = (2, 3)
-ENDS = ("success", "ended by sigint", "ended by sigterm", "killed by sigkill", "crashed by sigsegv")
-FORMULA = "Take away 128 from the code, and look up the signal of that number with `kill -l`."
+ENDS = (
+    "success",
+    "ended by sigint",
+    "ended by sigterm",
+    "killed by sigkill",
+    "crashed by sigsegv",
+)
+FORMULA = (
+    "Take away 128 from the code, and look up the signal of that number with `kill -l`."
+)
 QUIZ = {
-    "code_0": ("success", dict.fromkeys(ENDS[1:], "A signal's number is never 0, and 0 has a meaning of its own.")),
+    "code_0": (
+        "success",
+        dict.fromkeys(
+            ENDS[1:], "A signal's number is never 0, and 0 has a meaning of its own."
+        ),
+    ),
     **{
         key: (right, {one: FORMULA for one in ENDS if one != right})
-        for key, right in (("code_130", ENDS[1]), ("code_137", ENDS[3]), ("code_139", ENDS[4]), ("code_143", ENDS[2]))
+        for key, right in (
+            ("code_130", ENDS[1]),
+            ("code_137", ENDS[3]),
+            ("code_139", ENDS[4]),
+            ("code_143", ENDS[2]),
+        )
     },
     "uncatchable": (
         "sigkill",
@@ -44,12 +64,16 @@ QUIZ = {
     "formula": (
         "128+n",
         dict.fromkeys(
-            ("n", "100+n", "255-n"), "`docker kill` sends signal 9. Which exit code does `docker ps -a` show?"
+            ("n", "100+n", "255-n"),
+            "`docker kill` sends signal 9. Which exit code does `docker ps -a` show?",
         ),
     ),
     "out_of_memory": (
         "137",
-        dict.fromkeys(("1", "139", "143"), "The kernel ends it with the signal that cannot be caught."),
+        dict.fromkeys(
+            ("1", "139", "143"),
+            "The kernel ends it with the signal that cannot be caught.",
+        ),
     ),
 }
 
@@ -104,7 +128,9 @@ def ends(session):
         except LimitReached:
             return found
 
-    return {name: session.background(lambda way=way: end(way)) for name, way in ways.items()}
+    return {
+        name: session.background(lambda way=way: end(way)) for name, way in ways.items()
+    }
 
 
 def rounds(session, container, more):
@@ -125,7 +151,12 @@ def zombies(session):
         """How many processes were started, by their numbers; looks until there are enough, or many rounds had none."""
         first, looks, children = container.last_pid(), 0, 0
         before, end = container.logs().count("\n"), time.monotonic() + READY
-        while first and children < CHILDREN and time.monotonic() < end and container.running:
+        while (
+            first
+            and children < CHILDREN
+            and time.monotonic() < end
+            and container.running
+        ):
             if not children and container.logs().count("\n") > before + ROUNDS:
                 break
             session.sleep(SETTLE)
@@ -146,9 +177,13 @@ def zombies(session):
             looks.append(dead(container, CHILDREN) if looks[-1] else set())
         left = set.intersection(*looks)
         while not left and len(looks[-1]) > len(looks[-2]) and len(looks) < GROWS:
-            looks.append(dead(container, CHILDREN))  # each may be another one, and there are more and more
+            looks.append(
+                dead(container, CHILDREN)
+            )  # each may be another one, and there are more and more
         counts = [len(one) for one in looks]
-        grows = len(looks) == GROWS and all(later > earlier for earlier, later in itertools.pairwise(counts[1:]))
+        grows = len(looks) == GROWS and all(
+            later > earlier for earlier, later in itertools.pairwise(counts[1:])
+        )
         return left or (looks[-1] if grows else set()), children
 
     return session.background(look)
@@ -176,12 +211,19 @@ def test_output_at_once(session, start, zombies, ends):
         )
     end = time.monotonic() + NEXT_WITHIN
     while time.monotonic() < end:
-        if not container.running or sum(bool(line.strip()) for line in container.logs().splitlines()) > 1:
+        if (
+            not container.running
+            or sum(bool(line.strip()) for line in container.logs().splitlines()) > 1
+        ):
             return
         session.sleep(SETTLE)
     with contextlib.suppress(LimitReached):  # deaf: what it holds back is lost
         container.kill("TERM", within=GRACE)
-        late = [line.text for line in container.log_lines()[1:] if line.text.strip() and LAST_WORD not in line.text]
+        late = [
+            line.text
+            for line in container.log_lines()[1:]
+            if line.text.strip() and LAST_WORD not in line.text
+        ]
         if len(late) >= HELD:
             fail(
                 f'for {NEXT_WITHIN} seconds the log has one line, and at the end {len(late)} more, such as "{late[0][:100]}"',
@@ -203,7 +245,13 @@ def test_sigterm(ends):
     graceful(ends["sigterm"], SIGTERM, "`docker kill --signal=SIGTERM`")
 
 
-@check(points=12, hints=("What does Ctrl-C send?", "One handler can serve several signals: it gets the number."))
+@check(
+    points=12,
+    hints=(
+        "What does Ctrl-C send?",
+        "One handler can serve several signals: it gets the number.",
+    ),
+)
 def test_sigint(ends):
     """SIGINT: it says `Gracefully shutting down after receiving signal 2` and ends with 0 within 2 seconds."""
     graceful(ends["sigint"], SIGINT, "`docker kill --signal=SIGINT`")
@@ -211,14 +259,22 @@ def test_sigint(ends):
 
 @check(
     points=12,
-    hints=("Which signal does `docker stop` send?", "An image can name another one.", "STOPSIGNAL SIGINT"),
+    hints=(
+        "Which signal does `docker stop` send?",
+        "An image can name another one.",
+        "STOPSIGNAL SIGINT",
+    ),
 )
 def test_stop(image, ends):
     """`docker stop` sends SIGINT, and the program ends by itself within 2 seconds."""
     signal = image.stop_signal or "SIGTERM"
     if signal.upper().removeprefix("SIG") not in ("INT", str(SIGINT)):
         fail(
-            f"the image's STOPSIGNAL is {signal}" if image.stop_signal else "the image has no STOPSIGNAL",
+            (
+                f"the image's STOPSIGNAL is {signal}"
+                if image.stop_signal
+                else "the image has no STOPSIGNAL"
+            ),
             expected="SIGINT",
             why=f"So `docker stop` sends {signal}.",
             file="Dockerfile",
@@ -257,14 +313,21 @@ def test_last_word(ends):
     for way in ("sigterm", "sigint"):
         try:
             lines = ends[way].result().lines
-        except LimitReached:  # deaf to this one: there is no last line, and another check says so
+        except (
+            LimitReached
+        ):  # deaf to this one: there is no last line, and another check says so
             continue
         said = said or any(LAST_WORD in line.text for line in lines)
-        goodbye = next((found for line in lines if (found := NUMBERS.search(line.text))), None)
+        goodbye = next(
+            (found for line in lines if (found := NUMBERS.search(line.text))), None
+        )
         # The goodbye of another signal, after that, is one word more.
         after = said_after(lines, goodbye.group() if goodbye else LAST_WORD)
         if after:
-            fail(f'after the goodbye, {after.stream} says "{after.text[:200]}"', expected="nothing more")
+            fail(
+                f'after the goodbye, {after.stream} says "{after.text[:200]}"',
+                expected="nothing more",
+            )
     if not said:
         fail(
             "it says no goodbye, neither for SIGTERM nor for SIGINT",
@@ -287,25 +350,35 @@ def test_sighup(session, rng):
 
     def change(signal):
         """Writes another setting; whether a line shows it. Where a buffer holds lines back, they are read at the end."""
-        value = f"{rng.choice(('loud', 'soft', 'deep', 'high'))}-{rng.getrandbits(32):08x}"
+        value = (
+            f"{rng.choice(('loud', 'soft', 'deep', 'high'))}-{rng.getrandbits(32):08x}"
+        )
         container.write("/app/setting.txt", value.encode() + b"\n")
         settings.append((value, signal))
         if signal:
             container.signal("HUP")
-        if signal and container.logs().strip() and not came_at_once(container.log_lines()):
+        if (
+            signal
+            and container.logs().strip()
+            and not came_at_once(container.log_lines())
+        ):
             return container.wait_for_log(value, within=REREADS)
         rounds(session, container, UNASKED)
         return True
 
     change("")
-    if all(change("SIGHUP") for _ in range(rng.choice(REREAD_TIMES))):  # up to the first that does not show
+    if all(
+        change("SIGHUP") for _ in range(rng.choice(REREAD_TIMES))
+    ):  # up to the first that does not show
         rounds(session, container, 1)
         change("")  # who has heard one signal must not take it for all that follow
     running = container.running
     log = container.logs()
     if running and any(signal and value not in log for value, signal in settings):
         with contextlib.suppress(LimitReached):
-            stop = container.kill("TERM", within=GRACE)  # what was held back comes out at the end
+            stop = container.kill(
+                "TERM", within=GRACE
+            )  # what was held back comes out at the end
             log = stop.stdout + stop.stderr
     for value, signal in settings:
         if signal and value not in log:
@@ -378,7 +451,12 @@ def test_formula(submission):
     _answer(submission, "formula")
 
 
-@check(points=2, hints=("`docker run --memory 20m python:3.11-slim python -c \"'x' * 10**9\"; echo $?`",))
+@check(
+    points=2,
+    hints=(
+        "`docker run --memory 20m python:3.11-slim python -c \"'x' * 10**9\"; echo $?`",
+    ),
+)
 def test_out_of_memory(submission):
     """Quiz: the exit code of a container that used too much memory."""
     _answer(submission, "out_of_memory")

@@ -24,7 +24,9 @@ DIGITS = Path(__file__).parents[2] / "shared" / "mnist"
 if DIGITS.is_dir():  # real handwriting, where it is there; else a stand-in
     os.environ.setdefault("MNIST_ROOT", str(DIGITS))
 FAKE = "dockdojo.engine.fake:connect"
-signal.signal(signal.SIGINT, signal.default_int_handler)  # where Ctrl-C is ignored (nohup, `&`), programs inherit that
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # where Ctrl-C is ignored (nohup, `&`), programs inherit that
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,13 +40,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("engine")
     last = ("hostile", "tests/engines")
     items.sort(
-        key=lambda item: (item.get_closest_marker("engine") is not None, *(name in item.nodeid for name in last[::-1]))
+        key=lambda item: (
+            item.get_closest_marker("engine") is not None,
+            *(name in item.nodeid for name in last[::-1]),
+        )
     )
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Says which modules' cases are to be graded side by side."""
-    SideBySide.wanted |= {item.module.__name__ for item in session.items if isinstance(item, pytest.Function)}
+    SideBySide.wanted |= {
+        item.module.__name__
+        for item in session.items
+        if isinstance(item, pytest.Function)
+    }
 
 
 def pytest_sessionfinish() -> None:
@@ -69,7 +78,9 @@ if sys.platform == "linux":  # elsewhere nobody tells whose the processors' time
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees, or leaves behind, what a command sets for those that it starts (`--course` does)."""
     for name in ("DOCKDOJO_COURSE", "DOCKDOJO_OWNER"):
-        monkeypatch.setenv(name, "")  # so that it is unset at the end, whatever the test set
+        monkeypatch.setenv(
+            name, ""
+        )  # so that it is unset at the end, whatever the test set
         monkeypatch.delenv(name)
 
 
@@ -99,7 +110,9 @@ def left_by_us() -> list[str]:
     mine = {"label": f"{OWNER}={owner()}"}
     with client.connect() as engine:
         for _ in range(60):
-            left = engine.api.containers(all=True, filters=mine) + engine.api.networks(filters=mine)
+            left = engine.api.containers(all=True, filters=mine) + engine.api.networks(
+                filters=mine
+            )
             if not left:
                 break
             time.sleep(0.5)
@@ -120,10 +133,14 @@ def make_course(tmp_path: Path) -> Callable[..., Course]:
         root = tmp_path / "course"
         (root / "labs" / "sample" / "starter").mkdir(parents=True)
         (root / "graders").mkdir()
-        (root / "labs" / "course.toml").write_text('title = "Samples"\nlabs = ["sample"]\n')
+        (root / "labs" / "course.toml").write_text(
+            'title = "Samples"\nlabs = ["sample"]\n'
+        )
         head = 'title = "Sample"\nsummary = "A sample"\nfiles = ["Dockerfile"]\n'
         (root / "labs" / "sample" / "lab.toml").write_text(head + lab_toml)
-        (root / "labs" / "sample" / "starter" / "Dockerfile").write_text("FROM busybox\n")
+        (root / "labs" / "sample" / "starter" / "Dockerfile").write_text(
+            "FROM busybox\n"
+        )
         source = "from dockdojo import check, fail\n\n\n" + textwrap.dedent(grader)
         (root / "graders" / "sample.py").write_text(source)
         return open_course(root)
@@ -141,7 +158,9 @@ def submission(tmp_path: Path) -> Callable[..., Path]:
         for path, data in files.items():
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data if isinstance(data, bytes) else textwrap.dedent(data).encode())
+            target.write_bytes(
+                data if isinstance(data, bytes) else textwrap.dedent(data).encode()
+            )
         return folder
 
     return make

@@ -19,14 +19,18 @@ def processor_seconds() -> tuple[float, float, float]:
 
     From /proc/stat, see proc(5).
     """
-    user, nice, system, idle, waits, interrupts, soft = map(int, Path("/proc/stat").read_text().split()[1:8])
+    user, nice, system, idle, waits, interrupts, soft = map(
+        int, Path("/proc/stat").read_text().split()[1:8]
+    )
     worked = user + nice + system + interrupts + soft
     return worked / TICKS_PER_SECOND, idle / TICKS_PER_SECOND, waits / TICKS_PER_SECOND
 
 
 def of_python() -> float:
     """Processor seconds of this process and of the children that it waited for: the tests and the graders."""
-    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(
+        resource.RUSAGE_CHILDREN
+    )
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
@@ -52,8 +56,13 @@ class Costs:
 
     def lines(self, seconds: dict[tuple[str, str], float]) -> Iterator[str]:
         """The processors' seconds by kind, then each module's cases (`seconds`: by module and case), and the longest ones."""
-        busy, idle, disk = (now - before for now, before in zip(processor_seconds(), self._processors, strict=True))
-        python, engine = of_python() - self._python, max(0.0, of_engine() - self._engine)
+        busy, idle, disk = (
+            now - before
+            for now, before in zip(processor_seconds(), self._processors, strict=True)
+        )
+        python, engine = of_python() - self._python, max(
+            0.0, of_engine() - self._engine
+        )
         yield (
             f"processor seconds: {busy:.0f} of {busy + idle + disk:.0f} ({disk:.0f} waited for a disk); "
             f"tests and graders {python:.0f}, engine {engine:.0f}, containers and builds {busy - python - engine:.0f}"
@@ -61,7 +70,11 @@ class Costs:
         by_module: dict[str, list[float]] = defaultdict(list)
         for (module, _), took in seconds.items():
             by_module[module].append(took)
-        for module, all_of_it in sorted(by_module.items(), key=lambda item: -sum(item[1])):
+        for module, all_of_it in sorted(
+            by_module.items(), key=lambda item: -sum(item[1])
+        ):
             yield f"{module}: {len(all_of_it)} cases, {sum(all_of_it):.0f} s, the longest {max(all_of_it):.0f} s"
-        for (module, name), took in sorted(seconds.items(), key=lambda item: -item[1])[:MOST_CASES]:
+        for (module, name), took in sorted(seconds.items(), key=lambda item: -item[1])[
+            :MOST_CASES
+        ]:
             yield f"{took:6.0f} s  {module}: {name}"

@@ -25,14 +25,18 @@ def stats(*layers, base=0):
 
 
 def test_nothing_is_wasted_where_nothing_is_hidden():
-    found = stats([entry("a", 10), entry("d"), entry("d/b", 5)], [entry("d"), entry("d/c", 7)])
+    found = stats(
+        [entry("a", 10), entry("d"), entry("d/b", 5)], [entry("d"), entry("d/c", 7)]
+    )
     assert (found.size, found.wasted, found.efficiency) == (22, 0, 1.0)
     assert found.layers[1].added == (("d/c", 7),)
 
 
 def test_an_overwritten_file_is_wasted_once():
     found = stats([entry("a", 10)], [entry("a", 4)], [entry("a", 3)])
-    assert [(one.path, one.size, one.made_by, one.hidden_by) for one in found.waste] == [
+    assert [
+        (one.path, one.size, one.made_by, one.hidden_by) for one in found.waste
+    ] == [
         ("a", 10, 0, 1),
         ("a", 4, 1, 2),
     ]
@@ -41,14 +45,20 @@ def test_an_overwritten_file_is_wasted_once():
 
 
 def test_a_removed_folder_counts_with_all_that_is_in_it():
-    found = stats([entry("d"), entry("d/e"), entry("d/e/f", 10), entry("d/g", 5)], [entry("d", kind="whiteout")])
+    found = stats(
+        [entry("d"), entry("d/e"), entry("d/e/f", 10), entry("d/g", 5)],
+        [entry("d", kind="whiteout")],
+    )
     assert found.wasted == 15
     assert set(found.layers[1].removed) == {"d", "d/e", "d/e/f", "d/g"}
     assert found.layers[0].wasted == 15
 
 
 def test_an_opaque_folder_hides_what_was_below_and_not_what_is_beside_it():
-    found = stats([entry("d/f", 10)], [entry("d"), entry("d", kind="opaque"), entry("d/g", 3), entry("d/f", 2)])
+    found = stats(
+        [entry("d/f", 10)],
+        [entry("d"), entry("d", kind="opaque"), entry("d/g", 3), entry("d/f", 2)],
+    )
     assert [(one.path, one.size) for one in found.waste] == [("d/f", 10)]
     assert found.layers[1].changed == (("d/f", 2),)
     assert found.layers[1].added == (("d/g", 3),)
@@ -56,13 +66,18 @@ def test_an_opaque_folder_hides_what_was_below_and_not_what_is_beside_it():
 
 
 def test_a_folder_replaced_by_a_file_or_a_link():
-    found = stats([entry("d/f", 10), entry("e", 4)], [entry("d", kind="link"), entry("e", kind="dir"), entry("e/x", 1)])
+    found = stats(
+        [entry("d/f", 10), entry("e", 4)],
+        [entry("d", kind="link"), entry("e", kind="dir"), entry("e/x", 1)],
+    )
     assert {one.path for one in found.waste} == {"d/f", "e"}
     assert found.wasted == 14
 
 
 def test_the_base_is_told_apart_and_its_waste_is_counted_where_it_is():
-    found = stats([entry("a", 10)], [entry("a", kind="whiteout"), entry("b", 5)], base=1)
+    found = stats(
+        [entry("a", 10)], [entry("a", kind="whiteout"), entry("b", 5)], base=1
+    )
     assert [one.in_base for one in found.layers] == [True, False]
     assert [one.instruction for one in found.own] == ["step 1"]
     assert found.waste[0].made_by == 0
@@ -118,9 +133,13 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 '''
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux alone")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux alone"
+)
 def test_an_image_of_1500_mb_needs_less_than_300_mb_of_memory():
-    done = subprocess.run([sys.executable, "-c", BIG], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", BIG], capture_output=True, text=True, check=True
+    )
     assert int(done.stdout) < 300_000
 
 

@@ -53,7 +53,10 @@ def test_a_line_that_is_not_toml_costs_its_own_question(judged, line, word, plac
     found = judged("# My answers\n" + "\n".join(lines) + "\n")
     assert set(found) == {"shows"}
     told = found["shows"]
-    assert (told.where.line, f"line {place + 2} of answers.toml") == (place + 2, told.observed[:22])
+    assert (told.where.line, f"line {place + 2} of answers.toml") == (
+        place + 2,
+        told.observed[:22],
+    )
     assert word in told.why
 
 
@@ -65,9 +68,9 @@ def test_a_line_that_is_not_toml_costs_its_own_question(judged, line, word, plac
         "notes\n\n" + "\n".join(GOOD) + "\nmine = 5\n[more]\nx = y\n",
         'removes = """\ndocker rm"""\nx = y\nstate = """\nexited"""\nshows = \'running\'',
         '"state" = "exited"\r\nshows = " Running "\r\nremoves = "docker rm" # yes\r\nx = y\r\n',
-        '\n'.join(GOOD) + '\nshows = "running"\n',
+        "\n".join(GOOD) + '\nshows = "running"\n',
     ],
-)  # fmt: skip
+)
 def test_what_is_no_question_costs_nothing(judged, text):
     assert judged(text) == {}
 
@@ -84,11 +87,20 @@ def test_two_answers_to_one_question_cost_that_one(judged):
 
 
 def test_keys_below_a_heading_are_the_headings(judged):
-    assert set(judged("x = y\n" + GOOD[0] + "\n[more]\n" + GOOD[1] + "\n" + GOOD[2])) == {"shows", "removes"}
+    assert set(
+        judged("x = y\n" + GOOD[0] + "\n[more]\n" + GOOD[1] + "\n" + GOOD[2])
+    ) == {"shows", "removes"}
 
 
 @pytest.mark.parametrize(
-    "text", ["a = " + "[" * 40_000, "a = b\n" * 8_000, "=\n" * 20_000, " " * 49_000, "\0" * 40_000]
+    "text",
+    [
+        "a = " + "[" * 40_000,
+        "a = b\n" * 8_000,
+        "=\n" * 20_000,
+        " " * 49_000,
+        "\0" * 40_000,
+    ],
 )
 def test_whatever_it_holds_it_is_read_soon(judged, text):
     assert set(judged(text)) == set(KEYS)
@@ -100,7 +112,10 @@ def test_whatever_it_holds_it_is_read_soon(judged, text):
         (STARTER, []),
         ("\n".join(GOOD) + '\nextra = "x"\n', [("the key `extra`", 4)]),
         ("shows = running\nhm\n" + GOOD[0], [("what cannot be read", 2)]),
-        ("stat = 'exited'\nx = y\n", [("the key `stat`", 1), ("what cannot be read", 2)]),
+        (
+            "stat = 'exited'\nx = y\n",
+            [("the key `stat`", 1), ("what cannot be read", 2)],
+        ),
         ("shows = running\n", []),  # its question tells
     ],
 )
@@ -110,8 +125,15 @@ def test_what_answers_no_question(text, told):
 
 def test_it_is_a_note_of_the_report(submission):
     course = open_course()
-    text = course.starter("hello_world").joinpath("answers.toml").read_text() + 'mine = "x"\nyours = "y"\n'
-    found = look(submission({"answers.toml": text}), course.lab("hello_world"), course.starter("hello_world"))
+    text = (
+        course.starter("hello_world").joinpath("answers.toml").read_text()
+        + 'mine = "x"\nyours = "y"\n'
+    )
+    found = look(
+        submission({"answers.toml": text}),
+        course.lab("hello_world"),
+        course.starter("hello_world"),
+    )
     notes = [str(one) for one in found if one.kind == "answers"]
     assert len(notes) == 1
     assert "`mine`" in notes[0]

@@ -12,9 +12,19 @@ from dockdojo.runner.bases import Bases
 
 def image(*layers):
     return Image(
-        id="x", measure=lambda: 0, cmd=None, entrypoint=None, env={}, labels={}, user="", workdir="/", ports=(), volumes=(),
-        stop_signal="", layers=layers,
-    )  # fmt: skip
+        id="x",
+        measure=lambda: 0,
+        cmd=None,
+        entrypoint=None,
+        env={},
+        labels={},
+        user="",
+        workdir="/",
+        ports=(),
+        volumes=(),
+        stop_signal="",
+        layers=layers,
+    )
 
 
 class Engine:
@@ -34,7 +44,9 @@ class Engine:
         assert as_guest
         self.pulled.append(ref)
         if ref not in self.there:
-            raise ImageUnavailable(f"{ref} could not be pulled: toomanyrequests.", hint="Wait.")
+            raise ImageUnavailable(
+                f"{ref} could not be pulled: toomanyrequests.", hint="Wait."
+            )
         self.here[ref] = self.there[ref]
 
     def forget(self, ref):
@@ -58,7 +70,9 @@ def test_where_the_registry_refuses_nobody_counts_the_base_against_the_student()
     engine = Engine()
     bases = Bases(lambda: engine)
     for _ in range(2):
-        with pytest.raises(ImageUnavailable, match=r"adds to python:3 cannot be told.*toomanyrequests") as caught:
+        with pytest.raises(
+            ImageUnavailable, match=r"adds to python:3 cannot be told.*toomanyrequests"
+        ) as caught:
             bases.base_of(image("a", "b", "c"), ON_PYTHON)
     assert caught.value.hint == "Wait."
     assert engine.pulled == ["python:3"]
@@ -69,7 +83,10 @@ def test_where_the_registry_refuses_nobody_counts_the_base_against_the_student()
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("FROM gone AS build\nFROM scratch\nCOPY --from=build /a /\n", None),  # the base of a stage that is left behind
+        (
+            "FROM gone AS build\nFROM scratch\nCOPY --from=build /a /\n",
+            None,
+        ),  # the base of a stage that is left behind
         ("FROM gone AS build\nFROM here\nCOPY --from=build /a /\n", ("a",)),
         ("ARG V=here\nFROM gone AS build\nFROM $V AS last\n", ("a",)),
     ],

@@ -15,7 +15,10 @@ def read(root, name):
         return file.read()
 
 
-@pytest.mark.parametrize("name", ["/etc/passwd", "../outside", "a/../../outside", "a/..", "C:/x", "C:x", "a\0b"])
+@pytest.mark.parametrize(
+    "name",
+    ["/etc/passwd", "../outside", "a/../../outside", "a/..", "C:/x", "C:x", "a\0b"],
+)
 def test_names_that_lie_outside_are_refused_whoever_asks(tmp_path, name):
     (tmp_path / "a").mkdir()
     for call in (read, check_inside, lambda root, name: write_file(root, name, b"")):
@@ -36,7 +39,9 @@ def test_links_are_walked_and_never_judged_by_their_words(tmp_path):
     (tmp_path / "secret").write_text("secret")
     (root / "inner").write_text("inner")
     (root / "a" / "b" / "c" / "up").symlink_to("../../..")  # the folder itself
-    (root / "leads").symlink_to("a/b/c/up/../secret")  # by its words inside, in truth not
+    (root / "leads").symlink_to(
+        "a/b/c/up/../secret"
+    )  # by its words inside, in truth not
     (root / "a" / "b" / "c" / "further").symlink_to("../../../..")
     (root / "stays").symlink_to("a/b/c/up/inner")
     assert read(root, "stays") == b"inner"

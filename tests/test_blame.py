@@ -34,7 +34,9 @@ LLB = "failed to solve with frontend dockerfile.v0: failed to create LLB definit
 RUN = "#5 [2/3] RUN false"
 OLD = "executor failed running [/bin/sh -c false]: "
 NEW = 'process "/bin/sh -c false" did not complete successfully: '
-SOURCE = "busybox: failed to resolve source metadata for docker.io/library/busybox:latest: "
+SOURCE = (
+    "busybox: failed to resolve source metadata for docker.io/library/busybox:latest: "
+)
 
 
 def explained(*lines, text=TEXT, has_way_out=True):
@@ -52,93 +54,335 @@ def old(step, words):
 def new(step, words, prefix="ERROR: failed to build: failed to solve: "):
     """A failure as buildx ends with it, with the part of the Dockerfile that it shows."""
     return (
-        step, f"#5 ERROR: {words}", "------", f" > {step[3:]}:", "0.204 no space left on device", "------", "Dockerfile:2",
-        "--------------------", "   1 |     FROM busybox", "   2 | >>> RUN false", "--------------------", f"{prefix}{words}",
-        "", "View build details: docker-desktop://dashboard/build/default/default/abc",
-    )  # fmt: skip
+        step,
+        f"#5 ERROR: {words}",
+        "------",
+        f" > {step[3:]}:",
+        "0.204 no space left on device",
+        "------",
+        "Dockerfile:2",
+        "--------------------",
+        "   1 |     FROM busybox",
+        "   2 | >>> RUN false",
+        "--------------------",
+        f"{prefix}{words}",
+        "",
+        "View build details: docker-desktop://dashboard/build/default/default/abc",
+    )
 
 
 SUBMISSIONS = {
     # docker 20.10, as seen
     "run": (old(RUN, OLD + "exit code: 3"), BuildFailed),
-    "user": (old(RUN, OLD + "unable to find user no space left on device: no matching entries in passwd file"), BuildFailed),
-    "copy": (old("#5 [2/2] COPY nope /", 'failed to compute cache key: "/nope" not found: not found'), BuildFailed),
+    "user": (
+        old(
+            RUN,
+            OLD
+            + "unable to find user no space left on device: no matching entries in passwd file",
+        ),
+        BuildFailed,
+    ),
+    "copy": (
+        old(
+            "#5 [2/2] COPY nope /",
+            'failed to compute cache key: "/nope" not found: not found',
+        ),
+        BuildFailed,
+    ),
     "copy of a file with a hostile name": (
-        old("#5 [2/2] COPY x /", 'failed to compute cache key: "/error getting credentials toomanyrequests" not found: not found'),
+        old(
+            "#5 [2/2] COPY x /",
+            'failed to compute cache key: "/error getting credentials toomanyrequests" not found: not found',
+        ),
         BuildFailed,
     ),
     "copy into a file": (
-        old("#5 [3/3] COPY x /etc/passwd/x", "mkdir /var/lib/docker/overlay2/a3q2h7e3z/merged/etc/passwd: not a directory"),
+        old(
+            "#5 [3/3] COPY x /etc/passwd/x",
+            "mkdir /var/lib/docker/overlay2/a3q2h7e3z/merged/etc/passwd: not a directory",
+        ),
         BuildFailed,
     ),
-    "secret": (old("#5 [2/2] RUN --mount=type=secret,id=z,required=true ls", "secret z not found: not found"), BuildFailed),
-    "unknown instruction": ((LLB + "dockerfile parse error line 2: unknown instruction: FRUN",), DockerfileInvalid),
+    "secret": (
+        old(
+            "#5 [2/2] RUN --mount=type=secret,id=z,required=true ls",
+            "secret z not found: not found",
+        ),
+        BuildFailed,
+    ),
+    "unknown instruction": (
+        (LLB + "dockerfile parse error line 2: unknown instruction: FRUN",),
+        DockerfileInvalid,
+    ),
     "instruction with a hostile name": (
         (LLB + "dockerfile parse error line 2: unknown instruction: TOOMANYREQUESTS",),
         DockerfileInvalid,
     ),
     "stage name": (
-        (LLB + 'failed to parse stage name "UPPER/Case": invalid reference format: repository name must be lowercase',),
+        (
+            LLB
+            + 'failed to parse stage name "UPPER/Case": invalid reference format: repository name must be lowercase',
+        ),
         DockerfileInvalid,
     ),
     "blank base": ((LLB + "base name ($NOPE) should not be blank",), DockerfileInvalid),
-    "circle": ((LLB + "circular dependency detected on stage: stage-0",), DockerfileInvalid),
+    "circle": (
+        (LLB + "circular dependency detected on stage: stage-0",),
+        DockerfileInvalid,
+    ),
     "port": ((LLB + "Invalid containerPort: abc",), DockerfileInvalid),
-    "substitution": ((LLB + "failed to process \"${B\": missing ':' in substitution",), DockerfileInvalid),
-    "no such base": (old(META, "docker.io/library/busybox:latest: not found"), BaseImageMissing),
+    "substitution": (
+        (LLB + "failed to process \"${B\": missing ':' in substitution",),
+        DockerfileInvalid,
+    ),
+    "no such base": (
+        old(META, "docker.io/library/busybox:latest: not found"),
+        BaseImageMissing,
+    ),
     "no such repository": (
-        old(META, "pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed"),
+        old(
+            META,
+            "pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed",
+        ),
         BaseImageMissing,
     ),
     # buildx
     "run, buildx": (new(RUN, NEW + "exit code: 1"), BuildFailed),
-    "run, buildx 0.13": (new(RUN, NEW + "exit code: 1", "ERROR: failed to solve: "), BuildFailed),
+    "run, buildx 0.13": (
+        new(RUN, NEW + "exit code: 1", "ERROR: failed to solve: "),
+        BuildFailed,
+    ),
     "copy, buildx": (
-        new("#5 [2/2] COPY nope /", 'failed to compute cache key: failed to calculate checksum of ref d5b::x: "/nope": not found'),
+        new(
+            "#5 [2/2] COPY nope /",
+            'failed to compute cache key: failed to calculate checksum of ref d5b::x: "/nope": not found',
+        ),
         BuildFailed,
     ),
     "parse, buildx": (
-        ("Dockerfile:2", "ERROR: failed to build: failed to solve: dockerfile parse error on line 2: unknown instruction: FRUN (did you mean RUN?)"),
+        (
+            "Dockerfile:2",
+            "ERROR: failed to build: failed to solve: dockerfile parse error on line 2: unknown instruction: FRUN (did you mean RUN?)",
+        ),
         DockerfileInvalid,
     ),
     "no stage, buildx": (
-        new("#5 [internal] load metadata for docker.io/library/builder:latest", "builder: failed to resolve source metadata for docker.io/library/builder:latest: pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed"),
+        new(
+            "#5 [internal] load metadata for docker.io/library/builder:latest",
+            "builder: failed to resolve source metadata for docker.io/library/builder:latest: pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed",
+        ),
         BaseImageMissing,
     ),
-    "no target": (("ERROR: failed to build: failed to solve: target stage \"prod\" could not be found",), DockerfileInvalid),
-    "no such tag, buildx": (new(META, SOURCE + "docker.io/library/busybox:latest: not found"), BaseImageMissing),
+    "no target": (
+        (
+            'ERROR: failed to build: failed to solve: target stage "prod" could not be found',
+        ),
+        DockerfileInvalid,
+    ),
+    "no such tag, buildx": (
+        new(META, SOURCE + "docker.io/library/busybox:latest: not found"),
+        BaseImageMissing,
+    ),
     "manifest unknown": (new(META, SOURCE + "manifest unknown"), BaseImageMissing),
-    "404": (new(META, SOURCE + "unexpected status from HEAD request to https://r.example/v2/x/manifests/1: 404 Not Found"), BaseImageMissing),
-}  # fmt: skip
+    "404": (
+        new(
+            META,
+            SOURCE
+            + "unexpected status from HEAD request to https://r.example/v2/x/manifests/1: 404 Not Found",
+        ),
+        BaseImageMissing,
+    ),
+}
 MACHINES = {
-    "bridge": (old(RUN, OLD + "failed to create endpoint fx2 on network bridge: adding interface veth0 to bridge docker0 failed: could not find bridge docker0: route ip+net: no such network interface"), EngineGone, "network"),
+    "bridge": (
+        old(
+            RUN,
+            OLD
+            + "failed to create endpoint fx2 on network bridge: adding interface veth0 to bridge docker0 failed: could not find bridge docker0: route ip+net: no such network interface",
+        ),
+        EngineGone,
+        "network",
+    ),
     "bridge, buildx": (new(RUN, "network bridge not found"), EngineGone, "network"),
-    "veth": (old(RUN, OLD + "failed to create endpoint x on network bridge: failed to add the host (veth1) <=> sandbox (veth2) pair interfaces: operation not supported"), EngineGone, "network"),
-    "disk": (new("#5 exporting to image", "write /var/lib/docker/overlay2/x/diff/y: no space left on device"), EngineGone, "disk"),
-    "disk, pulling": (new(META, SOURCE + "failed to copy: write /var/lib/docker/x: no space left on device"), EngineGone, "disk"),
-    "cgroup": (new(RUN, "OCI runtime create failed: container_linux.go:380: starting container process caused: process_linux.go:385: applying cgroup configuration for process caused: error creating systemd unit: unknown"), EngineGone, "control groups"),
-    "runc": (new(RUN, "OCI runtime create failed: unable to retrieve OCI runtime error (open /x/log.json: no such file or directory): fork/exec runc: no such file"), EngineGone, "runc"),
-    "credentials": (new(META, SOURCE + 'error getting credentials - err: exec: "docker-credential-desktop": executable file not found in $PATH, out: ``'), EngineGone, "credential helper"),
-    "platform": (new(META, "busybox:latest: no match for platform in manifest sha256:9a0b: not found"), ImageUnavailable, "linux/"),
-    "rate": (new(META, SOURCE + "failed to copy: httpReadSeeker: failed open: unexpected status code https://registry.example/v2/library/busybox/manifests/latest: 429 Too Many Requests - Server message: toomanyrequests: You have reached your pull rate limit."), ImageUnavailable, "429"),
-    "401": (new(META, SOURCE + "failed to authorize: failed to fetch anonymous token: unexpected status from GET request to https://a.example/token: 401 Unauthorized"), ImageUnavailable, "401"),
-    "403": (old(META, "unexpected status code [manifests latest]: 403 Forbidden"), ImageUnavailable, "403"),
-    "407": (old(META, 'failed to do request: Head "https://r.example/v2/x": Proxy Authentication Required: 407 Proxy Authentication Required'), ImageUnavailable, "407"),
-    "503": (new(META, SOURCE + "failed to authorize: failed to fetch oauth token: unexpected status: 503 Service Unavailable"), ImageUnavailable, "503"),
-    "no name": (old(META, LLB + 'failed to do request: Head "https://registry-1.docker.io/v2/library/busybox/manifests/latest": dial tcp: lookup registry-1.docker.io on 10.0.0.53:53: no such host'), ImageUnavailable, "does not answer"),
-    "reset": (new(META, SOURCE + 'failed to copy: httpReadSeeker: failed open: failed to do request: Get "https://x/y": read tcp 172.17.0.3:42364->1.2.3.4:443: read: connection reset by peer'), ImageUnavailable, "does not answer"),
-    "copy from what may be an image": (old("#5 FROM docker.io/library/nost:latest", 'failed to load cache key: failed to do request: Head "https://registry-1.docker.io/v2/library/nost/manifests/latest": dial tcp: lookup registry-1.docker.io on 10.0.0.53:53: no such host'), ImageUnavailable, "nost"),
-    "odd registry": (new(META, SOURCE + "a teapot"), ImageUnavailable, "no clear answer"),
-    "old CLI": (("Error response from daemon: client version 1.41 is too old. Minimum supported API version is 1.44, please upgrade your client to a newer version",), EngineGone, "API 1.41, and the engine asks for 1.44"),
-    "new CLI": (("Error response from daemon: client version 1.50 is too new. Maximum supported API version is 1.41",), EngineGone, "API 1.50, and the engine knows 1.41"),
-    "no buildx": (("ERROR: BuildKit is enabled but the buildx component is missing or broken.", "       Install the buildx component to build images with BuildKit:", "       https://docs.docker.com/go/buildx/"), NoBuildKit, "no BuildKit"),
-    "podman": (('ERROR: failed to build: failed to list workers: Unavailable: connection error: desc = "error reading server preface: unable to upgrade to h2c, received 404"',), NoBuildKit, ""),
+    "veth": (
+        old(
+            RUN,
+            OLD
+            + "failed to create endpoint x on network bridge: failed to add the host (veth1) <=> sandbox (veth2) pair interfaces: operation not supported",
+        ),
+        EngineGone,
+        "network",
+    ),
+    "disk": (
+        new(
+            "#5 exporting to image",
+            "write /var/lib/docker/overlay2/x/diff/y: no space left on device",
+        ),
+        EngineGone,
+        "disk",
+    ),
+    "disk, pulling": (
+        new(
+            META,
+            SOURCE + "failed to copy: write /var/lib/docker/x: no space left on device",
+        ),
+        EngineGone,
+        "disk",
+    ),
+    "cgroup": (
+        new(
+            RUN,
+            "OCI runtime create failed: container_linux.go:380: starting container process caused: process_linux.go:385: applying cgroup configuration for process caused: error creating systemd unit: unknown",
+        ),
+        EngineGone,
+        "control groups",
+    ),
+    "runc": (
+        new(
+            RUN,
+            "OCI runtime create failed: unable to retrieve OCI runtime error (open /x/log.json: no such file or directory): fork/exec runc: no such file",
+        ),
+        EngineGone,
+        "runc",
+    ),
+    "credentials": (
+        new(
+            META,
+            SOURCE
+            + 'error getting credentials - err: exec: "docker-credential-desktop": executable file not found in $PATH, out: ``',
+        ),
+        EngineGone,
+        "credential helper",
+    ),
+    "platform": (
+        new(
+            META,
+            "busybox:latest: no match for platform in manifest sha256:9a0b: not found",
+        ),
+        ImageUnavailable,
+        "linux/",
+    ),
+    "rate": (
+        new(
+            META,
+            SOURCE
+            + "failed to copy: httpReadSeeker: failed open: unexpected status code https://registry.example/v2/library/busybox/manifests/latest: 429 Too Many Requests - Server message: toomanyrequests: You have reached your pull rate limit.",
+        ),
+        ImageUnavailable,
+        "429",
+    ),
+    "401": (
+        new(
+            META,
+            SOURCE
+            + "failed to authorize: failed to fetch anonymous token: unexpected status from GET request to https://a.example/token: 401 Unauthorized",
+        ),
+        ImageUnavailable,
+        "401",
+    ),
+    "403": (
+        old(META, "unexpected status code [manifests latest]: 403 Forbidden"),
+        ImageUnavailable,
+        "403",
+    ),
+    "407": (
+        old(
+            META,
+            'failed to do request: Head "https://r.example/v2/x": Proxy Authentication Required: 407 Proxy Authentication Required',
+        ),
+        ImageUnavailable,
+        "407",
+    ),
+    "503": (
+        new(
+            META,
+            SOURCE
+            + "failed to authorize: failed to fetch oauth token: unexpected status: 503 Service Unavailable",
+        ),
+        ImageUnavailable,
+        "503",
+    ),
+    "no name": (
+        old(
+            META,
+            LLB
+            + 'failed to do request: Head "https://registry-1.docker.io/v2/library/busybox/manifests/latest": dial tcp: lookup registry-1.docker.io on 10.0.0.53:53: no such host',
+        ),
+        ImageUnavailable,
+        "does not answer",
+    ),
+    "reset": (
+        new(
+            META,
+            SOURCE
+            + 'failed to copy: httpReadSeeker: failed open: failed to do request: Get "https://x/y": read tcp 172.17.0.3:42364->1.2.3.4:443: read: connection reset by peer',
+        ),
+        ImageUnavailable,
+        "does not answer",
+    ),
+    "copy from what may be an image": (
+        old(
+            "#5 FROM docker.io/library/nost:latest",
+            'failed to load cache key: failed to do request: Head "https://registry-1.docker.io/v2/library/nost/manifests/latest": dial tcp: lookup registry-1.docker.io on 10.0.0.53:53: no such host',
+        ),
+        ImageUnavailable,
+        "nost",
+    ),
+    "odd registry": (
+        new(META, SOURCE + "a teapot"),
+        ImageUnavailable,
+        "no clear answer",
+    ),
+    "old CLI": (
+        (
+            "Error response from daemon: client version 1.41 is too old. Minimum supported API version is 1.44, please upgrade your client to a newer version",
+        ),
+        EngineGone,
+        "API 1.41, and the engine asks for 1.44",
+    ),
+    "new CLI": (
+        (
+            "Error response from daemon: client version 1.50 is too new. Maximum supported API version is 1.41",
+        ),
+        EngineGone,
+        "API 1.50, and the engine knows 1.41",
+    ),
+    "no buildx": (
+        (
+            "ERROR: BuildKit is enabled but the buildx component is missing or broken.",
+            "       Install the buildx component to build images with BuildKit:",
+            "       https://docs.docker.com/go/buildx/",
+        ),
+        NoBuildKit,
+        "no BuildKit",
+    ),
+    "podman": (
+        (
+            'ERROR: failed to build: failed to list workers: Unavailable: connection error: desc = "error reading server preface: unable to upgrade to h2c, received 404"',
+        ),
+        NoBuildKit,
+        "",
+    ),
     "no BuildKit": (("buildkit not supported by daemon",), NoBuildKit, "no BuildKit"),
-    "snap": (('unable to prepare context: path "/tmp/dockdojo-x/submission" not found',), EngineGone, "snap"),
-    "lost engine": (("ERROR: failed to build: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF",), EngineGone, "stopped answering"),
-    "never said before": (new(RUN, "something that no builder has said yet"), EngineGone, "Nothing says"),
+    "snap": (
+        ('unable to prepare context: path "/tmp/dockdojo-x/submission" not found',),
+        EngineGone,
+        "snap",
+    ),
+    "lost engine": (
+        (
+            "ERROR: failed to build: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF",
+        ),
+        EngineGone,
+        "stopped answering",
+    ),
+    "never said before": (
+        new(RUN, "something that no builder has said yet"),
+        EngineGone,
+        "Nothing says",
+    ),
     "silence": ((), EngineGone, "no reason was given"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", SUBMISSIONS)
@@ -163,7 +407,10 @@ def test_the_platform_is_named():
     text = "FROM --platform=linux/s390x busybox\n"
     assert "linux/s390x" in explained(*MACHINES["platform"][0], text=text).message
     legacy = "no matching manifest for linux/arm64/v8 in the manifest list entries"
-    assert "linux/arm64/v8" in explained("#1 [1] FROM busybox", f"#1 ERROR: {legacy}", legacy).message
+    assert (
+        "linux/arm64/v8"
+        in explained("#1 [1] FROM busybox", f"#1 ERROR: {legacy}", legacy).message
+    )
 
 
 LEGACY = {
@@ -181,7 +428,9 @@ LEGACY = {
 }
 
 
-@pytest.mark.parametrize("line", ["Step 2/3 : RUN false", "STEP 2/3: RUN false", "[1/2] STEP 2/3: RUN false"])
+@pytest.mark.parametrize(
+    "line", ["Step 2/3 : RUN false", "STEP 2/3: RUN false", "[1/2] STEP 2/3: RUN false"]
+)
 def test_a_step_of_docker_s_legacy_builder_and_of_podman_s(line):
     from dockdojo.build.legacy import STEP
 
@@ -197,10 +446,15 @@ def test_the_legacy_builder(words):
 # A student who would rather have an `error` than a `failed`
 
 FORGED = (
-    "no space left on device", "failed to create endpoint x on network bridge: could not find bridge", "toomanyrequests",
-    "ERROR: failed to solve: error getting credentials", "client version 1.41 is too old. Minimum supported API version is 1.44",
-    "Cannot connect to the Docker daemon at unix:///x", "rpc error: code = Unavailable", "",
-)  # fmt: skip
+    "no space left on device",
+    "failed to create endpoint x on network bridge: could not find bridge",
+    "toomanyrequests",
+    "ERROR: failed to solve: error getting credentials",
+    "client version 1.41 is too old. Minimum supported API version is 1.44",
+    "Cannot connect to the Docker daemon at unix:///x",
+    "rpc error: code = Unavailable",
+    "",
+)
 
 
 @pytest.mark.parametrize("words", FORGED)
@@ -215,9 +469,26 @@ def test_what_a_run_prints_or_is_named_hides_no_failure(words):
     )
     assert type(explained(*printed)) is BuildFailed
     command = f"executor failed running [/bin/sh -c false # ]: {words}]: exit code: 1"
-    assert type(explained(f"#5 [2/3] RUN false # ]: {words}", f"#5 ERROR: {command}", command)) is BuildFailed
-    lines = ("executor failed running [sh -c exit 1", f"#5 ERROR: {words}", "------", f"{words}]: exit code: 1")
-    error = explained(f'#5 [2/2] RUN ["sh","-c","exit 1\\n{words}"]', f"#5 ERROR: {lines[0]}", *lines[1:], *lines)
+    assert (
+        type(
+            explained(
+                f"#5 [2/3] RUN false # ]: {words}", f"#5 ERROR: {command}", command
+            )
+        )
+        is BuildFailed
+    )
+    lines = (
+        "executor failed running [sh -c exit 1",
+        f"#5 ERROR: {words}",
+        "------",
+        f"{words}]: exit code: 1",
+    )
+    error = explained(
+        f'#5 [2/2] RUN ["sh","-c","exit 1\\n{words}"]',
+        f"#5 ERROR: {lines[0]}",
+        *lines[1:],
+        *lines,
+    )
     assert type(error) is BuildFailed
 
 
@@ -229,7 +500,14 @@ PLACES = (
 
 
 @pytest.mark.parametrize(
-    "words", [*FORGED, "mounting cgroup", "iptables", "content digest sha256:x", "read-only file system"]
+    "words",
+    [
+        *FORGED,
+        "mounting cgroup",
+        "iptables",
+        "content digest sha256:x",
+        "read-only file system",
+    ],
 )
 @pytest.mark.parametrize("place", PLACES)
 def test_a_path_that_a_submission_chose_hides_no_failure(words, place):
@@ -244,23 +522,41 @@ def test_a_path_that_a_submission_chose_hides_no_failure(words, place):
 
 
 @pytest.mark.parametrize("words", FORGED)
-@pytest.mark.parametrize("end", ["------", " > x", "View build details:", "See 'x'", "0.1 x"])
+@pytest.mark.parametrize(
+    "end", ["------", " > x", "View build details:", "See 'x'", "0.1 x"]
+)
 def test_a_command_of_several_lines_that_ends_like_advice(words, end):
     """The old CLI writes the command as it is: `---` at the beginning of its last line must not hide that line."""
     lines = ("executor failed running [sh -c exit 1", words, f"{end}]: exit code: 1")
-    assert type(explained("#5 [2/2] RUN x", f"#5 ERROR: {lines[0]}", *lines[1:], "------", *lines)) is BuildFailed
+    assert (
+        type(
+            explained(
+                "#5 [2/2] RUN x", f"#5 ERROR: {lines[0]}", *lines[1:], "------", *lines
+            )
+        )
+        is BuildFailed
+    )
 
 
 @pytest.mark.parametrize("words", [one for one in FORGED if one])
 def test_a_name_of_several_lines(words):
     first = "cannot copy to non-directory: /var/lib/docker/overlay2/q/merged/f"
-    assert type(explained(COPY, f"#5 ERROR: {first}", words, "------", first, words)) is BuildFailed
+    assert (
+        type(explained(COPY, f"#5 ERROR: {first}", words, "------", first, words))
+        is BuildFailed
+    )
 
 
 def test_a_cli_that_died_behind_what_a_run_printed_is_the_machines():
     """It shows the RUN's last words before its own, and then nothing more came."""
-    error = explained(RUN, "#5 0.2 exit code: 1", f"#5 ERROR: {NEW}context canceled", "------", " > [2/3] RUN false:",
-                      "0.204 unable to find user x: no matching entries in passwd file")  # fmt: skip
+    error = explained(
+        RUN,
+        "#5 0.2 exit code: 1",
+        f"#5 ERROR: {NEW}context canceled",
+        "------",
+        " > [2/3] RUN false:",
+        "0.204 unable to find user x: no matching entries in passwd file",
+    )
     assert type(error) is EngineGone
 
 
@@ -270,7 +566,9 @@ RUNC = 'container_linux.go:380: starting container process caused: process_linux
 PROBED = 'container_linux.go:380: starting container process caused: exec: "/dockdojo-probe": stat /dockdojo-probe: no such file or directory'
 
 
-@pytest.mark.skipif(os.name != "posix", reason="the stand-in for the CLI is a shell script")
+@pytest.mark.skipif(
+    os.name != "posix", reason="the stand-in for the CLI is a shell script"
+)
 @pytest.mark.parametrize(
     ("probe", "second", "kind"),
     [(RUNC, RUNC, EngineGone), (PROBED, RUNC, BuildFailed), (PROBED, "", None)],
@@ -311,8 +609,11 @@ sys.exit(1)
 
 def test_a_program_that_is_not_there_is_no_trouble_of_the_runtime():
     log = BuildLog()
-    for line in (RUN, '#5 0.1 runc run failed: unable to start container process: exec: "nosuch": executable file not found in $PATH',
-                 f"#5 ERROR: {NEW}exit code: 1"):  # fmt: skip
+    for line in (
+        RUN,
+        '#5 0.1 runc run failed: unable to start container process: exec: "nosuch": executable file not found in $PATH',
+        f"#5 ERROR: {NEW}exit code: 1",
+    ):
         log.add(line)
     assert not log.only_runtime_spoke
 
@@ -328,7 +629,12 @@ def test_a_runtime_that_works_has_no_trouble(real_engine, tmp_path):
         pytest.skip("the legacy builder tells it in its error")
     with connect() as engine:
         command = [builder.cli, *engine.address.options, "build", "--progress=plain"]
-        assert runtime_trouble(command, tmp_path / "probe", configuration(tmp_path / "config")) is None
+        assert (
+            runtime_trouble(
+                command, tmp_path / "probe", configuration(tmp_path / "config")
+            )
+            is None
+        )
 
 
 def test_the_rest_of_a_line_of_a_megabyte_is_nobodys_word(tmp_path):
@@ -344,9 +650,16 @@ sys.exit(1)
 """)
     printer.chmod(0o755)
     log = BuildLog()
-    assert follow([str(printer)], log, 60, None, configuration(tmp_path / "config"), Stopper()) == 1
+    assert (
+        follow(
+            [str(printer)], log, 60, None, configuration(tmp_path / "config"), Stopper()
+        )
+        == 1
+    )
     assert log.error == f"{OLD}exit code: 1"
-    assert type(explain(log, Dockerfile.parse(TEXT), way_out=lambda: True)) is BuildFailed
+    assert (
+        type(explain(log, Dockerfile.parse(TEXT), way_out=lambda: True)) is BuildFailed
+    )
 
 
 # A RUN that finds no way to any host
@@ -379,7 +692,9 @@ NETWORKLESS = (
 
 @pytest.mark.parametrize("line", NETWORKLESS)
 @pytest.mark.parametrize("end", [OLD, NEW])
-def test_a_run_without_a_network_is_the_machines_only_where_it_has_none_either(line, end):
+def test_a_run_without_a_network_is_the_machines_only_where_it_has_none_either(
+    line, end
+):
     lines = (
         RUN,
         "#5 0.1 begin",
@@ -409,7 +724,12 @@ def test_a_run_without_a_network_is_the_machines_only_where_it_has_none_either(l
 )
 def test_other_failures_are_the_submissions_also_without_a_network(line):
     assert not NO_NETWORK.search(line)
-    lines = (RUN, f"#5 0.2 {line}", f"#5 ERROR: {OLD}exit code: 1", f"{OLD}exit code: 1")
+    lines = (
+        RUN,
+        f"#5 0.2 {line}",
+        f"#5 ERROR: {OLD}exit code: 1",
+        f"{OLD}exit code: 1",
+    )
     assert type(explained(*lines, has_way_out=False)) is BuildFailed
 
 
@@ -417,24 +737,40 @@ def test_a_run_that_reached_one_host_of_two_failed_by_itself():
     """An index beside the first may be out of reach; what asks for a version that is nowhere is wrong all the same."""
     lost = "Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(\"[Errno -3] Temporary failure in name resolution\")': /whl/cpu/x/"
     assert NO_NETWORK.search(f"WARNING: {lost}")
-    end = (f"#5 0.9 WARNING: {lost}", f"#5 ERROR: {OLD}exit code: 1", f"{OLD}exit code: 1")
+    end = (
+        f"#5 0.9 WARNING: {lost}",
+        f"#5 ERROR: {OLD}exit code: 1",
+        f"{OLD}exit code: 1",
+    )
     for got in (
         "  Downloading numpy-2.4.6.whl (16.6 MB)",
         "ERROR: No version for torch==9 (from versions: 2.0.0, 2.1.0)",
     ):
-        assert type(explained(RUN, f"#5 0.2 {got}", *end, has_way_out=False)) is BuildFailed
+        assert (
+            type(explained(RUN, f"#5 0.2 {got}", *end, has_way_out=False))
+            is BuildFailed
+        )
     nothing = "ERROR: Could not find a version that satisfies the requirement flask (from versions: none)"
-    assert type(explained(RUN, f"#5 0.2 {nothing}", *end, has_way_out=False)) is EngineGone
+    assert (
+        type(explained(RUN, f"#5 0.2 {nothing}", *end, has_way_out=False)) is EngineGone
+    )
 
 
 @pytest.mark.skipif(
-    not shutil.which("unshare") or getattr(os, "geteuid", lambda: 1)() != 0, reason="needs root and unshare"
+    not shutil.which("unshare") or getattr(os, "geteuid", lambda: 1)() != 0,
+    reason="needs root and unshare",
 )
 def test_a_machine_without_any_network_has_no_way_out():
     code = "from dockdojo.connection.way_out import has_way_out; print(has_way_out())"
-    env = {key: value for key, value in os.environ.items() if key not in way_out.PROXIES}
+    env = {
+        key: value for key, value in os.environ.items() if key not in way_out.PROXIES
+    }
     done = subprocess.run(
-        ["unshare", "-n", sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False
+        ["unshare", "-n", sys.executable, "-c", code],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if "Operation not permitted" in done.stderr:
         pytest.skip("no network namespace can be made here")
@@ -465,7 +801,9 @@ def test_what_the_machine_fails_is_tried_once_more():
     assert len(tried) == 2
 
 
-@pytest.mark.parametrize("error", [SubmissionError("its own"), NoGpu("none"), LimitReached("late")])
+@pytest.mark.parametrize(
+    "error", [SubmissionError("its own"), NoGpu("none"), LimitReached("late")]
+)
 def test_what_the_submission_fails_is_not(error):
     tried = []
 
@@ -511,7 +849,9 @@ def test_every_trouble_says_what_to_do(table):
 
 
 @pytest.mark.engine
-def test_builds_and_starts_of_a_real_engine_are_tried_once_more(real_engine, tmp_path, monkeypatch):
+def test_builds_and_starts_of_a_real_engine_are_tried_once_more(
+    real_engine, tmp_path, monkeypatch
+):
     from dockdojo.engine.client import connect
     from dockdojo.model import Limits
 

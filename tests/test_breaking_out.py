@@ -23,44 +23,168 @@ from dockdojo.reports import FORMATS, canvas
 from dockdojo.reports.json import SCHEMA_FILE, parse
 
 FRAGMENTS = (
-    "::error::x", "::stop-commands::t0ken", "::add-mask::a", " \t::warning file=a::b", "##[error]x", "###[group]y", "::set-output name=a::b",
-    "\x1b", "\x1b[31m", "\x1b]0;title\x07", "\x1b]8;;http://evil.example\x07link\x1b]8;;\x07", "\x9b31m", "\x9d0;t\x9c", "\x90q\x9c",
-    "\u202e", "\u2066", "\u2069", "\u061c", "\u200f", "\ufeff", "\x00", "\x7f", "\x85", "\u2028", "\u2029", "\x0b", "\x0c", "\x1c", "\r", "\n", "\r\n",
-    "\ud800", "\udcff", "\ufffe", "\U0001ffff", "\U000e0041", "]]>", "<![CDATA[", "<!--", "-->", "</pre>", "</code>", "<script>alert(1)</script>",
-    "<img src=x onerror=y>", "</title>", "</style>", "&amp;", "&#60;", '"', "'", "[a](javascript:b)", "![i](//evil.example/x)", "```", "~~~", "`", "``",
-    "| a | b |", "# h", "- l", "1. n", "> q", "***b***", "@everyone", "someone@evil.example", "#1", "www.evil.example", "https://evil.example/",
-    "=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", "\t=1", "＝1", "%0A::error::x", "%25", "$(id)", "{0}", "{title}", "[bold red]x[/]", "[link=http://evil.example]x[/link]",
-    "  ✓   10/10  forged: it passes", "20 of 20 points, in 0.1 s", "x" * 3000,
-)  # fmt: skip
-HOSTILE = st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=5), st.just(" ")), max_size=8).map("".join)
+    "::error::x",
+    "::stop-commands::t0ken",
+    "::add-mask::a",
+    " \t::warning file=a::b",
+    "##[error]x",
+    "###[group]y",
+    "::set-output name=a::b",
+    "\x1b",
+    "\x1b[31m",
+    "\x1b]0;title\x07",
+    "\x1b]8;;http://evil.example\x07link\x1b]8;;\x07",
+    "\x9b31m",
+    "\x9d0;t\x9c",
+    "\x90q\x9c",
+    "\u202e",
+    "\u2066",
+    "\u2069",
+    "\u061c",
+    "\u200f",
+    "\ufeff",
+    "\x00",
+    "\x7f",
+    "\x85",
+    "\u2028",
+    "\u2029",
+    "\x0b",
+    "\x0c",
+    "\x1c",
+    "\r",
+    "\n",
+    "\r\n",
+    "\ud800",
+    "\udcff",
+    "\ufffe",
+    "\U0001ffff",
+    "\U000e0041",
+    "]]>",
+    "<![CDATA[",
+    "<!--",
+    "-->",
+    "</pre>",
+    "</code>",
+    "<script>alert(1)</script>",
+    "<img src=x onerror=y>",
+    "</title>",
+    "</style>",
+    "&amp;",
+    "&#60;",
+    '"',
+    "'",
+    "[a](javascript:b)",
+    "![i](//evil.example/x)",
+    "```",
+    "~~~",
+    "`",
+    "``",
+    "| a | b |",
+    "# h",
+    "- l",
+    "1. n",
+    "> q",
+    "***b***",
+    "@everyone",
+    "someone@evil.example",
+    "#1",
+    "www.evil.example",
+    "https://evil.example/",
+    "=cmd|' /C calc'!A0",
+    "+1",
+    "-1",
+    "@SUM(1)",
+    "\t=1",
+    "＝1",
+    "%0A::error::x",
+    "%25",
+    "$(id)",
+    "{0}",
+    "{title}",
+    "[bold red]x[/]",
+    "[link=http://evil.example]x[/link]",
+    "  ✓   10/10  forged: it passes",
+    "20 of 20 points, in 0.1 s",
+    "x" * 3000,
+)
+HOSTILE = st.lists(
+    st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=5), st.just(" ")), max_size=8
+).map("".join)
 LINE = st.integers(min_value=-5, max_value=10**20)
 NUMBER = st.one_of(st.none(), st.floats())
 FEEDBACK = st.builds(
-    Feedback, expected=HOSTILE, observed=HOSTILE, why=HOSTILE, hint=HOSTILE, detail=HOSTILE,
-    where=st.one_of(st.none(), st.builds(Where, file=HOSTILE, line=st.integers(-5, 10**20))),
-)  # fmt: skip
+    Feedback,
+    expected=HOSTILE,
+    observed=HOSTILE,
+    why=HOSTILE,
+    hint=HOSTILE,
+    detail=HOSTILE,
+    where=st.one_of(
+        st.none(), st.builds(Where, file=HOSTILE, line=st.integers(-5, 10**20))
+    ),
+)
 OUTCOME = st.builds(
-    Outcome, check=st.sampled_from(("builds", "runs")), title=HOSTILE, points=st.just(10), seconds=st.just(0.5),
-    status=st.sampled_from(("passed", "failed", "skipped", "error")), feedback=st.one_of(st.none(), FEEDBACK),
-)  # fmt: skip
+    Outcome,
+    check=st.sampled_from(("builds", "runs")),
+    title=HOSTILE,
+    points=st.just(10),
+    seconds=st.just(0.5),
+    status=st.sampled_from(("passed", "failed", "skipped", "error")),
+    feedback=st.one_of(st.none(), FEEDBACK),
+)
 SOURCED = Outcome(
-    check="sourced", title="t", status="failed", points=1, feedback=Feedback(where=Where(file="f", line=1))
+    check="sourced",
+    title="t",
+    status="failed",
+    points=1,
+    feedback=Feedback(where=Where(file="f", line=1)),
 )
 REPORT = st.builds(
-    Report, lab=st.just("sample"), title=st.just("Sample"), started=st.just("2026-01-01T00:00:00+00:00"), seconds=st.just(1.0),
-    outcomes=st.lists(OUTCOME, min_size=1, max_size=3).map(lambda outcomes: (*outcomes, SOURCED)), problem=st.one_of(st.just(""), HOSTILE),
-    advice=st.lists(st.builds(Advice, file=HOSTILE, line=LINE, code=HOSTILE, level=HOSTILE, text=HOSTILE), max_size=2).map(tuple),
-    notes=st.lists(HOSTILE, max_size=2).map(tuple), sources=st.fixed_dictionaries({"f": HOSTILE}),
-    layers=st.lists(st.builds(Part, instruction=HOSTILE, size=st.integers(0, 10**12), wasted=st.just(0), in_base=st.booleans()), max_size=2).map(tuple),
-    curve=st.lists(st.builds(Point, epoch=LINE, loss=NUMBER, accuracy=NUMBER), max_size=3).map(tuple),
-)  # fmt: skip
-thorough = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    Report,
+    lab=st.just("sample"),
+    title=st.just("Sample"),
+    started=st.just("2026-01-01T00:00:00+00:00"),
+    seconds=st.just(1.0),
+    outcomes=st.lists(OUTCOME, min_size=1, max_size=3).map(
+        lambda outcomes: (*outcomes, SOURCED)
+    ),
+    problem=st.one_of(st.just(""), HOSTILE),
+    advice=st.lists(
+        st.builds(
+            Advice, file=HOSTILE, line=LINE, code=HOSTILE, level=HOSTILE, text=HOSTILE
+        ),
+        max_size=2,
+    ).map(tuple),
+    notes=st.lists(HOSTILE, max_size=2).map(tuple),
+    sources=st.fixed_dictionaries({"f": HOSTILE}),
+    layers=st.lists(
+        st.builds(
+            Part,
+            instruction=HOSTILE,
+            size=st.integers(0, 10**12),
+            wasted=st.just(0),
+            in_base=st.booleans(),
+        ),
+        max_size=2,
+    ).map(tuple),
+    curve=st.lists(
+        st.builds(Point, epoch=LINE, loss=NUMBER, accuracy=NUMBER), max_size=3
+    ).map(tuple),
+)
+thorough = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+)
 
 OBEYED = re.compile(
     r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]"
 )
 """Controls, marks of direction, what is no character, and invisible tags."""
-OURS = re.compile(r"::(error|warning|notice) (file=[^:,\r\n]*,(line=\d+,)?)?title=[^:,\r\n]*::")
+OURS = re.compile(
+    r"::(error|warning|notice) (file=[^:,\r\n]*,(line=\d+,)?)?title=[^:,\r\n]*::"
+)
 
 
 def assert_quiet(rendered, command=None):
@@ -89,7 +213,9 @@ def test_what_is_json_is_read_by_everyone_and_keeps_its_sums(report):
     json.dumps(document, allow_nan=False).encode()
     assert parse(FORMATS["json"](report)).score == report.score
     for name in ("classroom50", "gradescope"):
-        assert json.loads(FORMATS[name](report))["score"] == (report.score if report.final else 0)
+        assert json.loads(FORMATS[name](report))["score"] == (
+            report.score if report.final else 0
+        )
     sent = json.loads(base64.b64decode(FORMATS["classroom"](report)))
     for test in sent["tests"]:
         for line in [test["name"], *test["message"].splitlines()]:
@@ -105,8 +231,16 @@ def test_what_is_json_is_read_by_everyone_and_keeps_its_sums(report):
 def test_xml_is_whole_and_has_our_elements_only(report):
     root = ET.fromstring(FORMATS["junit"](report))
     assert {one.tag for one in root.iter()} <= {
-        "testsuites", "testsuite", "testcase", "properties", "property", "failure", "error", "skipped", "system-out",
-    }  # fmt: skip
+        "testsuites",
+        "testsuite",
+        "testcase",
+        "properties",
+        "property",
+        "failure",
+        "error",
+        "skipped",
+        "system-out",
+    }
     assert len(root.findall("testsuite/testcase")) == len(report.outcomes)
 
 
@@ -126,10 +260,44 @@ class Page(HTMLParser):
 
 
 OUR_ELEMENTS = {
-    "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "p", "strong", "table", "thead", "tbody", "tr", "th",
-    "td", "section", "dl", "dt", "dd", "pre", "code", "span", "ol", "ul", "li", "div", "figure", "figcaption", "svg", "path",
-    "polyline", "text", "details", "summary",
-}  # fmt: skip
+    "html",
+    "head",
+    "meta",
+    "title",
+    "style",
+    "body",
+    "main",
+    "h1",
+    "h2",
+    "h3",
+    "p",
+    "strong",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "section",
+    "dl",
+    "dt",
+    "dd",
+    "pre",
+    "code",
+    "span",
+    "ol",
+    "ul",
+    "li",
+    "div",
+    "figure",
+    "figcaption",
+    "svg",
+    "path",
+    "polyline",
+    "text",
+    "details",
+    "summary",
+}
 
 
 @thorough
@@ -138,7 +306,11 @@ def test_the_page_has_our_elements_only(report):
     page = Page()
     page.feed(FORMATS["html"](report))
     assert page.elements <= OUR_ELEMENTS
-    assert not {name for name in page.attributes if name.startswith("on") or name in ("src", "href", "action")}
+    assert not {
+        name
+        for name in page.attributes
+        if name.startswith("on") or name in ("src", "href", "action")
+    }
     assert not page.comments
 
 
@@ -154,12 +326,21 @@ def test_markdown_holds_our_markup_only(report):
     assert "<" not in MARKUP.sub("", rendered)
     for line in outside.splitlines():
         row = re.fullmatch(r"\| [✓✗–!] \| (.*) \| \d+/\d+ \|", line)
-        said = row[1] if row else re.sub(r"^(## |### [✓✗–!] |- \*\*\w+:\*\* |- )", "", line)
-        if line.startswith(("|---", "| | check", "Notes:", "Advice on")) or "points." in line:
+        said = (
+            row[1]
+            if row
+            else re.sub(r"^(## |### [✓✗–!] |- \*\*\w+:\*\* |- )", "", line)
+        )
+        if (
+            line.startswith(("|---", "| | check", "Notes:", "Advice on"))
+            or "points." in line
+        ):
             continue
         said = re.sub(r"&#\d+;|</?(code|span)>", "", said)
         assert not re.search(r"[][*_~`|@#:<>\\!$^=]|www\.", said), line
-    bare = unescape(re.sub(r"<span>.*?</span>|<pre>.*?</pre>", "\0", rendered, flags=re.DOTALL))
+    bare = unescape(
+        re.sub(r"<span>.*?</span>|<pre>.*?</pre>", "\0", rendered, flags=re.DOTALL)
+    )
     assert not re.search(r"\w@\w|(?<!\w)@\w", bare)
 
 
@@ -167,7 +348,9 @@ def test_markdown_holds_our_markup_only(report):
 @thorough
 def test_no_cell_of_a_gradebook_calculates(row, assignment):
     report = Report(lab="sample", title="x", outcomes=(SOURCED,), started="", seconds=1)
-    text = canvas.render([(dict(zip(canvas.COLUMNS, row, strict=True)), report)], assignment)
+    text = canvas.render(
+        [(dict(zip(canvas.COLUMNS, row, strict=True)), report)], assignment
+    )
     rows = list(csv.reader(io.StringIO(text)))
     assert len(rows) == 3
     for cell in (cell for line in rows for cell in line):
@@ -179,15 +362,27 @@ def test_no_cell_of_a_gradebook_calculates(row, assignment):
 @given(REPORT)
 def test_a_terminal_is_told_the_report_and_nothing_else(report):
     out = io.StringIO()
-    shown = Console(file=out, theme=show.THEME, force_terminal=False, soft_wrap=True, highlight=False, width=100)
+    shown = Console(
+        file=out,
+        theme=show.THEME,
+        force_terminal=False,
+        soft_wrap=True,
+        highlight=False,
+        width=100,
+    )
     show.feedback(shown, report)
     assert_quiet(out.getvalue())
 
 
 def test_what_is_printed_means_the_same_as_before():
     report = Report(
-        lab="sample", title="x", started="", seconds=1, outcomes=(SOURCED,), notes=("##[group]x \x7f \u202e \U000e0041 \x9b ü ✓",)
-    )  # fmt: skip
+        lab="sample",
+        title="x",
+        started="",
+        seconds=1,
+        outcomes=(SOURCED,),
+        notes=("##[group]x \x7f \u202e \U000e0041 \x9b ü ✓",),
+    )
     assert parse(FORMATS["json"](report)) == report
     assert "ü ✓" in FORMATS["json"](report)
 
@@ -196,9 +391,25 @@ def test_what_is_printed_means_the_same_as_before():
 def test_texts_without_end_come_to_one(name):
     words = "word \n" * 200_000
     endless = Report(
-        lab="sample", title="x", started="", seconds=1, problem="",
-        outcomes=(Outcome(check="a", title="t", status="failed", points=1, feedback=Feedback(observed=words, detail=words, where=Where(file=words, line=1))),),
-        notes=(words,) * 1000, sources={f"{number}": words for number in range(1000)},
-        advice=(Advice(file=words, line=1, code=words, level=words, text=words),) * 1000,
-    )  # fmt: skip
+        lab="sample",
+        title="x",
+        started="",
+        seconds=1,
+        problem="",
+        outcomes=(
+            Outcome(
+                check="a",
+                title="t",
+                status="failed",
+                points=1,
+                feedback=Feedback(
+                    observed=words, detail=words, where=Where(file=words, line=1)
+                ),
+            ),
+        ),
+        notes=(words,) * 1000,
+        sources={f"{number}": words for number in range(1000)},
+        advice=(Advice(file=words, line=1, code=words, level=words, text=words),)
+        * 1000,
+    )
     assert len(FORMATS[name](endless)) < 12_000_000

@@ -11,7 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from dockdojo.model import Feedback, ImageStats, LayerStats, Outcome, Part, Point, Waste, Where
+from dockdojo.model import (
+    Feedback,
+    ImageStats,
+    LayerStats,
+    Outcome,
+    Part,
+    Point,
+    Waste,
+    Where,
+)
 from dockdojo.reports import FORMATS
 from dockdojo.reports.layers import render_html
 from tests.test_formats import ESCAPES, HOSTILE, REPORTS
@@ -24,32 +33,72 @@ WHOLE = replace(
     outcomes=(
         *REPORTS["failing"].outcomes,
         Outcome(
-            check="d", title="`CMD` is in exec form", status="failed", points=5, seconds=12.5,
-            feedback=Feedback(expected="a JSON array", observed="CMD python app.py", why="A shell keeps signals to itself.",
-                              where=Where(file="Dockerfile", line=6), hint='CMD ["python", "app.py"]'),
+            check="d",
+            title="`CMD` is in exec form",
+            status="failed",
+            points=5,
+            seconds=12.5,
+            feedback=Feedback(
+                expected="a JSON array",
+                observed="CMD python app.py",
+                why="A shell keeps signals to itself.",
+                where=Where(file="Dockerfile", line=6),
+                hint='CMD ["python", "app.py"]',
+            ),
         ),
     ),
     sources={"Dockerfile": DOCKERFILE},
     layers=(
         Part(instruction="ADD rootfs.tar /", size=74_500_000, wasted=0, in_base=True),
-        Part(instruction="COPY . /app", size=30_000_000, wasted=12_000_000, in_base=False),
-        Part(instruction="RUN pip install -r requirements.txt", size=9_000_000, wasted=0, in_base=False),
+        Part(
+            instruction="COPY . /app", size=30_000_000, wasted=12_000_000, in_base=False
+        ),
+        Part(
+            instruction="RUN pip install -r requirements.txt",
+            size=9_000_000,
+            wasted=0,
+            in_base=False,
+        ),
     ),
-    curve=tuple(Point(epoch=one, loss=1.2 / one, accuracy=1 - 0.3 / one) for one in range(1, 9)),
-    notes=("tests/grading.sh was CHANGED since it was handed out (SHA-256 0000). This report was made without it.",),
-)  # fmt: skip
+    curve=tuple(
+        Point(epoch=one, loss=1.2 / one, accuracy=1 - 0.3 / one) for one in range(1, 9)
+    ),
+    notes=(
+        "tests/grading.sh was CHANGED since it was handed out (SHA-256 0000). This report was made without it.",
+    ),
+)
 BROKEN_OUT = replace(
-    HOSTILE, sources={"a,b::c%\n::error::x": ESCAPES}, notes=(ESCAPES,),
+    HOSTILE,
+    sources={"a,b::c%\n::error::x": ESCAPES},
+    notes=(ESCAPES,),
     layers=(Part(instruction=ESCAPES, size=5, wasted=1, in_base=False),),
-)  # fmt: skip
+)
 STATS = ImageStats(
     image="mine",
     layers=(
-        LayerStats(instruction="COPY a /", diff_id="a", in_base=True, size=100, wasted=40, added=(("a", 100),), changed=(), removed=()),
-        LayerStats(instruction="RUN rm /b", diff_id="b", in_base=False, size=0, wasted=0, added=(), changed=(), removed=("b",)),
+        LayerStats(
+            instruction="COPY a /",
+            diff_id="a",
+            in_base=True,
+            size=100,
+            wasted=40,
+            added=(("a", 100),),
+            changed=(),
+            removed=(),
+        ),
+        LayerStats(
+            instruction="RUN rm /b",
+            diff_id="b",
+            in_base=False,
+            size=0,
+            wasted=0,
+            added=(),
+            changed=(),
+            removed=("b",),
+        ),
     ),
     waste=(Waste(path="b", size=40, made_by=0, hidden_by=1),),
-)  # fmt: skip
+)
 PAGES = {
     "everything": lambda: FORMATS["html"](WHOLE),
     "hostile": lambda: FORMATS["html"](BROKEN_OUT),
@@ -62,20 +111,37 @@ PAGES = {
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
     """Chromium without a window; where there is none, root on Debian or Ubuntu gets it from the distribution."""
-    if not all(map(shutil.which, PROGRAMS)) and os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": False}
+    if (
+        not all(map(shutil.which, PROGRAMS))
+        and os.geteuid() == 0
+        and shutil.which("apt-get")
+    ):
+        quiet = {
+            "stdout": subprocess.DEVNULL,
+            "stderr": subprocess.DEVNULL,
+            "check": False,
+        }
         subprocess.run(["apt-get", "update"], **quiet)
-        subprocess.run(["apt-get", "install", "-y", "--no-install-recommends", *PACKAGES], **quiet)
+        subprocess.run(
+            ["apt-get", "install", "-y", "--no-install-recommends", *PACKAGES], **quiet
+        )
     if not all(map(shutil.which, PROGRAMS)):
         pytest.skip(f"no browser: install {' and '.join(PACKAGES)}")
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
-    for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1000,1600"):
+    for word in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--window-size=1000,1600",
+    ):
         options.add_argument(word)
     options.binary_location = shutil.which("chromium") or ""
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    driver = webdriver.Chrome(
+        options, webdriver.ChromeService(shutil.which("chromedriver"))
+    )
     yield driver
     driver.quit()
 
@@ -92,9 +158,14 @@ def test_in_a_browser(page, colours, browser, tmp_path):
     browser.get(file.as_uri())
     assert browser.find_element("css selector", "h1").is_displayed()
     assert browser.get_log("browser") == []
-    assert browser.find_elements("css selector", "script, img, iframe, link, object") == []
+    assert (
+        browser.find_elements("css selector", "script, img, iframe, link, object") == []
+    )
     found = Axe().run(browser)
-    assert [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found["violations"]] == []
+    assert [
+        (one["id"], [node["html"][:200] for node in one["nodes"]])
+        for one in found["violations"]
+    ] == []
     kept = os.environ.get("DOCKDOJO_SCREENSHOTS")
     if kept:
         height = browser.execute_script("return document.documentElement.scrollHeight")
@@ -107,12 +178,17 @@ def test_pictures_are_in_the_page(browser, tmp_path):
     file = tmp_path / "whole.html"
     file.write_text(FORMATS["html"](WHOLE), encoding="utf-8")
     browser.get(file.as_uri())
-    faults = [one.text for one in browser.find_elements("css selector", ".source .fault")]
+    faults = [
+        one.text for one in browser.find_elements("css selector", ".source .fault")
+    ]
     assert any("CMD python app.py" in one for one in faults)
     assert len(browser.find_elements("css selector", ".stack > li")) == 3
     wasted = browser.find_elements("css selector", ".stack .wasted")[1]
     assert wasted.size["width"] > 10
-    assert [one.accessible_name.split(" ")[0] for one in browser.find_elements("css selector", "svg")] == [
+    assert [
+        one.accessible_name.split(" ")[0]
+        for one in browser.find_elements("css selector", "svg")
+    ] == [
         "loss",
         "accuracy",
     ]
@@ -126,7 +202,11 @@ def test_each_colour_of_the_stack_is_in_the_legend(page, browser, tmp_path):
 
     def colours(where):
         places = browser.find_elements("css selector", where)
-        return {one.value_of_css_property("background-color") for one in places if one.size["width"]}
+        return {
+            one.value_of_css_property("background-color")
+            for one in places
+            if one.size["width"]
+        }
 
     drawn = colours(".stack .bytes > div, .stack .bar > span")
     assert drawn
@@ -135,8 +215,13 @@ def test_each_colour_of_the_stack_is_in_the_legend(page, browser, tmp_path):
 
 def test_a_result_is_one_line_at_1200_pixels(browser, tmp_path):
     file = tmp_path / "whole.html"
-    outcomes = (*WHOLE.outcomes, Outcome(check="long", title="word " * 80, status="passed", points=5))
-    file.write_text(FORMATS["html"](replace(WHOLE, outcomes=outcomes)), encoding="utf-8")
+    outcomes = (
+        *WHOLE.outcomes,
+        Outcome(check="long", title="word " * 80, status="passed", points=5),
+    )
+    file.write_text(
+        FORMATS["html"](replace(WHOLE, outcomes=outcomes)), encoding="utf-8"
+    )
     browser.set_window_size(1200, 1600)
     browser.get(file.as_uri())
     for cell in browser.find_elements("css selector", "td.result"):

@@ -10,16 +10,30 @@ import pytest
 
 from dockdojo.build.dockerfile import Dockerfile
 from dockdojo.build.log import BuildLog
-from dockdojo.build.policy import BuildRules, check_dockerfile, full_name, is_private, registry_of
+from dockdojo.build.policy import (
+    BuildRules,
+    check_dockerfile,
+    full_name,
+    is_private,
+    registry_of,
+)
 from dockdojo.build.process import Stopper, configuration, follow
 from dockdojo.errors import BuildRefused, LimitReached
 
 RULES = BuildRules(images=frozenset({"busybox:latest", "python:3.11-slim"}))
-HERE = {"busybox", "python:3.11-slim", "somebody/work", "somebody/work:1", "3f4a5b6c7d8e"}
+HERE = {
+    "busybox",
+    "python:3.11-slim",
+    "somebody/work",
+    "somebody/work:1",
+    "3f4a5b6c7d8e",
+}
 
 
 def check(text, rules=RULES, **options):
-    check_dockerfile(Dockerfile.parse(text), rules, is_only_here=lambda ref: ref in HERE, **options)
+    check_dockerfile(
+        Dockerfile.parse(text), rules, is_only_here=lambda ref: ref in HERE, **options
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,24 +76,52 @@ def test_what_people_write_is_allowed(text):
         ("FROM registry.local/x", 1, r"registry\.local"),
         ("FROM host.docker.internal/x", 1, "internal"),
         ("FROM busybox\nCOPY --from=192.168.1.1:5000/x /a /b", 2, r"192\.168"),
-        ("FROM busybox\nRUN --mount=type=bind,from=172.16.0.9/x,target=/x true", 2, r"172\.16"),
-        ('FROM busybox\nRUN --mount="type=bind,from=172.16.0.9/x",target=/x true', 2, r"172\.16"),
+        (
+            "FROM busybox\nRUN --mount=type=bind,from=172.16.0.9/x,target=/x true",
+            2,
+            r"172\.16",
+        ),
+        (
+            'FROM busybox\nRUN --mount="type=bind,from=172.16.0.9/x",target=/x true',
+            2,
+            r"172\.16",
+        ),
         ("FROM somebody/work", 1, "of no registry"),
         ("FROM 3f4a5b6c7d8e", 1, "of no registry"),
         ("FROM busybox\nCOPY --from=somebody/work:1 / /stolen", 2, "of no registry"),
-        ("FROM busybox\nRUN --mount=from=somebody/work,target=/x true", 2, "of no registry"),
+        (
+            "FROM busybox\nRUN --mount=from=somebody/work,target=/x true",
+            2,
+            "of no registry",
+        ),
         ("ARG A=somebody\nFROM $A/work", 2, "of no registry"),
         ("ARG A=somebody/\nARG B=${A}work\nFROM ${B}", 3, "of no registry"),
         ("FROM ${A:+somebody/work}", 1, "only the build would tell"),
-        ("FROM busybox\nARG A=somebody/work\nCOPY --from=$A / /x", 3, "only the build would tell"),
-        ("FROM busybox AS a\nONBUILD COPY --from=somebody/work / /x\nFROM a", 2, "of no registry"),
+        (
+            "FROM busybox\nARG A=somebody/work\nCOPY --from=$A / /x",
+            3,
+            "only the build would tell",
+        ),
+        (
+            "FROM busybox AS a\nONBUILD COPY --from=somebody/work / /x\nFROM a",
+            2,
+            "of no registry",
+        ),
         ("FROM busybox\nONBUILD ADD https://example.com/x /x", 2, "another place"),
         ("FROM busybox\nADD https://example.com/x /x", 2, "another place"),
         ("FROM busybox\nADD git@example.com:a/b.git /x", 2, "another place"),
         ("FROM busybox\nADD github.com/a/b /x", 2, "another place"),
-        ("FROM busybox\nADD --checksum=sha256:00 HTTPS://example.com/x /x", 2, "another place"),
+        (
+            "FROM busybox\nADD --checksum=sha256:00 HTTPS://example.com/x /x",
+            2,
+            "another place",
+        ),
         ('FROM busybox\nADD ["https://example.com/x", "/x"]', 2, "another place"),
-        ("FROM busybox\nARG A=htt\nENV B=ps://example.com\nADD ${A}${B} /x", 4, "another place"),
+        (
+            "FROM busybox\nARG A=htt\nENV B=ps://example.com\nADD ${A}${B} /x",
+            4,
+            "another place",
+        ),
         ("FROM busybox\nADD $FROM_BASE /x", 2, "only the build would tell"),
         ("FROM busybox\nRUN --network=host true", 2, "host's network"),
         ("FROM busybox\nrun --network=HOST true", 2, "host's network"),
@@ -90,17 +132,46 @@ def test_what_people_write_is_allowed(text):
         ("FROM busybox\nEXPOSE 80 1-65535/udp", 2, "65,536 ports"),
         ("# syntax=evil/frontend:1\nFROM busybox", 1, "frontend"),
         ("#syntax=docker/dockerfile-upstream\nFROM busybox", 1, "frontend"),
-        ("# a comment\n# SYNTAX = 127.0.0.1:5000/docker/dockerfile\nFROM busybox", 2, "frontend"),
+        (
+            "# a comment\n# SYNTAX = 127.0.0.1:5000/docker/dockerfile\nFROM busybox",
+            2,
+            "frontend",
+        ),
         ("#!/usr/bin/env x\n// syntax=evil/frontend\nFROM busybox", 2, "frontend"),
         ('{"syntax": "evil/frontend"}', 1, "no instruction"),
-        ("FROM busybox\nENV A=" + "x" * 1000 + "".join(f"\nENV A{i}=" + f"${chr(65) + str(i - 1) if i else 'A'}" * 40 for i in range(6)), 4, "characters"),
-        ("FROM busybox\n" + "WORKDIR " + "a" * 900 + "\n" + ("WORKDIR " + "b" * 900 + "\n") * 200, 113, "characters"),
-        ("ARG A=" + "x" * 60_000 + "\nFROM busybox\nARG A\nLABEL a=$A$A", 4, "characters"),
+        (
+            "FROM busybox\nENV A="
+            + "x" * 1000
+            + "".join(
+                f"\nENV A{i}=" + f"${chr(65) + str(i - 1) if i else 'A'}" * 40
+                for i in range(6)
+            ),
+            4,
+            "characters",
+        ),
+        (
+            "FROM busybox\n"
+            + "WORKDIR "
+            + "a" * 900
+            + "\n"
+            + ("WORKDIR " + "b" * 900 + "\n") * 200,
+            113,
+            "characters",
+        ),
+        (
+            "ARG A=" + "x" * 60_000 + "\nFROM busybox\nARG A\nLABEL a=$A$A",
+            4,
+            "characters",
+        ),
         ("FROM busybox\nENV A=" + "x" * 2000 + "\nENV B=${A//x/$A}", 3, "characters"),
-        ("FROM busybox AS a\nENV A=" + "x" * 60_000 + "\nFROM a\nENV B=$A$A", 4, "characters"),
+        (
+            "FROM busybox AS a\nENV A=" + "x" * 60_000 + "\nFROM a\nENV B=$A$A",
+            4,
+            "characters",
+        ),
         ("FROM busybox\n" + "RUN true\n" * 1_000, 0, "instructions"),
     ],
-)  # fmt: skip
+)
 def test_what_no_build_may_ask_for_is_refused_with_its_line(text, line, said):
     with pytest.raises(BuildRefused, match=said) as caught:
         check(text)
@@ -123,20 +194,33 @@ def test_heredocs_are_refused_where_the_builder_would_read_their_lines_as_instru
 
 
 def test_names_of_images():
-    assert full_name("docker.io/library/python") == full_name("python") == "python:latest"
+    assert (
+        full_name("docker.io/library/python") == full_name("python") == "python:latest"
+    )
     assert registry_of("ada/app") == registry_of("python:3.11") == ""
     assert registry_of("ghcr.io/ada/app") == "ghcr.io"
     assert not is_private("8.8.8.8")
     assert all(
         is_private(host)
-        for host in ("127.0.0.1", "::1", "fe80::1%eth0", "100.64.0.1", "0.0.0.0", "0x7f.1", "nas.local")
+        for host in (
+            "127.0.0.1",
+            "::1",
+            "fe80::1%eth0",
+            "100.64.0.1",
+            "0.0.0.0",
+            "0x7f.1",
+            "nas.local",
+        )
     )
 
 
 def test_the_builder_sees_no_logins_and_finds_its_plugins(tmp_path, monkeypatch):
     home = tmp_path / "docker"
     home.mkdir()
-    proxies = {"httpProxy": "http://proxy:3128", "httpsProxy": "http://user:secret@proxy:3128"}
+    proxies = {
+        "httpProxy": "http://proxy:3128",
+        "httpsProxy": "http://user:secret@proxy:3128",
+    }
     settings = {
         "auths": {"x": {"auth": "c2VjcmV0"}},
         "credsStore": "evil",
@@ -172,7 +256,14 @@ def test_a_build_that_hears_no_sigterm_is_ended_with_all_that_it_started(tmp_pat
         stopper.stop("It took too much.")
 
     with pytest.raises(LimitReached, match="too much"):
-        follow([sys.executable, str(program)], BuildLog(), 300, on_line, configuration(tmp_path / "config"), stopper)
+        follow(
+            [sys.executable, str(program)],
+            BuildLog(),
+            300,
+            on_line,
+            configuration(tmp_path / "config"),
+            stopper,
+        )
     assert [pid for pid in map(int, lines[0].split()) if _lives(pid)] == []
 
 
@@ -180,7 +271,10 @@ def _lives(pid: int) -> bool:
     """Whether the process still runs; one that nobody has reaped yet does not."""
     for _ in range(50):
         try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+            if (
+                Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+                == "Z"
+            ):
                 return False
         except OSError:
             return False

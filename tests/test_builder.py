@@ -101,7 +101,10 @@ def test_parse_errors_and_a_lost_engine(submission):
     assert isinstance(error, DockerfileInvalid)
     assert error.line == 2
     assert isinstance(
-        explained(submission, "Cannot connect to the Docker daemon at unix:///x. Is it running?"),
+        explained(
+            submission,
+            "Cannot connect to the Docker daemon at unix:///x. Is it running?",
+        ),
         EngineGone,
     )
 
@@ -114,10 +117,18 @@ def fake_cli(folder, script):
     return str(path)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="the stand-in for the CLI is a shell script")
+@pytest.mark.skipif(
+    os.name != "posix", reason="the stand-in for the CLI is a shell script"
+)
 def test_a_cli_with_buildkit_is_found_behind_one_without(tmp_path, monkeypatch):
-    without = fake_cli(tmp_path / "a", '[ "$1" = --version ] && echo "Docker version 28.2.2, build x" || exit 1')
-    inside = fake_cli(tmp_path / "b", '[ "$1" = --version ] && echo "Docker version 20.10.24, build x" || exit 1')
+    without = fake_cli(
+        tmp_path / "a",
+        '[ "$1" = --version ] && echo "Docker version 28.2.2, build x" || exit 1',
+    )
+    inside = fake_cli(
+        tmp_path / "b",
+        '[ "$1" = --version ] && echo "Docker version 20.10.24, build x" || exit 1',
+    )
     plugin = fake_cli(
         tmp_path / "c",
         '[ "$1" = buildx ] && echo "github.com/docker/buildx v0.12" || echo "Docker version 28"',
@@ -128,7 +139,9 @@ def test_a_cli_with_buildkit_is_found_behind_one_without(tmp_path, monkeypatch):
         ("ac", "buildx", plugin),
         ("a", "legacy", ""),
     ):
-        monkeypatch.setenv("PATH", os.pathsep.join(str(tmp_path / name) for name in order))
+        monkeypatch.setenv(
+            "PATH", os.pathsep.join(str(tmp_path / name) for name in order)
+        )
         found = find_builder()
         assert (found.kind, found.cli) == (kind, cli)
     assert system
@@ -136,22 +149,38 @@ def test_a_cli_with_buildkit_is_found_behind_one_without(tmp_path, monkeypatch):
     assert "docker CLI 28.2.2 lacks its buildx plugin" in str(found)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="the stand-in for the CLI is a shell script")
-def test_where_there_is_no_buildkit_both_versions_are_named(engine, submission, tmp_path, monkeypatch):
+@pytest.mark.skipif(
+    os.name != "posix", reason="the stand-in for the CLI is a shell script"
+)
+def test_where_there_is_no_buildkit_both_versions_are_named(
+    engine, submission, tmp_path, monkeypatch
+):
     cli = fake_cli(
-        tmp_path / "bin", 'echo "ERROR: BuildKit is enabled but the buildx component is missing or broken."; exit 1'
+        tmp_path / "bin",
+        'echo "ERROR: BuildKit is enabled but the buildx component is missing or broken."; exit 1',
     )
-    monkeypatch.setattr("dockdojo.build.builds.the_builder", lambda: Builder("buildkit", cli, "23.0.1"))
+    monkeypatch.setattr(
+        "dockdojo.build.builds.the_builder", lambda: Builder("buildkit", cli, "23.0.1")
+    )
     with pytest.raises(NoBuildKit) as caught:
         engine.build(submission({"Dockerfile": "FROM busybox\n"}), limits=Limits())
-    assert f"the docker CLI is 23.0.1, and the engine {engine.info().version}" in str(caught.value)
+    assert f"the docker CLI is 23.0.1, and the engine {engine.info().version}" in str(
+        caught.value
+    )
 
 
 @pytest.mark.parametrize("number", ["9" * 5_000, "²", "٣" * 20])
 def test_numbers_that_are_none_in_what_a_step_prints(submission, number):
     """A RUN can print whatever it likes, also after a carriage return."""
     forged = f"failed to solve: dockerfile parse error line {number}: x"
-    error = explained(submission, "#5 [2/3] RUN x", f"#{number} 0.1 x", "#5 0.1 x", "#5 ERROR: exit code: 1", forged)
+    error = explained(
+        submission,
+        "#5 [2/3] RUN x",
+        f"#{number} 0.1 x",
+        "#5 0.1 x",
+        "#5 ERROR: exit code: 1",
+        forged,
+    )
     assert isinstance(error, SubmissionError)
     log = BuildLog()
     log.add(f"#{number} 0.1 x")
@@ -168,7 +197,9 @@ def test_numbers_that_are_none_in_what_a_step_prints(submission, number):
     ],
 )
 def test_what_is_written_for_a_newer_builder_is_no_mistake(text, words, newer):
-    assert is_for_newer_frontend(DockerfileInvalid(words), Dockerfile.parse(text)) is newer
+    assert (
+        is_for_newer_frontend(DockerfileInvalid(words), Dockerfile.parse(text)) is newer
+    )
 
 
 def test_link_is_taken_from_copies_and_from_nothing_else(tmp_path):

@@ -17,7 +17,15 @@ from dockdojo.connection.types import Mount, RunSpec
 from dockdojo.engine.client import connect
 from dockdojo.model import Limits
 from dockdojo.payloads import tensors
-from dockdojo.training.torch_image import INSPECTOR, START, TOLD, Contents, Torch, expect_cpu_build, expect_torch
+from dockdojo.training.torch_image import (
+    INSPECTOR,
+    START,
+    TOLD,
+    Contents,
+    Torch,
+    expect_cpu_build,
+    expect_torch,
+)
 from tests.unusual import COURSE
 
 TEXTS = {f"dockdojo.payloads.{name}": payloads.source(name) for name in INSPECTOR}
@@ -37,7 +45,10 @@ def examined(load, poison=()):
         }
     )
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", START, json.dumps(TEXTS), order], capture_output=True, text=True, check=True
+        [sys.executable, "-I", "-S", "-c", START, json.dumps(TEXTS), order],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -104,14 +115,23 @@ def tensor(key, *size, count=None):
         strides.insert(0, numbers)
         numbers *= one
     return Calls(
-        "torch._utils", "_rebuild_tensor_v2", Storage(key, count or numbers), 0, size, tuple(strides), False, {}
+        "torch._utils",
+        "_rebuild_tensor_v2",
+        Storage(key, count or numbers),
+        0,
+        size,
+        tuple(strides),
+        False,
+        {},
     )
 
 
 def archive(path, value, **storages):
     """A file as torch.save writes it."""
     with zipfile.ZipFile(path, "w") as made:
-        made.writestr("archive/data.pkl", value if isinstance(value, bytes) else pickled(value))
+        made.writestr(
+            "archive/data.pkl", value if isinstance(value, bytes) else pickled(value)
+        )
         for key, data in storages.items():
             made.writestr(f"archive/data/{key.removeprefix('_')}", data)
         made.writestr("archive/version", "3\n")
@@ -136,8 +156,12 @@ def test_weights_and_the_optimizers_state_are_told_apart(tmp_path):
     assert (told["error"], told["numbers"], told["has_optimizer"]) == ("", 6, True)
 
 
-@pytest.mark.parametrize(("kind", "spoilt", "whole"), [("weights", "0", "1"), ("optimizer", "1", "0")])
-def test_only_one_side_becomes_nan_and_the_archive_stays_whole(tmp_path, kind, spoilt, whole):
+@pytest.mark.parametrize(
+    ("kind", "spoilt", "whole"), [("weights", "0", "1"), ("optimizer", "1", "0")]
+)
+def test_only_one_side_becomes_nan_and_the_archive_stays_whole(
+    tmp_path, kind, spoilt, whole
+):
     source, target = tmp_path / "from", tmp_path / "to"
     source.mkdir()
     target.mkdir()
@@ -157,21 +181,41 @@ def test_weights_that_are_no_numbers_are_told(tmp_path):
     path = both(tmp_path / "whole")
     for kind in ("weights", "optimizer"):
         (tmp_path / kind).mkdir()
-    spoilt = [(kind, tmp_path / "whole", tmp_path / kind) for kind in ("weights", "optimizer")]
+    spoilt = [
+        (kind, tmp_path / "whole", tmp_path / kind) for kind in ("weights", "optimizer")
+    ]
     assert examined([path], spoilt)["load"][str(path)]["has_nan"] is False
     made = {kind: tmp_path / kind / path.name for kind in ("weights", "optimizer")}
     told = examined(made.values())["load"]
-    assert {kind: told[str(one)]["has_nan"] for kind, one in made.items()} == {"weights": True, "optimizer": False}
+    assert {kind: told[str(one)]["has_nan"] for kind, one in made.items()} == {
+        "weights": True,
+        "optimizer": False,
+    }
 
 
 def test_nothing_that_it_names_is_imported_or_called(tmp_path):
     mark = tmp_path / "mark"
-    for number, call in enumerate((
-        Calls("os", "system", f"touch {mark}"), Calls("builtins", "eval", f"open({str(mark)!r}, 'w')"),
-        Calls("builtins", "exec", f"open({str(mark)!r}, 'w')"), Calls("subprocess", "call", ["touch", str(mark)]),
-        Calls("torch._tensor", "_rebuild_from_type_v2", Named("os", "system"), Named("a", "b"), (f"touch {mark}",), None),
-    )):  # fmt: skip
-        path = archive(tmp_path / f"{number}.pth", {"model": tensor("0", 2), "x": call}, _0=floats(2))
+    for number, call in enumerate(
+        (
+            Calls("os", "system", f"touch {mark}"),
+            Calls("builtins", "eval", f"open({str(mark)!r}, 'w')"),
+            Calls("builtins", "exec", f"open({str(mark)!r}, 'w')"),
+            Calls("subprocess", "call", ["touch", str(mark)]),
+            Calls(
+                "torch._tensor",
+                "_rebuild_from_type_v2",
+                Named("os", "system"),
+                Named("a", "b"),
+                (f"touch {mark}",),
+                None,
+            ),
+        )
+    ):
+        path = archive(
+            tmp_path / f"{number}.pth",
+            {"model": tensor("0", 2), "x": call},
+            _0=floats(2),
+        )
         assert examined([path])["load"][str(path)]["numbers"] == 2
     assert not mark.exists()
 
@@ -190,15 +234,31 @@ def test_modules_and_optimizers_that_were_pickled_whole(tmp_path):
         "Linear",
         {"_parameters": {"momentum": tensor("0", 3)}, "_buffers": {}, "_modules": {}},
     )
-    model = Made("__main__", "Net", {"_parameters": {}, "_buffers": {"mean": tensor("1", 2)}, "_modules": {"a": inner}})
+    model = Made(
+        "__main__",
+        "Net",
+        {
+            "_parameters": {},
+            "_buffers": {"mean": tensor("1", 2)},
+            "_modules": {"a": inner},
+        },
+    )
     adam = Made(
         "torch.optim.adam",
         "Adam",
-        {"state": {1: {"exp_avg": tensor("2", 5)}}, "param_groups": [{"params": [tensor("0", 3)]}]},
+        {
+            "state": {1: {"exp_avg": tensor("2", 5)}},
+            "param_groups": [{"params": [tensor("0", 3)]}],
+        },
     )
-    path = archive(tmp_path / "a.pth", [model, adam, 3], _0=floats(3), _1=floats(2), _2=floats(5))
+    path = archive(
+        tmp_path / "a.pth", [model, adam, 3], _0=floats(3), _1=floats(2), _2=floats(5)
+    )
     told = examined([path], [("optimizer", tmp_path, tmp_path)])
-    assert (told["load"][str(path)]["numbers"], told["load"][str(path)]["has_optimizer"]) == (5, True)
+    assert (
+        told["load"][str(path)]["numbers"],
+        told["load"][str(path)]["has_optimizer"],
+    ) == (5, True)
     assert told["poison"] == [1]
 
 
@@ -208,18 +268,38 @@ HOSTILE = {
     "empty": b"",
     "pickles that never end": b"\x80\x02" + b"(" * 1_000_000,
     "an index that needs all memory": b"\x80\x02}r\xff\xff\xff\x7f.",
-    "tuples of tuples as a key": b"\x80\x02}(K\x01" + b"".join(b"q" + bytes([one]) + b"h" + bytes([one]) + b"\x86" for one in range(60)) + b"K\x01u.",
-    "a shape that is none": pickled(Calls("torch._utils", "_rebuild_tensor_v2", Storage("0", 2), 0, "ab", (1,), False, {})),
+    "tuples of tuples as a key": b"\x80\x02}(K\x01"
+    + b"".join(b"q" + bytes([one]) + b"h" + bytes([one]) + b"\x86" for one in range(60))
+    + b"K\x01u.",
+    "a shape that is none": pickled(
+        Calls(
+            "torch._utils",
+            "_rebuild_tensor_v2",
+            Storage("0", 2),
+            0,
+            "ab",
+            (1,),
+            False,
+            {},
+        )
+    ),
     "more numbers than there are": pickled(tensor("0", 1000, count=2)),
     "no numbers": pickled(tensor("7", 2)),
-    "a number with a million digits": b"\x80\x02\x8b" + struct.pack("<i", 500_000) + b"\x7f" * 500_000 + b".",
-}  # fmt: skip
+    "a number with a million digits": b"\x80\x02\x8b"
+    + struct.pack("<i", 500_000)
+    + b"\x7f" * 500_000
+    + b".",
+}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_files_are_refused_and_cost_only_themselves(tmp_path, name):
     data = HOSTILE[name]
-    plain, packed, good = tmp_path / "plain.pth", tmp_path / "packed.pth", both(tmp_path)
+    plain, packed, good = (
+        tmp_path / "plain.pth",
+        tmp_path / "packed.pth",
+        both(tmp_path),
+    )
     plain.write_bytes(data)
     archive(packed, data, _0=floats(2))
     found = examined([plain, packed, good], [("weights", tmp_path, tmp_path)])["load"]
@@ -242,7 +322,10 @@ def test_bombs_and_what_is_no_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("__version__ = '2.13.0+cpu'\ndebug = False\ncuda: Optional[str] = None\nhip: Optional[str] = None\n", []),
+        (
+            "__version__ = '2.13.0+cpu'\ndebug = False\ncuda: Optional[str] = None\nhip: Optional[str] = None\n",
+            [],
+        ),
         ("cuda = None\nhip = None\n", []),
         ("cuda: Optional[str] = '12.6'\nhip: Optional[str] = None\n", ["12.6"]),
         ('cuda = "11.8"\n', ["11.8"]),
@@ -250,14 +333,20 @@ def test_bombs_and_what_is_no_file(tmp_path):
     ],
 )
 def test_what_torch_says_that_it_is_built_for(text, found):
-    assert [one or other for _, one, other in TOLD.findall(text) if one or other] == found
+    assert [
+        one or other for _, one, other in TOLD.findall(text) if one or other
+    ] == found
 
 
 def test_an_image_without_torch_has_no_build_of_it():
     nothing = Contents(files={"/usr/lib/torch/version.py": 20}, torch=None, problem="")
     with pytest.raises(AssertionError, match="no torch"):
         expect_torch(nothing)
-    gpu = Contents(files={}, torch=Torch(folders=("/x",), built_for="", gpu_files=("nvidia_cublas",)), problem="")
+    gpu = Contents(
+        files={},
+        torch=Torch(folders=("/x",), built_for="", gpu_files=("nvidia_cublas",)),
+        problem="",
+    )
     with pytest.raises(AssertionError, match="nvidia_cublas"):
         expect_cpu_build(gpu)
 
@@ -323,7 +412,9 @@ print(json.dumps(found))
 
 
 @pytest.mark.engine
-def test_what_torch_writes_is_read_spoilt_and_read_again_by_torch(real_engine, tmp_path):
+def test_what_torch_writes_is_read_spoilt_and_read_again_by_torch(
+    real_engine, tmp_path
+):
     """In the image of a solution: bare, whole and half, modules, optimizers, numpy's numbers; both formats."""
     limits = Limits(memory_mb=3000, check_seconds=240, build_seconds=1800)
     tmp_path.chmod(0o777)
@@ -335,7 +426,9 @@ def test_what_torch_writes_is_read_spoilt_and_read_again_by_torch(real_engine, t
         image = engine.build(COURSE.solution("hogwild"), limits=limits)
 
         def python(text):
-            spec = RunSpec(image=image.id, entrypoint=("python",), args=("-c", text), mounts=mounts)
+            spec = RunSpec(
+                image=image.id, entrypoint=("python",), args=("-c", text), mounts=mounts
+            )
             done = engine.run(spec, limits)
             assert done.exit_code == 0, done.stderr
             return done.stdout
@@ -343,20 +436,34 @@ def test_what_torch_writes_is_read_spoilt_and_read_again_by_torch(real_engine, t
         python(MAKES)
         files = sorted(tmp_path.glob("*.pth"))
         assert len(files) == 14
-        told = examined(files, [(kind, tmp_path, tmp_path / kind) for kind in ("weights", "optimizer")])
-        assert {path: one["error"] for path, one in told["load"].items() if one["error"]} == {}
+        told = examined(
+            files,
+            [(kind, tmp_path, tmp_path / kind) for kind in ("weights", "optimizer")],
+        )
+        assert {
+            path: one["error"] for path, one in told["load"].items() if one["error"]
+        } == {}
         assert {one["numbers"] > 0 for one in told["load"].values()} == {True}
         spoilt = json.loads(python(READS).splitlines()[-1])
-    assert {name for name in spoilt if name.startswith("weights/")} == {f"weights/{path.name}" for path in files}
+    assert {name for name in spoilt if name.startswith("weights/")} == {
+        f"weights/{path.name}" for path in files
+    }
     assert len([name for name in spoilt if name.startswith("optimizer/")]) == 6
-    assert {name: one for name, one in spoilt.items() if not one[0] or not one[1] or one[2]} == {}
+    assert {
+        name: one for name, one in spoilt.items() if not one[0] or not one[1] or one[2]
+    } == {}
 
 
 def test_the_older_format_is_refused_where_it_is_cut(tmp_path):
     storage = io.BytesIO()
     for value in (tensors.MAGIC, 1001, {}):
         storage.write(pickled(value))
-    storage.write(pickled({"w": tensor("0", 3)}) + pickled(["0"]) + struct.pack("<q", 3) + floats(3))
+    storage.write(
+        pickled({"w": tensor("0", 3)})
+        + pickled(["0"])
+        + struct.pack("<q", 3)
+        + floats(3)
+    )
     path = tmp_path / "old.pth"
     path.write_bytes(storage.getvalue())
     assert examined([path])["load"][str(path)]["numbers"] == 3

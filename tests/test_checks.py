@@ -76,9 +76,15 @@ RUN uv pip install "click>=8"; make install
 
 
 def test_submissions_are_read_bounded_and_as_text(submission):
-    found = Submission(submission({"a.txt": "text", "b.txt": b"\xff", "c.txt": b"x" * 1_000_001}))
+    found = Submission(
+        submission({"a.txt": "text", "b.txt": b"\xff", "c.txt": b"x" * 1_000_001})
+    )
     assert found.read("a.txt") == "text"
-    for name, said in (("b.txt", "UTF-8"), ("c.txt", "more than 1 MB"), ("d.txt", "no file")):
+    for name, said in (
+        ("b.txt", "UTF-8"),
+        ("c.txt", "more than 1 MB"),
+        ("d.txt", "no file"),
+    ):
         with pytest.raises(SubmissionError, match=said):
             found.read(name)
 
@@ -91,7 +97,9 @@ def test_a_changed_copy_never_writes_through_a_link(submission, tmp_path):
         Submission(folder).copy(tmp_path / "c1", {"sub/file": b"x"})
     assert not list((tmp_path / "outside").iterdir())
     (folder / "app.py").symlink_to(tmp_path / "outside" / "app.py")
-    copy = Submission(folder).copy(tmp_path / "c2", {"app.py": b"new", "old": None, "a/b": b"deep"})
+    copy = Submission(folder).copy(
+        tmp_path / "c2", {"app.py": b"new", "old": None, "a/b": b"deep"}
+    )
     assert (copy / "app.py").read_bytes() == b"new"
     assert not (copy / "old").exists()
     assert not (tmp_path / "outside" / "app.py").exists()
@@ -130,7 +138,9 @@ KEYS = {"state": ("exited", {"running": "No: its program has ended."})}
         ("a = " + "[" * 5000, "not valid TOML", ""),
     ],
 )
-def test_answers_are_read_strictly_and_never_give_the_answer_away(submission, text, said, why):
+def test_answers_are_read_strictly_and_never_give_the_answer_away(
+    submission, text, said, why
+):
     found = Submission(submission({"answers.toml": text}))
 
     def judge():

@@ -55,7 +55,11 @@ def alone(make_course, submission, real_engine):
             folder,
         ]
         done = subprocess.run(
-            [*map(str, command), *words], capture_output=True, text=True, check=False, cwd=course.root
+            [*map(str, command), *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=course.root,
         )
         return done.returncode, done.stdout + done.stderr
 
@@ -76,7 +80,11 @@ def test_what_fails_is_shown_as_the_student_reads_it(alone):
 
 
 @pytest.mark.parametrize(
-    ("words", "message"), [(("--submission", "nowhere"), "There is no folder nowhere"), (("other.py",), "one grader")]
+    ("words", "message"),
+    [
+        (("--submission", "nowhere"), "There is no folder nowhere"),
+        (("other.py",), "one grader"),
+    ],
 )
 def test_what_cannot_be_run_is_told_in_a_line(alone, words, message):
     code, said = alone(*words)

@@ -38,7 +38,9 @@ def test_waits(session, container):
     """It waits."""
     session.run("sleep", "20")
 '''
-DOCKERFILE = 'FROM busybox\nVOLUME /data\nRUN echo something > /new\nCMD ["sleep", "300"]\n'
+DOCKERFILE = (
+    'FROM busybox\nVOLUME /data\nRUN echo something > /new\nCMD ["sleep", "300"]\n'
+)
 
 
 def is_counted(labels):
@@ -50,19 +52,38 @@ def is_counted(labels):
 def census(engine):
     api = engine.api
     folders = {one.name for one in Path(tempfile.gettempdir()).glob("dockdojo-*")}
-    pids = {name: int(found[1]) for name in folders if (found := re.match(r"dockdojo-run-(\d+)-", name))}
+    pids = {
+        name: int(found[1])
+        for name in folders
+        if (found := re.match(r"dockdojo-run-(\d+)-", name))
+    }
     return {
-        "containers": {one["Id"] for one in api.containers(all=True) if is_counted(one["Labels"])},
-        "images": {one["Id"] for one in api.images(all=True) if is_counted(one["Labels"])},
+        "containers": {
+            one["Id"] for one in api.containers(all=True) if is_counted(one["Labels"])
+        },
+        "images": {
+            one["Id"] for one in api.images(all=True) if is_counted(one["Labels"])
+        },
         "networks": {one["Id"] for one in api.networks() if is_counted(one["Labels"])},
-        "volumes": {one["Name"] for one in api.volumes()["Volumes"] or [] if is_counted(one["Labels"])},
-        "folders": {name for name, pid in pids.items() if pid == os.getpid() or not processes.lives(pid)},
+        "volumes": {
+            one["Name"]
+            for one in api.volumes()["Volumes"] or []
+            if is_counted(one["Labels"])
+        },
+        "folders": {
+            name
+            for name, pid in pids.items()
+            if pid == os.getpid() or not processes.lives(pid)
+        },
     }
 
 
 def made_by(engine, process):
     """The containers of a grading that another process does."""
-    whose = [one["Labels"][OWNER] for one in engine.api.containers(all=True, filters={"label": RUN})]
+    whose = [
+        one["Labels"][OWNER]
+        for one in engine.api.containers(all=True, filters={"label": RUN})
+    ]
     return [one for one in whose if one.split(":")[1] == str(process.pid)]
 
 
@@ -92,9 +113,13 @@ def test_two_that_clean_the_same_run_at_once_leave_nothing(engine):
     assert network not in {one["Id"] for one in engine.api.networks()}
 
 
-def test_a_container_that_cannot_be_removed_keeps_nothing_else_there(engine, monkeypatch):
+def test_a_container_that_cannot_be_removed_keeps_nothing_else_there(
+    engine, monkeypatch
+):
     spec = RunSpec(image="busybox", args=("sleep", "300"))
-    older, newest = (engine.start(spec, Limits()).id for _ in range(2))  # the newest one is listed first
+    older, newest = (
+        engine.start(spec, Limits()).id for _ in range(2)
+    )  # the newest one is listed first
     remove = engine.api.remove_container
 
     def refuse(container, **options):
@@ -108,7 +133,9 @@ def test_a_container_that_cannot_be_removed_keeps_nothing_else_there(engine, mon
         patched.setattr(engine.api, "remove_container", refuse)
         with pytest.raises(EngineGone, match="could not remove a container"):
             engine.clean()
-    assert {one["Id"] for one in engine.api.containers(all=True)} & {older, newest} == {newest}
+    assert {one["Id"] for one in engine.api.containers(all=True)} & {older, newest} == {
+        newest
+    }
 
 
 def started(made, folder):
@@ -122,7 +149,9 @@ def started(made, folder):
         "sample",
         str(folder),
     ]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def until_busy(engine, process):
@@ -135,7 +164,9 @@ def until_busy(engine, process):
     raise AssertionError(process.communicate())
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
 def test_ctrl_c_and_sigterm_leave_nothing(engine, place, number, code):
     before = census(engine)
     process = started(*place)
@@ -148,8 +179,12 @@ def test_ctrl_c_and_sigterm_leave_nothing(engine, place, number, code):
 
 
 def test_after_sigkill_clean_removes_ours_and_never_others(engine, place):
-    others = engine.api.create_container("busybox:latest", ["sleep", "60"], labels={"somebody": "else"})["Id"]
-    mine = engine.start(RunSpec(image="busybox:latest", args=("sleep", "60")), Limits())  # a run that goes on
+    others = engine.api.create_container(
+        "busybox:latest", ["sleep", "60"], labels={"somebody": "else"}
+    )["Id"]
+    mine = engine.start(
+        RunSpec(image="busybox:latest", args=("sleep", "60")), Limits()
+    )  # a run that goes on
     before = census(engine)
     process = started(*place)
     try:
@@ -157,7 +192,9 @@ def test_after_sigkill_clean_removes_ours_and_never_others(engine, place):
         process.kill()
         process.communicate(timeout=30)
         assert census(engine) != before
-        time.sleep(1.5)  # its child notices that nobody listens, or goes on: either way clean must manage
+        time.sleep(
+            1.5
+        )  # its child notices that nobody listens, or goes on: either way clean must manage
         done = subprocess.run(
             [sys.executable, "-m", "dockdojo", "clean"],
             capture_output=True,
@@ -182,13 +219,19 @@ def test_owners_are_known_to_live_or_not():
     assert owner_lives(owner())
     machine, pid, started_at = owner().split(":")
     assert int(pid) == os.getpid()
-    assert not owner_lives(f"{machine}:{pid}:1"), "the number belongs to another process now"
+    assert not owner_lives(
+        f"{machine}:{pid}:1"
+    ), "the number belongs to another process now"
     assert not owner_lives(f"{machine}:4194999:{started_at}")
-    assert owner_lives(f"another:{pid}:{started_at}"), "another machine's is never judged dead"
+    assert owner_lives(
+        f"another:{pid}:{started_at}"
+    ), "another machine's is never judged dead"
     assert not owner_lives("")
 
 
-def test_the_engine_dying_in_the_middle_is_not_the_students_loss(make_course, submission, real_engine, tmp_path):
+def test_the_engine_dying_in_the_middle_is_not_the_students_loss(
+    make_course, submission, real_engine, tmp_path
+):
     """A proxy in front of the engine is cut off while a check runs: the same as an engine that dies."""
     made = make_course(f'''
         from pathlib import Path

@@ -54,7 +54,11 @@ def test_list_shows_the_labs_in_order(typed, course):
         (("grade", "hello_world"), 2, "Missing argument"),
         (("grade", "hello_world", ".", "--format", "pdf"), 2, "pdf"),
         (("grade", "signals", ".", "--only", "kil"), 2, "Did you mean `kill`?"),
-        (("grade", "hello_world", ".", "--only", "builds", "--format", "json"), 2, "no mark"),
+        (
+            ("grade", "hello_world", ".", "--only", "builds", "--format", "json"),
+            2,
+            "no mark",
+        ),
         (("start", "catgiff"), 2, "Did you mean `catgif`?"),
         (("check", "a", "b", "c"), 2, "Too many words"),
         (("check",), 2, "is no workspace"),
@@ -91,15 +95,22 @@ def test_no_engine_is_one_line_and_exit_code_3(typed, monkeypatch, submission):
 def test_a_rubric_tells_all_checks_and_the_whole(typed, course, style):
     code, out, _ = typed("rubric", "multi_stage", "--format", style)
     assert code == 0
-    assert all(check.name in out and check.title.split("|")[0] in out for check in list_checks(course, "multi_stage"))
+    assert all(
+        check.name in out and check.title.split("|")[0] in out
+        for check in list_checks(course, "multi_stage")
+    )
     assert str(course.points("multi_stage")) in out
     if style == "json":
-        assert json.loads(out)["points"] == sum(check["points"] for check in json.loads(out)["checks"])
+        assert json.loads(out)["points"] == sum(
+            check["points"] for check in json.loads(out)["checks"]
+        )
 
 
 @pytest.mark.engine
 def test_one_check_alone_is_carried_out(real_engine, typed, course):
-    code, out, _ = typed("grade", "signals", course.solution("signals"), "--only", "test_kill")
+    code, out, _ = typed(
+        "grade", "signals", course.solution("signals"), "--only", "test_kill"
+    )
     assert code == 0
     assert "That was 1 of 12 checks, which gives no mark." in out
     assert "zombies" not in out
@@ -116,13 +127,17 @@ def test_start_check_and_hint_know_the_lab(typed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert typed("start", "hello_world")[0] == 0
     workspace = tmp_path / "hello_world"
-    assert {"Dockerfile", "LESSON.md", "greet.sh", "answers.toml"} <= {path.name for path in workspace.iterdir()}
+    assert {"Dockerfile", "LESSON.md", "greet.sh", "answers.toml"} <= {
+        path.name for path in workspace.iterdir()
+    }
     code, _, err = typed("start", "hello_world")
     assert code == 2
     assert "is there already" in err
     monkeypatch.chdir(workspace)
     rungs = [typed("hint", "greets")[1] for _ in range(4)]
-    assert [text.split(":")[0] for text in rungs] == [f"greets, hint {rung} of 3" for rung in (1, 2, 3, 3)]
+    assert [text.split(":")[0] for text in rungs] == [
+        f"greets, hint {rung} of 3" for rung in (1, 2, 3, 3)
+    ]
     assert student.read_notes(workspace).hints == {"greets": 3}
     code, out, _ = typed("hint")
     assert (code, "greets_by_name" in out) == (0, True)
@@ -138,7 +153,9 @@ def test_broken_notes_are_told(tmp_path):
         student.read_notes(tmp_path)
 
 
-def test_a_report_that_cannot_be_written_is_told_before_grading(typed, tmp_path, submission):
+def test_a_report_that_cannot_be_written_is_told_before_grading(
+    typed, tmp_path, submission
+):
     code, _, err = typed(
         "grade",
         "hello_world",
@@ -151,7 +168,9 @@ def test_a_report_that_cannot_be_written_is_told_before_grading(typed, tmp_path,
 
 
 @pytest.mark.usefixtures("real_engine")
-def test_check_shows_progress_and_feedback_without_a_terminal(typed, course, tmp_path, monkeypatch):
+def test_check_shows_progress_and_feedback_without_a_terminal(
+    typed, course, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     typed("start", "hello_world", "work")
     code, out, _ = typed("check", "work")
@@ -163,9 +182,22 @@ def test_check_shows_progress_and_feedback_without_a_terminal(typed, course, tmp
 
 
 @pytest.mark.usefixtures("real_engine")
-def test_grade_writes_reports_and_returns_their_code(typed, course, tmp_path, submission):
+def test_grade_writes_reports_and_returns_their_code(
+    typed, course, tmp_path, submission
+):
     report = tmp_path / "report.json"
-    assert typed("grade", "hello_world", course.solution("hello_world"), "--format", "json", "-o", report)[0] == 0
+    assert (
+        typed(
+            "grade",
+            "hello_world",
+            course.solution("hello_world"),
+            "--format",
+            "json",
+            "-o",
+            report,
+        )[0]
+        == 0
+    )
     assert json.loads(report.read_text())["score"] == 100
     (tmp_path / "empty").mkdir()
     code, out, _ = typed("grade", "hello_world", tmp_path / "empty")
@@ -177,7 +209,9 @@ def test_grade_writes_reports_and_returns_their_code(typed, course, tmp_path, su
     code, out, _ = typed(
         "grade",
         "hello_world",
-        submission({"Dockerfile": "FROM busybox\nRUN echo tail of it; false\n"}, "fails"),
+        submission(
+            {"Dockerfile": "FROM busybox\nRUN echo tail of it; false\n"}, "fails"
+        ),
     )
     assert code == 1
     assert "(Dockerfile, line 2): exit code: 1." in " ".join(out.split())
@@ -188,7 +222,10 @@ def test_grade_writes_reports_and_returns_their_code(typed, course, tmp_path, su
 def test_status_images_and_doctor(typed, course):
     code, out, _ = typed("engine", "status")
     assert code == 0
-    assert all(word in out for word in ("engine", "storage", "cgroup", "builder", "GPU", "where"))
+    assert all(
+        word in out
+        for word in ("engine", "storage", "cgroup", "builder", "GPU", "where")
+    )
     code, out, _ = typed("images")
     assert code == 0
     assert out.count("MB") == len(course.images())

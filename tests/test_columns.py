@@ -28,9 +28,18 @@ def on_a_terminal(*words, folder):
     """What the command shows on a pty of 60 columns."""
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, WIDTH, 0, 0))
-    env = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
+    env = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("COLUMNS", "LINES")
+    }
     with subprocess.Popen(
-        [COMMAND, *words], cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs, env={**env, "TERM": "xterm"}
+        [COMMAND, *words],
+        cwd=folder,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**env, "TERM": "xterm"},
     ) as process:
         os.close(theirs)
         shown = b""
@@ -45,9 +54,18 @@ def on_a_terminal(*words, folder):
 
 
 def in_a_pipe(*words, folder, **env):
-    clean = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
+    clean = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("COLUMNS", "LINES")
+    }
     done = subprocess.run(
-        [COMMAND, *words], cwd=folder, env={**clean, **env}, capture_output=True, text=True, check=True
+        [COMMAND, *words],
+        cwd=folder,
+        env={**clean, **env},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout.splitlines()
 
@@ -63,7 +81,9 @@ def here(course, tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("words", [("list",), ("hint", "hello_world"), ("hint", "hello_world", "greets")])
+@pytest.mark.parametrize(
+    "words", [("list",), ("hint", "hello_world"), ("hint", "hello_world", "greets")]
+)
 def test_it_is_wrapped_to_the_terminal_and_a_line_in_a_pipe(words, here):
     shown = on_a_terminal(*words, folder=here)
     assert is_cut(shown) == []
@@ -77,7 +97,11 @@ def test_it_is_wrapped_to_the_terminal_and_a_line_in_a_pipe(words, here):
 
 def test_a_list_says_what_was_done(course):
     labs = [course.lab(slug) for slug in course.slugs]
-    done = {labs[0].slug: SimpleNamespace(score=50, max_score=100, hints={"a": 2}, solved=False)}
+    done = {
+        labs[0].slug: SimpleNamespace(
+            score=50, max_score=100, hints={"a": 2}, solved=False
+        )
+    }
     for width in (0, 40, 60, 100):
         lines = list(columns.labs([(lab, 100) for lab in labs], done, width))
         assert not is_cut(lines, width or 1_000)
@@ -86,7 +110,10 @@ def test_a_list_says_what_was_done(course):
         assert bar.count("█") == bar.count("░") > 0
 
 
-LONG = "RUN apt-get update && apt-get install -y --no-install-recommends " + "package " * 30
+LONG = (
+    "RUN apt-get update && apt-get install -y --no-install-recommends "
+    + "package " * 30
+)
 STATS = ImageStats(
     image="registry.example.org/a/rather/long/name/of/an/image:and-a-tag",
     layers=tuple(
@@ -117,7 +144,10 @@ def test_layers_fit_the_terminal(width):
 
 def test_layers_in_a_pipe_are_a_line_each():
     lines = render_text(STATS).splitlines()
-    assert any(line.startswith("    1") and "RUN apt-get update" in line and line.endswith("…") for line in lines)
+    assert any(
+        line.startswith("    1") and "RUN apt-get update" in line and line.endswith("…")
+        for line in lines
+    )
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])
@@ -131,7 +161,13 @@ def test_the_footer_of_watch_fits(course, here, width):
         soft_wrap=True,
         no_color=True,
     )
-    report = Report(lab="hello_world", title="x", outcomes=(), started="2026-01-01T00:00:00+00:00", seconds=1)
+    report = Report(
+        lab="hello_world",
+        title="x",
+        outcomes=(),
+        started="2026-01-01T00:00:00+00:00",
+        seconds=1,
+    )
     watching._footer(course, here / "hello_world", out, report, True)
     lines = out.file.getvalue().splitlines()
     assert is_cut(lines, width) == []

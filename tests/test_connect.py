@@ -18,7 +18,13 @@ from dockdojo.grading.child import environment
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """A home without any docker configuration, and an environment that names no engine."""
-    for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "XDG_RUNTIME_DIR"):
+    for name in (
+        "DOCKER_HOST",
+        "DOCKER_CONTEXT",
+        "DOCKER_TLS_VERIFY",
+        "DOCKER_CERT_PATH",
+        "XDG_RUNTIME_DIR",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / ".docker"))
@@ -29,9 +35,19 @@ def home(tmp_path, monkeypatch):
 
 def context(home, name, host):
     """A docker context, as `docker context create NAME --docker host=HOST` writes it."""
-    folder = home / ".docker" / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
+    folder = (
+        home
+        / ".docker"
+        / "contexts"
+        / "meta"
+        / hashlib.sha256(name.encode()).hexdigest()
+    )
     folder.mkdir(parents=True)
-    about = {"Name": name, "Metadata": {}, "Endpoints": {"docker": {"Host": host, "SkipTLSVerify": False}}}
+    about = {
+        "Name": name,
+        "Metadata": {},
+        "Endpoints": {"docker": {"Host": host, "SkipTLSVerify": False}},
+    }
     (folder / "meta.json").write_text(json.dumps(about))
 
 
@@ -55,11 +71,15 @@ def test_the_context_in_use_and_the_one_that_is_named(home, monkeypatch):
     monkeypatch.setenv("DOCKER_CONTEXT", "default")
     assert urls() == [DEFAULT_SOCKET]
     monkeypatch.setenv("DOCKER_CONTEXT", "elsewhere")
-    monkeypatch.setenv("DOCKER_HOST", "unix:///somewhere.sock")  # it wins, as for `docker`
+    monkeypatch.setenv(
+        "DOCKER_HOST", "unix:///somewhere.sock"
+    )  # it wins, as for `docker`
     assert urls() == ["unix:///somewhere.sock"]
 
 
-def test_a_context_that_is_not_there_is_told_and_no_other_engine_is_taken(home, monkeypatch):
+def test_a_context_that_is_not_there_is_told_and_no_other_engine_is_taken(
+    home, monkeypatch
+):
     monkeypatch.setenv("DOCKER_CONTEXT", "mistyped")
     with pytest.raises(EngineNotFound, match="no docker context `mistyped`"):
         addresses()
@@ -74,19 +94,32 @@ def test_a_rootless_engines_socket_is_looked_at_after_the_usual_one(home, monkey
 
 
 def test_the_cli_is_told_of_certificates(home):
-    assert Address("tcp://192.0.2.1:2376", "").options == ["--host", "tcp://192.0.2.1:2376"]
+    assert Address("tcp://192.0.2.1:2376", "").options == [
+        "--host",
+        "tcp://192.0.2.1:2376",
+    ]
     for name in ("ca.pem", "cert.pem", "key.pem"):
         (home / name).write_text("")
     tls = TLSConfig(
-        client_cert=(str(home / "cert.pem"), str(home / "key.pem")), ca_cert=str(home / "ca.pem"), verify=True
+        client_cert=(str(home / "cert.pem"), str(home / "key.pem")),
+        ca_cert=str(home / "ca.pem"),
+        verify=True,
     )
     told = Address("tcp://192.0.2.1:2376", "", tls).options
     assert told[2:] == [
-        "--tlsverify", "--tlscacert", f"{home}/ca.pem", "--tlscert", f"{home}/cert.pem", "--tlskey", f"{home}/key.pem",
-    ]  # fmt: skip
+        "--tlsverify",
+        "--tlscacert",
+        f"{home}/ca.pem",
+        "--tlscert",
+        f"{home}/cert.pem",
+        "--tlskey",
+        f"{home}/key.pem",
+    ]
 
 
-@pytest.mark.parametrize("url", ["ssh://", "ssh://-oProxyCommand=touch%20x", "ssh://nobody@localhost:1"])
+@pytest.mark.parametrize(
+    "url", ["ssh://", "ssh://-oProxyCommand=touch%20x", "ssh://nobody@localhost:1"]
+)
 def test_a_machine_that_ssh_does_not_reach_is_told_in_a_line(url, home):
     with pytest.raises(EngineNotFound, match="ssh"):
         Tunnel(url)
@@ -103,15 +136,23 @@ def test_contexts_are_found_where_no_config_json_was_ever_written(home, monkeypa
 
 
 def test_a_context_in_use_that_is_not_there_is_told_as_docker_tells_it(home):
-    (home / ".docker" / "config.json").write_text(json.dumps({"currentContext": "gone"}))
-    with pytest.raises(EngineNotFound, match="no docker context `gone`, which `currentContext`"):
+    (home / ".docker" / "config.json").write_text(
+        json.dumps({"currentContext": "gone"})
+    )
+    with pytest.raises(
+        EngineNotFound, match="no docker context `gone`, which `currentContext`"
+    ):
         addresses()
 
 
-@pytest.mark.parametrize("written", ["", "{", "[]", '{"Endpoints": {}}', '{"Endpoints": {"docker": 3}}'])
+@pytest.mark.parametrize(
+    "written", ["", "{", "[]", '{"Endpoints": {}}', '{"Endpoints": {"docker": 3}}']
+)
 def test_a_context_that_cannot_be_read_is_told(home, monkeypatch, written):
     context(home, "broken", "tcp://192.0.2.1:2375")
-    next((home / ".docker" / "contexts" / "meta").glob("*/meta.json")).write_text(written)
+    next((home / ".docker" / "contexts" / "meta").glob("*/meta.json")).write_text(
+        written
+    )
     monkeypatch.setenv("DOCKER_CONTEXT", "broken")
     with pytest.raises(EngineNotFound, match="context `broken` cannot be read"):
         addresses()
@@ -119,7 +160,14 @@ def test_a_context_that_cannot_be_read_is_told(home, monkeypatch, written):
 
 def test_a_context_brings_its_certificates(home, monkeypatch):
     context(home, "safe", "tcp://192.0.2.1:2376")
-    folder = home / ".docker" / "contexts" / "tls" / hashlib.sha256(b"safe").hexdigest() / "docker"
+    folder = (
+        home
+        / ".docker"
+        / "contexts"
+        / "tls"
+        / hashlib.sha256(b"safe").hexdigest()
+        / "docker"
+    )
     folder.mkdir(parents=True)
     for name in ("ca.pem", "cert.pem", "key.pem"):
         (folder / name).write_text("")
@@ -130,7 +178,9 @@ def test_a_context_brings_its_certificates(home, monkeypatch):
     assert found.tls.cert == (str(folder / "cert.pem"), str(folder / "key.pem"))
 
 
-def test_the_socket_of_a_tunnel_has_a_short_path_whatever_the_folder_for_temporary_files(tmp_path, monkeypatch):
+def test_the_socket_of_a_tunnel_has_a_short_path_whatever_the_folder_for_temporary_files(
+    tmp_path, monkeypatch
+):
     """macOS' own folder and that of a grading are together longer than a socket's path may be."""
     from dockdojo.connection import tunnel
 
@@ -144,14 +194,18 @@ def test_the_socket_of_a_tunnel_has_a_short_path_whatever_the_folder_for_tempora
         assert folder.startswith("/var/tmp/")
 
 
-def test_the_process_that_grades_knows_the_ssh_agent_and_the_proxies(monkeypatch, tmp_path):
+def test_the_process_that_grades_knows_the_ssh_agent_and_the_proxies(
+    monkeypatch, tmp_path
+):
     kept = {
         "SSH_AUTH_SOCK": "/agent",
         "https_proxy": "http://192.0.2.1:3128",
         "NO_PROXY": "localhost",
         "DOCKER_HOST": "x",
     }
-    for name, value in (kept | {"PYTHONPATH": "/evil", "PYTEST_ADDOPTS": "-p evil"}).items():
+    for name, value in (
+        kept | {"PYTHONPATH": "/evil", "PYTEST_ADDOPTS": "-p evil"}
+    ).items():
         monkeypatch.setenv(name, value)
     found = environment("someone", tmp_path)
     assert found.items() >= kept.items()

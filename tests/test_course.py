@@ -52,14 +52,21 @@ def test_a_broken_lab_toml_names_file_and_field(make_course, extra, said):
 
 def test_a_long_chain_of_checks_is_a_warning():
     """One check that fails alone, and because of it others are skipped that are worth more than 15 points."""
-    checks = [Check(name=name, title=name, points=points) for name, points in (("a", 10), ("b", 10), ("c", 6))]
+    checks = [
+        Check(name=name, title=name, points=points)
+        for name, points in (("a", 10), ("b", 10), ("c", 6))
+    ]
 
     def variant(name, fails, skips):
         return Variant("sample", name, Path(), "", fails, skips, ())
 
     found = list(
         long_chains(
-            [variant("long", ("a",), ("b", "c")), variant("short", ("a",), ("b",)), variant("two", ("a", "b"), ("c",))],
+            [
+                variant("long", ("a",), ("b", "c")),
+                variant("short", ("a",), ("b",)),
+                variant("two", ("a", "b"), ("c",)),
+            ],
             checks,
         )
     )
@@ -77,7 +84,9 @@ def test_files_may_not_lie_outside_the_folder(make_course):
 
 def test_a_course_names_labs_that_are_there(make_course):
     made = make_course(CHECK)
-    (made.root / "labs" / "course.toml").write_text('title = "x"\nlabs = ["sample", "other"]\n')
+    (made.root / "labs" / "course.toml").write_text(
+        'title = "x"\nlabs = ["sample", "other"]\n'
+    )
     with pytest.raises(CourseError, match="other"):
         open_course(made.root)
 
@@ -94,8 +103,14 @@ LESSON = "# Sample\n\n| what to do | points | checks |\n|---|---|---|\n| This. |
     ("lesson", "said"),
     [
         (LESSON, []),
-        (LESSON.replace("| 16 |", "| 15 |"), ["its table of tasks says 15 points for b, c, and the grader 16"]),
-        (LESSON.replace(", `c`", "").replace("16", "10"), ["its table of tasks lacks c (6 points)"]),
+        (
+            LESSON.replace("| 16 |", "| 15 |"),
+            ["its table of tasks says 15 points for b, c, and the grader 16"],
+        ),
+        (
+            LESSON.replace(", `c`", "").replace("16", "10"),
+            ["its table of tasks lacks c (6 points)"],
+        ),
         (
             LESSON.replace("`a`", "`d`"),
             [
@@ -108,8 +123,18 @@ LESSON = "# Sample\n\n| what to do | points | checks |\n|---|---|---|\n| This. |
     ],
 )
 def test_the_table_of_tasks_is_held_against_the_grader(lesson, said):
-    checks = [Check(name=name, title=name, points=points) for name, points in (("a", 10), ("b", 10), ("c", 6))]
-    assert list(tasks.problems(lesson, [*checks, Check(name="h", title="h", points=1, hidden=True)])) == said
+    checks = [
+        Check(name=name, title=name, points=points)
+        for name, points in (("a", 10), ("b", 10), ("c", 6))
+    ]
+    assert (
+        list(
+            tasks.problems(
+                lesson, [*checks, Check(name="h", title="h", points=1, hidden=True)]
+            )
+        )
+        == said
+    )
 
 
 def test_points_are_read_from_the_grader(make_course, course):
@@ -118,7 +143,9 @@ def test_points_are_read_from_the_grader(make_course, course):
     )
     assert made.points("sample") == 12
     assert course.points("mnist") == 500
-    assert {slug for slug in course.slugs if course.points(slug) not in (100, 500)} == set()
+    assert {
+        slug for slug in course.slugs if course.points(slug) not in (100, 500)
+    } == set()
 
 
 def test_points_are_read_by_several_threads(course):

@@ -36,7 +36,9 @@ def test_up_starts_nothing_where_an_engine_answers(real_engine):
         ("linux", False, "/usr/sbin/dockerd", {"debian"}, "usermod -aG docker"),
     ],
 )
-def test_each_platform_gets_the_line_that_helps(monkeypatch, platform, root, dockerd, ids, said):
+def test_each_platform_gets_the_line_that_helps(
+    monkeypatch, platform, root, dockerd, ids, said
+):
     monkeypatch.setattr(daemon.sys, "platform", platform)
     monkeypatch.setattr(machine, "is_root", lambda: root)
     monkeypatch.setattr(machine, "dockerd", lambda: dockerd)
@@ -75,7 +77,9 @@ def test_down_ends_only_what_up_started():
         assert machine.started_by_us() is None
         assert daemon.down() is False
         assert process.poll() is None
-        machine.record_file().write_text(f'{{"pid": {process.pid}, "started": "{processes.started(process.pid)}"}}')
+        machine.record_file().write_text(
+            f'{{"pid": {process.pid}, "started": "{processes.started(process.pid)}"}}'
+        )
         assert machine.started_by_us() == process.pid
         assert daemon.down() is True
         assert process.wait(5) == -15

@@ -16,11 +16,16 @@ from dockdojo.datasets import Digits, parse, prepare
 from dockdojo.errors import CourseError, DataUnavailable, UsageError
 from dockdojo.runner.drawn import FOLDER, WRONG, Drawn
 
-REAL = Path(os.environ.get("MNIST_ROOT") or Path(__file__).parents[2] / "shared" / "mnist")
+REAL = Path(
+    os.environ.get("MNIST_ROOT") or Path(__file__).parents[2] / "shared" / "mnist"
+)
 
 
 def digits(count, first=0):
-    images = tuple(bytes([number % 256, number // 256]) + bytes(782) for number in range(first, first + count))
+    images = tuple(
+        bytes([number % 256, number // 256]) + bytes(782)
+        for number in range(first, first + count)
+    )
     return Digits(images, bytes(number % 10 for number in range(count)))
 
 
@@ -28,7 +33,9 @@ def digits(count, first=0):
 def folder(tmp_path, monkeypatch):
     """A folder that looks like the user's: both parts, one of them packed."""
     monkeypatch.delenv("MNIST_ROOT", raising=False)
-    made = datasets.write(tmp_path / "user", digits(600), digits(100, 5000), datasets.REAL)
+    made = datasets.write(
+        tmp_path / "user", digits(600), digits(100, 5000), datasets.REAL
+    )
     for path in (made.root / "MNIST" / "raw").glob("t10k*"):
         path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
         path.unlink()
@@ -36,7 +43,10 @@ def folder(tmp_path, monkeypatch):
 
 
 def content(root):
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (root / "MNIST" / "raw").iterdir()}
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (root / "MNIST" / "raw").iterdir()
+    }
 
 
 def test_a_limit_gives_the_same_images_each_time(folder, tmp_path):
@@ -68,7 +78,9 @@ def test_one_part_alone_is_parted(folder, tmp_path, monkeypatch):
         prepare(tmp_path / "more", limit={"train": 600, "test": 1}, tell=print)
 
 
-def test_a_drawn_set_is_another_each_time_and_the_same_for_the_same_seed(folder, tmp_path):
+def test_a_drawn_set_is_another_each_time_and_the_same_for_the_same_seed(
+    folder, tmp_path
+):
     pool = prepare(tmp_path / "pool", source=folder, tell=print)
     one, again, other = (
         datasets.drawn(pool, tmp_path / name, random.Random(seed), wrong=0.2)
@@ -76,17 +88,26 @@ def test_a_drawn_set_is_another_each_time_and_the_same_for_the_same_seed(folder,
     )
     assert content(one.root) == content(again.root) != content(other.root)
     assert (one.train, one.test) == (600 - 37, 100 - 6)
-    assert datasets.from_folder(one.root)["train"].images != datasets.from_folder(other.root)["train"].images
+    assert (
+        datasets.from_folder(one.root)["train"].images
+        != datasets.from_folder(other.root)["train"].images
+    )
 
 
-def test_so_many_labels_of_the_test_are_wrong_as_is_told_and_none_of_the_training(folder, tmp_path):
+def test_so_many_labels_of_the_test_are_wrong_as_is_told_and_none_of_the_training(
+    folder, tmp_path
+):
     pool = prepare(tmp_path / "pool", source=folder, tell=print)
     made = datasets.drawn(pool, tmp_path / "drawn", random.Random(1), wrong=0.25)
     right = {
-        part: dict(zip(one.images, one.labels, strict=True)) for part, one in datasets.from_folder(pool.root).items()
+        part: dict(zip(one.images, one.labels, strict=True))
+        for part, one in datasets.from_folder(pool.root).items()
     }
     wrong = {
-        part: sum(right[part][image] != label for image, label in zip(one.images, one.labels, strict=True))
+        part: sum(
+            right[part][image] != label
+            for image, label in zip(one.images, one.labels, strict=True)
+        )
         for part, one in datasets.from_folder(made.root).items()
     }
     assert wrong == {"train": 0, "t10k": made.wrong}
@@ -98,7 +119,8 @@ def test_renamed_labels_are_others_each_and_the_same_in_both_parts(folder, tmp_p
     pool = prepare(tmp_path / "pool", source=folder, tell=print)
     made = datasets.drawn(pool, tmp_path / "drawn", random.Random(1), rename=True)
     right = {
-        part: dict(zip(one.images, one.labels, strict=True)) for part, one in datasets.from_folder(pool.root).items()
+        part: dict(zip(one.images, one.labels, strict=True))
+        for part, one in datasets.from_folder(pool.root).items()
     }
     moved = {
         (label - right[part][image]) % 10
@@ -113,16 +135,22 @@ def test_shuffled_labels_are_those_of_other_images(folder, tmp_path):
     pool = prepare(tmp_path / "pool", source=folder, tell=print)
     made = datasets.drawn(pool, tmp_path / "drawn", random.Random(1), shuffle=True)
     right = {
-        part: dict(zip(one.images, one.labels, strict=True)) for part, one in datasets.from_folder(pool.root).items()
+        part: dict(zip(one.images, one.labels, strict=True))
+        for part, one in datasets.from_folder(pool.root).items()
     }
     for part, one in datasets.from_folder(made.root).items():
-        same = sum(right[part][image] == label for image, label in zip(one.images, one.labels, strict=True))
+        same = sum(
+            right[part][image] == label
+            for image, label in zip(one.images, one.labels, strict=True)
+        )
         assert same < len(one) / 4, "a tenth stays by chance"
 
 
 def test_what_is_drawn_for_a_grading_is_gone_after_it(folder, tmp_path):
     pool = prepare(tmp_path / "data" / "pool", source=folder, tell=print)
-    left = tmp_path / "data" / f"{FOLDER}{2**22 + 1}"  # of a process that cannot be: the kernel's numbers end before
+    left = (
+        tmp_path / "data" / f"{FOLDER}{2**22 + 1}"
+    )  # of a process that cannot be: the kernel's numbers end before
     left.mkdir()
     made = Drawn(str(pool.root), lambda purpose: random.Random(f"seed:{purpose}"))
     noisy, shuffled = made.noisy, made.shuffled
@@ -138,7 +166,11 @@ def test_what_is_drawn_for_a_grading_is_gone_after_it(folder, tmp_path):
 
 @pytest.mark.parametrize(
     "broken",
-    [b"", b"\0\0\x08\x03" + bytes(8), b"\0\0\x08\x03\0\0\0\x01\0\0\0\x1c\0\0\0\x1c" + bytes(783)],
+    [
+        b"",
+        b"\0\0\x08\x03" + bytes(8),
+        b"\0\0\x08\x03\0\0\0\x01\0\0\0\x1c\0\0\0\x1c" + bytes(783),
+    ],
 )
 def test_what_is_no_idx_file(broken):
     with pytest.raises(UsageError, match="no IDX files"):
@@ -166,7 +198,10 @@ def test_the_stand_in_is_called_so_everywhere(scikit, tmp_path, monkeypatch, cap
     monkeypatch.delenv("MNIST_ROOT", raising=False)
     monkeypatch.setattr(datasets, "from_mirrors", lambda tell: {})
     monkeypatch.setattr(datasets, "stand_in", lambda tell: scikit)
-    assert main(["data", "--to", str(tmp_path / "d"), "--limit", "train=8500,test=1500"]) == 0
+    assert (
+        main(["data", "--to", str(tmp_path / "d"), "--limit", "train=8500,test=1500"])
+        == 0
+    )
     said = capsys.readouterr().out
     assert "stand-in" in said
     assert "8500 images to train, 1500 to test" in said

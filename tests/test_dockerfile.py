@@ -11,7 +11,9 @@ def parse(submission, text):
 
 
 def test_instructions_have_names_arguments_lines_and_stages(submission):
-    parsed = parse(submission, 'FROM a AS one\nRUN x \\\n  y\nfrom one\ncmd ["p", "q"]\n')
+    parsed = parse(
+        submission, 'FROM a AS one\nRUN x \\\n  y\nfrom one\ncmd ["p", "q"]\n'
+    )
     assert [(i.name, i.line, i.stage) for i in parsed.instructions] == [
         ("FROM", 1, 0),
         ("RUN", 2, 0),
@@ -25,7 +27,10 @@ def test_instructions_have_names_arguments_lines_and_stages(submission):
 
 def test_bases_are_outside_images_with_arguments_filled_in(submission):
     text = "ARG V=3.11-slim\nFROM --platform=linux/amd64 python:${V} AS b\nFROM b AS c\nFROM scratch\nCOPY --from=c / /\nFROM $UNSET\n"
-    assert [ref for ref, _ in parse(submission, text).bases()] == ["python:3.11-slim", ""]
+    assert [ref for ref, _ in parse(submission, text).bases()] == [
+        "python:3.11-slim",
+        "",
+    ]
     assert parse(submission, text).line_of_base("python:3.11-slim") == 2
 
 
@@ -70,11 +75,17 @@ def test_the_official_syntax_line_can_be_made_a_comment(submission, line):
 
 
 def test_another_frontend_is_left_as_it_is(submission):
-    path = submission({"Dockerfile": "# syntax=evil/frontend\nFROM busybox\n"}) / "Dockerfile"
+    path = (
+        submission({"Dockerfile": "# syntax=evil/frontend\nFROM busybox\n"})
+        / "Dockerfile"
+    )
     assert not Dockerfile.read(path.parent).without_official_syntax(path)
 
 
 def test_what_variables_add_to_a_script_is_bounded(submission):
     folder = submission({"Dockerfile": f"FROM a\nENV A={'x' * 60_000}\nRUN echo $A\n"})
     parsed = Dockerfile.read(folder)
-    assert len(parsed.filled_where_known("$A " * 50_000, parsed.instructions[-1])) < 500_000
+    assert (
+        len(parsed.filled_where_known("$A " * 50_000, parsed.instructions[-1]))
+        < 500_000
+    )

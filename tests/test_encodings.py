@@ -17,7 +17,10 @@ SAVED = Path(__file__).with_name("golden") / "errored.json"
 
 def dockdojo(*words, **env) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [sys.executable, "-m", "dockdojo", *map(str, words)], env=os.environ | env, capture_output=True, check=False
+        [sys.executable, "-m", "dockdojo", *map(str, words)],
+        env=os.environ | env,
+        capture_output=True,
+        check=False,
     )
 
 
@@ -38,7 +41,10 @@ def test_every_format_through_every_pipe(name, encoding):
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
-@pytest.mark.parametrize("words", [("list",), ("--help",), ("grade", "hello_world", "/no/f\u00f6lder \u2713")])
+@pytest.mark.parametrize(
+    "words",
+    [("list",), ("--help",), ("grade", "hello_world", "/no/f\u00f6lder \u2713")],
+)
 def test_no_encoding_makes_a_traceback(words, encoding):
     done = dockdojo(*words, PYTHONIOENCODING=encoding)
     assert done.returncode == (2 if "grade" in words else 0)
@@ -47,10 +53,15 @@ def test_no_encoding_makes_a_traceback(words, encoding):
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
-def test_what_an_engine_is_asked_for_goes_through_every_pipe(real_engine, submission, encoding):
+def test_what_an_engine_is_asked_for_goes_through_every_pipe(
+    real_engine, submission, encoding
+):
     """A grading with its marks, a look at a folder and an image's layers, with names that the encoding lacks."""
     folder = submission(
-        {"Dockerfile": "FROM busybox:latest\nRUN echo ✓\nCMD echo ✓\n", "greet.sh": "#!/bin/sh\r\necho ✓\r\n"},
+        {
+            "Dockerfile": "FROM busybox:latest\nRUN echo ✓\nCMD echo ✓\n",
+            "greet.sh": "#!/bin/sh\r\necho ✓\r\n",
+        },
         "ordner ✓",
     )
     for words, code in (
@@ -73,10 +84,20 @@ def test_a_name_that_is_no_text():
 
 
 @pytest.mark.parametrize(
-    "words", [("doctor",), ("images",), ("grade", "hello_world", Path(__file__).parent / "golden")]
+    "words",
+    [
+        ("doctor",),
+        ("images",),
+        ("grade", "hello_world", Path(__file__).parent / "golden"),
+    ],
 )
 def test_tls_without_certificates_is_a_line(words, tmp_path):
-    done = dockdojo(*words, DOCKER_HOST="tcp://127.0.0.1:1", DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(tmp_path))
+    done = dockdojo(
+        *words,
+        DOCKER_HOST="tcp://127.0.0.1:1",
+        DOCKER_TLS_VERIFY="1",
+        DOCKER_CERT_PATH=str(tmp_path),
+    )
     assert done.returncode == 3
     said = done.stderr.decode() + done.stdout.decode()
     assert "Traceback" not in said
@@ -86,7 +107,12 @@ def test_tls_without_certificates_is_a_line(words, tmp_path):
 def test_certificates_that_are_none_are_a_line(tmp_path):
     for name in ("ca.pem", "cert.pem", "key.pem"):
         (tmp_path / name).write_text("nothing")
-    done = dockdojo("images", DOCKER_HOST="tcp://127.0.0.1:1", DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(tmp_path))
+    done = dockdojo(
+        "images",
+        DOCKER_HOST="tcp://127.0.0.1:1",
+        DOCKER_TLS_VERIFY="1",
+        DOCKER_CERT_PATH=str(tmp_path),
+    )
     assert done.returncode == 3
     assert b"Traceback" not in done.stderr
 
@@ -97,5 +123,7 @@ def test_releases_of_docker_py_that_cannot_work_are_not_asked_for():
 
     asked = [Requirement(line) for line in metadata.requires("dockdojo") or ()]
     (docker,) = [one.specifier for one in asked if one.name == "docker"]
-    assert not {"6.1.3", "7.0.0", "8.0.0"} & set(docker.filter(["6.1.3", "7.0.0", "8.0.0"]))
+    assert not {"6.1.3", "7.0.0", "8.0.0"} & set(
+        docker.filter(["6.1.3", "7.0.0", "8.0.0"])
+    )
     assert metadata.version("docker") in docker

@@ -26,7 +26,10 @@ from dockdojo.probes.http import Client
 from dockdojo.probes.testinfra_host import testinfra_host as infra_host
 
 LIMITS = Limits(check_seconds=30)
-ASKED_AT_MOST, LOOK = 100, 0.25  # a server takes its time to start; times, and seconds between them
+ASKED_AT_MOST, LOOK = (
+    100,
+    0.25,
+)  # a server takes its time to start; times, and seconds between them
 BUSYBOX, DEBIAN, PYTHON = "busybox:latest", "debian:bookworm-slim", "python:3.11-slim"
 
 
@@ -35,10 +38,14 @@ def sh(script, image=BUSYBOX, **options):
 
 
 def test_a_run_has_exit_code_outputs_and_stdin(engine):
-    done = engine.run(sh("cat; echo err >&2; printf '\\377'; exit 3", stdin=b"in"), LIMITS)
+    done = engine.run(
+        sh("cat; echo err >&2; printf '\\377'; exit 3", stdin=b"in"), LIMITS
+    )
     assert (done.exit_code, done.stdout, done.stderr) == (3, "in\ufffd", "err\n")
     assert done.notes == ()
-    assert engine.run(sh('echo "$A-$0"', env={"A": "x  y"}), LIMITS).stdout == "x  y-sh\n"
+    assert (
+        engine.run(sh('echo "$A-$0"', env={"A": "x  y"}), LIMITS).stdout == "x  y-sh\n"
+    )
 
 
 def test_what_cannot_start_is_the_submissions_fault(engine):
@@ -51,7 +58,9 @@ def test_what_cannot_start_is_the_submissions_fault(engine):
 
 
 def test_the_memory_limit(engine):
-    done = engine.run(RunSpec(image=PYTHON, args=("python", "-c", "x = b'x' * 800_000_000")), LIMITS)
+    done = engine.run(
+        RunSpec(image=PYTHON, args=("python", "-c", "x = b'x' * 800_000_000")), LIMITS
+    )
     assert done.oom_killed
     assert done.exit_code == 137
     assert "memory limit of 512 MB" in done.notes[0]
@@ -64,7 +73,9 @@ def test_the_process_limit(engine):
 
 
 def test_the_output_limit(engine):
-    done = engine.run(sh("head -c 5000000 /dev/zero | tr '\\0' x; echo end >&2"), LIMITS)
+    done = engine.run(
+        sh("head -c 5000000 /dev/zero | tr '\\0' x; echo end >&2"), LIMITS
+    )
     assert len(done.stdout) == 1024 * 1024
     assert done.stderr == "end\n"
     assert "cut at the lab's limit of 1024 KiB" in done.notes[0]
@@ -80,7 +91,9 @@ def test_the_time_limit(engine):
 
 def test_the_cpu_and_file_limits_reach_the_container(engine):
     script = "cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null; ulimit -f; ulimit -c"
-    quota, blocks, core = engine.run(sh(script), replace(LIMITS, cpus=0.5)).stdout.strip().split("\n")
+    quota, blocks, core = (
+        engine.run(sh(script), replace(LIMITS, cpus=0.5)).stdout.strip().split("\n")
+    )
     assert quota.split()[0] == "50000"
     assert int(blocks) < 2_000_000
     assert core == "0"
@@ -94,12 +107,20 @@ def test_no_new_privileges_and_few_capabilities(engine):
     status = engine.run(sh("cat /proc/self/status"), LIMITS).stdout
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert fields["NoNewPrivs"] == "1"
-    assert int(fields["CapEff"], 16) == int(fields["CapBnd"], 16) == 0b10011101011 & ~0b10000000000 | 0b10000000000
-    assert engine.run(sh("mount -t tmpfs x /mnt; mknod /x c 1 3"), LIMITS).exit_code != 0
+    assert (
+        int(fields["CapEff"], 16)
+        == int(fields["CapBnd"], 16)
+        == 0b10011101011 & ~0b10000000000 | 0b10000000000
+    )
+    assert (
+        engine.run(sh("mount -t tmpfs x /mnt; mknod /x c 1 3"), LIMITS).exit_code != 0
+    )
 
 
 def test_the_network_limit_is_named(engine):
-    script = "import urllib.request; urllib.request.urlopen('http://example.com', timeout=3)"
+    script = (
+        "import urllib.request; urllib.request.urlopen('http://example.com', timeout=3)"
+    )
     done = engine.run(RunSpec(image=PYTHON, args=("python", "-c", script)), LIMITS)
     assert done.exit_code == 1
     assert any("no network while it is graded" in note for note in done.notes), done
@@ -107,21 +128,35 @@ def test_the_network_limit_is_named(engine):
 
 def test_there_is_no_way_out(engine):
     assert "eth0" not in engine.run(sh("ip -o addr"), LIMITS).stdout
-    looked_up = engine.run(sh("nslookup example.com 2>&1", network="inside"), LIMITS).stdout
+    looked_up = engine.run(
+        sh("nslookup example.com 2>&1", network="inside"), LIMITS
+    ).stdout
     assert "Address 1" not in looked_up.split("example.com")[-1]
     gateway = (
-        engine.run(sh("ip -o -4 addr show eth0", network="inside"), LIMITS).stdout.split()[3].rsplit(".", 1)[0] + ".1"
+        engine.run(sh("ip -o -4 addr show eth0", network="inside"), LIMITS)
+        .stdout.split()[3]
+        .rsplit(".", 1)[0]
+        + ".1"
     )
-    bridge = engine.api.inspect_network("bridge")["IPAM"]["Config"][0].get("Gateway", "172.17.0.1")
+    bridge = engine.api.inspect_network("bridge")["IPAM"]["Config"][0].get(
+        "Gateway", "172.17.0.1"
+    )
     with Listening() as port:
-        reached = engine.run(sh(f"echo hi | nc -w 2 {bridge} {port}; echo $?", network="outside"), LIMITS)
+        reached = engine.run(
+            sh(f"echo hi | nc -w 2 {bridge} {port}; echo $?", network="outside"), LIMITS
+        )
         kept_away = own_engine.FIREWALL in machine.limits_of_builds()
         if kept_away:  # an engine of ours: not even what has a network reaches the host
             assert reached.stdout.strip() != "0"
         else:
-            assert reached.stdout.strip() == "0", "the listener must be reachable, or the rest proves nothing"
+            assert (
+                reached.stdout.strip() == "0"
+            ), "the listener must be reachable, or the rest proves nothing"
         for target in (gateway, bridge):
-            done = engine.run(sh(f"echo hi | nc -w 2 {target} {port}; echo $?", network="inside"), LIMITS)
+            done = engine.run(
+                sh(f"echo hi | nc -w 2 {target} {port}; echo $?", network="inside"),
+                LIMITS,
+            )
             assert done.stdout.strip() != "0", f"the host was reached at {target}"
 
 
@@ -149,7 +184,9 @@ def test_a_running_container_tells_its_processes_and_takes_signals(engine):
     assert container.wait_for_log("up")
     assert container.pid1.argv[0] == "sh"
     assert {one.uid for one in container.processes()} == {0}
-    assert not any("/bin/sh" in one.argv for one in container.processes()), "our own shell is no part of it"
+    assert not any(
+        "/bin/sh" in one.argv for one in container.processes()
+    ), "our own shell is no part of it"
     stopped = container.stop(grace=5)
     assert (stopped.exit_code, stopped.stdout) == (5, "up\nbye\n")
     assert stopped.seconds < 5
@@ -202,7 +239,14 @@ def test_files_are_read_where_there_is_no_shell(engine, submission):
     host = infra_host(container)
     assert container.shell is None
     file = host.file("/d/f")
-    assert (file.exists, file.is_file, file.uid, file.gid, oct(file.mode), file.content_string) == (
+    assert (
+        file.exists,
+        file.is_file,
+        file.uid,
+        file.gid,
+        oct(file.mode),
+        file.content_string,
+    ) == (
         True,
         True,
         7,
@@ -253,43 +297,72 @@ def test_a_server_that_never_ends_its_answer_is_bounded(engine):
     server = engine.start(sh(flood, network="inside"), LIMITS)
     answers = iter(lambda: http.get(server, port=5000, timeout=20), None)
     assert (
-        0 < len(next(one.body for one in islice(answers, ASKED_AT_MOST) if one.body or time.sleep(LOOK))) <= 10_000_000
+        0
+        < len(
+            next(
+                one.body
+                for one in islice(answers, ASKED_AT_MOST)
+                if one.body or time.sleep(LOOK)
+            )
+        )
+        <= 10_000_000
     )
-    garbage = engine.start(sh("while :; do echo nonsense | nc -l -p 5000; done", network="inside"), LIMITS)
+    garbage = engine.start(
+        sh("while :; do echo nonsense | nc -l -p 5000; done", network="inside"), LIMITS
+    )
     answers = iter(lambda: http.get(garbage, port=5000, timeout=3), None)
-    assert any("HTTP" in one.error or time.sleep(LOOK) for one in islice(answers, ASKED_AT_MOST))
+    assert any(
+        "HTTP" in one.error or time.sleep(LOOK)
+        for one in islice(answers, ASKED_AT_MOST)
+    )
 
 
 def test_builds_fail_with_line_and_last_words(engine, submission):
     with pytest.raises(BuildFailed) as caught:
         engine.build(
-            submission({"Dockerfile": "FROM busybox\nRUN true\nRUN echo last words; exit 9\n"}),
+            submission(
+                {"Dockerfile": "FROM busybox\nRUN true\nRUN echo last words; exit 9\n"}
+            ),
             limits=LIMITS,
         )
     assert (caught.value.line, caught.value.detail) == (3, "last words")
     with pytest.raises(BuildFailed, match="COPY nope") as caught:
-        engine.build(submission({"Dockerfile": "FROM busybox\nCOPY nope /\n"}), limits=LIMITS)
+        engine.build(
+            submission({"Dockerfile": "FROM busybox\nCOPY nope /\n"}), limits=LIMITS
+        )
     assert caught.value.line == 2
     with pytest.raises(DockerfileInvalid, match="line 2: unknown instruction: FRUN"):
-        engine.build(submission({"Dockerfile": "FROM busybox\nFRUN x\n"}), limits=LIMITS)
+        engine.build(
+            submission({"Dockerfile": "FROM busybox\nFRUN x\n"}), limits=LIMITS
+        )
 
 
 def test_a_build_has_a_time_limit(engine, submission):
     with pytest.raises(LimitReached, match="within 3 s"):
         engine.build(
-            submission({"Dockerfile": f"FROM busybox\nRUN sleep 3000 # {time.monotonic()}\n"}),
+            submission(
+                {"Dockerfile": f"FROM busybox\nRUN sleep 3000 # {time.monotonic()}\n"}
+            ),
             limits=replace(LIMITS, build_seconds=3),
         )
 
 
 def test_a_base_image_that_cannot_be_had_is_told(engine, submission):
-    with pytest.raises((ImageUnavailable, SubmissionError), match=r"no-such-image-of-dockdojo:1.*line 1"):
-        engine.build(submission({"Dockerfile": "FROM no-such-image-of-dockdojo:1\n"}), limits=LIMITS)
+    with pytest.raises(
+        (ImageUnavailable, SubmissionError),
+        match=r"no-such-image-of-dockdojo:1.*line 1",
+    ):
+        engine.build(
+            submission({"Dockerfile": "FROM no-such-image-of-dockdojo:1\n"}),
+            limits=LIMITS,
+        )
 
 
 def test_the_official_syntax_line_builds_without_a_registry(engine, submission):
     image = engine.build(
-        submission({"Dockerfile": "# syntax=docker/dockerfile:1\nFROM busybox\nLABEL a=b\n"}),
+        submission(
+            {"Dockerfile": "# syntax=docker/dockerfile:1\nFROM busybox\nLABEL a=b\n"}
+        ),
         limits=LIMITS,
     )
     assert image.labels["a"] == "b"
@@ -297,13 +370,17 @@ def test_the_official_syntax_line_builds_without_a_registry(engine, submission):
 
 def test_layers_tell_what_each_holds_and_add_up_to_the_size(engine, submission):
     dockerfile = "FROM busybox\nCOPY big /d/big\nRUN rm /d/big && echo secret-word > /kept\nRUN rm -r /d && mkdir /d && echo x > /d/x\n"
-    image = engine.build(submission({"Dockerfile": dockerfile, "big": "needle" * 1000}), limits=LIMITS)
+    image = engine.build(
+        submission({"Dockerfile": dockerfile, "big": "needle" * 1000}), limits=LIMITS
+    )
     layers = engine.layers(image.id, (b"needle", b"secret-word"))
     assert [one.diff_id for one in layers] == list(image.layers)
     assert sum(one.size for one in layers) == image.size
     added = {entry.path: entry for entry in layers[-3].entries}
     assert (added["d/big"].size, added["d/big"].held) == (6000, (b"needle",))
-    assert ("d/big", "whiteout") in {(entry.path, entry.kind) for entry in layers[-2].entries}
+    assert ("d/big", "whiteout") in {
+        (entry.path, entry.kind) for entry in layers[-2].entries
+    }
     assert [entry.path for entry in layers[-2].entries if entry.held] == ["kept"]
     assert {"d", "d/x"} <= {entry.path for entry in layers[-1].entries}
     assert "opaque" in {entry.kind for entry in layers[-1].entries} or "whiteout" in {

@@ -37,7 +37,14 @@ from dockdojo.texts import cut_feedback
 
 FUZZ = int(os.environ.get("DOCKDOJO_FUZZ", "2000"))
 """Mutated inputs for each event; DOCKDOJO_FUZZ=20000 tries as many."""
-CHECK = Check(name="greets", title="It greets.", points=10, needs=(), hints=("Look.",), hidden=False)
+CHECK = Check(
+    name="greets",
+    title="It greets.",
+    points=10,
+    needs=(),
+    hints=("Look.",),
+    hidden=False,
+)
 FEEDBACK = Feedback(
     expected="hello",
     observed="bye",
@@ -46,14 +53,24 @@ FEEDBACK = Feedback(
     hint="Look.",
     detail="log",
 )
-OUTCOME = Outcome(check="greets", title="It greets.", status="failed", points=10, seconds=1.5, feedback=FEEDBACK)
+OUTCOME = Outcome(
+    check="greets",
+    title="It greets.",
+    status="failed",
+    points=10,
+    seconds=1.5,
+    feedback=FEEDBACK,
+)
 EXAMPLES = [
     Collected(checks=[CHECK]),
     Broken(reason="no checks"),
     CheckStarted(check="greets"),
     Building(seconds=30.0, build="Dockerfile::ab"),
     Waiting(seconds=30.0),
-    Built(build="Dockerfile::ab", failed={"kind": "BuildFailed", "message": "no", "line": 3}),
+    Built(
+        build="Dockerfile::ab",
+        failed={"kind": "BuildFailed", "message": "no", "line": 3},
+    ),
     Doing(what="training, epoch 1"),
     Curve(points=[Point(epoch=1, loss=0.5, accuracy=0.9), Point(epoch=2)]),
     Picture(layers=[Part(instruction="RUN true", size=5, wasted=0, in_base=False)]),
@@ -61,9 +78,22 @@ EXAMPLES = [
     Costs(costs={"engine_seconds": 1.0, "builds": 2}, builder="buildkit"),
 ]
 TEXTS = [
-    "\ud800", "\0", "\x1b[31m", "::error::x", "##[x]", "<script>", "=1+1", "[bold]", "\u202e", "é" * 50, "9" * 400, "\r\n", "\ufeff",
-    "\udfff\ud800", "x" * 20_000,
-]  # fmt: skip
+    "\ud800",
+    "\0",
+    "\x1b[31m",
+    "::error::x",
+    "##[x]",
+    "<script>",
+    "=1+1",
+    "[bold]",
+    "\u202e",
+    "é" * 50,
+    "9" * 400,
+    "\r\n",
+    "\ufeff",
+    "\udfff\ud800",
+    "x" * 20_000,
+]
 PIECES = [
     b"{",
     b"}",
@@ -92,12 +122,21 @@ def with_other_texts(value, random):
     """The same with some texts from a submission in it."""
     if isinstance(value, str):
         place = random.randint(0, len(value))
-        return value[:place] + random.choice(TEXTS) + value[place:] if random.random() < 0.5 else value
+        return (
+            value[:place] + random.choice(TEXTS) + value[place:]
+            if random.random() < 0.5
+            else value
+        )
     if isinstance(value, dict):
         return {
-            key: item if key in ("event", "status") else with_other_texts(item, random) for key, item in value.items()
+            key: item if key in ("event", "status") else with_other_texts(item, random)
+            for key, item in value.items()
         }
-    return [with_other_texts(item, random) for item in value] if isinstance(value, list | tuple) else value
+    return (
+        [with_other_texts(item, random) for item in value]
+        if isinstance(value, list | tuple)
+        else value
+    )
 
 
 @pytest.mark.parametrize("event", EXAMPLES, ids=lambda one: type(one).__name__)
@@ -124,8 +163,12 @@ def test_a_line_that_was_cut_or_spoilt_is_an_event_or_told(event):
         line = bytearray(whole)
         for _ in range(random.randint(1, 4)):
             place = random.randint(0, len(line))
-            line[place : place + random.randint(0, 6)] = random.choice([random.choice(PIECES), random.randbytes(2)])
-        spoilt = bytes(line[: random.randint(0, len(line))] if random.random() < 0.3 else line)
+            line[place : place + random.randint(0, 6)] = random.choice(
+                [random.choice(PIECES), random.randbytes(2)]
+            )
+        spoilt = bytes(
+            line[: random.randint(0, len(line))] if random.random() < 0.3 else line
+        )
         try:
             got = decode(spoilt)
         except BrokenEvent:
@@ -133,7 +176,19 @@ def test_a_line_that_was_cut_or_spoilt_is_an_event_or_told(event):
         assert decode(encode(got))
 
 
-@pytest.mark.parametrize("raw", [b"null", b"1", b"[]", b"{}", b'{"event": "nothing"}', b"", b"[" * 200_000, b"\xff"])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"null",
+        b"1",
+        b"[]",
+        b"{}",
+        b'{"event": "nothing"}',
+        b"",
+        b"[" * 200_000,
+        b"\xff",
+    ],
+)
 def test_what_is_no_event(raw):
     with pytest.raises(BrokenEvent):
         decode(raw)
@@ -163,40 +218,83 @@ class Scripted(Child):
 def worked(monkeypatch, home: Path, scripts: list[list[bytes]]) -> Worker:
     monkeypatch.setattr("dockdojo.grading.worker.Child", Scripted)
     monkeypatch.setattr(Scripted, "scripts", scripts)
-    order = Order(grader="grader.py", submission="", home=str(home), run_id="", limits=Limits(), connect="")
+    order = Order(
+        grader="grader.py",
+        submission="",
+        home=str(home),
+        run_id="",
+        limits=Limits(),
+        connect="",
+    )
     worker = Worker(order, "owner", lambda event: None)
     worker.work()
     return worker
 
 
-def test_the_parent_goes_on_with_the_next_check_after_a_line_that_broke_off(monkeypatch, tmp_path):
+def test_the_parent_goes_on_with_the_next_check_after_a_line_that_broke_off(
+    monkeypatch, tmp_path
+):
     """The child was killed while it spoke: the check that it was at is lost for our fault, and no other one."""
-    second = Check(name="waves", title="It waves.", points=5, needs=(), hints=(), hidden=False)
-    opening = [encode(Collected(checks=[CHECK, second])), encode(CheckStarted(check="greets"))]
+    second = Check(
+        name="waves", title="It waves.", points=5, needs=(), hints=(), hidden=False
+    )
+    opening = [
+        encode(Collected(checks=[CHECK, second])),
+        encode(CheckStarted(check="greets")),
+    ]
     passed = Outcome(check="waves", title="It waves.", status="passed", points=5)
     closing = [
-        encode(CheckStarted(check="waves")), encode(CheckEnded(outcome=passed)), encode(Costs(costs={}, builder="cli")),
-    ]  # fmt: skip
+        encode(CheckStarted(check="waves")),
+        encode(CheckEnded(outcome=passed)),
+        encode(Costs(costs={}, builder="cli")),
+    ]
     worker = worked(
-        monkeypatch, tmp_path, [[*opening, encode(CheckEnded(outcome=OUTCOME))[:40]], [opening[0], *closing]]
+        monkeypatch,
+        tmp_path,
+        [[*opening, encode(CheckEnded(outcome=OUTCOME))[:40]], [opening[0], *closing]],
     )
-    assert [(one.check, one.status) for one in worker.outcomes.values()] == [("greets", "error"), ("waves", "passed")]
-    report = Report(lab="a", title="A", outcomes=tuple(worker.outcomes.values()), started="", seconds=1)
+    assert [(one.check, one.status) for one in worker.outcomes.values()] == [
+        ("greets", "error"),
+        ("waves", "passed"),
+    ]
+    report = Report(
+        lab="a",
+        title="A",
+        outcomes=tuple(worker.outcomes.values()),
+        started="",
+        seconds=1,
+    )
     assert report.exit_code == 3
     assert "broke off" in FORMATS["json"](report)
 
 
 def test_a_child_that_ends_between_two_checks_costs_none_of_them(monkeypatch, tmp_path):
-    second = Check(name="waves", title="It waves.", points=5, needs=(), hints=(), hidden=False)
+    second = Check(
+        name="waves", title="It waves.", points=5, needs=(), hints=(), hidden=False
+    )
     opening = encode(Collected(checks=[CHECK, second]))
     waves = Outcome(check="waves", title="It waves.", status="passed", points=5)
-    first = [opening, encode(CheckStarted(check="greets")), encode(CheckEnded(outcome=OUTCOME))]
-    last = [opening, encode(CheckStarted(check="waves")), encode(CheckEnded(outcome=waves)), b"{"]
+    first = [
+        opening,
+        encode(CheckStarted(check="greets")),
+        encode(CheckEnded(outcome=OUTCOME)),
+    ]
+    last = [
+        opening,
+        encode(CheckStarted(check="waves")),
+        encode(CheckEnded(outcome=waves)),
+        b"{",
+    ]
     worker = worked(monkeypatch, tmp_path, [first, last])
-    assert [(one.check, one.status) for one in worker.outcomes.values()] == [("greets", "failed"), ("waves", "passed")]
+    assert [(one.check, one.status) for one in worker.outcomes.values()] == [
+        ("greets", "failed"),
+        ("waves", "passed"),
+    ]
 
 
-def test_a_child_that_ends_before_it_did_anything_is_not_tried_for_ever(monkeypatch, tmp_path):
+def test_a_child_that_ends_before_it_did_anything_is_not_tried_for_ever(
+    monkeypatch, tmp_path
+):
     with pytest.raises(OurFault, match="before its first check"):
         worked(monkeypatch, tmp_path, [[encode(Collected(checks=[CHECK]))]])
 

@@ -21,7 +21,10 @@ def bare(real_engine):
         spec = RunSpec(image="busybox:latest", args=("none",))
         made = Container(engine, engine.create(spec, Limits()), spec, Limits())
         made.write("/etc/words", b"one two three")
-        made.write("/etc/users", b"root:x:0:0::/:/bin/sh\nadmin:x:0:0::/:/bin/sh\nada:x:1815:1815::/:/bin/sh\nbroken\n")
+        made.write(
+            "/etc/users",
+            b"root:x:0:0::/:/bin/sh\nadmin:x:0:0::/:/bin/sh\nada:x:1815:1815::/:/bin/sh\nbroken\n",
+        )
         yield made
 
 
@@ -36,7 +39,13 @@ def test_files_are_listed_with_their_bytes_and_read_from_their_beginning(bare):
 
 
 def test_a_user_is_who_the_engine_says(bare):
-    assert [user_id(bare, user) for user in ("", "0", "0:5", "1000", "root")] == [0, 0, 0, 1000, 0]
+    assert [user_id(bare, user) for user in ("", "0", "0:5", "1000", "root")] == [
+        0,
+        0,
+        0,
+        1000,
+        0,
+    ]
     with pytest.raises(SubmissionError, match="no such user"):
         user_id(bare, "ada")
 

@@ -36,41 +36,88 @@ ENGINE = EngineInfo(
 )
 WHERE = Where(file="Dockerfile", line=4)
 TOLD = Feedback(
-    expected="`exit_code` is 0", observed="`exit_code` is 137", why="SIGTERM was not heard.", where=WHERE,
-    hint="Look at `docker top`.", detail="line one\nline two",
-)  # fmt: skip
+    expected="`exit_code` is 0",
+    observed="`exit_code` is 137",
+    why="SIGTERM was not heard.",
+    where=WHERE,
+    hint="Look at `docker top`.",
+    detail="line one\nline two",
+)
 
 
 def outcome(name, status="passed", points=10, **options):
     return Outcome(
-        check=name, title=f"`{name}` does what it should", status=status, points=points, seconds=0.25, **options
+        check=name,
+        title=f"`{name}` does what it should",
+        status=status,
+        points=points,
+        seconds=0.25,
+        **options,
     )
 
 
 PASSED = Report(
-    lab="sample", title="Sample lab", outcomes=(outcome("a"), outcome("b", points=20)), started="2026-01-01T00:00:00+00:00",
-    seconds=1.5, checksum="0" * 64, engine=ENGINE,
-)  # fmt: skip
+    lab="sample",
+    title="Sample lab",
+    outcomes=(outcome("a"), outcome("b", points=20)),
+    started="2026-01-01T00:00:00+00:00",
+    seconds=1.5,
+    checksum="0" * 64,
+    engine=ENGINE,
+)
 GONE = Feedback(observed="The engine stopped answering.", why="Is it running?")
-LACKS = Feedback(why="The engine here has no GPU to grant. Its points cannot be earned here.")
+LACKS = Feedback(
+    why="The engine here has no GPU to grant. Its points cannot be earned here."
+)
 REPORTS = {
     "passing": PASSED,
     "failing": replace(
         PASSED,
-        outcomes=(outcome("a"), outcome("b", "failed", feedback=TOLD), outcome("c", "skipped", feedback=Feedback(why="It needs the check `b`, which did not pass."))),
-        advice=(Advice(file="Dockerfile", line=2, code="DL3007", level="warning", text="Using latest is prone to errors"),),
+        outcomes=(
+            outcome("a"),
+            outcome("b", "failed", feedback=TOLD),
+            outcome(
+                "c",
+                "skipped",
+                feedback=Feedback(why="It needs the check `b`, which did not pass."),
+            ),
+        ),
+        advice=(
+            Advice(
+                file="Dockerfile",
+                line=2,
+                code="DL3007",
+                level="warning",
+                text="Using latest is prone to errors",
+            ),
+        ),
     ),
-    "unearnable": replace(PASSED, outcomes=(outcome("a"), outcome("b", "skipped", feedback=LACKS, unearnable=True))),
-    "errored": replace(PASSED, outcomes=(outcome("a"), outcome("b", "error", feedback=GONE))),
+    "unearnable": replace(
+        PASSED,
+        outcomes=(
+            outcome("a"),
+            outcome("b", "skipped", feedback=LACKS, unearnable=True),
+        ),
+    ),
+    "errored": replace(
+        PASSED, outcomes=(outcome("a"), outcome("b", "error", feedback=GONE))
+    ),
     "refused": replace(
-        PASSED, outcomes=(outcome("a", "failed", feedback=Feedback(observed="The folder is empty.")),), problem="The folder is empty.", checksum="", engine=None
+        PASSED,
+        outcomes=(
+            outcome("a", "failed", feedback=Feedback(observed="The folder is empty.")),
+        ),
+        problem="The folder is empty.",
+        checksum="",
+        engine=None,
     ),
-}  # fmt: skip
+}
 ESCAPES = (
     "</script><script>alert(1)</script> <img src=x onerror=alert(1)> ]]> <!-- </pre> </table> & &amp;\n"
     "::error file=x::forged\n::notice title=Autograding report::100/100\n%0A::set-output name=x::y\n##[error]x\n"
     "=cmd|' /C calc'!A0 | a | b |\n```\n# heading [link](javascript:alert(1)) ![i](http://evil.example/x.png) @everyone www.evil.example\n"
-    "\x1b]0;owned\x07\x1b[31mred \x9b31m \x00 \u202e \u2066 \ufffe \ud800 \r\n" + "x" * 1_000_000
+    "\x1b]0;owned\x07\x1b[31mred \x9b31m \x00 \u202e \u2066 \ufffe \ud800 \r\n"
+    + "x" * 1_000_000
 )
 HOSTILE = replace(
     PASSED,
@@ -113,11 +160,20 @@ def test_the_totals_of_every_consumer_are_ours(kind):
     report = REPORTS[kind]
     score = report.score if report.final else 0
     sent = json.loads(base64.b64decode(FORMATS["classroom"](report)))
-    assert sent["max_score"] == report.max_score == sum(one["max_score"] for one in sent["tests"])
+    assert (
+        sent["max_score"]
+        == report.max_score
+        == sum(one["max_score"] for one in sent["tests"])
+    )
     # The reporter's table adds up passing tests, its annotation the scores of all of them.
     assert sum(one["score"] for one in sent["tests"]) == score
-    assert sum(one["score"] for one in sent["tests"] if one["status"] == "pass") == score
-    assert all(one["score"] <= one["max_score"] and one["line_no"] >= 0 for one in sent["tests"])
+    assert (
+        sum(one["score"] for one in sent["tests"] if one["status"] == "pass") == score
+    )
+    assert all(
+        one["score"] <= one["max_score"] and one["line_no"] >= 0
+        for one in sent["tests"]
+    )
     fifty = json.loads(FORMATS["classroom50"](report))
     assert (fifty["score"], fifty["max-score"]) == (score, report.max_score)
     assert sum(one["score"] for one in fifty["tests"]) == score
@@ -125,7 +181,10 @@ def test_the_totals_of_every_consumer_are_ours(kind):
     assert scope["score"] == score == sum(one["score"] for one in scope["tests"])
     assert sum(one["max_score"] for one in scope["tests"]) == report.max_score
     suite = ET.fromstring(FORMATS["junit"](report)).find("testsuite")
-    points = [one.get("value") for one in suite.findall("testcase/properties/property[@name='score']")]
+    points = [
+        one.get("value")
+        for one in suite.findall("testcase/properties/property[@name='score']")
+    ]
     assert sum(map(int, points)) == score
     assert int(suite.get("tests")) == len(report.outcomes)
     for name in ("text", "markdown", "html", "github"):
@@ -142,11 +201,15 @@ def test_a_report_that_is_not_final_yields_no_points(kind, shown):
 
 
 @pytest.mark.parametrize("kind", ["unearnable", "errored"])
-def test_a_hidden_check_that_was_not_carried_out_keeps_the_students_report_from_being_final(kind):
+def test_a_hidden_check_that_was_not_carried_out_keeps_the_students_report_from_being_final(
+    kind,
+):
     """The visible checks alone are not the mark: their points would count as if the hidden ones had failed."""
     report = REPORTS[kind]
     seen, lost = report.outcomes
-    shown = audience.for_student(replace(report, outcomes=(seen, replace(lost, hidden=True))))
+    shown = audience.for_student(
+        replace(report, outcomes=(seen, replace(lost, hidden=True)))
+    )
     assert [one.check for one in shown.outcomes] == ["a", HIDDEN]
     assert not shown.final
     assert shown.exit_code == 3
@@ -167,7 +230,11 @@ def assert_no_points(report):
     assert not any(one["score"] or one["status"] == "passed" for one in scope["tests"])
     for one in ET.fromstring(FORMATS["junit"](report)).iter("property"):
         assert one.get("name") != "score" or one.get("value") == "0"
-    rows = list(csv.reader(io.StringIO(canvas.render([(dict.fromkeys(canvas.COLUMNS, "1"), report)]))))
+    rows = list(
+        csv.reader(
+            io.StringIO(canvas.render([(dict.fromkeys(canvas.COLUMNS, "1"), report)]))
+        )
+    )
     assert rows[-1][-1] == ""
     assert json.loads(FORMATS["json"](report))["final"] is False
     assert parse(FORMATS["json"](report)).exit_code == 3
@@ -182,17 +249,24 @@ def test_every_format_tells_the_notes(name):
 
 def test_what_is_not_final_is_told_as_an_error():
     for kind in ("unearnable", "errored"):
-        assert json.loads(base64.b64decode(FORMATS["classroom"](REPORTS[kind])))["status"] == "error"
+        assert (
+            json.loads(base64.b64decode(FORMATS["classroom"](REPORTS[kind])))["status"]
+            == "error"
+        )
         for name in ("text", "markdown", "html", "github", "gradescope"):
             assert "Not final" in FORMATS[name](REPORTS[kind])
 
 
 # Output that tries to break out
 
-FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+FORBIDDEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 
 
-@pytest.mark.parametrize("name", [one for one in FORMATS if one not in ("json", "classroom")])
+@pytest.mark.parametrize(
+    "name", [one for one in FORMATS if one not in ("json", "classroom")]
+)
 def test_no_control_character_gets_out_and_a_megabyte_is_cut(name):
     rendered = FORMATS[name](HOSTILE)
     assert not FORBIDDEN.search(rendered)
@@ -220,8 +294,14 @@ def test_html_has_our_elements_only():
     page = Tags()
     page.feed(FORMATS["html"](HOSTILE))
     assert not page.open
-    assert not {"script", "img", "a", "iframe", "link", "object", "form"} & set(page.seen)
-    assert not [key for key, _ in page.attributes if key.startswith("on") or key in ("src", "href")]
+    assert not {"script", "img", "a", "iframe", "link", "object", "form"} & set(
+        page.seen
+    )
+    assert not [
+        key
+        for key, _ in page.attributes
+        if key.startswith("on") or key in ("src", "href")
+    ]
     assert FORMATS["html"](HOSTILE).count("<main>") == 1
 
 
@@ -242,10 +322,16 @@ def test_github_has_our_commands_only():
     lines = FORMATS["github"](HOSTILE).splitlines()
     assert len(lines) == 2 + 1 + 1
     assert all(
-        re.match(r"::(error|warning|notice) (file=[^:,\n]*(,line=\d+)?,)?title=[^:,\n]*::", line) for line in lines
+        re.match(
+            r"::(error|warning|notice) (file=[^:,\n]*(,line=\d+)?,)?title=[^:,\n]*::",
+            line,
+        )
+        for line in lines
     )
     assert "file=a%2Cb%3A%3Cc" not in lines[0]
-    assert lines[0].startswith("::error file=a%2Cb%3A%3Ac%25 %3A%3Aerror%3A%3Ax,line=1,title=")
+    assert lines[0].startswith(
+        "::error file=a%2Cb%3A%3Ac%25 %3A%3Aerror%3A%3Ax,line=1,title="
+    )
 
 
 def test_xml_stays_whole():
@@ -265,12 +351,22 @@ ROSTER = (
 def test_canvas():
     roster = canvas.read_roster(ROSTER)
     assert [one["ID"] for one in roster] == ["11", "12"]
-    pairs = [(canvas.find(roster, "ada"), PASSED), (canvas.find(roster, "s2"), REPORTS["errored"])]
+    pairs = [
+        (canvas.find(roster, "ada"), PASSED),
+        (canvas.find(roster, "s2"), REPORTS["errored"]),
+    ]
     rows = list(csv.reader(io.StringIO(canvas.render(pairs, "Sample (77)"))))
     assert rows[0] == [*canvas.COLUMNS, "Sample (77)"]
     assert rows[1] == ["    Points Possible", "", "", "", "", "30"]
     assert rows[2] == ["Lovelace, Ada", "11", "s1", "ada", "A", "30"]
-    assert rows[3] == ["'=HYPERLINK(1)", "12", "s2", "'@mallory", "A", ""], "not final: no mark; and no formula"
+    assert rows[3] == [
+        "'=HYPERLINK(1)",
+        "12",
+        "s2",
+        "'@mallory",
+        "A",
+        "",
+    ], "not final: no mark; and no formula"
 
 
 def test_a_student_is_found_by_an_id_and_by_nothing_else():
@@ -293,7 +389,15 @@ def test_a_report_comes_back_from_json_as_it_was(kind):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"schema": "dockdojo/report/v2"}', '{"schema": "dockdojo/report/v1"}', "[" * 9999]
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"schema": "dockdojo/report/v2"}',
+        '{"schema": "dockdojo/report/v1"}',
+        "[" * 9999,
+    ],
 )
 def test_what_is_no_report(text):
     with pytest.raises(UsageError, match=r"no (whole )?report"):
@@ -301,7 +405,9 @@ def test_what_is_no_report(text):
 
 
 def test_a_changed_score_is_noticed():
-    changed = FORMATS["json"](REPORTS["failing"]).replace('"score": 10,', '"score": 40,', 1)
+    changed = FORMATS["json"](REPORTS["failing"]).replace(
+        '"score": 10,', '"score": 40,', 1
+    )
     with pytest.raises(UsageError, match="was changed"):
         parse(changed)
 
@@ -310,26 +416,65 @@ def test_a_changed_score_is_noticed():
 def test_convert(name, tmp_path, capsys):
     (tmp_path / "report.json").write_text(FORMATS["json"](PASSED))
     (tmp_path / "roster.csv").write_text(ROSTER)
-    more = ["--roster", str(tmp_path / "roster.csv"), "--student", "11"] if name == "canvas" else []
+    more = (
+        ["--roster", str(tmp_path / "roster.csv"), "--student", "11"]
+        if name == "canvas"
+        else []
+    )
     out = tmp_path / "out"
-    assert main(["convert", str(tmp_path / "report.json"), "--format", name, "-o", str(out), *more]) == 0
+    assert (
+        main(
+            [
+                "convert",
+                str(tmp_path / "report.json"),
+                "--format",
+                name,
+                "-o",
+                str(out),
+                *more,
+            ]
+        )
+        == 0
+    )
     wanted = (
         canvas.render([(canvas.find(canvas.read_roster(ROSTER), "11"), PASSED)])
         if name == "canvas"
         else FORMATS[name](PASSED)
     )
-    assert out.read_bytes().decode().replace("\r\n", "\n") == wanted.replace("\r\n", "\n")
+    assert out.read_bytes().decode().replace("\r\n", "\n") == wanted.replace(
+        "\r\n", "\n"
+    )
 
 
 def test_convert_says_what_is_missing(tmp_path, capsys):
     (tmp_path / "report.json").write_text(FORMATS["json"](PASSED))
     path = str(tmp_path / "report.json")
     assert main(["convert", path, "--format", "canvas"]) == 2
-    assert main(["convert", path, "--format", "classroom50", "--about", "color=red"]) == 2
+    assert (
+        main(["convert", path, "--format", "classroom50", "--about", "color=red"]) == 2
+    )
     assert main(["convert", str(tmp_path / "none.json"), "--format", "text"]) == 2
-    assert main(["convert", path, "--format", "classroom50", "--about", "owner=ada", "--about", "commit=abc"]) == 0
+    assert (
+        main(
+            [
+                "convert",
+                path,
+                "--format",
+                "classroom50",
+                "--about",
+                "owner=ada",
+                "--about",
+                "commit=abc",
+            ]
+        )
+        == 0
+    )
     found = json.loads(capsys.readouterr().out)
-    assert (found["owner"], found["commit"], found["assignment"]) == ("ada", "abc", "sample")
+    assert (found["owner"], found["commit"], found["assignment"]) == (
+        "ada",
+        "abc",
+        "sample",
+    )
     assert set(classroom50.ABOUT) - {"submitted_by"} <= set(found)
 
 
@@ -337,15 +482,28 @@ def test_convert_says_what_is_missing(tmp_path, capsys):
 def test_no_line_of_a_log_is_a_command_of_the_submissions(name):
     rows = FORMATS[name](HOSTILE).splitlines()
     ours = {"::error", "::warning", "::notice"} if name == "github" else set()
-    assert not [row for row in rows if row.lstrip().startswith("::") and row.split(" ")[0] not in ours]
+    assert not [
+        row
+        for row in rows
+        if row.lstrip().startswith("::") and row.split(" ")[0] not in ours
+    ]
     assert "##[" not in FORMATS[name](HOSTILE)
 
 
 def test_a_wrapped_line_is_no_command():
-    told = Feedback(observed="x" * 79 + " ::error title=forged::y", detail="::notice title=Autograding report::100/100")
-    text = FORMATS["text"](replace(PASSED, outcomes=(outcome("a", "failed", feedback=told),)))
+    told = Feedback(
+        observed="x" * 79 + " ::error title=forged::y",
+        detail="::notice title=Autograding report::100/100",
+    )
+    text = FORMATS["text"](
+        replace(PASSED, outcomes=(outcome("a", "failed", feedback=told),))
+    )
     assert not [row for row in text.splitlines() if row.strip().startswith("::")]
     assert "\\::error" in text
     sent = json.loads(base64.b64decode(FORMATS["classroom"](HOSTILE)))
     for one in sent["tests"]:
-        assert not [row for row in one["message"].splitlines() if row.strip().startswith("::") or "##[" in row]
+        assert not [
+            row
+            for row in one["message"].splitlines()
+            if row.strip().startswith("::") or "##[" in row
+        ]

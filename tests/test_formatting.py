@@ -70,9 +70,16 @@ def test_formatted_code_passes(judged, kind):
 def test_a_comment_does_not_make_code_formatted(judged, kind):
     feedback = judged(PRAGMAS[kind])
     line = PRAGMAS[kind].replace(b"\r", b"\n").split(b"\n")
-    pragma = next(number for number, text in enumerate(line, 1) if b"fmt" in text or b"yapf" in text)
+    pragma = next(
+        number
+        for number, text in enumerate(line, 1)
+        if b"fmt" in text or b"yapf" in text
+    )
     assert feedback.observed == "black would change `train.py`"
-    assert f"The comment in line {pragma} tells black to leave lines as they are" in feedback.why
+    assert (
+        f"The comment in line {pragma} tells black to leave lines as they are"
+        in feedback.why
+    )
     assert feedback.where.file == "train.py"
     assert "dockdojo-black" not in feedback.detail
 
@@ -87,7 +94,9 @@ def test_what_is_no_source_code_is_the_submissions_fault(judged, kind):
 def test_brackets_without_end_come_to_one(submission, monkeypatch):
     monkeypatch.setattr(formatting, "SECONDS", 5)
     with pytest.raises((CheckFailed, SubmissionError)) as raised:
-        expect_black(submission({"train.py": b"x = " + b"[" * 20_000 + b"]" * 20_000 + b"\n"}))
+        expect_black(
+            submission({"train.py": b"x = " + b"[" * 20_000 + b"]" * 20_000 + b"\n"})
+        )
     assert "black" in str(raised.value)
 
 
@@ -102,13 +111,19 @@ def readers_in(place):
                 yield int(folder.name)
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked for in /proc")
+@pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="processes are looked for in /proc"
+)
 def test_black_ends_with_the_session_of_who_asked(submission, tmp_path):
     """A grader's child that is ended by force leaves no black that goes on."""
     folder = submission({"train.py": b"x = " + b"[" * 20_000 + b"]" * 20_000 + b"\n"})
     (tmp_path / "scratch").mkdir()
     environment = os.environ | {"TMPDIR": str(tmp_path / "scratch")}
-    asking = subprocess.Popen([sys.executable, "-c", ASKS, str(folder)], start_new_session=True, env=environment)
+    asking = subprocess.Popen(
+        [sys.executable, "-c", ASKS, str(folder)],
+        start_new_session=True,
+        env=environment,
+    )
     try:
         while not list(readers_in(tmp_path / "scratch")):
             assert asking.poll() is None
@@ -134,4 +149,6 @@ def test_what_a_link_leads_to_is_looked_at(submission):
 
 def test_odd_names(submission):
     with pytest.raises(CheckFailed, match="black would change"):
-        expect_black(submission({"-c\n--- x.py": "", "od\udcffd\n --quiet.py": "x=1\n"}))
+        expect_black(
+            submission({"-c\n--- x.py": "", "od\udcffd\n --quiet.py": "x=1\n"})
+        )

@@ -37,12 +37,21 @@ DEBIAN = "debian:bookworm-slim"
         ("device=1", 0, ("1",), {"gpu"}),
         ('"device=0,1"', 0, ("0", "1"), {"gpu"}),
         ("all,capabilities=utility", -1, (), {"gpu", "utility"}),
-        ('count=1,"capabilities=compute,utility"', 1, (), {"gpu", "compute", "utility"}),
+        (
+            'count=1,"capabilities=compute,utility"',
+            1,
+            (),
+            {"gpu", "compute", "utility"},
+        ),
     ],
 )
 def test_the_words_of_docker_run(words, count, ids, capabilities):
     asked = asking(words)
-    assert (asked.count, asked.ids, set(asked.capabilities[0])) == (count, ids, capabilities)
+    assert (asked.count, asked.ids, set(asked.capabilities[0])) == (
+        count,
+        ids,
+        capabilities,
+    )
     assert DeviceRequest.from_api(asked.as_api()) == asked
 
 
@@ -58,8 +67,14 @@ def test_what_the_hook_grants():
         return [one.index for one in devices], capabilities
 
     assert names("NVIDIA_VISIBLE_DEVICES=all") == ([0, 1, 2], {"compute", "utility"})
-    assert names("NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_VISIBLE_DEVICES=2,0") == ([2, 0], {"compute", "utility"})
-    assert names("NVIDIA_VISIBLE_DEVICES=GPU-SIMULATED-0001", "NVIDIA_DRIVER_CAPABILITIES=compute") == (
+    assert names("NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_VISIBLE_DEVICES=2,0") == (
+        [2, 0],
+        {"compute", "utility"},
+    )
+    assert names(
+        "NVIDIA_VISIBLE_DEVICES=GPU-SIMULATED-0001",
+        "NVIDIA_DRIVER_CAPABILITIES=compute",
+    ) == (
         [1],
         {"compute"},
     )
@@ -82,21 +97,34 @@ def test_the_hook_writes_what_says_simulated(tmp_path):
     root, state = bundle(tmp_path)
     assert gpu_hook.main(2, state) == 0
     made = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
-    assert made == {"dev/nvidia0", "dev/nvidia1", "dev/nvidiactl", "dev/nvidia-uvm", "usr/bin/nvidia-smi"}
+    assert made == {
+        "dev/nvidia0",
+        "dev/nvidia1",
+        "dev/nvidiactl",
+        "dev/nvidia-uvm",
+        "usr/bin/nvidia-smi",
+    }
     assert all("SIMULATED" in (root / name).read_text() for name in made)
     smi = root / "usr/bin/nvidia-smi"
     assert stat.S_IMODE(smi.stat().st_mode) == 0o755
 
     def say(*args):
-        return subprocess.run(["sh", str(smi), *args], capture_output=True, text=True, check=False)
+        return subprocess.run(
+            ["sh", str(smi), *args], capture_output=True, text=True, check=False
+        )
 
     assert say("-L").stdout.splitlines() == [
         "GPU 0: SIMULATED GPU (no hardware) (UUID: GPU-SIMULATED-0000)",
         "GPU 1: SIMULATED GPU (no hardware) (UUID: GPU-SIMULATED-0001)",
     ]
     asked = say("--query-gpu=index,memory.total, uuid", "--format=csv,noheader,nounits")
-    assert asked.stdout.splitlines() == ["0, 4096, GPU-SIMULATED-0000", "1, 4096, GPU-SIMULATED-0001"]
-    assert say("-i", "1", "--query-gpu=count,name", "--format=csv").stdout.splitlines() == [
+    assert asked.stdout.splitlines() == [
+        "0, 4096, GPU-SIMULATED-0000",
+        "1, 4096, GPU-SIMULATED-0001",
+    ]
+    assert say(
+        "-i", "1", "--query-gpu=count,name", "--format=csv"
+    ).stdout.splitlines() == [
         "count, name",
         "2, SIMULATED GPU (no hardware)",
     ]
@@ -134,7 +162,13 @@ def test_the_hook_does_not_need_our_virtual_environment(tmp_path):
     home = install_hook(tmp_path, 2)
     text = (home / HOOK).read_text()
     assert sys.prefix == sys.base_prefix or sys.prefix not in text
-    done = subprocess.run([home / HOOK, "prestart"], input="{}", capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [home / HOOK, "prestart"],
+        input="{}",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, "SIMULATED" in done.stderr) == (1, True)
     with pytest.raises(UsageError):
         install_hook(tmp_path, 0)
@@ -149,7 +183,12 @@ def gpu_engine(engine):
 
 
 def smi(engine, gpus, **options):
-    spec = RunSpec(image=DEBIAN, args=("sh", "-c", "nvidia-smi -L; ls /dev"), gpus=asking(gpus), **options)
+    spec = RunSpec(
+        image=DEBIAN,
+        args=("sh", "-c", "nvidia-smi -L; ls /dev"),
+        gpus=asking(gpus),
+        **options,
+    )
     return engine.run(spec, Limits()).stdout
 
 
@@ -161,10 +200,16 @@ def test_the_engine_grants_what_was_asked_for(gpu_engine):
     first = smi(gpu_engine, "1")
     assert ("SIMULATED-0000" in first, "SIMULATED-0001" in first) == (True, False)
     second = smi(gpu_engine, "device=1")
-    assert ("SIMULATED-0000" in second, "GPU 0: " in second, "SIMULATED-0001" in second) == (False, True, True)
+    assert (
+        "SIMULATED-0000" in second,
+        "GPU 0: " in second,
+        "SIMULATED-0001" in second,
+    ) == (False, True, True)
     assert ("nvidia0\n" in second, "nvidia1\n" in second) == (False, True)
     assert smi(gpu_engine, '"device=0,1"').count("SIMULATED GPU") == 2
-    bare = gpu_engine.run(RunSpec(image=DEBIAN, args=("sh", "-c", "ls /dev; which nvidia-smi")), Limits())
+    bare = gpu_engine.run(
+        RunSpec(image=DEBIAN, args=("sh", "-c", "ls /dev; which nvidia-smi")), Limits()
+    )
     assert "nvidia" not in bare.stdout
 
 
@@ -173,7 +218,9 @@ def test_capabilities_decide_what_comes_in(gpu_engine):
     assert ("SIMULATED GPU" in compute, "nvidia-uvm" in compute) == (False, True)
     utility = smi(gpu_engine, "all,capabilities=utility")
     assert ("SIMULATED GPU" in utility, "nvidia-uvm" in utility) == (True, False)
-    assert "SIMULATED GPU" not in smi(gpu_engine, "all", env={"NVIDIA_DRIVER_CAPABILITIES": "compute"})
+    assert "SIMULATED GPU" not in smi(
+        gpu_engine, "all", env={"NVIDIA_DRIVER_CAPABILITIES": "compute"}
+    )
 
 
 def test_a_device_that_there_is_not(gpu_engine):
@@ -221,13 +268,23 @@ NO_GPU = """
 
 def test_points_that_cannot_be_earned_here(make_course, submission):
     folder = submission({"Dockerfile": "FROM busybox"})
-    report = grade("sample", folder, course=make_course(NO_GPU), connect="dockdojo.engine.fake:connect")
+    report = grade(
+        "sample",
+        folder,
+        course=make_course(NO_GPU),
+        connect="dockdojo.engine.fake:connect",
+    )
     found = {one.check: (one.status, one.unearnable) for one in report.outcomes}
     assert found["works"] == ("passed", False)
     assert found["sees"] == ("skipped", True)
     assert found["trains"] == ("skipped", True)
     assert found["second"] == ("failed", False)
-    assert (report.score, report.unearnable, report.final, report.exit_code) == (60, 35, False, 3)
+    assert (report.score, report.unearnable, report.final, report.exit_code) == (
+        60,
+        35,
+        False,
+        3,
+    )
     text = FORMATS["text"](report)
     assert "35 points could not be earned on this machine: `sees`, `trains`." in text
     assert "no GPU to grant" in text
@@ -264,16 +321,27 @@ def test_what_compose_reserves(tmp_path, device, said):
     assert str(found) == said
 
 
-RESERVED = "deploy: {resources: {reservations: {devices: [{count: 1, capabilities: [gpu]}]}}}"
+RESERVED = (
+    "deploy: {resources: {reservations: {devices: [{count: 1, capabilities: [gpu]}]}}}"
+)
 
 
 @pytest.mark.parametrize(
     ("services", "reserved"),
     [
         # the service that is built here has it from another one of the file
-        (f"{{base: {{build: ., {RESERVED}}}, trainer: {{extends: base}}}}", ["1 GPU(s)"]),
-        (f"{{base: {{build: .}}, trainer: {{extends: {{service: base}}, {RESERVED}}}}}", ["1 GPU(s)"]),
-        ("{base: {build: ., gpus: all}, trainer: {extends: {service: base}}}", ["all GPUs"]),
+        (
+            f"{{base: {{build: ., {RESERVED}}}, trainer: {{extends: base}}}}",
+            ["1 GPU(s)"],
+        ),
+        (
+            f"{{base: {{build: .}}, trainer: {{extends: {{service: base}}, {RESERVED}}}}}",
+            ["1 GPU(s)"],
+        ),
+        (
+            "{base: {build: ., gpus: all}, trainer: {extends: {service: base}}}",
+            ["all GPUs"],
+        ),
         # two are built, and another one reserves it
         (f"{{trainer: {{build: .}}, other: {{build: ., {RESERVED}}}}}", []),
         (f"{{app: {{build: .}}, other: {{build: ., {RESERVED}}}}}", ["1 GPU(s)"]),
@@ -281,8 +349,14 @@ RESERVED = "deploy: {resources: {reservations: {devices: [{count: 1, capabilitie
         (f"{{trainer: {{image: x}}, other: {{image: y, {RESERVED}}}}}", []),
         (f"{{trainer: {{image: x}}, other: {{build: ., {RESERVED}}}}}", ["1 GPU(s)"]),
         # each goes back to the other, and to a file that is not read
-        ("{trainer: {build: ., extends: other}, other: {image: x, extends: trainer}}", []),
-        (f"{{trainer: {{build: ., {RESERVED}, extends: {{file: common.yaml, service: x}}}}}}", ["1 GPU(s)"]),
+        (
+            "{trainer: {build: ., extends: other}, other: {image: x, extends: trainer}}",
+            [],
+        ),
+        (
+            f"{{trainer: {{build: ., {RESERVED}, extends: {{file: common.yaml, service: x}}}}}}",
+            ["1 GPU(s)"],
+        ),
     ],
 )
 def test_whose_reservation_counts(tmp_path, services, reserved):
@@ -296,7 +370,10 @@ def test_whose_reservation_counts(tmp_path, services, reserved):
     [
         (DEVICES % "{count: 1}", "capabilities"),
         (DEVICES % "{capabilities: gpu, count: 1}", "capabilities"),
-        (DEVICES % "{capabilities: [gpu], count: 1, device_ids: ['0']}", "`count` and `device_ids`"),
+        (
+            DEVICES % "{capabilities: [gpu], count: 1, device_ids: ['0']}",
+            "`count` and `device_ids`",
+        ),
         (DEVICES % "{capabilities: [gpu], count: many}", "`count` is `many`"),
         (DEVICES % "gpu", "a device is `gpu`"),
         ("services:\n\tone: 1\n", "not valid YAML"),
@@ -329,7 +406,10 @@ def test_anchors_are_followed_and_no_reservation_is_none(tmp_path):
         ("services: {one: {build: ., gpus: [{count: 1}]}}\n", ["1 GPU(s)"]),
         ("services: {one: {build: ., gpus: [{device_ids: ['1']}]}}\n", ["device 1"]),
         ("services: {one: {build: .}, two: {image: x, gpus: all}}\n", []),
-        ("services: {one: {image: x}, two: {image: x, gpus: [{count: 1}]}}\n", ["1 GPU(s)"]),
+        (
+            "services: {one: {image: x}, two: {image: x, gpus: [{count: 1}]}}\n",
+            ["1 GPU(s)"],
+        ),
     ],
 )
 def test_the_short_way_and_the_service_that_is_built(tmp_path, text, said):
@@ -344,7 +424,10 @@ SCRIPTS = {
     ),
     "sudo": ("sudo -E docker container run -d --gpus all $1\n", [("all GPUs", True)]),
     "another shell": ('#!/bin/zsh\ndocker run --gpus all "$1"\n', [("all GPUs", True)]),
-    "in two steps": ("id=$(docker create --gpus all $1)\ndocker start -a $id\n", [("all GPUs", True)]),
+    "in two steps": (
+        "id=$(docker create --gpus all $1)\ndocker start -a $id\n",
+        [("all GPUs", True)],
+    ),
     "never started": ("docker create --gpus all $1\n", [("all GPUs", False)]),
     "named": ("docker run --gpus '\"device=0,1\"' $1\n", [("device 0, 1", True)]),
     "runtime": ("docker run --runtime nvidia $1\n", [("", True)]),
@@ -362,13 +445,22 @@ def recordings(real_engine, tmp_path_factory):
         for name, (text, _) in SCRIPTS.items():
             folder = tmp_path_factory.mktemp("script")
             (folder / "run.sh").write_text(text)
-            done[name] = record(Submission(folder), "run.sh", "lab:x", image, lambda spec: engine.run(spec, Limits()))
+            done[name] = record(
+                Submission(folder),
+                "run.sh",
+                "lab:x",
+                image,
+                lambda spec: engine.run(spec, Limits()),
+            )
         return done
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_what_a_script_asks(name, recordings):
-    found = [(", ".join(map(str, one.gpus)), one.started) for one in recordings[name].containers]
+    found = [
+        (", ".join(map(str, one.gpus)), one.started)
+        for one in recordings[name].containers
+    ]
     assert found == SCRIPTS[name][1], recordings[name]
     assert all(one.image == "lab:x" for one in recordings[name].containers)
 

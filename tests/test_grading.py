@@ -53,8 +53,18 @@ def test_outcomes_needs_points_and_exit_code(judged):
             """Said."""
             fail("seen", expected="hoped for", why="reason", file="Dockerfile", line=2)
         ''')
-    assert [one.status for one in report.outcomes] == ["passed", "failed", "skipped", "failed"]
-    assert (report.score, report.max_score, report.exit_code, report.final) == (10, 100, 1, True)
+    assert [one.status for one in report.outcomes] == [
+        "passed",
+        "failed",
+        "skipped",
+        "failed",
+    ]
+    assert (report.score, report.max_score, report.exit_code, report.final) == (
+        10,
+        100,
+        1,
+        True,
+    )
     wrong = found["wrong"].feedback
     assert (wrong.expected, wrong.observed) == (
         "the exit code is 3",
@@ -125,12 +135,19 @@ def test_a_dead_child_loses_only_its_running_check(judged, death, monkeypatch):
         ''',
         lab_toml="[limits]\ncheck_seconds = 1\n",
     )
-    assert [one.status for one in report.outcomes] == ["passed", "error", "passed", "error"]
+    assert [one.status for one in report.outcomes] == [
+        "passed",
+        "error",
+        "passed",
+        "error",
+    ]
     assert said in found["dies"].feedback.observed
     assert report.exit_code == 3
 
 
-def test_nothing_of_the_submission_or_the_caller_steers_the_child(judged, monkeypatch, tmp_path):
+def test_nothing_of_the_submission_or_the_caller_steers_the_child(
+    judged, monkeypatch, tmp_path
+):
     evil = "import os\nopen(os.environ.get('MARK', '/tmp/x'), 'w')\nraise SystemExit('evil')\n"
     mark = tmp_path / "mark"
     site = tmp_path / "site"
@@ -142,7 +159,14 @@ def test_nothing_of_the_submission_or_the_caller_steers_the_child(judged, monkey
     monkeypatch.setenv("PYTHONSTARTUP", str(site / "json.py"))
     monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only -x --nonsense")
     monkeypatch.setenv("PYTEST_PLUGINS", "evil")
-    names = ("conftest.py", "sitecustomize.py", "json.py", "dockdojo.py", "pytest.py", "sample.py")
+    names = (
+        "conftest.py",
+        "sitecustomize.py",
+        "json.py",
+        "dockdojo.py",
+        "pytest.py",
+        "sample.py",
+    )
     files = {"Dockerfile": DOCKERFILE, **dict.fromkeys(names, evil)}
     files |= {
         "pytest.ini": "[pytest]\naddopts = --collect-only\n",
@@ -184,7 +208,14 @@ def test_the_time_of_a_check_is_bounded_and_progress_is_told(judged):
         ''',
         listen=events.append,
     )
-    assert [type(event) for event in events] == [Collected, CheckStarted, Building, Built, CheckEnded, Costs]
+    assert [type(event) for event in events] == [
+        Collected,
+        CheckStarted,
+        Building,
+        Built,
+        CheckEnded,
+        Costs,
+    ]
     assert report.exit_code == 0
     assert report.costs["builds"] == 1
 
@@ -198,8 +229,10 @@ def test_the_linter_gives_advice_that_costs_nothing_and_cannot_be_switched_off(j
     }
     report, _ = judged('@check(points=1)\ndef test_it():\n    """It."""\n', files)
     assert {(one.file, one.line, one.code) for one in report.advice} >= {
-        ("Dockerfile", 4, "DL3003"), ("Dockerfile", 3, "DL3025"), ("other.Dockerfile", 1, "DL3007"),
-    }  # fmt: skip
+        ("Dockerfile", 4, "DL3003"),
+        ("Dockerfile", 3, "DL3025"),
+        ("other.Dockerfile", 1, "DL3007"),
+    }
     assert {one.file for one in report.advice} == {"Dockerfile", "other.Dockerfile"}
     assert report.exit_code == 0
 
@@ -232,9 +265,15 @@ def test_what_a_plain_assert_says_is_in_dockers_words_and_never_in_pythons(judge
             assert not image.id
         ''')
     assert {one.status for one in report.outcomes} == {"failed"}
-    told = {name: (one.feedback.expected, one.feedback.observed) for name, one in found.items()}
+    told = {
+        name: (one.feedback.expected, one.feedback.observed)
+        for name, one in found.items()
+    }
     assert told["equal"][0] == 'WORKDIR is "/app"'
-    assert told["within"] == ('"5000/tcp" is in the ports of EXPOSE', "the ports of EXPOSE: none")
+    assert told["within"] == (
+        '"5000/tcp" is in the ports of EXPOSE',
+        "the ports of EXPOSE: none",
+    )
     assert told["called"] == ('stdout is "other"', 'stdout is "hello"')
     for expected, observed in told.values():
         assert not re.search(r"image|run\(|len\(|\.strip|`", expected + observed)
@@ -289,7 +328,9 @@ def test_bad_dockerfiles_are_told_in_one_line(judged, files, said):
     assert report.exit_code == (3 if "fake.gone" in str(files) else 1)
 
 
-def test_a_refused_folder_fails_every_check_with_one_reason(judged, make_course, tmp_path):
+def test_a_refused_folder_fails_every_check_with_one_reason(
+    judged, make_course, tmp_path
+):
     made = make_course('@check(points=7)\ndef test_it():\n    """It."""\n')
     (tmp_path / "empty").mkdir()
     report = grade("sample", tmp_path / "empty", course=made, connect=FAKE)
@@ -305,15 +346,23 @@ def test_a_refused_folder_fails_every_check_with_one_reason(judged, make_course,
         ("def test_it():\n    pass\n", "test_it has no @check"),
         ('@check(points=-1)\ndef test_it():\n    """It."""\n', "points=-1"),
         ("@check(points=1)\ndef test_it():\n    pass\n", "docstring"),
-        ('@check(points=1, hints=("",))\ndef test_it():\n    """It."""\n', "empty hint"),
-        ('@check(points=1, needs=print)\ndef test_it():\n    """It."""\n', "is not a check"),
+        (
+            '@check(points=1, hints=("",))\ndef test_it():\n    """It."""\n',
+            "empty hint",
+        ),
+        (
+            '@check(points=1, needs=print)\ndef test_it():\n    """It."""\n',
+            "is not a check",
+        ),
         ("x = 1\n", "no checks"),
     ],
 )
 def test_a_broken_grader_is_its_authors_fault(make_course, submission, grader, said):
     made = make_course(grader)
     with pytest.raises(CourseError, match=r"sample\.py") as caught:
-        grade("sample", submission({"Dockerfile": DOCKERFILE}), course=made, connect=FAKE)
+        grade(
+            "sample", submission({"Dockerfile": DOCKERFILE}), course=made, connect=FAKE
+        )
     assert said in str(caught.value)
     assert caught.value.exit_code == 3
 
@@ -340,7 +389,9 @@ def test_no_engine_is_told(make_course, submission, monkeypatch):
 
 def test_checks_are_listed_without_an_engine(make_course, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-    made = make_course('@check(points=3, hints=("a", "b"))\ndef test_it():\n    """It  is\n    so."""\n')
+    made = make_course(
+        '@check(points=3, hints=("a", "b"))\ndef test_it():\n    """It  is\n    so."""\n'
+    )
     (check,) = list_checks(made, "sample")
     assert (check.name, check.title, check.points, check.hints) == (
         "it",
@@ -400,7 +451,11 @@ def test_what_was_not_carried_out_by_the_deadline_is_failed(judged):
             "It comes late."
     """
     report, _ = judged(grader, lab_toml="[limits]\ngrading_seconds = 3\n")
-    assert [outcome.status for outcome in report.outcomes] == ["passed", "failed", "failed"]
+    assert [outcome.status for outcome in report.outcomes] == [
+        "passed",
+        "failed",
+        "failed",
+    ]
     assert "whole grading" in report.outcomes[2].feedback.observed
     assert report.final
 
@@ -443,8 +498,14 @@ def test_a_build_that_failed_in_a_child_that_died_is_not_built_again(judged):
             "It builds, says another check."
             build()
     """
-    report, _ = judged(grader, files={"Dockerfile": 'FROM busybox\nLABEL fake.build="a reason"\n'})
-    assert [outcome.status for outcome in report.outcomes] == ["failed", "error", "failed"]
+    report, _ = judged(
+        grader, files={"Dockerfile": 'FROM busybox\nLABEL fake.build="a reason"\n'}
+    )
+    assert [outcome.status for outcome in report.outcomes] == [
+        "failed",
+        "error",
+        "failed",
+    ]
     assert report.outcomes[0].feedback.observed == report.outcomes[2].feedback.observed
 
 
@@ -471,4 +532,7 @@ def test_old_names_go_on_working_for_one_release(judged):
             """The same, as it is called now."""
             assert session.background(lambda: session.run().stdout).result() == "hello"
         ''')
-    assert [one.status for one in report.outcomes] == ["passed", "passed"], report.outcomes
+    assert [one.status for one in report.outcomes] == [
+        "passed",
+        "passed",
+    ], report.outcomes

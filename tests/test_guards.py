@@ -28,7 +28,8 @@ def test_a_refusal_is_the_images_fault(text):
 @pytest.mark.parametrize(
     "text",
     [
-        RUNC + "unable to apply cgroup configuration: mkdir /sys/fs/cgroup/x: no such file or directory: unknown",
+        RUNC
+        + "unable to apply cgroup configuration: mkdir /sys/fs/cgroup/x: no such file or directory: unknown",
         "failed to create endpoint x on network bridge: adding interface veth0 to bridge docker0 failed: could not find bridge",
         "write /var/lib/docker/x: no space left on device",
         "OCI runtime create failed: container_linux.go: process_linux.go: rootfs_linux.go: mounting proc: operation not permitted",
@@ -51,6 +52,9 @@ def test_an_engine_that_does_not_answer_is_our_fault():
 
 
 def test_words_about_mounts_are_the_images_where_it_has_volumes():
-    text = RUNC + 'error mounting "/var/lib/docker/volumes/x" to rootfs at "/srv": not a directory'
+    text = (
+        RUNC
+        + 'error mounting "/var/lib/docker/volumes/x" to rootfs at "/srv": not a directory'
+    )
     assert type(start_error(text, pings=True, volumes=True)) is SubmissionError
     assert type(start_error(text, pings=True)) is EngineGone

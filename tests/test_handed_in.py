@@ -17,7 +17,9 @@ TEXTS = (".py", ".txt", ".toml", ".html", ".yaml", "Dockerfile", ".dockerignore"
 def crlf(folder):
     for path in folder.rglob("*"):
         if path.is_file() and path.name.endswith(TEXTS):
-            path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+            path.write_bytes(
+                path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+            )
 
 
 def bom(folder):
@@ -32,14 +34,17 @@ def windows(folder):
     bom(folder)
     requirements = folder / "requirements.txt"
     if requirements.is_file():
-        requirements.write_bytes(requirements.read_text(encoding="utf-8-sig").encode("utf-16"))
+        requirements.write_bytes(
+            requirements.read_text(encoding="utf-8-sig").encode("utf-16")
+        )
 
 
 def linux(folder):
     """The other name, and a comment in Latin-1."""
     (folder / "Dockerfile").rename(folder / "dockerfile")
     (folder / "dockerfile").write_bytes(
-        "# für den Kurs, café\n".encode("latin-1") + (folder / "dockerfile").read_bytes()
+        "# für den Kurs, café\n".encode("latin-1")
+        + (folder / "dockerfile").read_bytes()
     )
 
 
@@ -64,7 +69,9 @@ def test_a_solution_so_changed_has_full_marks(slug, change, real_engine, tmp_pat
     shutil.copytree(COURSE.solution(slug), folder)
     change(folder)
     report = grade(slug, folder, course=COURSE)
-    assert [(one.check, one.feedback) for one in report.outcomes if one.status != "passed"] == []
+    assert [
+        (one.check, one.feedback) for one in report.outcomes if one.status != "passed"
+    ] == []
     assert report.notes == ()
 
 
@@ -72,7 +79,9 @@ def test_a_script_with_crlf_fails_and_the_report_says_why(real_engine, tmp_path)
     folder = tmp_path / "hello_world"
     shutil.copytree(COURSE.solution("hello_world"), folder)
     crlf(folder)
-    (folder / "greet.sh").write_bytes((folder / "greet.sh").read_bytes().replace(b"\n", b"\r\n"))
+    (folder / "greet.sh").write_bytes(
+        (folder / "greet.sh").read_bytes().replace(b"\n", b"\r\n")
+    )
     report = grade("hello_world", folder, course=COURSE)
     assert report.exit_code == 1
     (note,) = report.notes

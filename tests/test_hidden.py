@@ -38,12 +38,18 @@ GRADER = """
 @pytest.fixture(params=["right", "wrong"])
 def graded(request, make_course, submission):
     course = make_course(GRADER)
-    files = {"Dockerfile": "FROM busybox"} | ({"passphrase": "x"} if request.param == "right" else {})
+    files = {"Dockerfile": "FROM busybox"} | (
+        {"passphrase": "x"} if request.param == "right" else {}
+    )
     return grade("sample", submission(files), course=course, connect=FAKE)
 
 
 def test_the_instructor_sees_all(graded):
-    assert [one.check for one in graded.outcomes] == ["open", "secret_one", "secret_two"]
+    assert [one.check for one in graded.outcomes] == [
+        "open",
+        "secret_one",
+        "secret_two",
+    ]
     assert graded.score in (100, 40)
     assert parse(FORMATS["json"](graded)) == graded
     assert for_student(graded) == for_student(parse(FORMATS["json"](graded)))
@@ -63,7 +69,14 @@ def test_nobody_can_tell_from_it_how_they_ended(make_course, submission):
     course = make_course(GRADER)
     reports = []
     for files in ({"Dockerfile": "x"}, {"Dockerfile": "x", "passphrase": "x"}):
-        report = for_student(grade("sample", submission(files, f"s{len(files)}"), course=course, connect=FAKE))
+        report = for_student(
+            grade(
+                "sample",
+                submission(files, f"s{len(files)}"),
+                course=course,
+                connect=FAKE,
+            )
+        )
         told = json.loads(FORMATS["json"](report))
         for one in (told, *told["checks"]):
             one.pop("seconds")
@@ -73,9 +86,17 @@ def test_nobody_can_tell_from_it_how_they_ended(make_course, submission):
     assert reports[0][1:] == (0, True, 40)
 
 
-def test_a_hidden_check_that_could_not_be_carried_out_is_told_without_its_name(make_course, submission):
-    course = make_course(GRADER.replace('assert submission.has("passphrase"), "the secret reason"', "1 / 0"))
-    whole = grade("sample", submission({"Dockerfile": "x"}), course=course, connect=FAKE)
+def test_a_hidden_check_that_could_not_be_carried_out_is_told_without_its_name(
+    make_course, submission
+):
+    course = make_course(
+        GRADER.replace(
+            'assert submission.has("passphrase"), "the secret reason"', "1 / 0"
+        )
+    )
+    whole = grade(
+        "sample", submission({"Dockerfile": "x"}), course=course, connect=FAKE
+    )
     assert [one.status for one in whole.outcomes] == ["passed", "error", "skipped"]
     shown = for_student(whole)
     assert (shown.final, shown.exit_code) == (False, 3)
@@ -88,7 +109,9 @@ def test_a_hidden_check_that_could_not_be_carried_out_is_told_without_its_name(m
 
 def test_a_report_without_hidden_checks_is_left_as_it_is(make_course, submission):
     course = make_course("@check(points=100)\ndef test_a():\n    '''A.'''\n")
-    report = grade("sample", submission({"Dockerfile": "x"}), course=course, connect=FAKE)
+    report = grade(
+        "sample", submission({"Dockerfile": "x"}), course=course, connect=FAKE
+    )
     assert for_student(report) is report
     assert HIDDEN not in FORMATS["text"](report)
 
@@ -96,7 +119,11 @@ def test_a_report_without_hidden_checks_is_left_as_it_is(make_course, submission
 def test_the_student_hears_nothing_of_them(make_course, tmp_path, monkeypatch):
     course = make_course(GRADER)
     folder = student.start(course, "sample", tmp_path / "w")
-    monkeypatch.setattr(student, "grade", lambda lab, folder, **options: grade(lab, folder, connect=FAKE, **options))
+    monkeypatch.setattr(
+        student,
+        "grade",
+        lambda lab, folder, **options: grade(lab, folder, connect=FAKE, **options),
+    )
     heard = []
     report = student.check(course, "sample", folder, heard.append)
     assert "secret" not in repr(heard)

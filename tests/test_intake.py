@@ -30,7 +30,10 @@ def test_a_folder_is_copied_whole_with_modes_and_inner_links(submission, tmp_pat
     (folder / "link").symlink_to("a/run.sh")
     (folder / "a" / "up").symlink_to("../Dockerfile")
     checksum = copy_submission(folder, tmp_path / "copy", LIMITS)
-    names = sorted(str(path.relative_to(tmp_path / "copy")) for path in (tmp_path / "copy").rglob("*"))
+    names = sorted(
+        str(path.relative_to(tmp_path / "copy"))
+        for path in (tmp_path / "copy").rglob("*")
+    )
     assert names == ["Dockerfile", "a", "a/run.sh", "a/up", "link"]
     assert stat.S_IMODE((tmp_path / "copy" / "a" / "run.sh").stat().st_mode) == 0o755
     assert os.readlink(tmp_path / "copy" / "link") == "a/run.sh"
@@ -50,7 +53,9 @@ def test_the_checksum_follows_names_modes_and_bytes(submission, tmp_path):
     assert copy_submission(folder, tmp_path / "c4", LIMITS) == sums[-1]
 
 
-@pytest.mark.parametrize("target", ["/etc/passwd", "../outside", "a/../../outside", "/", "sub/../.."])
+@pytest.mark.parametrize(
+    "target", ["/etc/passwd", "../outside", "a/../../outside", "/", "sub/../.."]
+)
 def test_a_link_that_leads_out_is_refused_by_name(submission, tmp_path, target):
     folder = submission({"Dockerfile": "FROM x"})
     (folder / "sneaky").symlink_to(target)
@@ -77,12 +82,16 @@ def test_pipes_sockets_and_devices_are_refused_by_name(submission, tmp_path):
             copy_submission(folder, tmp_path / "c3", LIMITS)
 
 
-def test_too_many_files_and_too_many_bytes_are_refused_before_reading(submission, tmp_path):
+def test_too_many_files_and_too_many_bytes_are_refused_before_reading(
+    submission, tmp_path
+):
     folder = submission({f"{number}": "" for number in range(12)})
     with pytest.raises(Refused, match="more than 10 files"):
         copy_submission(folder, tmp_path / "c1", Limits(context_files=10))
     with (folder / "large").open("wb") as file:
-        file.truncate(300_000_000_000)  # sparse: nothing is written, and nothing may be read
+        file.truncate(
+            300_000_000_000
+        )  # sparse: nothing is written, and nothing may be read
     with pytest.raises(Refused, match=r"more than 200 MB.*`large`"):
         copy_submission(folder, tmp_path / "c2", LIMITS)
     assert not (tmp_path / "c2" / "large").exists()
@@ -110,7 +119,9 @@ def test_names_that_are_no_text_are_copied(submission, tmp_path):
     assert len(list((tmp_path / "copy").iterdir())) == 2
 
 
-def test_what_dockerignore_leaves_out_is_neither_refused_nor_counted(submission, tmp_path):
+def test_what_dockerignore_leaves_out_is_neither_refused_nor_counted(
+    submission, tmp_path
+):
     files = {
         "Dockerfile": "FROM x",
         ".dockerignore": ".venv\ndata\n*.log\n",
@@ -131,14 +142,30 @@ def test_what_dockerignore_leaves_out_is_neither_refused_nor_counted(submission,
     (folder / "stays").symlink_to("app.py")
     copy_submission(folder, tmp_path / "copy", Limits(context_files=20))
     names = {path.name for path in (tmp_path / "copy").rglob("*") if not path.is_dir()}
-    assert {"Dockerfile", ".dockerignore", "app.py", "a.log", "train.py", "stays"} <= names
+    assert {
+        "Dockerfile",
+        ".dockerignore",
+        "app.py",
+        "a.log",
+        "train.py",
+        "stays",
+    } <= names
     assert not names & {"python", "pipe", "out", "large"}
 
 
 @pytest.mark.skipif(not HAS_OPENAT, reason="another way of opening")
-def test_what_dockerignore_leaves_out_may_be_another_users(submission, tmp_path, monkeypatch):
+def test_what_dockerignore_leaves_out_may_be_another_users(
+    submission, tmp_path, monkeypatch
+):
     """A database's folder, and a log that root wrote: docker does not look at them either."""
-    folder = submission({"Dockerfile": "FROM x", ".dockerignore": "data\n*.log\n", "a.log": "x", "main.py": "x"})
+    folder = submission(
+        {
+            "Dockerfile": "FROM x",
+            ".dockerignore": "data\n*.log\n",
+            "a.log": "x",
+            "main.py": "x",
+        }
+    )
     (folder / "data" / "base").mkdir(parents=True)
     opened = os.open
 
@@ -160,7 +187,9 @@ def test_what_dockerignore_leaves_out_may_be_another_users(submission, tmp_path,
         copy_submission(folder, tmp_path / "second", LIMITS)
 
 
-def test_a_folder_with_very_many_files_is_refused_unless_dockerignore_leaves_it_out(submission, tmp_path):
+def test_a_folder_with_very_many_files_is_refused_unless_dockerignore_leaves_it_out(
+    submission, tmp_path
+):
     folder = submission({"Dockerfile": "FROM x", ".dockerignore": "data\n"})
     (folder / "data").mkdir()
     for number in range(250):
@@ -168,11 +197,15 @@ def test_a_folder_with_very_many_files_is_refused_unless_dockerignore_leaves_it_
     limits = Limits(context_files=20)
     copy_submission(folder, tmp_path / "copy", limits)
     (folder / "data").rename(folder / "images")
-    with pytest.raises(Refused, match="`images` holds more files than can be looked at"):
+    with pytest.raises(
+        Refused, match="`images` holds more files than can be looked at"
+    ):
         copy_submission(folder, tmp_path / "second", limits)
 
 
-def test_a_file_of_the_lab_is_part_of_it_whatever_dockerignore_says(submission, tmp_path):
+def test_a_file_of_the_lab_is_part_of_it_whatever_dockerignore_says(
+    submission, tmp_path
+):
     folder = submission({"Dockerfile": "FROM x", ".dockerignore": "*\n"})
     (folder / "answers.toml").symlink_to("/etc/passwd")
     with pytest.raises(Refused, match=r"`answers\.toml` is a link that leads out"):
@@ -189,9 +222,18 @@ def test_a_link_behind_links_is_refused(submission, tmp_path):
         copy_submission(folder, tmp_path / "copy", LIMITS)
 
 
-def test_a_folder_that_is_swapped_for_a_link_while_it_is_copied_gives_nothing(submission, tmp_path):
-    folder = submission({"Dockerfile": "FROM x", **{f"folder/{number}": "mine" for number in range(200)}})
-    outside = submission({f"{number}": "secret" for number in range(200)}, name="outside")
+def test_a_folder_that_is_swapped_for_a_link_while_it_is_copied_gives_nothing(
+    submission, tmp_path
+):
+    folder = submission(
+        {
+            "Dockerfile": "FROM x",
+            **{f"folder/{number}": "mine" for number in range(200)},
+        }
+    )
+    outside = submission(
+        {f"{number}": "secret" for number in range(200)}, name="outside"
+    )
     (folder / "other").symlink_to(outside)
     done = threading.Event()
 
@@ -213,4 +255,9 @@ def test_a_folder_that_is_swapped_for_a_link_while_it_is_copied_gives_nothing(su
     finally:
         done.set()
         thread.join()
-    assert not any(path.read_text() == "secret" for copy in copies for path in copy.rglob("*") if path.is_file())
+    assert not any(
+        path.read_text() == "secret"
+        for copy in copies
+        for path in copy.rglob("*")
+        if path.is_file()
+    )

@@ -15,7 +15,9 @@ from dockdojo.grading.child import Child
 from dockdojo.runner.feedback import SEE_ABOVE
 from tests.unusual import COURSE, SideBySide, failed, lost
 
-ALLOW_LIST = "*\n!app.py\n!requirements.txt\n!templates\n!static\n!start.sh\n**/__pycache__\n"
+ALLOW_LIST = (
+    "*\n!app.py\n!requirements.txt\n!templates\n!static\n!start.sh\n**/__pycache__\n"
+)
 
 RIGHT = {
     "the user is made last, and gets the files": {
@@ -133,9 +135,12 @@ SERVED = (
     "FROM python:3.11-slim\nWORKDIR /app\nCOPY requirements.txt .\nRUN pip install --no-cache-dir -r requirements.txt\n"
     "COPY . .\nUSER 1000\nEXPOSE 5000\n"
 )
-PACKAGED = SERVED.replace("COPY . .", "ENV PYTHONPATH=/opt/site-packages\nCOPY . /opt/site-packages/")
+PACKAGED = SERVED.replace(
+    "COPY . .", "ENV PYTHONPATH=/opt/site-packages\nCOPY . /opt/site-packages/"
+)
 RIGHT["the app lies where packages are, and runs in a folder of its own"] = {
-    "Dockerfile": PACKAGED + 'CMD ["sh", "-c", "exec gunicorn -b 0.0.0.0:${PORT:-5000} app:app"]\n'
+    "Dockerfile": PACKAGED
+    + 'CMD ["sh", "-c", "exec gunicorn -b 0.0.0.0:${PORT:-5000} app:app"]\n'
 }
 PROXY = """import os, urllib.error, urllib.request
 from waitress import serve
@@ -182,7 +187,9 @@ WRONG = {
     "the server is installed again with each change": (
         {
             "requirements.txt": "flask==3.1.0\n",
-            "Dockerfile": SERVED.replace("USER", "RUN pip install --no-cache-dir gunicorn==23.0.0\nUSER")
+            "Dockerfile": SERVED.replace(
+                "USER", "RUN pip install --no-cache-dir gunicorn==23.0.0\nUSER"
+            )
             + 'CMD ["sh", "-c", "exec gunicorn -b 0.0.0.0:${PORT:-5000} app:app"]\n',
         },
         {"cache"},
@@ -199,14 +206,18 @@ WRONG = {
         {"workdir"},
     ),
     "the app lies where packages are, and runs in the root folder": (
-        {"Dockerfile": PACKAGED + 'CMD ["sh", "-c", "cd / && exec gunicorn -b 0.0.0.0:${PORT:-5000} app:app"]\n'},
+        {
+            "Dockerfile": PACKAGED
+            + 'CMD ["sh", "-c", "cd / && exec gunicorn -b 0.0.0.0:${PORT:-5000} app:app"]\n'
+        },
         {"workdir"},
     ),
     "the development server behind a proxy": (
         {
             "requirements.txt": "flask==3.1.0\nwaitress==3.0.2\n",
             "proxy.py": PROXY,
-            "Dockerfile": SERVED + "CMD PORT=8001 python app.py & exec python proxy.py\n",
+            "Dockerfile": SERVED
+            + "CMD PORT=8001 python app.py & exec python proxy.py\n",
         },
         {"production_server"},
     ),
@@ -269,7 +280,12 @@ APP = (COURSE.solution(LAB) / "app.py").read_text()
 FAILS = "    print('a word in the log', flush=True)\n    flask.abort(500)\n"
 TOLD = {
     "the page fails": (
-        {"app.py": "import flask\n" + APP.replace("    return render_template", FAILS + "    return render_template")},
+        {
+            "app.py": "import flask\n"
+            + APP.replace(
+                "    return render_template", FAILS + "    return render_template"
+            )
+        },
         "answers",
         {"gifs"},
     ),
@@ -278,7 +294,9 @@ TOLD = {
             "app.py": "import flask\n"
             + APP.replace(
                 "    return render_template",
-                "    if 'PORT' in os.environ:\n" + FAILS.replace("    ", "        ") + "    return render_template",
+                "    if 'PORT' in os.environ:\n"
+                + FAILS.replace("    ", "        ")
+                + "    return render_template",
             )
         },
         "gifs",
@@ -309,7 +327,9 @@ def feedback_of(files):
         for name, text in files.items():
             (folder / name).write_text(text)
         report = grade(LAB, folder, course=COURSE)
-    return {one.check: one.feedback for one in report.outcomes if one.status == "failed"}
+    return {
+        one.check: one.feedback for one in report.outcomes if one.status == "failed"
+    }
 
 
 FEEDBACK = SideBySide(__name__, TOLD, lambda name: feedback_of(TOLD[name][0]))
@@ -327,7 +347,9 @@ def test_a_log_is_beside_each_failure_and_one_cause_is_told_once(name, real_engi
             assert "a word in the log" in feedback.detail, (check, feedback)
 
 
-def test_a_grader_that_dies_in_the_middle_costs_its_check_and_no_other(real_engine, course, monkeypatch):
+def test_a_grader_that_dies_in_the_middle_costs_its_check_and_no_other(
+    real_engine, course, monkeypatch
+):
     """What checks share is made again by the next process: `port`, for one, asks what `answers` had begun."""
     children, here = [], threading.get_ident()
 
@@ -354,6 +376,10 @@ def test_a_grader_that_dies_in_the_middle_costs_its_check_and_no_other(real_engi
 
     report = grade(LAB, course.solution(LAB), course=course, listen=listen)
     assert len(children) >= 2
-    lost_ones = {one.check: one.status for one in report.outcomes if one.status != "passed"}
-    assert len(lost_ones) <= 2, lost_ones  # a child that dies between two checks costs none
+    lost_ones = {
+        one.check: one.status for one in report.outcomes if one.status != "passed"
+    }
+    assert (
+        len(lost_ones) <= 2
+    ), lost_ones  # a child that dies between two checks costs none
     assert set(lost_ones.values()) <= {"error"}, lost_ones

@@ -44,7 +44,9 @@ WRONG = {
     "a space at the end": ({"greet.sh": SCRIPT.replace("%s!'", "%s! '")}, GREETINGS),
     "twice": ({"greet.sh": SCRIPT + "echo; echo 'Hello, world!'\n"}, GREETINGS),
     "every name is refused": (
-        {"greet.sh": '#!/bin/sh\n[ "${NAME+x}" ] && { echo no >&2; exit 64; }\necho "Hello, world!"\n'},
+        {
+            "greet.sh": '#!/bin/sh\n[ "${NAME+x}" ] && { echo no >&2; exit 64; }\necho "Hello, world!"\n'
+        },
         {"greets_by_name", "odd_names", "empty_name"},
     ),
     "on stderr": (
@@ -53,12 +55,19 @@ WRONG = {
     ),
     "never ends": ({"greet.sh": SCRIPT + "sleep 600\n"}, GREETINGS | {"empty_name"}),
     "eval": (
-        {"greet.sh": SCRIPT.replace("printf 'Hello, %s!' \"${NAME-world}\"", 'eval echo "Hello, ${NAME-world}!"')},
+        {
+            "greet.sh": SCRIPT.replace(
+                "printf 'Hello, %s!' \"${NAME-world}\"",
+                'eval echo "Hello, ${NAME-world}!"',
+            )
+        },
         {"odd_names"},
     ),
     "another exit code": ({"greet.sh": SCRIPT.replace("64", "1")}, {"empty_name"}),
     "latest in a stage": (
-        {"Dockerfile": f"FROM busybox:latest AS b\nFROM debian:bookworm-slim\n{LABEL}COPY greet.sh /g\nCMD sh /g\n"},
+        {
+            "Dockerfile": f"FROM busybox:latest AS b\nFROM debian:bookworm-slim\n{LABEL}COPY greet.sh /g\nCMD sh /g\n"
+        },
         {"pinned"},
     ),
     "one answer, and a key of no question": (

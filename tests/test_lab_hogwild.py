@@ -9,7 +9,9 @@ import pytest
 from tests.unusual import COURSE, SideBySide, lost
 
 SOLUTION = COURSE.solution("hogwild") or Path()
-MAIN, TRAIN, DOCKERFILE = ((SOLUTION / name).read_text() for name in ("main.py", "train.py", "Dockerfile"))
+MAIN, TRAIN, DOCKERFILE = (
+    (SOLUTION / name).read_text() for name in ("main.py", "train.py", "Dockerfile")
+)
 JOIN = MAIN[MAIN.index("def join(") : MAIN.index("def main(")]
 AFTERWARDS = "def join(workers):\n    for one in workers:\n        one.join()\n    return max(abs(one.exitcode) for one in workers)\n\n\n"
 
@@ -36,7 +38,8 @@ RIGHT = {
         "main.py": MAIN.replace(JOIN, AFTERWARDS),
         "setup.py": "from setuptools import setup\n\nsetup(name='hog', py_modules=['train'])\n",
         "Dockerfile": DOCKERFILE.replace(
-            "COPY main.py train.py ./\nUSER 1000\n", "COPY main.py train.py setup.py ./\n"
+            "COPY main.py train.py ./\nUSER 1000\n",
+            "COPY main.py train.py setup.py ./\n",
         ).replace(
             "ENTRYPOINT",
             "RUN pip install --no-build-isolation --no-deps . && useradd hog && chown -R hog /app\nUSER hog\nENTRYPOINT",
@@ -45,9 +48,13 @@ RIGHT = {
     "mp.spawn, another log, percent, the main process tells its number, too; two stages, a folder of packages, a script that starts it": {
         "main.py": MAIN.replace(JOIN, "")
         .replace(
-            "    workers = [mp.Process", "    mp.spawn(train, (args, model), args.num_processes)\n    _ = [mp.Process"
+            "    workers = [mp.Process",
+            "    mp.spawn(train, (args, model), args.num_processes)\n    _ = [mp.Process",
         )
-        .replace("    for one in workers:\n        one.start()\n    code = join(workers)\n", "    code = 0\n"),
+        .replace(
+            "    for one in workers:\n        one.start()\n    code = join(workers)\n",
+            "    code = 0\n",
+        ),
         "train.py": TRAIN.replace(
             'f"{os.getpid()}\\tTrain Epoch: {epoch} [{done}/{len(labels)} ({share:.0f}%)]\\tLoss: {loss.item():.6f}"',
             'f"[pid {os.getpid()}] epoch={epoch} loss={loss.item():.4f}"',
@@ -62,7 +69,10 @@ RIGHT = {
         'COPY *.py /srv/\nENTRYPOINT ["sh", "-c", "exec python /srv/main.py \\"$@\\"", "main"]\n',
     },
     "a class of workers, forkserver, Adam, and what logging writes to stderr": {
-        "main.py": MAIN.replace("mp.Process(target=train, args=(rank, args, model))", "Worker(rank, args, model)")
+        "main.py": MAIN.replace(
+            "mp.Process(target=train, args=(rank, args, model))",
+            "Worker(rank, args, model)",
+        )
         .replace('    mp.set_start_method("spawn")\n', "")
         .replace("def join(", WORKER + "def join("),
         "train.py": TRAIN.replace(TOLD, LOGGED)
@@ -71,12 +81,17 @@ RIGHT = {
             "    torch.set_num_threads(1)\n",
             "    torch.set_num_threads(1)\n    logging.basicConfig(level=logging.INFO, format='%(process)d %(asctime)s %(message)s')\n",
         )
-        .replace("SGD(model.parameters(), lr=args.lr, momentum=args.momentum)", "Adam(model.parameters())"),
+        .replace(
+            "SGD(model.parameters(), lr=args.lr, momentum=args.momentum)",
+            "Adam(model.parameters())",
+        ),
     },
 }
 
 
-GRADED = SideBySide(__name__, RIGHT, lambda name: lost("hogwild", RIGHT[name]), trains=lambda name: True)
+GRADED = SideBySide(
+    __name__, RIGHT, lambda name: lost("hogwild", RIGHT[name]), trains=lambda name: True
+)
 
 
 @pytest.fixture(scope="module")

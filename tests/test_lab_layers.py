@@ -15,7 +15,8 @@ SITE = "ADD site.tar.gz /srv/site/\n"
 BACKUP = "COPY backup.tar.gz /srv/backup/backup.tar.gz\n"
 
 GOOD = (
-    P + "WORKDIR /app\nCOPY requirements.txt .\nRUN pip install --no-cache-dir --no-compile -r requirements.txt\n"
+    P
+    + "WORKDIR /app\nCOPY requirements.txt .\nRUN pip install --no-cache-dir --no-compile -r requirements.txt\n"
     "ADD --chown=1000:1000 data/measurements.tar.gz data/\nCOPY report.py .\n"
 )
 RUNS = 'USER 1000\nCMD ["python", "report.py"]\n'
@@ -33,7 +34,8 @@ RIGHT = {
     "a program that runs others, a stage of one's own, a shell that takes its words": (
         "cmd_vs_entrypoint",
         {
-            "cmd.Dockerfile": A + 'CMD echo nothing\nENTRYPOINT ["/usr/bin/env"]\nCMD ["echo", "default"]\n',
+            "cmd.Dockerfile": A
+            + 'CMD echo nothing\nENTRYPOINT ["/usr/bin/env"]\nCMD ["echo", "default"]\n',
             "entrypoint.Dockerfile": A.replace("\n", " AS a\n")
             + 'ONBUILD ENTRYPOINT ["echo", "args:"]\nFROM a\nCMD []\n',
             "both.Dockerfile": 'FROM busybox:latest\nENTRYPOINT ["sh", "-c", "echo args: \\"$@\\"", "x"]\nCMD ["default"]\n',
@@ -80,7 +82,8 @@ RIGHT = {
     "packages in the home of the user, the program run as a module": (
         "layers",
         {
-            "Dockerfile": P + "ENV HOME=/tmp PYTHONUSERBASE=/opt/base PYTHONPATH=/srv PYTHONDONTWRITEBYTECODE=1\n"
+            "Dockerfile": P
+            + "ENV HOME=/tmp PYTHONUSERBASE=/opt/base PYTHONPATH=/srv PYTHONDONTWRITEBYTECODE=1\n"
             "COPY requirements.txt /opt/\nRUN pip install --user --no-cache-dir -r /opt/requirements.txt\n"
             "ADD data/measurements.tar.gz /srv/data/\nCOPY report.py /srv/\nUSER 1000\nCMD python -m report\n",
         },
@@ -132,7 +135,13 @@ RIGHT = {
     ),
     "words are no commands: an echo, a comment, a package": (
         "add_vs_copy",
-        {"Dockerfile": A + "RUN echo tar xzf site.tar.gz # tar\n" + SITE + BACKUP + CONF},
+        {
+            "Dockerfile": A
+            + "RUN echo tar xzf site.tar.gz # tar\n"
+            + SITE
+            + BACKUP
+            + CONF
+        },
     ),
     "a working folder, another order, a user": (
         "add_vs_copy",
@@ -147,7 +156,8 @@ RIGHT = {
 }
 
 SOLVED = (
-    P + "WORKDIR /app\nCOPY requirements.txt .\nRUN pip install --no-cache-dir --no-compile -r requirements.txt\n"
+    P
+    + "WORKDIR /app\nCOPY requirements.txt .\nRUN pip install --no-cache-dir --no-compile -r requirements.txt\n"
     "ADD --chown=1000:1000 data/measurements.tar.gz data/\nCOPY report.py .\n"
 )
 STORED = """room       values    coldest    mean    warmest
@@ -157,7 +167,11 @@ cellar      40000       3.79  12.009      19.96
 kitchen     40000      12.26  21.004      29.57
 made by user 1000
 """
-SAYS_1000 = (COURSE.solution("layers") / "report.py").read_text().replace("{os.getuid()}", "1000")
+SAYS_1000 = (
+    (COURSE.solution("layers") / "report.py")
+    .read_text()
+    .replace("{os.getuid()}", "1000")
+)
 
 MOUNT = "RUN --mount=type=bind,source=station.token,target=/token "
 WRONG = {
@@ -167,7 +181,8 @@ WRONG = {
             "Dockerfile": "FROM python:3.11-slim AS build\nWORKDIR /b\nCOPY . .\nRUN pip install -t /packages -r requirements.txt\n"
             + P
             + "WORKDIR /app\nCOPY --from=build /packages /packages\nENV PYTHONPATH=/packages\n"
-            "ADD --chown=1000:1000 data/measurements.tar.gz data/\nCOPY report.py .\n" + RUNS,
+            "ADD --chown=1000:1000 data/measurements.tar.gz data/\nCOPY report.py .\n"
+            + RUNS,
         },
         {"keeps_install"},
     ),
@@ -199,8 +214,10 @@ WRONG = {
     "shell form that is kept for the next stage, and two words of all": (
         "cmd_vs_entrypoint",
         {
-            "cmd.Dockerfile": A.replace("\n", " AS a\n") + "ONBUILD CMD echo default\nFROM a\n",
-            "entrypoint.Dockerfile": A + 'ENTRYPOINT ["sh", "-c", "echo args: $1 $2", "x"]\n',
+            "cmd.Dockerfile": A.replace("\n", " AS a\n")
+            + "ONBUILD CMD echo default\nFROM a\n",
+            "entrypoint.Dockerfile": A
+            + 'ENTRYPOINT ["sh", "-c", "echo args: $1 $2", "x"]\n',
         },
         {"exec_form", "entrypoint_appends"},
     ),
@@ -214,7 +231,10 @@ WRONG = {
     ),
     "a lie: root says that it is user 1000": (
         "layers",
-        {"Dockerfile": SOLVED + 'CMD ["python", "report.py"]\n', "report.py": SAYS_1000},
+        {
+            "Dockerfile": SOLVED + 'CMD ["python", "report.py"]\n',
+            "report.py": SAYS_1000,
+        },
         {"same_output"},
     ),
     "a lie: python is a program that prints what is stored": (
@@ -266,7 +286,10 @@ WRONG = {
     "the token is in a file of notes, in base64": (
         "layers",
         {
-            "notes.txt": "key: " + base64.b64encode(b"id=token-of-the-measuring-station-5f3a9c1e7b").decode(),
+            "notes.txt": "key: "
+            + base64.b64encode(
+                b"id=token-of-the-measuring-station-5f3a9c1e7b"
+            ).decode(),
             "Dockerfile": GOOD + "COPY notes.txt .\n" + RUNS,
         },
         {"secret"},
@@ -276,7 +299,11 @@ WRONG = {
         {"Dockerfile": A + "ADD site.tar.gz /srv/site/site/\n" + BACKUP + CONF},
         {"site"},
     ),
-    "all may read it": ("add_vs_copy", {"Dockerfile": A + SITE + BACKUP + CONF.replace("640", "644")}, {"conf"}),
+    "all may read it": (
+        "add_vs_copy",
+        {"Dockerfile": A + SITE + BACKUP + CONF.replace("640", "644")},
+        {"conf"},
+    ),
     "packed again": (
         "add_vs_copy",
         {

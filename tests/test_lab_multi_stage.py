@@ -19,7 +19,8 @@ ENDS = (
 
 RIGHT = {
     "setup.py in place, one file copied, tests in the build stage": {
-        "Dockerfile": BUILD + "RUN python setup.py build_ext --inplace --build-lib /out\n"
+        "Dockerfile": BUILD
+        + "RUN python setup.py build_ext --inplace --build-lib /out\n"
         "FROM build AS Test\nRUN cp fastsum*.so tests/ && python tests/test_fastsum.py\n"
         f"{P}\nWORKDIR /srv\nCOPY --from=Build /src/fastsum*.so app.py ./\nUSER nobody\nENTRYPOINT python app.py\n".replace(
             " app.py ./", " ./\nCOPY app.py ./"
@@ -55,7 +56,8 @@ RIGHT = {
         "FROM base AS release\nUSER 1001:1001\nCMD python /app.py\n",
     },
     "it begins as root, and becomes another before the program": {
-        "Dockerfile": ENDS + 'ENTRYPOINT ["setpriv", "--reuid=1000", "--clear-groups"]\nCMD ["python", "app.py"]\n'
+        "Dockerfile": ENDS
+        + 'ENTRYPOINT ["setpriv", "--reuid=1000", "--clear-groups"]\nCMD ["python", "app.py"]\n'
     },
 }
 
@@ -68,7 +70,10 @@ WRONG = {
         {"clean", "size"},
     ),
     "the source under another name": (
-        {"Dockerfile": ENDS + 'COPY fastsum/fastsum.c /usr/share/doc/sum.txt\nUSER 1000\nCMD ["python", "app.py"]\n'},
+        {
+            "Dockerfile": ENDS
+            + 'COPY fastsum/fastsum.c /usr/share/doc/sum.txt\nUSER 1000\nCMD ["python", "app.py"]\n'
+        },
         {"clean"},
     ),
     "the test stage runs no test": (

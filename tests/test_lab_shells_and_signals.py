@@ -25,7 +25,8 @@ RIGHT = {
     "stages, printf, and a table in another order": (
         "cmd_vs_entrypoint",
         {
-            "cmd.Dockerfile": D + 'FROM debian:bookworm-slim\nCMD ["printf", "default"]\n',
+            "cmd.Dockerfile": D
+            + 'FROM debian:bookworm-slim\nCMD ["printf", "default"]\n',
             "entrypoint.Dockerfile": 'FROM debian:bookworm-slim AS e\nRUN printf \'#!/bin/sh\\necho args: "$@"\\n\' > /e && chmod +x /e\nFROM e\nENTRYPOINT ["/e"]\n',
             "answers.toml": 'exec_exec = "E  echo C "\nexec_shell = "E /bin/sh -c echo C"\nexec_none = "E"\nshell_exec = "E"\nshell_shell = "E"\n'
             'shell_none = "E"\nnone_exec = "C"\nnone_shell = "C"\nnone_none = "error"\n',
@@ -34,10 +35,12 @@ RIGHT = {
     "perl, a relative program, the last CMD counts": (
         "cmd_vs_entrypoint",
         {
-            "cmd.Dockerfile": D + 'CMD echo never\nCMD ["perl", "-e", "print qq(default\\n)"]\n',
+            "cmd.Dockerfile": D
+            + 'CMD echo never\nCMD ["perl", "-e", "print qq(default\\n)"]\n',
             "entrypoint.Dockerfile": D
             + 'WORKDIR /srv\nRUN printf \'#!/bin/sh\\necho "args:" "$@"\\n\' > say && chmod 755 say\nENTRYPOINT ["./say"]\n',
-            "both.Dockerfile": D + 'CMD ["default"]\nENTRYPOINT ["perl", "-le", "print qq(args: @ARGV)", "--"]\n',
+            "both.Dockerfile": D
+            + 'CMD ["default"]\nENTRYPOINT ["perl", "-le", "print qq(args: @ARGV)", "--"]\n',
         },
     ),
     "small letters, many lines, a variable": (
@@ -52,7 +55,8 @@ RIGHT = {
     "all from one earlier image, users, labels": (
         "cmd_vs_entrypoint",
         {
-            "cmd.Dockerfile": D + 'USER nobody\nLABEL a=b\nENTRYPOINT ["env", "--"]\nCMD ["echo", "default"]\n',
+            "cmd.Dockerfile": D
+            + 'USER nobody\nLABEL a=b\nENTRYPOINT ["env", "--"]\nCMD ["echo", "default"]\n',
             "both.Dockerfile": D.replace("\n", ' AS a\nENTRYPOINT ["echo", "args:"]\n')
             + 'FROM a\nUSER 1000\nCMD ["default"]\n',
         },
@@ -76,7 +80,8 @@ RIGHT = {
         "shell_vs_exec",
         {
             "exec.Dockerfile": G + 'ENTRYPOINT ["greeter"]\nCMD ["hello", "you"]\n',
-            "wrapper.Dockerfile": G + 'COPY entrypoint.sh /\nENTRYPOINT ["bash", "/entrypoint.sh"]\n',
+            "wrapper.Dockerfile": G
+            + 'COPY entrypoint.sh /\nENTRYPOINT ["bash", "/entrypoint.sh"]\n',
             "entrypoint.sh": 'umask 077\n: > /tmp/lock\nexec greeter "first" "$@"\n',
         },
     ),
@@ -120,8 +125,10 @@ RIGHT = {
         {
             "exec.Dockerfile": 'FROM python:3.11-slim\nCMD ["python", "-u", "-c", "import signal, time; signal.signal(15, signal.SIG_DFL); '
             "signal.signal(15, lambda *a: exit(7)); print('up')\\nwhile True: time.sleep(1)\"]\n",
-            "shell.Dockerfile": G + "ENV GREETING=x\nENTRYPOINT echo starting && greeter before ${GREETING} after\n",
-            "wrapper.Dockerfile": G + 'COPY --chmod=755 entrypoint.sh /\nENTRYPOINT ["/entrypoint.sh"]\n',
+            "shell.Dockerfile": G
+            + "ENV GREETING=x\nENTRYPOINT echo starting && greeter before ${GREETING} after\n",
+            "wrapper.Dockerfile": G
+            + 'COPY --chmod=755 entrypoint.sh /\nENTRYPOINT ["/entrypoint.sh"]\n',
             "entrypoint.sh": '#!/bin/bash -e\nexport READY=yes\nset -- greeter "$@"\nexec "$@"\n',
         },
     ),
@@ -144,7 +151,8 @@ RIGHT = {
     "an event for the end, waitpid for the children, another language's names": (
         "signals",
         {
-            "Dockerfile": P + "STOPSIGNAL 2\nUSER nobody\nENTRYPOINT exec python -u main.py\n",
+            "Dockerfile": P
+            + "STOPSIGNAL 2\nUSER nobody\nENTRYPOINT exec python -u main.py\n",
             "main.py": SIGNALS_HEAD
             + "from threading import Event\nstop = Event()\nlast = []\ns = open('setting.txt').read().strip()\n\n\n"
             "def hup(*_):\n    global s\n    s = open('/app/setting.txt').read().strip()\n\n\n"
@@ -169,7 +177,8 @@ RIGHT = {
         {
             "shell.Dockerfile": G
             + 'SHELL ["/bin/bash", "-eo", "pipefail", "-c"]\nENV GREETING=x\nCMD greeter "$GREETING"; echo over\n',
-            "exec.Dockerfile": G + 'CMD ["perl", "-w", "/usr/local/bin/greeter", "hello"]\n',
+            "exec.Dockerfile": G
+            + 'CMD ["perl", "-w", "/usr/local/bin/greeter", "hello"]\n',
             "wrapper.Dockerfile": G
             + 'COPY entrypoint.sh /\nENV MODE=dev\nENTRYPOINT ["sh", "/entrypoint.sh"]\nCMD ["greeter"]\n',
             "entrypoint.sh": 'export MODE=prod\nexec "$@"\n',
@@ -178,7 +187,8 @@ RIGHT = {
     "the script has a command of its own, and the image none; it writes into a volume, and leaves a helper behind": (
         "shell_vs_exec",
         {
-            "wrapper.Dockerfile": G + 'COPY entrypoint.sh /\nVOLUME /tmp\nENTRYPOINT ["sh", "/entrypoint.sh"]\n',
+            "wrapper.Dockerfile": G
+            + 'COPY entrypoint.sh /\nVOLUME /tmp\nENTRYPOINT ["sh", "/entrypoint.sh"]\n',
             "entrypoint.sh": "date > /tmp/started\n(while sleep 5; do date > /tmp/lives; done) &\n"
             '[ $# -gt 0 ] || set -- greeter\nexec "$@"\n',
         },
@@ -186,7 +196,8 @@ RIGHT = {
     "a child in each fifth round, the goodbye on stderr, and an empty line behind it": (
         "signals",
         {
-            "main.py": SIGNALS_HEAD + "s = [open('setting.txt').read().strip()]\n\n\ndef end(n, _):\n"
+            "main.py": SIGNALS_HEAD
+            + "s = [open('setting.txt').read().strip()]\n\n\ndef end(n, _):\n"
             "    print(f'Gracefully shutting down after receiving signal {n}\\n', file=sys.stderr)\n    os._exit(0)\n\n\n"
             "signal.signal(1, lambda *_: s.__setitem__(0, open('/app/setting.txt').read().strip()))\n"
             "signal.signal(2, end)\nsignal.signal(15, end)\nsignal.signal(17, signal.SIG_IGN)\nfor i in range(10**6):\n"
@@ -204,7 +215,9 @@ WRONG = {
     ),
     "shell form that is inherited from a stage of its own": (
         "cmd_vs_entrypoint",
-        {"cmd.Dockerfile": "FROM debian:bookworm-slim AS said\nCMD echo default\nFROM said\nLABEL a=b\n"},
+        {
+            "cmd.Dockerfile": "FROM debian:bookworm-slim AS said\nCMD echo default\nFROM said\nLABEL a=b\n"
+        },
         {"exec_form"},
     ),
     "single quotes are no JSON": (
@@ -214,7 +227,10 @@ WRONG = {
     ),
     "a trap that only the shell hears": (
         "shell_vs_exec",
-        {"shell.Dockerfile": G + "ENV GREETING=x\nCMD trap 'exit 0' TERM; greeter \"$GREETING\" & wait\n"},
+        {
+            "shell.Dockerfile": G
+            + "ENV GREETING=x\nCMD trap 'exit 0' TERM; greeter \"$GREETING\" & wait\n"
+        },
         {"shell_stop"},
     ),
     "exec in shell form": (
@@ -277,11 +293,14 @@ WRONG = {
         "signals",
         {
             "Dockerfile": P + 'STOPSIGNAL SIGINT\nCMD ["python", "main.py"]\n',
-            "main.py": SIGNALS_HEAD + "s = [open('setting.txt').read().strip()]\n\n\ndef end(n, _):\n"
+            "main.py": SIGNALS_HEAD
+            + "s = [open('setting.txt').read().strip()]\n\n\ndef end(n, _):\n"
             "    print('Gracefully shutting down after receiving signal', n)\n    sys.exit()\n\n\n"
             "signal.signal(1, lambda *_: s.__setitem__(0, open('setting.txt').read().strip()))\n"
             "signal.signal(2, end)\nsignal.signal(15, end)\nsignal.signal(17, signal.SIG_IGN)\nprint('begun', flush=True)\ni = 0\n"
-            "while True:\n    i += 1\n" + LOOP.replace(", flush=True", "") + "    time.sleep(0.25)\n",
+            "while True:\n    i += 1\n"
+            + LOOP.replace(", flush=True", "")
+            + "    time.sleep(0.25)\n",
         },
         {"output_at_once"},
     ),

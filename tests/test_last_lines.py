@@ -11,7 +11,10 @@ BYE = "Gracefully shutting down"
 
 
 def log(*lines: tuple[float, str, str]) -> list[LogLine]:
-    return [LogLine(seconds=seconds, stream=stream, text=text) for seconds, stream, text in lines]
+    return [
+        LogLine(seconds=seconds, stream=stream, text=text)
+        for seconds, stream, text in lines
+    ]
 
 
 OUT = ((1.0, "stdout", "round 1"), (1.25, "stdout", "round 2"))
@@ -24,12 +27,27 @@ OUT = ((1.0, "stdout", "round 1"), (1.25, "stdout", "round 2"))
         (log(*OUT, (1.3, "stdout", BYE), (1.5, "stdout", "round 3")), "round 3"),
         (log(*OUT, (1.3, "stdout", BYE), (1.5, "stdout", "bye")), "bye"),
         # an empty line is no word, and a goodbye is no line of the loop's
-        (log(*OUT, (1.3, "stdout", BYE), (1.3, "stdout", ""), (1.3, "stdout", BYE + ".")), None),
+        (
+            log(
+                *OUT,
+                (1.3, "stdout", BYE),
+                (1.3, "stdout", ""),
+                (1.3, "stdout", BYE + "."),
+            ),
+            None,
+        ),
         # the loop goes on, on the other stream
         (log(*OUT, (1.3, "stderr", BYE), (1.6, "stdout", "round 3")), "round 3"),
         # the order of two streams is not known so exactly, and what Python says of its end is not the loop's
         (log(*OUT, (1.3, "stderr", BYE), (1.4, "stdout", "round 3")), None),
-        (log(*OUT, (1.3, "stdout", BYE), (1.6, "stderr", "Exception ignored in: <thread>")), None),
+        (
+            log(
+                *OUT,
+                (1.3, "stdout", BYE),
+                (1.6, "stderr", "Exception ignored in: <thread>"),
+            ),
+            None,
+        ),
         (log(*OUT), None),
         ([], None),
     ],
@@ -40,8 +58,21 @@ def test_what_was_said_after_the_goodbye(lines, after):
 
 
 def test_what_a_full_buffer_gives_back():
-    full = log(*((9.0 + number / 10**4, "stdout", f"round {number} of many rounds") for number in range(300)))
+    full = log(
+        *(
+            (9.0 + number / 10**4, "stdout", f"round {number} of many rounds")
+            for number in range(300)
+        )
+    )
     assert came_at_once(full) == 300
-    assert came_at_once(log(*((one.seconds - 8.9, "stdout", one.text) for one in full))) == 0  # a long greeting
-    assert came_at_once(log(*((9.0 + number / 4, "stdout", "x" * 100) for number in range(300)))) == 0
+    assert (
+        came_at_once(log(*((one.seconds - 8.9, "stdout", one.text) for one in full)))
+        == 0
+    )  # a long greeting
+    assert (
+        came_at_once(
+            log(*((9.0 + number / 4, "stdout", "x" * 100) for number in range(300)))
+        )
+        == 0
+    )
     assert came_at_once([]) == 0

@@ -15,7 +15,9 @@ pytestmark = pytest.mark.engine
 def built(engine, submission, monkeypatch):
     """Builds a Dockerfile beside a file `f`, without BuildKit."""
     monkeypatch.setattr(type(engine), "builder", LEGACY)
-    return lambda text: engine.build(submission({"Dockerfile": text, "f": "x"}), limits=Limits())
+    return lambda text: engine.build(
+        submission({"Dockerfile": text, "f": "x"}), limits=Limits()
+    )
 
 
 def test_it_builds(built):
@@ -23,11 +25,16 @@ def test_it_builds(built):
 
 
 def test_links_of_copies_are_no_mistake(built):
-    assert built('FROM busybox\nCOPY --link f /g\nCMD ["cat", "/g"]\n').cmd == ("cat", "/g")
+    assert built('FROM busybox\nCOPY --link f /g\nCMD ["cat", "/g"]\n').cmd == (
+        "cat",
+        "/g",
+    )
 
 
 @pytest.mark.parametrize("line", ["RUN <<EOF\necho hi\nEOF", "COPY --parents f /g/"])
-def test_what_only_a_newer_frontend_knows_is_the_machines_fault_where_the_dockerfile_asks_for_one(built, line):
+def test_what_only_a_newer_frontend_knows_is_the_machines_fault_where_the_dockerfile_asks_for_one(
+    built, line
+):
     with pytest.raises(EngineGone, match="there is no BuildKit here"):
         built(f"# syntax=docker/dockerfile:1\nFROM busybox\n{line}\n")
 

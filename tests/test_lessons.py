@@ -63,12 +63,19 @@ LESSONS = {
         varies=(*TIMES, ":::", "Bridge", "SIZE", "Running on", "172.17"),
         waits_for=("cat",),
     ),
-    "layers": Plan(ends={r"docker run --rm report cat .*": 1}, varies=("report: ", "kB  /app", "MB  /app")),
+    "layers": Plan(
+        ends={r"docker run --rm report cat .*": 1},
+        varies=("report: ", "kB  /app", "MB  /app"),
+    ),
     "add_vs_copy": Plan(),
     "cmd_vs_entrypoint": Plan(ends={"docker run --rm c other": NO_PROGRAM}),
-    "shell_vs_exec": Plan(solved_at="## Predict", varies=TIMES, waits_for=("one", "two", "five")),
+    "shell_vs_exec": Plan(
+        solved_at="## Predict", varies=TIMES, waits_for=("one", "two", "five")
+    ),
     "signals": Plan(
-        solved_at="### 3.", ends={r"docker run --memory .*": 137}, varies=(*TIMES, "State:", "python main.py")
+        solved_at="### 3.",
+        ends={r"docker run --memory .*": 137},
+        varies=(*TIMES, "State:", "python main.py"),
     ),
     "hogwild": Plan(
         solved_at="With your image, when it is done",
@@ -79,7 +86,9 @@ LESSONS = {
     ),
     "gpu": Plan(
         solved_at="This is what yours will do in the end",
-        left_out={"engine up": "an engine is up already, and it is not this test's to end"},
+        left_out={
+            "engine up": "an engine is up already, and it is not this test's to end"
+        },
         ends={
             "docker run --rm debian:bookworm-slim nvidia-smi -L": NO_PROGRAM,
             "docker run --rm gpu-lab --require-gpu": 1,
@@ -87,18 +96,25 @@ LESSONS = {
     ),
     "multi_stage": Plan(
         solved_at="when your Dockerfile has them",
-        ends={"docker run --rm sum gcc --version": NO_PROGRAM, r"docker build --target test .*": 1},
+        ends={
+            "docker run --rm sum gcc --version": NO_PROGRAM,
+            r"docker build --target test .*": 1,
+        },
         varies=("#", "gcc (Debian"),
     ),
     "mnist": Plan(
         solved_at="When your image is done",
-        left_out={"docker history": "shows the layer in which the given image installs PyTorch; see `given`"},
+        left_out={
+            "docker history": "shows the layer in which the given image installs PyTorch; see `given`"
+        },
         instead={"--epochs 40": "--epochs 12", "epoch=13": "epoch=2"},
         varies=("MNIST:", "Stopped in epoch"),
         given="FROM lesson-base\nENTRYPOINT []\nWORKDIR /workspace\n",
     ),
 }
-NO_GPUS = {"--gpus": "the lesson shows two simulated GPUs, and the engine does not grant these"}
+NO_GPUS = {
+    "--gpus": "the lesson shows two simulated GPUs, and the engine does not grant these"
+}
 GPUS = {"An engine that has none": "the engine has some"}
 FAILS = re.compile(
     r"No such (?:container|image|object|file)|is already in use|Unable to find image|unable to prepare context|command not found"
@@ -107,7 +123,9 @@ FAILS = re.compile(
 )
 """What no command may say unless the lesson shows it."""
 VARIES = re.compile(r"\b[0-9a-f]{12,64}\b|[0-9]+(?:[.,][0-9]+)*|\s+")
-BUILDER = re.compile(r"^(?:\S+\s+)?(?:/bin/sh -c )?(?:COPY|ADD|RUN|WORKDIR) |# buildkit|^Step |^ ?--->")
+BUILDER = re.compile(
+    r"^(?:\S+\s+)?(?:/bin/sh -c )?(?:COPY|ADD|RUN|WORKDIR) |# buildkit|^Step |^ ?--->"
+)
 """What builders write in different words."""
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 END = "__ended__"
@@ -158,7 +176,11 @@ def plain(line):
 
 
 def is_told(shown, got, varies):
-    if shown in ("", "...") or BUILDER.search(shown) or any(word in shown for word in varies):
+    if (
+        shown in ("", "...")
+        or BUILDER.search(shown)
+        or any(word in shown for word in varies)
+    ):
         return True
     if re.fullmatch(r"(?:sha256:)?[0-9a-f]{64}", shown):
         return any(re.fullmatch(r"(?:sha256:)?[0-9a-f]{64}", line) for line in got)
@@ -175,12 +197,20 @@ class Shell:
     def __init__(self, folder, home):
         home.mkdir()
         (home / "docker").symlink_to(the_builder().cli or shutil.which("docker"))
-        path = os.pathsep.join((str(home), str(Path(sys.executable).parent), os.environ["PATH"]))
+        path = os.pathsep.join(
+            (str(home), str(Path(sys.executable).parent), os.environ["PATH"])
+        )
         self.code = 0
         self.process = subprocess.Popen(
-            ["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder,
-            env=os.environ | {"PATH": path, "DOCKER_BUILDKIT": "1", "COLUMNS": ""}, errors="replace",
-        )  # fmt: skip
+            ["bash"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=folder,
+            env=os.environ | {"PATH": path, "DOCKER_BUILDKIT": "1", "COLUMNS": ""},
+            errors="replace",
+        )
 
     def run(self, command):
         """The lines that it prints; `code` is its exit code, and `$?` of the next one."""
@@ -210,7 +240,11 @@ def names(found):
     """What the lesson calls its containers and images; an image that it builds, never one that it finds here."""
     text = "\n".join(one.text for one in found)
     built = re.findall(r"docker build [^\n]*-t (\w[\w-]*) ", text)
-    return {*re.findall(r"--name (\S+)", text), *built, *" ".join(re.findall(r"docker rmi (.+)", text)).split()}
+    return {
+        *re.findall(r"--name (\S+)", text),
+        *built,
+        *" ".join(re.findall(r"docker rmi (.+)", text)).split(),
+    }
 
 
 def free_port():
@@ -229,35 +263,57 @@ def what_is_left_out(slug, shell):
     if slug != "gpu":
         return EVERYWHERE | plan.left_out
     granted = shell.run("docker run --rm --gpus all debian:bookworm-slim nvidia-smi -L")
-    return EVERYWHERE | plan.left_out | (GPUS if sum("SIMULATED" in line for line in granted) == 2 else NO_GPUS)
+    return (
+        EVERYWHERE
+        | plan.left_out
+        | (GPUS if sum("SIMULATED" in line for line in granted) == 2 else NO_GPUS)
+    )
 
 
 @pytest.mark.engine
-@pytest.mark.skipif(not shutil.which("docker") or not shutil.which("bash"), reason="needs the docker CLI and bash")
-@pytest.mark.skipif(not the_builder().has_buildkit, reason="lessons build with BuildKit, and no docker CLI here has it")
+@pytest.mark.skipif(
+    not shutil.which("docker") or not shutil.which("bash"),
+    reason="needs the docker CLI and bash",
+)
+@pytest.mark.skipif(
+    not the_builder().has_buildkit,
+    reason="lessons build with BuildKit, and no docker CLI here has it",
+)
 @pytest.mark.parametrize("slug", COURSE.slugs)
 def test_a_lesson_as_it_is_written(slug, real_engine, tmp_path):
-    plan, found = LESSONS[slug], commands((COURSE.root / "labs" / slug / "README.md").read_text(encoding="utf-8"))
+    plan, found = LESSONS[slug], commands(
+        (COURSE.root / "labs" / slug / "README.md").read_text(encoding="utf-8")
+    )
     here = tmp_path / "here"
     here.mkdir()
     shell = Shell(here, tmp_path / "bin")
     mine = sorted(names(found))
     try:
         for name in mine:
-            if any(shell.run(f"docker ps -aq --filter name='^/{name}$'; docker images -q {name}")):
+            if any(
+                shell.run(
+                    f"docker ps -aq --filter name='^/{name}$'; docker images -q {name}"
+                )
+            ):
                 mine = []
-                pytest.skip(f"somebody has a container or an image of the name `{name}` already")
+                pytest.skip(
+                    f"somebody has a container or an image of the name `{name}` already"
+                )
         if plan.given:
             mine.append("lesson-base")
             (tmp_path / "Dockerfile").write_text(plan.given)
-            shell.run(f"docker build -q -t lesson-base {shlex.quote(str(COURSE.solution(slug)))}")
+            shell.run(
+                f"docker build -q -t lesson-base {shlex.quote(str(COURSE.solution(slug)))}"
+            )
             assert shell.code == 0
         left_out, port = what_is_left_out(slug, shell), str(free_port())
         if not any(one.text.startswith("dockdojo start") for one in found):
             shell.run(f"dockdojo start {slug}")
         is_due, solved, ids, hashes = False, False, {}, set()
         for one in found:
-            is_due = is_due or bool(plan.solved_at and plan.solved_at in f"{one.heading}\n{one.before}")
+            is_due = is_due or bool(
+                plan.solved_at and plan.solved_at in f"{one.heading}\n{one.before}"
+            )
             if is_due and not solved and (here / slug).is_dir():
                 solved = True
                 shutil.copytree(COURSE.solution(slug), here / slug, dirs_exist_ok=True)
@@ -265,7 +321,10 @@ def test_a_lesson_as_it_is_written(slug, real_engine, tmp_path):
                 continue
             text = one.text
             if plan.given:
-                text = text.replace("-t given .", f"-t given -f {shlex.quote(str(tmp_path / 'Dockerfile'))} .")
+                text = text.replace(
+                    "-t given .",
+                    f"-t given -f {shlex.quote(str(tmp_path / 'Dockerfile'))} .",
+                )
             for shown, real in {
                 **ids,
                 **plan.instead,
@@ -276,13 +335,21 @@ def test_a_lesson_as_it_is_written(slug, real_engine, tmp_path):
             got = shell.run(text)
             judge(one, text, got, shell.code, plan)
             hashes |= {line for line in got if "SHA-256 of the weights" in line}
-            if (name := re.search(r"docker run -d --name (\S+)", text)) and name[1] in plan.waits_for:
+            if (name := re.search(r"docker run -d --name (\S+)", text)) and name[
+                1
+            ] in plan.waits_for:
                 code = shell.code
-                shell.run(f"for i in $(seq 100); do docker logs {name[1]} 2>&1 | grep -q . && break; sleep 0.3; done")
+                shell.run(
+                    f"for i in $(seq 100); do docker logs {name[1]} 2>&1 | grep -q . && break; sleep 0.3; done"
+                )
                 shell.code = code
-            if "docker ps -a" in text and slug == "hello_world" and not ids:  # "the id that your `docker ps -a` shows"
+            if (
+                "docker ps -a" in text and slug == "hello_world" and not ids
+            ):  # "the id that your `docker ps -a` shows"
                 row = next(line for line in got if " hello-world " in line)
-                ids[next(line for line in one.shown if "hello-world" in line).split()[0]] = row.split()[0]
+                ids[
+                    next(line for line in one.shown if "hello-world" in line).split()[0]
+                ] = row.split()[0]
         assert len(hashes) == (1 if slug == "mnist" else 0)  # not one bit is different
     finally:
         if mine:
@@ -293,11 +360,21 @@ def test_a_lesson_as_it_is_written(slug, real_engine, tmp_path):
 def judge(command, text, got, code, plan):
     """Holds what a command did against what the lesson shows."""
     told = "\n".join(command.shown)
-    wrong = [line for line in got if (said := FAILS.search(line)) and said[0].lower() not in told.lower()]
+    wrong = [
+        line
+        for line in got
+        if (said := FAILS.search(line)) and said[0].lower() not in told.lower()
+    ]
     assert not wrong, f"{command.heading}: $ {text}: {wrong}"
-    ends = [expected for pattern, expected in plan.ends.items() if re.fullmatch(pattern, text)]
+    ends = [
+        expected
+        for pattern, expected in plan.ends.items()
+        if re.fullmatch(pattern, text)
+    ]
     if text != "echo $?":
-        assert code == (ends[0] if ends else 0), f"{command.heading}: $ {text}: {got[-5:]}"
+        assert code == (
+            ends[0] if ends else 0
+        ), f"{command.heading}: $ {text}: {got[-5:]}"
     missing = [line for line in command.shown if not is_told(line, got, plan.varies)]
     assert missing == [], f"{command.heading}: $ {text}: {got}"
 
@@ -310,10 +387,18 @@ def test_each_lesson_has_its_plan():
         found = commands(lesson)
         assert all(reason for reason in plan.left_out.values())
         for words in (*plan.left_out, *plan.instead):
-            assert any(words in f"{one.heading}\n{one.text}" for one in found), (slug, words)
+            assert any(words in f"{one.heading}\n{one.text}" for one in found), (
+                slug,
+                words,
+            )
         for pattern in plan.ends:
-            assert any(re.fullmatch(pattern, one.text) for one in found), (slug, pattern)
-        assert not plan.solved_at or any(plan.solved_at in f"{one.heading}\n{one.before}" for one in found), slug
+            assert any(re.fullmatch(pattern, one.text) for one in found), (
+                slug,
+                pattern,
+            )
+        assert not plan.solved_at or any(
+            plan.solved_at in f"{one.heading}\n{one.before}" for one in found
+        ), slug
 
 
 @pytest.mark.parametrize("slug", COURSE.slugs)

@@ -30,10 +30,21 @@ last_day = 5
 
 def report(*scores: tuple[int, bool]) -> Report:
     outcomes = tuple(
-        Outcome(check=f"c{number}", title="It works", status="passed" if passed else "failed", points=points)
+        Outcome(
+            check=f"c{number}",
+            title="It works",
+            status="passed" if passed else "failed",
+            points=points,
+        )
         for number, (points, passed) in enumerate(scores)
     )
-    return Report(lab="sample", title="Sample", outcomes=outcomes, started="2026-01-01T00:00:00+00:00", seconds=1)
+    return Report(
+        lab="sample",
+        title="Sample",
+        outcomes=outcomes,
+        started="2026-01-01T00:00:00+00:00",
+        seconds=1,
+    )
 
 
 GOOD = report((60, True), (20, True), (20, False))  # 80 of 100
@@ -53,7 +64,9 @@ GOOD = report((60, True), (20, True), (20, False))  # 80 of 100
 def test_late_days(late, score):
     marked = apply(GOOD, rules(TOML, "x"), submitted=DUE + late)
     assert (marked.score, marked.max_score) == (score, 100)
-    assert any(one.check == "(late)" for one in marked.outcomes) == (late > dt.timedelta(0))
+    assert any(one.check == "(late)" for one in marked.outcomes) == (
+        late > dt.timedelta(0)
+    )
 
 
 def test_by_hand_for_one_student_and_never_beyond_what_can_be_had():
@@ -63,7 +76,9 @@ def test_by_hand_for_one_student_and_never_beyond_what_can_be_had():
     )
     for student, score in (("7", 100), ("8", 0), ("9", 80)):
         assert apply(GOOD, rules(text, "x"), student=student).score == score
-    assert "The network was down" in FORMATS["text"](apply(GOOD, rules(text, "x"), student="7"))
+    assert "The network was down" in FORMATS["text"](
+        apply(GOOD, rules(text, "x"), student="7")
+    )
 
 
 def test_most_and_scale():
@@ -73,7 +88,11 @@ def test_most_and_scale():
 
 
 def test_every_format_adds_up_to_the_mark():
-    marked = apply(GOOD, rules(TOML + "[points]\nscale_to = 50\n", "x"), submitted=DUE + dt.timedelta(days=2))
+    marked = apply(
+        GOOD,
+        rules(TOML + "[points]\nscale_to = 50\n", "x"),
+        submitted=DUE + dt.timedelta(days=2),
+    )
     assert (marked.score, marked.max_score) == (36, 50)
     sent = json.loads(base64.b64decode(FORMATS["classroom"](marked)))
     assert sum(one["score"] for one in sent["tests"] if one["status"] == "pass") == 36
@@ -91,10 +110,15 @@ def test_every_format_adds_up_to_the_mark():
 @pytest.mark.parametrize(
     "text",
     [
-        "[late]\npercent_per_day = 200\n", "[points]\nmost = 0\n", "[points]\nscale_to = -1\n", "[other]\n", "[late",
-        '[[adjust]]\nstudent = "1"\nlab = "x"\npoints = 1\nreason = " "\n', "[labs.a]\ndue = 2026-01-01T00:00:00\n",
+        "[late]\npercent_per_day = 200\n",
+        "[points]\nmost = 0\n",
+        "[points]\nscale_to = -1\n",
+        "[other]\n",
+        "[late",
+        '[[adjust]]\nstudent = "1"\nlab = "x"\npoints = 1\nreason = " "\n',
+        "[labs.a]\ndue = 2026-01-01T00:00:00\n",
     ],
-)  # fmt: skip
+)
 def test_broken_rules_are_refused(text):
     with pytest.raises(UsageError):
         rules(text, "marks.toml")
@@ -111,7 +135,14 @@ def test_rules_are_applied_once_and_want_to_know_when(tmp_path):
 def test_on_the_command_line(tmp_path, capsys):
     (tmp_path / "report.json").write_text(render(GOOD))
     (tmp_path / "marks.toml").write_text(TOML)
-    words = ["convert", str(tmp_path / "report.json"), "--format", "text", "--marks", str(tmp_path / "marks.toml")]
+    words = [
+        "convert",
+        str(tmp_path / "report.json"),
+        "--format",
+        "text",
+        "--marks",
+        str(tmp_path / "marks.toml"),
+    ]
     assert main([*words, "--submitted", "2026-01-12T23:00:00+00:00"]) == 0
     assert "72 of 100 points" in capsys.readouterr().out
     assert main([*words, "--submitted", "yesterday"]) == 2

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from dockdojo.training.log_parser import accuracies, epochs, epochs_by_writer, losses, tells_nan
+from dockdojo.training.log_parser import (
+    accuracies,
+    epochs,
+    epochs_by_writer,
+    losses,
+    tells_nan,
+)
 
 ACCURACIES = [
     ("Test set: Average loss: 0.1234, Accuracy: 1290/1500 (86%)", [0.86]),
@@ -31,7 +37,10 @@ ACCURACIES = [
     ("* Acc@1 76.130 Acc@5 92.862", [0.7613]),
     ("Top-1 accuracy: 91.2%", [0.912]),
     ("top1 acc 0.912", [0.912]),
-    ("Epoch 1/5 - loss: 0.3012 - accuracy: 0.9134 - val_loss: 0.1 - val_accuracy: 0.9678", [0.9678]),
+    (
+        "Epoch 1/5 - loss: 0.3012 - accuracy: 0.9134 - val_loss: 0.1 - val_accuracy: 0.9678",
+        [0.9678],
+    ),
     ("Epoch: 1\\tLoss: 0.345\\tAccuracy: 91.20%", [0.912]),
     ("Epoch 3 | train loss 0.12 | train acc 0.96 | test acc 0.95", [0.95]),
     ("Train Epoch: 1 [0/60000 (0%)]\tLoss: 2.300039", []),
@@ -104,7 +113,9 @@ def test_losses(line, said):
 
 
 def test_an_epoch_behind_a_tab_that_was_printed_as_it_is_written():
-    assert epochs([(1.0, "Epoch: 1\\tLoss: 0.3"), (2.0, "\x1b[1mEpoch\x1b[0m 2\\tLoss: 0.2")]) == [(1.0, 1), (2.0, 2)]
+    assert epochs(
+        [(1.0, "Epoch: 1\\tLoss: 0.3"), (2.0, "\x1b[1mEpoch\x1b[0m 2\\tLoss: 0.2")]
+    ) == [(1.0, 1), (2.0, 2)]
 
 
 def test_nan_in_colour_is_told():

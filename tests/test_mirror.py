@@ -45,8 +45,14 @@ def test_torchvision_becomes_a_cpu_build(tmp_path):
     with zipfile.ZipFile(new) as packed:
         names = set(packed.namelist())
         assert not any(".so" in name for name in names)
-        assert "Version: 0.28.0+cpu\n" in packed.read("torchvision-0.28.0+cpu.dist-info/METADATA").decode()
-        assert "of the text" in packed.read("torchvision-0.28.0+cpu.dist-info/METADATA").decode()
+        assert (
+            "Version: 0.28.0+cpu\n"
+            in packed.read("torchvision-0.28.0+cpu.dist-info/METADATA").decode()
+        )
+        assert (
+            "of the text"
+            in packed.read("torchvision-0.28.0+cpu.dist-info/METADATA").decode()
+        )
         assert packed.read("torchvision/version.py") == b"__version__ = '0.28.0+cpu'\n"
         assert b"nms(Tensor dets" in packed.read("torchvision/extension.py")
         record = packed.read("torchvision-0.28.0+cpu.dist-info/RECORD").decode()
@@ -69,7 +75,9 @@ def test_the_settings_of_pip_name_the_mirror_while_there_is_one(tmp_path, monkey
     lines = ["[global]", "extra-index-url = https://other.example/simple"]
     assert local_base_images._with_mirror(lines) == lines
     before = local_base_images.fingerprint(recipe)
-    (tmp_path / local_base_images.MIRROR_RECORD).write_text('{"url": "http://172.17.0.1:3141/simple/"}')
+    (tmp_path / local_base_images.MIRROR_RECORD).write_text(
+        '{"url": "http://172.17.0.1:3141/simple/"}'
+    )
     assert local_base_images._with_mirror(lines) == [
         "[global]",
         "extra-index-url = http://172.17.0.1:3141/simple/ https://other.example/simple",
@@ -91,7 +99,9 @@ print(transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,), (0
 @pytest.mark.skipif(sys.platform != "linux", reason="the stand-ins are made on Linux")
 def test_an_unmodified_dockerfile_gets_cpu_builds(real_engine, course, submission):
     if not package_index.is_needed(course):
-        pytest.skip("python:3.11-slim is the official image here: builds use the usual indexes")
+        pytest.skip(
+            "python:3.11-slim is the official image here: builds use the usual indexes"
+        )
     found = package_index.status()
     assert found is not None
     assert any(name.startswith("torch-2.13.0+cpu") for name in found.wheels)
@@ -99,13 +109,18 @@ def test_an_unmodified_dockerfile_gets_cpu_builds(real_engine, course, submissio
         image = engine.build(submission({"Dockerfile": DOCKERFILE}), limits=Limits())
         spec = RunSpec(image=image.id, args=("python", "-c", PROGRAM))
         done = engine.run(spec, Limits(memory_mb=2000))
-        assert done.stdout.splitlines() == ["2.13.0+cpu 0.28.0+cpu None", "1.0"], done.stderr
+        assert done.stdout.splitlines() == [
+            "2.13.0+cpu 0.28.0+cpu None",
+            "1.0",
+        ], done.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the stand-ins are made on Linux")
 def test_down_and_up_again(real_engine, course):
     if not package_index.is_needed(course):
-        pytest.skip("python:3.11-slim is the official image here: builds use the usual indexes")
+        pytest.skip(
+            "python:3.11-slim is the official image here: builds use the usual indexes"
+        )
     assert package_index.down()
     try:
         assert package_index.status() is None

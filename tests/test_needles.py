@@ -38,7 +38,9 @@ WAYS = {
     "plain": lambda data: data,
     "base64": base64.b64encode,
     "base64 of more": lambda data: base64.b64encode(b"TOKEN=" + data + b"\n# end"),
-    "base64 for urls, shifted": lambda data: base64.urlsafe_b64encode(b"x" + data + b"yy"),
+    "base64 for urls, shifted": lambda data: base64.urlsafe_b64encode(
+        b"x" + data + b"yy"
+    ),
     "hex": lambda data: data.hex().encode(),
     "HEX": lambda data: data.hex().upper().encode(),
     "gzip": gzip.compress,
@@ -48,19 +50,28 @@ WAYS = {
     "tar.gz": lambda data: packed_tar(data, "w:gz"),
     "a gzip in a tar": lambda data: packed_tar(gzip.compress(data)),
     "a zip in a zip": lambda data: packed_zip(packed_zip(data), "inner.zip"),
-    "base64 in lines, as `base64` ends them": lambda data: base64.encodebytes(b"x" * 40 + data),
-    "digits in lines of 60, as `xxd -p` ends them": lambda data: data.hex("\n", 30).encode(),
+    "base64 in lines, as `base64` ends them": lambda data: base64.encodebytes(
+        b"x" * 40 + data
+    ),
+    "digits in lines of 60, as `xxd -p` ends them": lambda data: data.hex(
+        "\n", 30
+    ).encode(),
     "digits apart, as `od -An -tx1` writes them": lambda data: b"\n".join(
-        b" " + data[place : place + 16].hex(" ").encode() for place in range(0, len(data), 16)
+        b" " + data[place : place + 16].hex(" ").encode()
+        for place in range(0, len(data), 16)
     ),
     "zlib, as the objects of git": zlib.compress,
-    "zlib in a tar, in pieces": lambda data: packed_tar(zlib.compress(data * 40_000, 1)),
+    "zlib in a tar, in pieces": lambda data: packed_tar(
+        zlib.compress(data * 40_000, 1)
+    ),
     "base64 in a gzip": lambda data: gzip.compress(base64.b64encode(data)),
 }
 
 
 def held(data, thorough=True):
-    return Needles((SECRET, b"something else"), thorough=thorough).held(io.BytesIO(data))
+    return Needles((SECRET, b"something else"), thorough=thorough).held(
+        io.BytesIO(data)
+    )
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -72,7 +83,9 @@ def test_a_secret_is_found(way):
 @pytest.mark.parametrize("offset", range(7))
 def test_base64_at_every_offset(offset):
     for behind in range(4):
-        assert held(base64.b64encode(b"a" * offset + SECRET + b"b" * behind)) == (SECRET,)
+        assert held(base64.b64encode(b"a" * offset + SECRET + b"b" * behind)) == (
+            SECRET,
+        )
 
 
 def test_as_it_is_only_as_it_is():
@@ -105,7 +118,9 @@ def test_what_is_unpacked_is_bounded(monkeypatch):
     looking = Needles((SECRET,), thorough=True)
     assert looking.held(io.BytesIO(bomb)) == (SECRET,)
     assert looking._left == 0
-    assert looking.held(io.BytesIO(gzip.compress(SECRET))) == ()  # nothing more is unpacked
+    assert (
+        looking.held(io.BytesIO(gzip.compress(SECRET))) == ()
+    )  # nothing more is unpacked
     assert looking.held(io.BytesIO(SECRET)) == (SECRET,)
 
 

@@ -53,7 +53,14 @@ def started(engine, *args, image=BUSYBOX, **options):
 
 def test_words_are_exact_and_variables_are_those_of_the_start(engine):
     words = ("two  words", "", "\x01\x03\n", "é")
-    shell = started(engine, "sh", "-c", "sleep 60 & echo up; wait; true", *words, env={"A": "b\nc=d"})
+    shell = started(
+        engine,
+        "sh",
+        "-c",
+        "sleep 60 & echo up; wait; true",
+        *words,
+        env={"A": "b\nc=d"},
+    )
     assert shell.pid1.argv[3:] == words
     assert shell.program(1).path == "/bin/sh"
     assert shell.program(1).environ["A"] == "b\nc=d"
@@ -80,7 +87,9 @@ def test_a_signal_that_ends_the_container_at_once_was_sent(engine):
 def test_an_odd_name_hides_and_forges_nothing(engine):
     container = started(engine, "perl", "-e", ODD, image=DEBIAN, user="1000")
     only = container.processes()
-    assert [(one.pid, one.ppid, one.uid, one.is_root) for one in only] == [(1, 0, 1000, False)]
+    assert [(one.pid, one.ppid, one.uid, one.is_root) for one in only] == [
+        (1, 0, 1000, False)
+    ]
     assert only[0].argv[0].startswith("a) Z 7\n/proc/9/status:Uid:\t0\nme 1\n\x01\x03")
     assert container.program(1).path == "/usr/bin/perl"
     with pytest.raises(SubmissionError, match="no process 4000"):
@@ -90,16 +99,16 @@ def test_an_odd_name_hides_and_forges_nothing(engine):
 
 
 def test_who_can_be_root_again_is_root(engine):
-    script = (
-        "import os; os.setresuid(1000, 1000, 0); print('up', flush=True); os.read(0, 1) or __import__('time').sleep(60)"
-    )
+    script = "import os; os.setresuid(1000, 1000, 0); print('up', flush=True); os.read(0, 1) or __import__('time').sleep(60)"
     container = started(engine, "python", "-c", script, image=PYTHON)
     assert container.pid1.uid == 1000
     assert container.pid1.is_root
 
 
 def test_programs_of_the_image_that_lie_are_not_asked(engine, submission):
-    image = engine.build(submission({"Dockerfile": LIAR, "liar": NO_NUMBER}), limits=LIMITS)
+    image = engine.build(
+        submission({"Dockerfile": LIAR, "liar": NO_NUMBER}), limits=LIMITS
+    )
     container = started(engine, image=image.id)
     assert [one.uid for one in container.processes()] == [0]
     assert container.program(1).path == "/bin/busybox"
@@ -118,7 +127,9 @@ def test_what_a_health_check_runs_is_seen(engine, submission):
     image = engine.build(submission({"Dockerfile": dockerfile}), limits=LIMITS)
     container = started(engine, image=image.id)
     seen = set()
-    for _ in range(100):  # it begins a second after the container, as somebody else's program at first
+    for _ in range(
+        100
+    ):  # it begins a second after the container, as somebody else's program at first
         seen = {(one.ppid, one.argv) for one in container.processes() if one.pid != 1}
         if (0, ("sleep", "50")) in seen:
             break
@@ -137,16 +148,23 @@ def test_a_list_that_was_cut_or_mixed_up_is_read_as_far_as_it_goes():
     told = "me 5\n/proc/1/status:Name:\tx\n/proc/1/status:State:\tS (sleeping)\n/proc/1/status:PPid:\t0\n"
     assert listed(told) == []
     told += "/proc/1/status:Uid:\t1\t2\t3\t4\n/proc/1/words\n 61 00 6\n"
-    assert [(one.argv, one.uid, one.uids) for one in listed(told)] == [(("a",), 2, (1, 2, 3, 4))]
+    assert [(one.argv, one.uid, one.uids) for one in listed(told)] == [
+        (("a",), 2, (1, 2, 3, 4))
+    ]
 
 
 def test_seconds_without_a_processor_are_read_from_whole_lines():
-    assert seconds_waited("5 1500000000 3\n7 500000000 1\n\n1 2\nx 9000000000 1\n") == pytest.approx(2.0)
+    assert seconds_waited(
+        "5 1500000000 3\n7 500000000 1\n\n1 2\nx 9000000000 1\n"
+    ) == pytest.approx(2.0)
 
 
 def test_processes_that_share_a_processor_wait_for_it(engine):
     spin = "while :; do :; done"
-    made = engine.start(RunSpec(image=BUSYBOX, args=("taskset", "1", "sh", "-c", f"({spin}) & {spin}")), LIMITS)
+    made = engine.start(
+        RunSpec(image=BUSYBOX, args=("taskset", "1", "sh", "-c", f"({spin}) & {spin}")),
+        LIMITS,
+    )
     for _ in range(100):
         if made.waited_for_processor() > 1:
             break

@@ -17,9 +17,9 @@ FUZZ = int(os.environ.get("DOCKDOJO_FUZZ", "2000"))
 SEEDS = {
     "toml": 'state = "exited"\n# c\n[table]\na.b.c = 1979-05-27T07:32:00Z\nx = ["a", {y = 1e3}]\nz = """long"""\n',
     "yaml": 'services:\n  a: &x {image: "b", count: 1_000}\n  c: *x\n  d: !!set {e, f}\n? [g, h]\n: 2001-12-14t21:59:43.10-05:00\n',
-    "dockerfile": "# escape=`\nARG A=b\nFROM $A AS c\nRUN --mount=type=cache,target=/x <<EOF\nhi\nEOF\nENV A=b C=\"d\"\nONBUILD ADD a b\nCMD [\"a\", \"b\"]\n",
+    "dockerfile": '# escape=`\nARG A=b\nFROM $A AS c\nRUN --mount=type=cache,target=/x <<EOF\nhi\nEOF\nENV A=b C="d"\nONBUILD ADD a b\nCMD ["a", "b"]\n',
     "readme": "# T\n```sh\n$ docker build -t a .\n```\n    docker run a\nUse `docker ps`, ``docker x``.\n~~~~\nuser@host:~$ docker y\n~~~\n",
-}  # fmt: skip
+}
 OPTIONS = {"yaml": {"most_aliases": 50}}
 
 
@@ -53,8 +53,16 @@ def mutated(seed: str, random: Random) -> str:
     text = seed
     for _ in range(random.randint(1, 6)):
         place, width = random.randint(0, len(text)), random.randint(0, 8)
-        piece = random.choice([random.choice(PIECES), random.choice(seed), chr(random.randrange(0x110000))])
-        text = text[:place] + piece * random.choice([1, 1, 2, 50]) + text[place + width :]
+        piece = random.choice(
+            [
+                random.choice(PIECES),
+                random.choice(seed),
+                chr(random.randrange(0x110000)),
+            ]
+        )
+        text = (
+            text[:place] + piece * random.choice([1, 1, 2, 50]) + text[place + width :]
+        )
     return text
 
 
@@ -64,7 +72,9 @@ def test_whatever_a_text_holds_its_parser_has_an_answer(kind):
     random = Random(kind)
     for _ in range(FUZZ // 8 if kind == "yaml" else FUZZ):
         text = mutated(SEEDS[kind], random)
-        told = json.loads(parsing.answer(json.dumps([kind, text, OPTIONS.get(kind, {})]).encode()))
+        told = json.loads(
+            parsing.answer(json.dumps([kind, text, OPTIONS.get(kind, {})]).encode())
+        )
         assert set(told) in ({"value"}, {"unreadable", "line"}), text
 
 
@@ -78,7 +88,15 @@ def test_whatever_a_text_holds_its_parser_has_an_answer(kind):
         ("yaml", "a: " + "[" * 60_000),
         ("yaml", "a: " + "9" * 60_000),
         ("yaml", "- " * 30_000),
-        ("yaml", "\n".join([f"a{i}: &a{i} [*a{i - 1},*a{i - 1}]" if i else "a0: &a0 [x]" for i in range(26)])),
+        (
+            "yaml",
+            "\n".join(
+                [
+                    f"a{i}: &a{i} [*a{i - 1},*a{i - 1}]" if i else "a0: &a0 [x]"
+                    for i in range(26)
+                ]
+            ),
+        ),
         ("yaml", "a: 0" + ":1" * 20_000 + "\nb: " + "?" * 20_000),
         ("dockerfile", "FROM a\nRUN " + "\\\n" * 200_000),
         ("dockerfile", "FROM a\n" + "ENV " + "a=b " * 100_000),
@@ -123,7 +141,18 @@ def test_a_readmes_commands():
 
 
 def test_an_instruction_that_goes_on_for_ever_is_refused_whatever_the_machines_speed():
-    assert len(parse("dockerfile", "FROM a\nRUN x" + " \\\n  y" * 1_999 + "\n", name="file")) == 2
+    assert (
+        len(
+            parse(
+                "dockerfile", "FROM a\nRUN x" + " \\\n  y" * 1_999 + "\n", name="file"
+            )
+        )
+        == 2
+    )
     with pytest.raises(Unreadable, match="goes on for more than 2000 lines") as caught:
-        parse("dockerfile", "FROM a\nRUN x" + " \\\n# why\n\n  y" * 2_000 + " \\\n", name="file")
+        parse(
+            "dockerfile",
+            "FROM a\nRUN x" + " \\\n# why\n\n  y" * 2_000 + " \\\n",
+            name="file",
+        )
     assert caught.value.line > 2_000

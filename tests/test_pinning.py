@@ -29,23 +29,42 @@ LINES = {
         ("flask>=2", 'click[extra]; python_version > "3"')
     ],
     "pip install flask>=2": [("flask",)],  # a shell writes to the file `=2`
-    "pip --quiet --cache-dir /c install --timeout 60 --retries=3 flask==1": [("flask==1",)],
+    "pip --quiet --cache-dir /c install --timeout 60 --retries=3 flask==1": [
+        ("flask==1",)
+    ],
     "pip install -qUr base.txt -c limits.txt flask": [("flask",)],
     "pip install -rbase.txt --req more.txt": [()],
-    "pip install --pre --no-cache-dir -t /opt --index-url https://x/y/ -- flask": [("flask",)],
-    "/venv/bin/python3.11 -I -m pip install flask && pip download click": [("flask",), ("click",)],
+    "pip install --pre --no-cache-dir -t /opt --index-url https://x/y/ -- flask": [
+        ("flask",)
+    ],
+    "/venv/bin/python3.11 -I -m pip install flask && pip download click": [
+        ("flask",),
+        ("click",),
+    ],
     "pip wheel -w /wheels flask && pip install /wheels/*.whl": [("flask",), ()],
     "pip-sync base.txt; uv pip sync base.txt": [(), ()],
-    "if true; then pip3 install a; fi; (pip install b) | cat; A=1 sudo pip install c": [("a",), ("b",), ("c",)],
+    "if true; then pip3 install a; fi; (pip install b) | cat; A=1 sudo pip install c": [
+        ("a",),
+        ("b",),
+        ("c",),
+    ],
     "sh -c 'pip install a && bash -ec \"pip install b\"'": [("a",), ("b",)],
     "uv pip install --system --resolution lowest flask": [("flask",)],
     "pip install . ./local /w/x-1.whl x.tar.gz git+https://host/x $PACKAGES": [()],
-    "pip install 'package @ https://host/p-1.zip'": [("package @ https://host/p-1.zip",)],
-    "pip install --upgrade flask; uv pip install --reinstall click": [("flask",), ("click",)],
+    "pip install 'package @ https://host/p-1.zip'": [
+        ("package @ https://host/p-1.zip",)
+    ],
+    "pip install --upgrade flask; uv pip install --reinstall click": [
+        ("flask",),
+        ("click",),
+    ],
     "pip uninstall install flask": [],
     "apt-get install -y pip install": [],
     "cat names.txt | xargs -n 1 pip install a": [("a",)],
-    "timeout 600 nice -n 5 pip install a; env -i PATH=/bin pip install b": [("a",), ("b",)],
+    "timeout 600 nice -n 5 pip install a; env -i PATH=/bin pip install b": [
+        ("a",),
+        ("b",),
+    ],
     "find . -name x -exec pip install {} a ;": [("{}", "a")],
 }
 
@@ -56,11 +75,19 @@ def test_lines_are_read_as_a_shell_and_pip_read_them(script):
 
 
 def test_files_and_constraints_are_named_in_every_way():
-    [found] = installs("pip install -qUr base.txt -c limits.txt --requirement=more.txt -rlast.txt")
-    assert (found.files, found.constraints) == (("base.txt", "more.txt", "last.txt"), ("limits.txt",))
+    [found] = installs(
+        "pip install -qUr base.txt -c limits.txt --requirement=more.txt -rlast.txt"
+    )
+    assert (found.files, found.constraints) == (
+        ("base.txt", "more.txt", "last.txt"),
+        ("limits.txt",),
+    )
 
 
-@pytest.mark.parametrize("text", ["'" * 100_000, '"\\' * 50_000, "pip install " + "$(" * 50_000, "a'b\"" * 25_000])
+@pytest.mark.parametrize(
+    "text",
+    ["'" * 100_000, '"\\' * 50_000, "pip install " + "$(" * 50_000, "a'b\"" * 25_000],
+)
 def test_a_script_that_no_shell_would_read_is_read_to_its_end(text):
     assert list(installs(text)) is not None
 
@@ -68,21 +95,34 @@ def test_a_script_that_no_shell_would_read_is_read_to_its_end(text):
 def test_a_here_document_and_the_options_of_run(submission):
     text = "FROM x\nRUN --mount=type=cache,target=/c pip install flask\nRUN <<EOF\npip install click\nEOF\n"
     parsed = Dockerfile.read(submission({"Dockerfile": text}))
-    assert [(one.text, one.line) for one in loose_installs(parsed)] == [("flask", 2), ("click", 3)]
+    assert [(one.text, one.line) for one in loose_installs(parsed)] == [
+        ("flask", 2),
+        ("click", 3),
+    ]
 
 
-def test_variables_of_the_dockerfile_are_filled_in_and_those_of_the_shell_are_not(submission):
+def test_variables_of_the_dockerfile_are_filled_in_and_those_of_the_shell_are_not(
+    submission,
+):
     text = (
         "ARG FLASK=3.1.0\nFROM x\nARG FLASK\nENV CLICK=8.1.7\nRUN X=1; pip install flask==$FLASK click==${CLICK} $MORE a==$X\n"
         "ONBUILD RUN pip install jinja2\nFROM x\nRUN pip install flask==$FLASK\n"
     )
     parsed = Dockerfile.read(submission({"Dockerfile": text}))
-    assert [found.packages for found, _ in pip_installs(parsed)] == [("flask==3.1.0", "click==8.1.7"), ("jinja2",), ()]
+    assert [found.packages for found, _ in pip_installs(parsed)] == [
+        ("flask==3.1.0", "click==8.1.7"),
+        ("jinja2",),
+        (),
+    ]
 
 
 RUN = "FROM python:3.11-slim\nCOPY . .\nRUN pip install {}\n"
 FOLDERS = {
-    "a file of another name": ({"base.txt": "flask\n"}, "-r base.txt", [("flask", "base.txt", 1)]),
+    "a file of another name": (
+        {"base.txt": "flask\n"},
+        "-r base.txt",
+        [("flask", "base.txt", 1)],
+    ),
     "a file that another names": (
         {
             "requirements.txt": "-r sub/more.txt\nclick==8.1.7\n",
@@ -92,14 +132,21 @@ FOLDERS = {
         "-r requirements.txt",
         [("flask", "sub/last.txt", 1)],
     ),
-    "by its name alone": ({"base.txt": "flask"}, "-r /tmp/base.txt", [("flask", "base.txt", 1)]),
+    "by its name alone": (
+        {"base.txt": "flask"},
+        "-r /tmp/base.txt",
+        [("flask", "base.txt", 1)],
+    ),
     "constraints pin": (
         {"requirements.txt": "Flask\n-c limits.txt\n", "limits.txt": "flask==3.1.0\n"},
         "-r requirements.txt",
         [],
     ),
     "constraints on the line pin": (
-        {"requirements.txt": "my_package\n", "limits.txt": "My.Package==3.1.0\nother>2\n"},
+        {
+            "requirements.txt": "my_package\n",
+            "limits.txt": "My.Package==3.1.0\nother>2\n",
+        },
         "-r requirements.txt -c limits.txt",
         [],
     ),
@@ -121,11 +168,17 @@ FOLDERS = {
         [],
     ),
     "the project itself, and what it depends on": (
-        {"pyproject.toml": '[project]\nname = "x"\ndependencies = [\n  "flask>=3",\n  "click==8.1.7",\n]\n'},
+        {
+            "pyproject.toml": '[project]\nname = "x"\ndependencies = [\n  "flask>=3",\n  "click==8.1.7",\n]\n'
+        },
         "--no-cache-dir .",
         [("flask>=3", "pyproject.toml", 4)],
     ),
-    "a lock": ({"uv.lock": "version = 1\n", "pyproject.toml": "[project]\n"}, "uv && uv sync --frozen", []),
+    "a lock": (
+        {"uv.lock": "version = 1\n", "pyproject.toml": "[project]\n"},
+        "uv && uv sync --frozen",
+        [],
+    ),
     "a project whose dependencies were installed before, each in one version": (
         {
             "pyproject.toml": '[project]\ndependencies = ["flask>=3", "click"]\n',
@@ -135,7 +188,10 @@ FOLDERS = {
         [],
     ),
     "a project without what it depends on": (
-        {"pyproject.toml": '[project]\ndependencies = ["flask>=3"]\n', "requirements.txt": "click==8.1.7\n"},
+        {
+            "pyproject.toml": '[project]\ndependencies = ["flask>=3"]\n',
+            "requirements.txt": "click==8.1.7\n",
+        },
         "--no-deps /app && pip install -r requirements.txt",
         [],
     ),
@@ -144,9 +200,16 @@ FOLDERS = {
         "/app[extra]",
         [("flask>=3", "pyproject.toml", 2)],
     ),
-    "a file that nothing installs": ({"requirements.txt": "flask\n"}, "click==8.1.7", []),
+    "a file that nothing installs": (
+        {"requirements.txt": "flask\n"},
+        "click==8.1.7",
+        [],
+    ),
     "a file that a program of the submission may install": (
-        {"requirements.txt": "flask\n", "install.py": "run(['pip', 'install', '-r', 'requirements.txt'])"},
+        {
+            "requirements.txt": "flask\n",
+            "install.py": "run(['pip', 'install', '-r', 'requirements.txt'])",
+        },
         "click==8.1.7 && python install.py",
         [("flask", "requirements.txt", 1)],
     ),
@@ -170,8 +233,16 @@ FOLDERS = {
         "/wheels/*.whl\nRUN pip wheel -w /wheels -r requirements.txt",
         [("flask", "requirements.txt", 1)],
     ),
-    "an archive from elsewhere is what it is": ({}, "https://host/flask-3.1.0.tar.gz", []),
-    "files that name each other": ({"requirements.txt": "-r a.txt\nx==1", "a.txt": "-r requirements.txt"}, "y==1", []),
+    "an archive from elsewhere is what it is": (
+        {},
+        "https://host/flask-3.1.0.tar.gz",
+        [],
+    ),
+    "files that name each other": (
+        {"requirements.txt": "-r a.txt\nx==1", "a.txt": "-r requirements.txt"},
+        "y==1",
+        [],
+    ),
 }
 
 
@@ -242,12 +313,16 @@ BUILDS = {
         [("flask", "Makefile", 2)],
     ),
     "a Makefile of which one target is made": (
-        {"Makefile": "install: base\n\ndev:\n\tpip install black\nbase:\n\tpip install flask\n"},
+        {
+            "Makefile": "install: base\n\ndev:\n\tpip install black\nbase:\n\tpip install flask\n"
+        },
         "RUN make install\n",
         [("flask", "Makefile", 6)],
     ),
     "a Makefile whose first target is made": (
-        {"Makefile": ".PHONY: all\nall:\n\tpip install flask==3.1.0\ndev:\n\tpip install black\n"},
+        {
+            "Makefile": ".PHONY: all\nall:\n\tpip install flask==3.1.0\ndev:\n\tpip install black\n"
+        },
         "RUN make -j2 V=1\n",
         [],
     ),
@@ -287,12 +362,20 @@ def test_what_a_build_reads_is_read(name, submission):
     assert [(one.text, one.file, one.line) for one in found] == wanted
 
 
-def test_many_names_that_are_no_files_are_looked_for_in_no_time(submission, monkeypatch):
+def test_many_names_that_are_no_files_are_looked_for_in_no_time(
+    submission, monkeypatch
+):
     """Each command of a script could be a file of the submission."""
-    text = "FROM x\nRUN " + ";".join(f"a{i}" for i in range(10_000)) + "; pip install flask==3.1.0\n"
+    text = (
+        "FROM x\nRUN "
+        + ";".join(f"a{i}" for i in range(10_000))
+        + "; pip install flask==3.1.0\n"
+    )
     folder = submission({"Dockerfile": text, **{f"d{i}/x": "" for i in range(200)}})
     looked, really = [], Submission.has
-    monkeypatch.setattr(Submission, "has", lambda self, name: looked.append(name) or really(self, name))
+    monkeypatch.setattr(
+        Submission, "has", lambda self, name: looked.append(name) or really(self, name)
+    )
     assert loose_packages(Submission(folder), Dockerfile.read(folder)) == []
     assert len(looked) < 10
 
@@ -304,12 +387,18 @@ def test_names_that_the_submission_asks_for(submission):
         "requirements.txt": "x",
     }
     folder = submission(files)
-    assert names_required(Submission(folder), Dockerfile.read(folder)) == {"flask-login", "jinja2", "x"}
+    assert names_required(Submission(folder), Dockerfile.read(folder)) == {
+        "flask-login",
+        "jinja2",
+        "x",
+    }
 
 
 @pytest.mark.parametrize("run", ["uv sync", "poetry install"])
 def test_a_tool_without_its_lock_pins_nothing(run, submission):
-    folder = submission({"Dockerfile": f"FROM python:3.11-slim\nRUN {run}\n", "pyproject.toml": ""})
+    folder = submission(
+        {"Dockerfile": f"FROM python:3.11-slim\nRUN {run}\n", "pyproject.toml": ""}
+    )
     with pytest.raises(SubmissionError, match="No package is named for pip"):
         loose_packages(Submission(folder), Dockerfile.read(folder))
 
@@ -318,25 +407,39 @@ def test_a_tool_without_its_lock_pins_nothing(run, submission):
     ("run", "lock", "is_pinned"),
     [
         ("uv sync --frozen", '[[package]]\nname = "flask"\nversion = "3.1.0"\n', True),
-        ("pipenv install --deploy", '{"default": {"flask": {"version": "==3.1.0"}}}', True),
-        ("pipenv install flask", '{"default": {"flask": {"version": "==3.1.0"}}}', False),
+        (
+            "pipenv install --deploy",
+            '{"default": {"flask": {"version": "==3.1.0"}}}',
+            True,
+        ),
+        (
+            "pipenv install flask",
+            '{"default": {"flask": {"version": "==3.1.0"}}}',
+            False,
+        ),
         ("pipenv install", "{}", False),
     ],
 )
 def test_a_lock_pins_what_is_in_it(run, lock, is_pinned, submission):
     name = {"uv": "uv.lock", "pipenv": "Pipfile.lock"}[run.split()[0]]
-    folder = submission({"Dockerfile": f"FROM python:3.11-slim\nRUN {run}\n", name: lock})
+    folder = submission(
+        {"Dockerfile": f"FROM python:3.11-slim\nRUN {run}\n", name: lock}
+    )
     files = BuildFiles(Submission(folder), Dockerfile.read(folder))
     assert uses_lock(Submission(folder), Dockerfile.read(folder), files) is is_pinned
 
 
 def test_where_nothing_is_named_nothing_is_pinned(submission):
-    folder = submission({"Dockerfile": "FROM debian:bookworm-slim\n", "requirements.txt": "# later\n"})
+    folder = submission(
+        {"Dockerfile": "FROM debian:bookworm-slim\n", "requirements.txt": "# later\n"}
+    )
     with pytest.raises(SubmissionError, match="No package is named for pip"):
         loose_packages(Submission(folder), Dockerfile.read(folder))
 
 
-@pytest.mark.parametrize("text", ["# nothing yet\nARG A=1\n", "FROM debian\n", "FROM debian:latest\n"])
+@pytest.mark.parametrize(
+    "text", ["# nothing yet\nARG A=1\n", "FROM debian\n", "FROM debian:latest\n"]
+)
 def test_no_base_is_no_pinned_base(text):
     with pytest.raises(CheckFailed):
         expect_pinned_bases(Dockerfile.parse(text))

@@ -34,7 +34,9 @@ def a_course(make_course, ref):
     course = make_course(GRADER, f'images = ["{ref}"]\n')
     (course.root / "images" / "tiny").mkdir(parents=True)
     (course.root / "images" / "catalog.toml").write_text(CATALOG.format(ref=ref))
-    (course.root / "images" / "tiny" / "Dockerfile").write_text('FROM busybox\nCMD ["true"]\n')
+    (course.root / "images" / "tiny" / "Dockerfile").write_text(
+        'FROM busybox\nCMD ["true"]\n'
+    )
     return open_course(course.root)
 
 
@@ -47,10 +49,14 @@ def test_a_lab_gets_the_image_that_it_needs(engine, make_course, absent, monkeyp
     assert base_images.stand_ins_here(course) == [absent]
 
 
-def test_grading_gets_it_before_the_submission_is_built(real_engine, make_course, submission, absent, monkeypatch):
+def test_grading_gets_it_before_the_submission_is_built(
+    real_engine, make_course, submission, absent, monkeypatch
+):
     monkeypatch.setenv("DOCKDOJO_PULL", "0")
     course = a_course(make_course, absent)
-    report = grade("sample", submission({"Dockerfile": "FROM busybox\n"}), course=course)
+    report = grade(
+        "sample", submission({"Dockerfile": "FROM busybox\n"}), course=course
+    )
     assert [(one.status, one.feedback) for one in report.outcomes] == [("passed", None)]
     assert base_images.missing_images(course, course.lab("sample").images) == []
 

@@ -51,7 +51,10 @@ def test_other_troubles_are_told_as_they_are():
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        ("no matching manifest for linux/arm64/v8 in the manifest list entries", "another platform"),
+        (
+            "no matching manifest for linux/arm64/v8 in the manifest list entries",
+            "another platform",
+        ),
         (
             "Get https://registry-1.docker.io/v2/: dial tcp: lookup registry-1.docker.io: no such host",
             "docker pull busybox",

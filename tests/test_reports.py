@@ -11,11 +11,21 @@ from dockdojo.model import Advice, EngineInfo, Feedback, Outcome, Report, Where
 from dockdojo.reports import FORMATS
 from dockdojo.reports.json import SCHEMA_FILE
 
-NASTY = "\x1b]0;owned\x07\x1b[31m</script> ::error::x ]]> =cmd|' \x00 \u202e \ud800 " + "x" * 1000
+NASTY = (
+    "\x1b]0;owned\x07\x1b[31m</script> ::error::x ]]> =cmd|' \x00 \u202e \ud800 "
+    + "x" * 1000
+)
 
 
 def outcome(name, status, **options):
-    return Outcome(check=name, title=f"{name} title", status=status, points=10, seconds=0.5, **options)
+    return Outcome(
+        check=name,
+        title=f"{name} title",
+        status=status,
+        points=10,
+        seconds=0.5,
+        **options,
+    )
 
 
 ENGINE = EngineInfo(
@@ -38,7 +48,14 @@ PASSED = Report(
 )
 REPORTS = {
     "passed": PASSED,
-    "advised": replace(PASSED, advice=(Advice(file="Dockerfile", line=2, code="DL3007", level="warning", text=NASTY),)),
+    "advised": replace(
+        PASSED,
+        advice=(
+            Advice(
+                file="Dockerfile", line=2, code="DL3007", level="warning", text=NASTY
+            ),
+        ),
+    ),
     "failed": replace(
         PASSED,
         outcomes=(
@@ -69,7 +86,9 @@ REPORTS = {
         problem="The folder is empty.",
         checksum="",
         engine=None,
-        outcomes=(outcome("a", "failed", feedback=Feedback(observed="The folder is empty.")),),
+        outcomes=(
+            outcome("a", "failed", feedback=Feedback(observed="The folder is empty.")),
+        ),
     ),
 }
 
@@ -118,7 +137,10 @@ def test_the_same_problem_is_told_once():
     text = FORMATS["text"](
         replace(
             PASSED,
-            outcomes=(outcome("a", "failed", feedback=same), outcome("b", "failed", feedback=same)),
+            outcomes=(
+                outcome("a", "failed", feedback=same),
+                outcome("b", "failed", feedback=same),
+            ),
         )
     )
     assert text.count("The build stopped.") == 1

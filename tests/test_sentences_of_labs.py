@@ -9,7 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from dockdojo.checks.page_pictures import LOOK_AT_IT, NOT_THERE, READ_THE_LOG, beginning, load
+from dockdojo.checks.page_pictures import (
+    LOOK_AT_IT,
+    NOT_THERE,
+    READ_THE_LOG,
+    beginning,
+    load,
+)
 from dockdojo.connection.types import ExitCode, Layer
 from tests.test_sentences import done, ended, grader, told
 

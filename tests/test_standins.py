@@ -19,18 +19,25 @@ def test_only_pip_settings_that_mean_something_inside_are_carried(monkeypatch):
         "global.find-links='/opt/wheels'\n:env:.trusted-host='mirror.example.com'\n:env:.default-timeout='180'\nglobal.user='true'\n"
     )
     monkeypatch.setattr(
-        local_base_images.subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, 0, listed, "")
+        local_base_images.subprocess,
+        "run",
+        lambda *a, **k: subprocess.CompletedProcess(a, 0, listed, ""),
     )
     assert local_base_images.pip_settings() == {
-        "index-url": "https://mirror.example.com/simple", "extra-index-url": "https://two.example.com/s",
-        "trusted-host": "mirror.example.com", "timeout": "180",
-    }  # fmt: skip
+        "index-url": "https://mirror.example.com/simple",
+        "extra-index-url": "https://two.example.com/s",
+        "trusted-host": "mirror.example.com",
+        "timeout": "180",
+    }
 
 
 @pytest.fixture
 def python(engine):
     def run(script, user=""):
-        return engine.run(RunSpec(image="python:3.11-slim", args=("sh", "-c", script), user=user), LIMITS)
+        return engine.run(
+            RunSpec(image="python:3.11-slim", args=("sh", "-c", script), user=user),
+            LIMITS,
+        )
 
     return run
 
@@ -56,7 +63,10 @@ def test_the_python_image_behaves_as_the_official_one(python):
         == 0
     )
     assert python("find / -name EXTERNALLY-MANAGED -not -path '/proc/*'").stdout == ""
-    assert python("pip --version && python -c 'import setuptools'", user="1000").exit_code == 0
+    assert (
+        python("pip --version && python -c 'import setuptools'", user="1000").exit_code
+        == 0
+    )
 
 
 def test_pip_installs_in_a_build_for_root_and_for_others(engine, submission):
@@ -72,7 +82,9 @@ def test_pip_installs_in_a_build_for_root_and_for_others(engine, submission):
 def test_sizes_and_labels(engine, course):
     sizes = {one.ref: engine.image(one.ref).size for one in course.images()}
     stand_in = local_base_images.STAND_IN in engine.image("python:3.11-slim").labels
-    assert sizes["python:3.11-slim"] <= (125_000_000 if stand_in else 160_000_000)  # the official one has about as much
+    assert sizes["python:3.11-slim"] <= (
+        125_000_000 if stand_in else 160_000_000
+    )  # the official one has about as much
     assert sizes["debian:bookworm-slim"] <= 100_000_000
     assert sizes["busybox:latest"] < 10_000_000
 
@@ -86,7 +98,13 @@ def test_hello_world_greets_and_has_no_shell(engine):
 def test_a_second_call_gets_nothing_again(course, real_engine):
     from dockdojo.host import base_images
 
-    assert {one.how for one in base_images.get_images(course, lambda ref, what: None)} == {"here"}
+    assert {
+        one.how for one in base_images.get_images(course, lambda ref, what: None)
+    } == {"here"}
     with connect() as engine:
-        stand_ins = {one.ref for one in course.images() if local_base_images.STAND_IN in engine.image(one.ref).labels}
+        stand_ins = {
+            one.ref
+            for one in course.images()
+            if local_base_images.STAND_IN in engine.image(one.ref).labels
+        }
     assert set(base_images.stand_ins_here(course)) == stand_ins

@@ -18,11 +18,21 @@ LAB = "hello_world"
 
 def report(*statuses, **feedback):
     outcomes = tuple(
-        Outcome(check=f"c{number}", title="t", status=status, points=10, feedback=feedback.get(f"c{number}"))
+        Outcome(
+            check=f"c{number}",
+            title="t",
+            status=status,
+            points=10,
+            feedback=feedback.get(f"c{number}"),
+        )
         for number, status in enumerate(statuses)
     )
     return Report(
-        lab=LAB, title="Hello", outcomes=outcomes, started=f"2026-01-0{len(statuses)}T00:00:00+00:00", seconds=1
+        lab=LAB,
+        title="Hello",
+        outcomes=outcomes,
+        started=f"2026-01-0{len(statuses)}T00:00:00+00:00",
+        seconds=1,
     )
 
 
@@ -37,7 +47,10 @@ def test_what_passed_is_kept_with_its_first_time(workspace):
     student.remember(notes, report("passed", "failed"))
     student.remember(notes, report("failed", "passed", "failed"))
     assert (notes.score, notes.max_score, notes.solved) == (10, 30, False)
-    assert notes.passed == {"c0": "2026-01-02T00:00:00+00:00", "c1": "2026-01-03T00:00:00+00:00"}
+    assert notes.passed == {
+        "c0": "2026-01-02T00:00:00+00:00",
+        "c1": "2026-01-03T00:00:00+00:00",
+    }
     student.remember(notes, report("passed", "passed", "passed"))
     assert notes.solved
     student.remember(notes, report("passed", "failed", "failed"))
@@ -70,7 +83,9 @@ def test_reset_brings_the_starter_back_and_loses_nothing(course, workspace, caps
     first = workspace.with_name(f"{LAB}.old-1")
     assert (first / "greet.sh").read_text() == "mine"
     assert (first / "extra" / "file").read_text() == "mine, too"
-    assert (workspace / "greet.sh").read_text() == (course.starter(LAB) / "greet.sh").read_text()
+    assert (workspace / "greet.sh").read_text() == (
+        course.starter(LAB) / "greet.sh"
+    ).read_text()
     assert not (workspace / "extra").exists()
     assert student.read_notes(workspace).lab == LAB
 
@@ -92,7 +107,9 @@ def test_the_solution_is_shown_after_full_marks_only(course, workspace, capsys):
     student.write_notes(workspace, notes)
     assert main(["solution", LAB, str(workspace)]) == 0
     copy = workspace.with_name(f"{LAB}.solution")
-    assert (copy / "Dockerfile").read_text() == (course.solution(LAB) / "Dockerfile").read_text()
+    assert (copy / "Dockerfile").read_text() == (
+        course.solution(LAB) / "Dockerfile"
+    ).read_text()
     with pytest.raises(UsageError, match="there already"):
         student.solution(course, LAB, workspace)
 
@@ -133,17 +150,26 @@ def shown(*, terminal, width=100):
     return out.export_text()
 
 
-def test_a_terminal_gets_the_most_useful_failure_whole_and_a_line_for_the_others(capsys):
+def test_a_terminal_gets_the_most_useful_failure_whole_and_a_line_for_the_others(
+    capsys,
+):
     told = shown(terminal=True)
     assert (
-        told.index("something is wrong") < told.index("Then:") < told.index("this line is wrong") < told.index("gone")
+        told.index("something is wrong")
+        < told.index("Then:")
+        < told.index("this line is wrong")
+        < told.index("gone")
     )
     assert "observed: something is wrong" in " ".join(told.split())
     assert "observed: this line" not in " ".join(told.split())
 
 
 @pytest.mark.parametrize(
-    "why", ["It needs the check `c1`, which did not pass.", "It is the same as at `c1`: see above."]
+    "why",
+    [
+        "It needs the check `c1`, which did not pass.",
+        "It is the same as at `c1`: see above.",
+    ],
 )
 def test_the_first_that_is_shown_is_what_others_hang_on_in_the_order_of_the_tasks(why):
     given = report(
@@ -156,15 +182,25 @@ def test_the_first_that_is_shown_is_what_others_hang_on_in_the_order_of_the_task
         c2=PLACED,
         c3=Feedback(why=why),
     )
-    assert [one.check for one in show.most_useful_first(list(given.outcomes[:3]), given)] == ["c1", "c0", "c2"]
+    assert [
+        one.check for one in show.most_useful_first(list(given.outcomes[:3]), given)
+    ] == ["c1", "c0", "c2"]
     free = dataclasses.replace(given, outcomes=given.outcomes[:3])
-    assert [one.check for one in show.most_useful_first(list(free.outcomes), free)] == ["c0", "c1", "c2"]
+    assert [one.check for one in show.most_useful_first(list(free.outcomes), free)] == [
+        "c0",
+        "c1",
+        "c2",
+    ]
 
 
 def test_a_pipe_gets_everything_in_order(capsys):
     told = " ".join(shown(terminal=False).split())
     assert "Then:" not in told
-    assert told.index("observed: something is wrong") < told.index("observed: gone") < told.index("observed: this line")
+    assert (
+        told.index("observed: something is wrong")
+        < told.index("observed: gone")
+        < told.index("observed: this line")
+    )
 
 
 def test_some_checks_alone_give_no_score(workspace):
@@ -177,13 +213,26 @@ def test_some_checks_alone_give_no_score(workspace):
 def test_on_sixty_columns_lines_are_wrapped_or_cut_with_a_sign():
     long = "a sentence that goes on and on, longer than any terminal of sixty columns is wide"
     given = report(
-        "failed", "failed", "passed", c0=Feedback(observed=long, detail="x" * 90), c1=Feedback(observed=long)
+        "failed",
+        "failed",
+        "passed",
+        c0=Feedback(observed=long, detail="x" * 90),
+        c1=Feedback(observed=long),
     )
     given = dataclasses.replace(given, notes=(long,), problem="")
-    out = Console(force_terminal=True, width=60, highlight=False, soft_wrap=True, theme=show.THEME, record=True)
+    out = Console(
+        force_terminal=True,
+        width=60,
+        highlight=False,
+        soft_wrap=True,
+        theme=show.THEME,
+        record=True,
+    )
     show.feedback(out, given)
     lines = out.export_text().splitlines()
-    lines += text.headline(dataclasses.replace(given.outcomes[0], title=long), 60).splitlines()
+    lines += text.headline(
+        dataclasses.replace(given.outcomes[0], title=long), 60
+    ).splitlines()
     assert max(map(len, lines)) <= 60
     told = " ".join(" ".join(lines).split())
     assert told.count("sixty columns is wide") == 3  # observed, note, headline
@@ -192,9 +241,13 @@ def test_on_sixty_columns_lines_are_wrapped_or_cut_with_a_sign():
     assert other.endswith("…")
 
 
-def test_a_report_of_some_checks_is_one_of_all_where_the_others_are_known(course, workspace, monkeypatch):
+def test_a_report_of_some_checks_is_one_of_all_where_the_others_are_known(
+    course, workspace, monkeypatch
+):
     first = report("passed", "failed", "failed")
-    again = dataclasses.replace(first, outcomes=(dataclasses.replace(first.outcomes[1], status="passed"),))
+    again = dataclasses.replace(
+        first, outcomes=(dataclasses.replace(first.outcomes[1], status="passed"),)
+    )
     graded = iter([first, again])
     monkeypatch.setattr(student, "grade", lambda *words, **named: next(graded))
     before = student.check(course, LAB, workspace)
@@ -204,11 +257,17 @@ def test_a_report_of_some_checks_is_one_of_all_where_the_others_are_known(course
     assert student.read_notes(workspace).score == 20  # the course's bar moves with it
 
 
-def test_parts_that_are_all_green_are_not_yet_full_marks(course, workspace, monkeypatch):
+def test_parts_that_are_all_green_are_not_yet_full_marks(
+    course, workspace, monkeypatch
+):
     first = report("passed", "failed")
-    green = dataclasses.replace(first, outcomes=(dataclasses.replace(first.outcomes[1], status="passed"),))
+    green = dataclasses.replace(
+        first, outcomes=(dataclasses.replace(first.outcomes[1], status="passed"),)
+    )
     graded = iter([first, green])
     monkeypatch.setattr(student, "grade", lambda *words, **named: next(graded))
     before = student.check(course, LAB, workspace)
-    assert student.check(course, LAB, workspace, only=["c1"], before=before).exit_code == 0
+    assert (
+        student.check(course, LAB, workspace, only=["c1"], before=before).exit_code == 0
+    )
     assert not student.read_notes(workspace).solved

@@ -57,9 +57,15 @@ PATTERNS = {
 
 def words_of(pattern):
     """Characters and words that the pattern knows, and what nearly fits."""
-    source = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode("latin-1")
+    source = (
+        pattern.pattern
+        if isinstance(pattern.pattern, str)
+        else pattern.pattern.decode("latin-1")
+    )
     words = re.findall(r"[A-Za-z]{2,}", source)[:12]
-    return sorted({*words, *" \t0a9A.:=/-+_`~$%@#(){}[]\"'\\,;<>\r", "1.5e", "--", "${a", "nan"})
+    return sorted(
+        {*words, *" \t0a9A.:=/-+_`~$%@#(){}[]\"'\\,;<>\r", "1.5e", "--", "${a", "nan"}
+    )
 
 
 def seconds(work):
@@ -70,13 +76,26 @@ def seconds(work):
 
 
 @pytest.mark.parametrize("name", sorted(PATTERNS))
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(
+    max_examples=10,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+)
 @given(data=st.data())
 def test_every_pattern_is_linear_behind_the_gate(name, data):
     pattern = PATTERNS[name]
-    unit = data.draw(st.lists(st.sampled_from(words_of(pattern)), min_size=1, max_size=4).map("".join))
+    unit = data.draw(
+        st.lists(st.sampled_from(words_of(pattern)), min_size=1, max_size=4).map(
+            "".join
+        )
+    )
     head = data.draw(st.sampled_from(["", *words_of(pattern)[:20]]))
-    text = head + unit * (SIZE // len(unit)) + data.draw(st.sampled_from(["", "!", "\x00", "x"]))
+    text = (
+        head
+        + unit * (SIZE // len(unit))
+        + data.draw(st.sampled_from(["", "!", "\x00", "x"]))
+    )
     lines = (
         texts.lines_of(text)
         if data.draw(st.booleans())
@@ -97,7 +116,10 @@ def test_every_pattern_is_linear_behind_the_gate(name, data):
             for _ in pattern.finditer(line):
                 pass
 
-    assert any(seconds(search) <= MOST_TIMES_A_SCAN * max(seconds(scan), 0.002) for _ in range(3))
+    assert any(
+        seconds(search) <= MOST_TIMES_A_SCAN * max(seconds(scan), 0.002)
+        for _ in range(3)
+    )
 
 
 def test_texts_are_cut_and_can_be_written():
@@ -111,9 +133,19 @@ def test_texts_are_cut_and_can_be_written():
 def test_feedback_is_bounded_whatever_is_in_it():
     long = "x\ud800" * 1_000_000
     found = texts.cut_feedback(
-        Feedback(expected=long, observed=long, why=long, hint=long, detail=long, where=Where(file=long, line=10**30))
+        Feedback(
+            expected=long,
+            observed=long,
+            why=long,
+            hint=long,
+            detail=long,
+            where=Where(file=long, line=10**30),
+        )
     )
-    assert all(len(text) <= texts.MAX_SENTENCE for text in (found.expected, found.observed, found.why, found.hint))
+    assert all(
+        len(text) <= texts.MAX_SENTENCE
+        for text in (found.expected, found.observed, found.why, found.hint)
+    )
     assert len(found.detail) <= texts.MAX_DETAIL
     assert len(found.where.file) <= 300
     "".join([found.expected, found.detail, found.where.file]).encode()

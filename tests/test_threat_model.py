@@ -13,7 +13,9 @@ CASES = {path.name for path in (ROOT / "tests" / "hostile" / "cases").iterdir()}
 FUNCTIONS = {
     name
     for path in (ROOT / "tests").rglob("test_*.py")
-    for name in re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    for name in re.findall(
+        r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE
+    )
 }
 ROWS = [
     line
@@ -25,7 +27,11 @@ ROWS = [
 
 
 def is_there(name: str) -> bool:
-    return name in CASES or name in FUNCTIONS or (name.startswith("tests/") and (ROOT / name).is_file())
+    return (
+        name in CASES
+        or name in FUNCTIONS
+        or (name.startswith("tests/") and (ROOT / name).is_file())
+    )
 
 
 @pytest.mark.parametrize("row", ROWS)

@@ -16,7 +16,11 @@ from dockdojo.probes.api_recording import ContainerRequest
 from dockdojo.training.hooks import START
 from dockdojo.training.optimizers import Optimizer, read_probe
 from dockdojo.training.run import Seen, Stop
-from dockdojo.training.stopping import lacks_an_epoch, left_something_to_do, tells_a_whole
+from dockdojo.training.stopping import (
+    lacks_an_epoch,
+    left_something_to_do,
+    tells_a_whole,
+)
 
 
 def seen(*lines):
@@ -31,11 +35,26 @@ def epoch_lines(count, of=1):
 @pytest.mark.parametrize(
     ("run", "whole", "size", "lacks"),
     [
-        (epoch_lines(1), epoch_lines(2), 1.0, True),  # a line at each epoch's end, and the second one did not come
+        (
+            epoch_lines(1),
+            epoch_lines(2),
+            1.0,
+            True,
+        ),  # a line at each epoch's end, and the second one did not come
         (epoch_lines(2), epoch_lines(2), 1.0, False),
         ([], epoch_lines(1), 1.0, True),  # one epoch, and nothing of it was told
-        (epoch_lines(3, 2), epoch_lines(4, 2), 1.0, False),  # the line of the test is missing: the epoch may be done
-        (epoch_lines(30, 20), epoch_lines(40, 20), 1.0, True),  # half of the last epoch's batches
+        (
+            epoch_lines(3, 2),
+            epoch_lines(4, 2),
+            1.0,
+            False,
+        ),  # the line of the test is missing: the epoch may be done
+        (
+            epoch_lines(30, 20),
+            epoch_lines(40, 20),
+            1.0,
+            True,
+        ),  # half of the last epoch's batches
         (epoch_lines(39, 20), epoch_lines(40, 20), 1.0, False),
         (
             epoch_lines(60, 60),
@@ -52,7 +71,9 @@ def test_whether_a_stopped_run_ended_before_its_last_epoch_did(run, whole, size,
 
 def test_more_lines_than_a_whole_training_are_not_its_end_where_there_are_more_images():
     assert tells_a_whole(seen(*epoch_lines(20, 20)), seen(*epoch_lines(20, 20)), 1.0)
-    assert not tells_a_whole(seen(*epoch_lines(60, 60)), seen(*epoch_lines(20, 20)), 7.0)
+    assert not tells_a_whole(
+        seen(*epoch_lines(60, 60)), seen(*epoch_lines(20, 20)), 7.0
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,8 +96,16 @@ def test_what_is_saved_at_the_signal_does_not_count_as_an_epoch(regular, told, l
         ("PROBE Adam 12", False, Optimizer("Adam", 12)),
         ("Epoch 1\nPROBE passed 3\nPROBE SGD 0\n", False, Optimizer("SGD", 0)),
         ("PROBE passed 3\nPROBE own 4", False, Optimizer("its own optimizer", 4)),
-        ("PROBE passed 3\nPROBE passed 9", False, Optimizer("its own optimizer", 0)),  # it was looked at: there is none
-        ("PROBE passed 3", True, Optimizer("its own optimizer", 0)),  # so few there are in all
+        (
+            "PROBE passed 3\nPROBE passed 9",
+            False,
+            Optimizer("its own optimizer", 0),
+        ),  # it was looked at: there is none
+        (
+            "PROBE passed 3",
+            True,
+            Optimizer("its own optimizer", 0),
+        ),  # so few there are in all
         ("PROBE passed 3", False, None),  # not yet
         ("Epoch 1 loss 0.3", True, None),  # nobody saw anything: that is no answer
     ],
@@ -86,7 +115,9 @@ def test_what_was_not_seen_is_not_taken_for_no_state(text, whole, found):
 
 
 def test_a_script_cannot_say_what_the_probe_says():
-    assert read_probe("PROBE SGD 0\nPROBE_1b SGD 0\nPROBE_2c Adam 12\n", "PROBE_2c") == Optimizer("Adam", 12)
+    assert read_probe(
+        "PROBE SGD 0\nPROBE_1b SGD 0\nPROBE_2c Adam 12\n", "PROBE_2c"
+    ) == Optimizer("Adam", 12)
 
 
 SGD = {"lr": 0.1, "momentum": 0, "dampening": 0, "params": [0]}
@@ -96,8 +127,19 @@ SGD = {"lr": 0.1, "momentum": 0, "dampening": 0, "params": [0]}
     ("state", "plain"),
     [
         ({"model": {}, "optimizer": {"state": {}, "param_groups": [SGD]}}, True),
-        ({"optimizer": {"state": {}, "param_groups": [SGD | {"momentum": 0.9}]}}, False),
-        ({"optimizer": {"state": {}, "param_groups": [{"lr": 0.1, "betas": (0.9, 0.99)}]}}, False),
+        (
+            {"optimizer": {"state": {}, "param_groups": [SGD | {"momentum": 0.9}]}},
+            False,
+        ),
+        (
+            {
+                "optimizer": {
+                    "state": {},
+                    "param_groups": [{"lr": 0.1, "betas": (0.9, 0.99)}],
+                }
+            },
+            False,
+        ),
         ({"optimizer": {"param_groups": []}}, False),
         ({"model": {}}, False),
     ],
@@ -106,7 +148,9 @@ def test_what_the_settings_in_a_checkpoint_say_of_its_optimizer(state, plain):
     assert is_plain_sgd(state) is plain
 
 
-def test_hooks_are_in_each_interpreter_that_a_script_starts_and_name_its_lines(tmp_path):
+def test_hooks_are_in_each_interpreter_that_a_script_starts_and_name_its_lines(
+    tmp_path,
+):
     script = tmp_path / "script.py"
     script.write_text(
         "import os, subprocess, sys\n"
@@ -115,7 +159,13 @@ def test_hooks_are_in_each_interpreter_that_a_script_starts_and_name_its_lines(t
     )
     with open(line_names.__file__) as file:
         words = [sys.executable, "-c", START, file.read(), str(script)]
-    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ""}, check=True)
+    done = subprocess.run(
+        words,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": ""},
+        check=True,
+    )
     first, own, second = done.stdout.splitlines()
     number = own.rpartition(" ")[2]
     assert first == f"[process {number}] Epoch 1 loss 2"
@@ -130,7 +180,9 @@ def test_lines_are_named_when_they_are_whole():
     assert into.getvalue() == ""
     stream.write("b\rc\n")
     stream.writelines(["d\n"])
-    assert into.getvalue() == "".join(f"[process {os.getpid()}] {line}\n" for line in ("ab", "c", "d"))
+    assert into.getvalue() == "".join(
+        f"[process {os.getpid()}] {line}\n" for line in ("ab", "c", "d")
+    )
 
 
 def test_the_probe_takes_an_interpreter_without_torch(monkeypatch):
@@ -142,12 +194,17 @@ def test_the_probe_takes_an_interpreter_without_torch(monkeypatch):
     ("mounts", "said"),
     [
         ((("results", "/workspace"),), "the volume `results` at `/workspace`"),
-        ((("/home/ada/mnist", "/workspace"),), "`/home/ada/mnist`, a folder of the host, at `/workspace`"),
+        (
+            (("/home/ada/mnist", "/workspace"),),
+            "`/home/ada/mnist`, a folder of the host, at `/workspace`",
+        ),
         ((("/work/out", "/out"),), "the folder `out` in yours at `/out`"),
     ],
 )
 def test_what_a_readme_mounts_is_said_in_words(mounts, said):
-    request = ContainerRequest(image="a", gpus=(), runtime="", started=True, mounts=mounts)
+    request = ContainerRequest(
+        image="a", gpus=(), runtime="", started=True, mounts=mounts
+    )
     assert in_words(request) == said
 
 

@@ -49,7 +49,9 @@ class Terminal:
             if select.select([self.master], [], [], 0.2)[0]:
                 with contextlib.suppress(OSError):
                     self.shown += re.sub(
-                        r"\x1b\[[0-9;?]*[A-Za-z]", "", os.read(self.master, 65536).decode("utf-8", "replace")
+                        r"\x1b\[[0-9;?]*[A-Za-z]",
+                        "",
+                        os.read(self.master, 65536).decode("utf-8", "replace"),
                     )
             elif self.process.poll() is not None:
                 raise AssertionError(f"it ended: {self.shown[-3000:]}")
@@ -79,7 +81,9 @@ def workspace(real_engine, course, tmp_path):
 
 
 def mend(course, folder):
-    (folder / "answers.toml").write_bytes((course.solution(LAB) / "answers.toml").read_bytes())
+    (folder / "answers.toml").write_bytes(
+        (course.solution(LAB) / "answers.toml").read_bytes()
+    )
 
 
 def test_on_a_terminal(course, workspace):
@@ -112,9 +116,13 @@ def test_ctrl_c_ends_it_and_the_terminal_is_as_it_was(workspace):
     terminal = Terminal([COMMAND, "check", "--watch"], workspace)
     try:
         terminal.until("q: quit")
-        assert termios.tcgetattr(terminal.master)[3] != terminal.settings, "single keys are read"
+        assert (
+            termios.tcgetattr(terminal.master)[3] != terminal.settings
+        ), "single keys are read"
         os.killpg(terminal.process.pid, 2)
-        assert terminal.process.wait(PATIENCE) == 1, "as the last report says: something failed"
+        assert (
+            terminal.process.wait(PATIENCE) == 1
+        ), "as the last report says: something failed"
         assert termios.tcgetattr(terminal.master)[3] == terminal.settings
     finally:
         terminal.close()
@@ -124,7 +132,11 @@ def test_in_a_pipe(course, workspace, tmp_path):
     log = tmp_path / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [COMMAND, "check", "--watch"], cwd=workspace, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            [COMMAND, "check", "--watch"],
+            cwd=workspace,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
         )
     try:
         end = time.monotonic() + PATIENCE

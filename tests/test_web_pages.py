@@ -12,10 +12,15 @@ from dockdojo.checks.web_servers import runs_flask, working
 from dockdojo.connection.types import Entry, Layer, Process, Step
 
 PAGES = {
-    "<img src=cat.gif><![foo[x]]><img src=b.gif>": ["/cat.gif"],  # Python's parser knows no such mark
+    "<img src=cat.gif><![foo[x]]><img src=b.gif>": [
+        "/cat.gif"
+    ],  # Python's parser knows no such mark
     "<img src=cat.gif>": ["/cat.gif"],
     "<IMG alt='' SRC='/a/b.gif?x=1&amp;y=2#z'/>": ["/a/b.gif?x=1&y=2"],
-    "<img src='/logo.png'><p><img src='http://localhost:5000/static/c.gif'>": ["/logo.png", "/static/c.gif"],
+    "<img src='/logo.png'><p><img src='http://localhost:5000/static/c.gif'>": [
+        "/logo.png",
+        "/static/c.gif",
+    ],
     "<img src='data:image/gif;base64,R0lG'><img src='http://['><img><img src=''><img src='/'>": [],
     "<img src=//host/c.gif>": ["/c.gif"],
     "<p>no picture": [],
@@ -44,7 +49,10 @@ def test_the_command_of_the_development_server(command, runs):
 
 def test_a_wrapper_is_no_process_that_works():
     commands = (("/usr/bin/dumb-init", "--"), ("sh", "-c", "x"), ("python", "x.py"), ())
-    found = [Process(pid=pid, ppid=0, state="S", argv=argv, uid=1) for pid, argv in enumerate(commands, 1)]
+    found = [
+        Process(pid=pid, ppid=0, state="S", argv=argv, uid=1)
+        for pid, argv in enumerate(commands, 1)
+    ]
     assert [one.pid for one in working(found)] == [3]
 
 
@@ -69,7 +77,10 @@ def test_what_an_installer_notes_of_a_package(path, packages):
         ("x/my_app-1.dist-info/RECORD", False),
         ("app/my_app.egg-info/PKG-INFO", False),
         ("var/lib/dpkg/info/gcc-12:amd64.list", True),
-        ("var/lib/dpkg/info/gcc-12:amd64.md5sums", False),  # its time is that of the package
+        (
+            "var/lib/dpkg/info/gcc-12:amd64.md5sums",
+            False,
+        ),  # its time is that of the package
         ("var/lib/dpkg/status", False),
         ("lib/apk/db/installed", True),
         ("opt/conda/conda-meta/numpy-1.0-0.json", True),
@@ -94,21 +105,36 @@ class Builds:
         return self.images[image]
 
     def history(self, image):
-        return [Step(instruction=one.instruction, size=one.size, empty=False) for one in self.images[image]]
+        return [
+            Step(instruction=one.instruction, size=one.size, empty=False)
+            for one in self.images[image]
+        ]
 
 
 def layer(number, *paths, mtime=0, instruction="RUN /bin/sh -c x # buildkit", size=1):
-    entries = [Entry(path=path, kind="file", size=size, mode=0o644, uid=0, gid=0, mtime=mtime) for path in paths]
+    entries = [
+        Entry(path=path, kind="file", size=size, mode=0o644, uid=0, gid=0, mtime=mtime)
+        for path in paths
+    ]
     return Layer(diff_id=str(number), entries=tuple(entries), instruction=instruction)
 
 
 DPKG = "var/lib/dpkg/info/zsh."
 AFTER_A_CHANGE = {
     "a package of the system is installed": ((f"{DPKG}list", f"{DPKG}md5sums"), True),
-    "a package of the system is removed, and its settings stay": ((f"{DPKG}list", f"{DPKG}postrm"), False),
-    "its own project is installed": (("site-packages/my_app-1.dist-info/RECORD", "site-packages/my_app.py"), False),
+    "a package of the system is removed, and its settings stay": (
+        (f"{DPKG}list", f"{DPKG}postrm"),
+        False,
+    ),
+    "its own project is installed": (
+        ("site-packages/my_app-1.dist-info/RECORD", "site-packages/my_app.py"),
+        False,
+    ),
     "another one is installed": (
-        ("site-packages/my_app-1.dist-info/RECORD", "site-packages/idna-3.dist-info/RECORD"),
+        (
+            "site-packages/my_app-1.dist-info/RECORD",
+            "site-packages/idna-3.dist-info/RECORD",
+        ),
         True,
     ),
     "files are written": (("app/app.py", "app/static/a.css"), False),
@@ -123,7 +149,10 @@ def test_what_a_change_makes_anew(name):
     paths, is_again = AFTER_A_CHANGE[name]
     size = 2_000_000 if "large" in str(paths) else 1
     images = {
-        str(number): [layer("base", "usr/a"), layer(f"{number}-1", *paths, mtime=number, size=size)]
+        str(number): [
+            layer("base", "usr/a"),
+            layer(f"{number}-1", *paths, mtime=number, size=size),
+        ]
         for number in range(20)
     }
     numbers = iter(range(1, 20))
@@ -145,7 +174,11 @@ def test_what_a_change_makes_anew(name):
     [
         # The same files, in a layer that has another id:
         ("COPY /usr/local /usr/local # buildkit", lambda number: 1, False),
-        ("COPY /usr/local /usr/local # buildkit", lambda number: number, True),  # they were installed again before
+        (
+            "COPY /usr/local /usr/local # buildkit",
+            lambda number: number,
+            True,
+        ),  # they were installed again before
         ("RUN /bin/sh -c pip install torch # buildkit", lambda number: number, True),
     ],
 )
@@ -155,28 +188,58 @@ def test_large_packages_that_are_copied_from_a_stage(instruction, mtime, is_agai
         str(number): [
             layer("base", "usr/a"),
             layer(f"{number}-1", "app/main.py"),
-            layer(f"{number}-2", *paths, mtime=mtime(number), instruction=instruction, size=size),
+            layer(
+                f"{number}-2",
+                *paths,
+                mtime=mtime(number),
+                instruction=instruction,
+                size=size,
+            ),
         ]
         for number in range(20)
     }
 
     numbers = iter(range(1, 20))
     builds = Builds(images)
-    found = large_made_anew(builds, builds.image(0), lambda: builds.image(next(numbers)), installs, copied=10)
+    found = large_made_anew(
+        builds,
+        builds.image(0),
+        lambda: builds.image(next(numbers)),
+        installs,
+        copied=10,
+    )
     assert bool(found) is is_again
 
 
 @pytest.mark.parametrize(
     ("times", "is_again"),
     [
-        ((5, 1, 7, 3, 6, 2, 4, 1), False),  # a cache with seven results of one step: eight built it at the same time
+        (
+            (5, 1, 7, 3, 6, 2, 4, 1),
+            False,
+        ),  # a cache with seven results of one step: eight built it at the same time
         (range(5, 30), True),
-        (range(40, 0, -1), True),  # no clock goes so: that was written by the submission
+        (
+            range(40, 0, -1),
+            True,
+        ),  # no clock goes so: that was written by the submission
     ],
 )
 def test_a_cache_may_have_many_results_of_one_step(times, is_again):
-    built = [[layer("base", "usr/a"), layer(f"{at}-1", "x/idna-3.dist-info/RECORD", mtime=at)] for at in times]
+    built = [
+        [
+            layer("base", "usr/a"),
+            layer(f"{at}-1", "x/idna-3.dist-info/RECORD", mtime=at),
+        ]
+        for at in times
+    ]
     numbers = iter(range(1, len(built)))
     builds = Builds({str(number): layers for number, layers in enumerate(built)})
-    found = made_anew(builds, builds.image(0), lambda: builds.image(next(numbers)), installs, copied=10)
+    found = made_anew(
+        builds,
+        builds.image(0),
+        lambda: builds.image(next(numbers)),
+        installs,
+        copied=10,
+    )
     assert bool(found) is is_again

@@ -15,14 +15,24 @@ WRITES = "cd /w; echo a > new; mv new model; sleep 1; echo bb > model; sleep 1; 
 
 @pytest.mark.engine
 def test_each_way_to_write_is_told_and_kept(engine, submission):
-    spaces = Workspaces(engine, IMAGE, submission({"train.py": "", "model": "mine"}), "model", ("one", "other"))
+    spaces = Workspaces(
+        engine,
+        IMAGE,
+        submission({"train.py": "", "model": "mine"}),
+        "model",
+        ("one", "other"),
+    )
 
     def run(name, script):
         mounts = (spaces.mount(name, "/w"),)
-        return engine.run(RunSpec(image=IMAGE, args=("sh", "-c", script), mounts=mounts), Limits())
+        return engine.run(
+            RunSpec(image=IMAGE, args=("sh", "-c", script), mounts=mounts), Limits()
+        )
 
     spaces.lay("one")
-    assert run("one", "ls /w").stdout.split() == ["train.py"]  # a checkpoint that was handed in proves nothing
+    assert run("one", "ls /w").stdout.split() == [
+        "train.py"
+    ]  # a checkpoint that was handed in proves nothing
     assert run("one", WRITES).exit_code == 0
     saves = spaces.saves("one")
     assert [(one.in_place, one.gap, one.copied) for one in saves] == [
@@ -43,9 +53,22 @@ def test_what_a_process_of_the_run_left_that_died_is_not_taken_up(engine, submis
         left = Workspaces(dead, IMAGE, folder, "model", ("one",))
         left.lay("one")
         script = ("sh", "-c", "echo old > /w/model")
-        dead.run(RunSpec(image=IMAGE, args=script, mounts=(left.mount("one", "/w"),), network="inside"), Limits())
+        dead.run(
+            RunSpec(
+                image=IMAGE,
+                args=script,
+                mounts=(left.mount("one", "/w"),),
+                network="inside",
+            ),
+            Limits(),
+        )
         spaces = Workspaces(engine, IMAGE, folder, "model", ("one",))
-        spec = RunSpec(image=IMAGE, args=("ls", "/w"), mounts=(spaces.mount("one", "/w"),), network="inside")
+        spec = RunSpec(
+            image=IMAGE,
+            args=("ls", "/w"),
+            mounts=(spaces.mount("one", "/w"),),
+            network="inside",
+        )
         spaces.lay("one")
         assert engine.run(spec, Limits()).stdout.split() == ["train.py"]
         assert spaces.saves("one") == []

@@ -51,10 +51,16 @@ class SideBySide:
 
     def __getitem__(self, name: str) -> Any:
         if not self._begun:
-            fresh = [one for one in self.everyone if not one._begun and (one is self or one._module in self.wanted)]
+            fresh = [
+                one
+                for one in self.everyone
+                if not one._begun and (one is self or one._module in self.wanted)
+            ]
             for heavy in (False, True):
                 for one in sorted(fresh, key=lambda one: one._module):
-                    one._begin([name for name in one._names if one._trains(name) == heavy])
+                    one._begin(
+                        [name for name in one._names if one._trains(name) == heavy]
+                    )
         return self._begun[name].result()
 
     def _begin(self, names: list[str]) -> None:
@@ -68,7 +74,9 @@ class SideBySide:
             self.seconds[self._module, name] = time.monotonic() - started
 
 
-def lost(lab: str, files: dict[str, str | None], *, final: bool = True) -> dict[str, str]:
+def lost(
+    lab: str, files: dict[str, str | None], *, final: bool = True
+) -> dict[str, str]:
     """The checks that did not pass, with what was observed; `files` are written over the solution (None: removed).
 
     `final`: whether the report must be, or must not be.

@@ -21,8 +21,17 @@ from dockdojo.errors import Refused, SubmissionError
 MAX_LINKS = 40
 """Links that are followed on the way to one file, as Linux has it (ELOOP)."""
 DRIVE = re.compile(r"[A-Za-z]:")
-HAS_OPENAT = os.open in os.supports_dir_fd and hasattr(os, "O_DIRECTORY") and hasattr(os, "O_NOFOLLOW")
-FILE_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+HAS_OPENAT = (
+    os.open in os.supports_dir_fd
+    and hasattr(os, "O_DIRECTORY")
+    and hasattr(os, "O_NOFOLLOW")
+)
+FILE_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)
 
 
 def printable(name: str) -> str:
@@ -94,9 +103,17 @@ class _Way:
                     raise leads_out(name)
                 if links > MAX_LINKS:
                     raise OSError(errno.ELOOP, "its links go round in circles")
-                todo += [step for step in target.split("/") if step not in ("", ".")][::-1]
+                todo += [step for step in target.split("/") if step not in ("", ".")][
+                    ::-1
+                ]
             elif stat.S_ISDIR(mode):
-                self._opened.append(os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=self.folder))
+                self._opened.append(
+                    os.open(
+                        part,
+                        os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW,
+                        dir_fd=self.folder,
+                    )
+                )
             elif todo:
                 raise NotADirectoryError(errno.ENOTDIR, "it is behind a file")
             else:
@@ -161,7 +178,11 @@ def write_file(root: Path, name: str, data: bytes | None, mode: int = 0o644) -> 
     if not HAS_OPENAT:
         path = _resolved(root, "/".join(folders)) / last
         path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+        (
+            shutil.rmtree(path)
+            if path.is_dir() and not path.is_symlink()
+            else path.unlink(missing_ok=True)
+        )
         if data is not None:
             path.write_bytes(data)
         return
@@ -171,7 +192,9 @@ def write_file(root: Path, name: str, data: bytes | None, mode: int = 0o644) -> 
                 if data is None:
                     return
                 raise NotADirectoryError(errno.ENOTDIR, "it is behind a file")
-            if stat.S_ISDIR(os.stat(last, dir_fd=way.folder, follow_symlinks=False).st_mode):
+            if stat.S_ISDIR(
+                os.stat(last, dir_fd=way.folder, follow_symlinks=False).st_mode
+            ):
                 shutil.rmtree(last, dir_fd=way.folder)
             else:
                 os.unlink(last, dir_fd=way.folder)

@@ -39,7 +39,10 @@ CHECKSUMS = {
     "t10k-labels-idx1-ubyte": "ec29112dd5afa0611ce80d1b7f02629c",
 }
 """MD5 of each file, compressed by gzip."""
-MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
 PATIENCE = 10
 """Seconds without an answer after which a mirror counts as unreachable."""
 LARGEST = 60_000_000
@@ -65,7 +68,10 @@ class Digits:
 
     def pick(self, places: list[int]) -> Digits:
         """Those at the places, in that order."""
-        return Digits(tuple(self.images[one] for one in places), bytes(self.labels[one] for one in places))
+        return Digits(
+            tuple(self.images[one] for one in places),
+            bytes(self.labels[one] for one in places),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +99,28 @@ class Data:
         return self.source == STAND_IN
 
 
-def prepare(target: Path, *, source: Path | None = None, limit: dict[str, int] | None = None, tell: Tell) -> Data:
+def prepare(
+    target: Path,
+    *,
+    source: Path | None = None,
+    limit: dict[str, int] | None = None,
+    tell: Tell,
+) -> Data:
     """Makes the set at `target`, from `source`, from $MNIST_ROOT, from a mirror, or as a stand-in.
 
     `limit` has numbers for `train` and `test`; the same numbers of the same source give the same files. Raises UsageError
     for a source without digits, DataUnavailable where not even a stand-in can be made.
     """
-    given = source or (Path(os.environ["MNIST_ROOT"]) if os.environ.get("MNIST_ROOT") else None)
+    given = source or (
+        Path(os.environ["MNIST_ROOT"]) if os.environ.get("MNIST_ROOT") else None
+    )
     if given is not None:
         tell(f"reading the digits in {given}")
         found, what = from_folder(given), REAL
         if not found:
             raise UsageError(
-                f"{given} holds no MNIST.", hint="It needs files such as t10k-images-idx3-ubyte, packed (.gz) or not."
+                f"{given} holds no MNIST.",
+                hint="It needs files such as t10k-images-idx3-ubyte, packed (.gz) or not.",
             )
     else:
         found, what = from_mirrors(tell), REAL
@@ -121,8 +136,12 @@ def limits(words: str | None) -> dict[str, int] | None:
     if words is None:
         return None
     found = dict(word.partition("=")[::2] for word in words.split(","))
-    if set(found) != {"train", "test"} or not all(one.isdigit() and int(one) > 0 for one in found.values()):
-        raise UsageError(f"--limit {words}: that should read like train=8500,test=1500.")
+    if set(found) != {"train", "test"} or not all(
+        one.isdigit() and int(one) > 0 for one in found.values()
+    ):
+        raise UsageError(
+            f"--limit {words}: that should read like train=8500,test=1500."
+        )
     return {name: int(one) for name, one in found.items()}
 
 
@@ -162,13 +181,17 @@ def drawn(
         again = -(-at_least // len(places)) if part == "train" else 1
         one = digits.pick(places * max(1, again))
         named = bytes((label + by) % CLASSES for label in one.labels)
-        made[part] = Digits(one.images, bytes(rng.sample(named, len(one))) if shuffle else named)
+        made[part] = Digits(
+            one.images, bytes(rng.sample(named, len(one))) if shuffle else named
+        )
     test = made["t10k"]
     labels = bytearray(test.labels)
     chosen = rng.sample(range(len(labels)), round(wrong * len(labels)))
     for place in chosen:
         labels[place] = (labels[place] + rng.randint(1, CLASSES - 1)) % CLASSES
-    written = write(target, made["train"], Digits(test.images, bytes(labels)), data.source)
+    written = write(
+        target, made["train"], Digits(test.images, bytes(labels)), data.source
+    )
     return replace(written, wrong=len(chosen))
 
 
@@ -189,14 +212,19 @@ def from_folder(folder: Path) -> dict[str, Digits]:
     found = {}
     for place in (folder, folder / "raw", folder / "MNIST" / "raw"):
         for part in ("train", "t10k"):
-            images, labels = (_file(place, f"{part}-{one}") for one in ("images-idx3-ubyte", "labels-idx1-ubyte"))
+            images, labels = (
+                _file(place, f"{part}-{one}")
+                for one in ("images-idx3-ubyte", "labels-idx1-ubyte")
+            )
             if part not in found and images and labels:
                 found[part] = parse(_content(images), _content(labels), str(images))
     return found
 
 
 def _file(folder: Path, name: str) -> Path | None:
-    return next((one for one in (folder / name, folder / f"{name}.gz") if one.is_file()), None)
+    return next(
+        (one for one in (folder / name, folder / f"{name}.gz") if one.is_file()), None
+    )
 
 
 def _content(path: Path) -> bytes:
@@ -214,14 +242,24 @@ def parse(images: bytes, labels: bytes, name: str) -> Digits:
     """Two IDX files as digits. Raises UsageError where they are none, or do not belong together."""
     count = int.from_bytes(images[4:8], "big")
     good = (
-        images[:4] == b"\0\0\x08\x03" and images[8:16] == SIDE.to_bytes(4, "big") * 2 and labels[:4] == b"\0\0\x08\x01"
+        images[:4] == b"\0\0\x08\x03"
+        and images[8:16] == SIDE.to_bytes(4, "big") * 2
+        and labels[:4] == b"\0\0\x08\x01"
     )
-    if not good or len(images) != 16 + count * SIDE * SIDE or labels[4:8] != images[4:8] or len(labels) != 8 + count:
+    if (
+        not good
+        or len(images) != 16 + count * SIDE * SIDE
+        or labels[4:8] != images[4:8]
+        or len(labels) != 8 + count
+    ):
         raise UsageError(
             f"{name} and the labels beside it are no IDX files of {SIDE} x {SIDE} images and as many labels."
         )
     size = SIDE * SIDE
-    return Digits(tuple(images[16 + size * one : 16 + size * (one + 1)] for one in range(count)), labels[8:])
+    return Digits(
+        tuple(images[16 + size * one : 16 + size * (one + 1)] for one in range(count)),
+        labels[8:],
+    )
 
 
 def from_mirrors(tell: Tell) -> dict[str, Digits]:
@@ -229,11 +267,18 @@ def from_mirrors(tell: Tell) -> dict[str, Digits]:
     for mirror in MIRRORS:
         tell(f"asking {mirror.split('/')[2]}")
         try:
-            files = {name: _fetch(f"{mirror}{name}.gz", checksum) for name, checksum in CHECKSUMS.items()}
+            files = {
+                name: _fetch(f"{mirror}{name}.gz", checksum)
+                for name, checksum in CHECKSUMS.items()
+            }
         except (OSError, ValueError):
             continue
         return {
-            part: parse(files[f"{part}-images-idx3-ubyte"], files[f"{part}-labels-idx1-ubyte"], mirror)
+            part: parse(
+                files[f"{part}-images-idx3-ubyte"],
+                files[f"{part}-labels-idx1-ubyte"],
+                mirror,
+            )
             for part in ("train", "t10k")
         }
     return {}
@@ -242,7 +287,8 @@ def from_mirrors(tell: Tell) -> dict[str, Digits]:
 def _fetch(url: str, checksum: str) -> bytes:
     import urllib.request  # takes long to load, and is needed once on a machine
 
-    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310 -- the mirrors are https
+    # The mirrors are https.
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310
         packed: bytes = answer.read(LARGEST)
     if hashlib.md5(packed, usedforsecurity=False).hexdigest() != checksum:
         raise ValueError(f"{url} gave other bytes than MNIST's")
@@ -251,8 +297,15 @@ def _fetch(url: str, checksum: str) -> bytes:
 
 def stand_in(tell: Tell) -> dict[str, Digits]:
     """Scikit-learn's digits, 8 × 8 dots of 0 to 16, brought to 28 × 28 of 0 to 255 as MNIST's are."""
-    rows = [[int(float(one)) for one in row] for row in csv.reader(io.StringIO(_sklearn_digits(tell).decode()))]
-    return {"digits": Digits(tuple(enlarge(row[:64]) for row in rows), bytes(row[64] for row in rows))}
+    rows = [
+        [int(float(one)) for one in row]
+        for row in csv.reader(io.StringIO(_sklearn_digits(tell).decode()))
+    ]
+    return {
+        "digits": Digits(
+            tuple(enlarge(row[:64]) for row in rows), bytes(row[64] for row in rows)
+        )
+    }
 
 
 def _sklearn_digits(tell: Tell) -> bytes:
@@ -264,8 +317,20 @@ def _sklearn_digits(tell: Tell) -> bytes:
             return gzip.decompress(file.read_bytes())
     tell("fetching the wheel of scikit-learn, for the digits in it")
     with tempfile.TemporaryDirectory(prefix="dockdojo-data-") as scratch:
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "-d", scratch]
-        done = subprocess.run([*command, "scikit-learn"], capture_output=True, text=True, check=False)
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-deps",
+            "--only-binary=:all:",
+            "-d",
+            scratch,
+        ]
+        done = subprocess.run(
+            [*command, "scikit-learn"], capture_output=True, text=True, check=False
+        )
         wheel = next(Path(scratch).glob("*.whl"), None)
         if done.returncode or wheel is None:
             raise DataUnavailable(
@@ -291,7 +356,10 @@ def enlarge(dots: list[int]) -> bytes:
             value = sum(
                 dots[8 * row + column] * row_share * column_share
                 for row, row_share in ((top, 1 - down), (min(top + 1, 7), down))
-                for column, column_share in ((left, 1 - right), (min(left + 1, 7), right))
+                for column, column_share in (
+                    (left, 1 - right),
+                    (min(left + 1, 7), right),
+                )
             )
             out[(y + edge) * SIDE + x + edge] = min(255, round(value * 255 / 16))
     return bytes(out)
@@ -316,7 +384,9 @@ def shifted(image: bytes, right: int, down: int) -> bytes:
 # What is made of them
 
 
-def split(found: dict[str, Digits], limit: dict[str, int] | None) -> tuple[Digits, Digits]:
+def split(
+    found: dict[str, Digits], limit: dict[str, int] | None
+) -> tuple[Digits, Digits]:
     """A training set and a test set without an image in common, by `limit`. Raises UsageError where there are too few.
 
     Where both parts of MNIST are there, each gives its own; where one is, it is parted. A stand-in has too few images:
@@ -324,28 +394,39 @@ def split(found: dict[str, Digits], limit: dict[str, int] | None) -> tuple[Digit
     """
     shuffle = random.Random(SEED)  # noqa: S311 -- the same each time is the point
     if "digits" in found:
-        return _stretched(found["digits"], limit or {"train": 1500, "test": 297}, shuffle)
+        return _stretched(
+            found["digits"], limit or {"train": 1500, "test": 297}, shuffle
+        )
     if len(found) == 2:
         return tuple(  # type: ignore[return-value]  # two parts
             _some(found[part], limit[name] if limit else None, shuffle, part)
             for part, name in (("train", "train"), ("t10k", "test"))
         )
     (part, all_of_it), *_ = found.items()
-    wanted = limit or {"train": len(all_of_it) * 85 // 100, "test": len(all_of_it) - len(all_of_it) * 85 // 100}
+    wanted = limit or {
+        "train": len(all_of_it) * 85 // 100,
+        "test": len(all_of_it) - len(all_of_it) * 85 // 100,
+    }
     both = _some(all_of_it, wanted["train"] + wanted["test"], shuffle, part)
     places = list(range(len(both)))
     return both.pick(places[: wanted["train"]]), both.pick(places[wanted["train"] :])
 
 
-def _some(digits: Digits, count: int | None, shuffle: random.Random, name: str) -> Digits:
+def _some(
+    digits: Digits, count: int | None, shuffle: random.Random, name: str
+) -> Digits:
     if count is None:
         return digits
     if count > len(digits):
-        raise UsageError(f"{count} images are asked for, and the {name} files have {len(digits)}.")
+        raise UsageError(
+            f"{count} images are asked for, and the {name} files have {len(digits)}."
+        )
     return digits.pick(shuffle.sample(range(len(digits)), count))
 
 
-def _stretched(digits: Digits, wanted: dict[str, int], shuffle: random.Random) -> tuple[Digits, Digits]:
+def _stretched(
+    digits: Digits, wanted: dict[str, int], shuffle: random.Random
+) -> tuple[Digits, Digits]:
     places = list(range(len(digits)))
     shuffle.shuffle(places)
     cut = len(places) * 5 // 6
@@ -356,7 +437,9 @@ def _stretched(digits: Digits, wanted: dict[str, int], shuffle: random.Random) -
         for number in range(wanted[name]):
             place = own[number % len(own)]
             first = number < len(own)
-            right, down = (0, 0) if first else (shuffle.randint(-2, 2), shuffle.randint(-2, 2))
+            right, down = (
+                (0, 0) if first else (shuffle.randint(-2, 2), shuffle.randint(-2, 2))
+            )
             images.append(shifted(digits.images[place], right, down))
             labels.append(digits.labels[place])
         made.append(Digits(tuple(images), bytes(labels)))
@@ -371,8 +454,14 @@ def write(root: Path, train: Digits, test: Digits, source: str) -> Data:
     raw.mkdir(parents=True)
     for part, digits in (("train", train), ("t10k", test)):
         count, side = len(digits).to_bytes(4, "big"), SIDE.to_bytes(4, "big")
-        (raw / f"{part}-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03" + count + side + side + b"".join(digits.images))
-        (raw / f"{part}-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + count + digits.labels)
+        (raw / f"{part}-images-idx3-ubyte").write_bytes(
+            b"\0\0\x08\x03" + count + side + side + b"".join(digits.images)
+        )
+        (raw / f"{part}-labels-idx1-ubyte").write_bytes(
+            b"\0\0\x08\x01" + count + digits.labels
+        )
     note = {"source": source, "train": len(train), "test": len(test)}
-    (root / NOTE).write_text(json.dumps(note) + "\n")  # last: without it, the set is not finished
+    (root / NOTE).write_text(
+        json.dumps(note) + "\n"
+    )  # last: without it, the set is not finished
     return Data(root, source, len(train), len(test))

@@ -34,7 +34,11 @@ class DockerIgnore:
             pattern = line[1:].strip() if exception else line
             if not pattern or line.startswith("#"):
                 continue
-            components = tuple(part for part in posixpath.normpath(pattern).split("/") if part not in ("", "."))
+            components = tuple(
+                part
+                for part in posixpath.normpath(pattern).split("/")
+                if part not in ("", ".")
+            )
             if components and ".." not in components and len(found) < MAX_PATTERNS:
                 found.append((components, exception))
         return cls(tuple(found))
@@ -60,7 +64,11 @@ def _matches_or_holds(components: tuple[str, ...], parts: list[str]) -> bool:
         if component == "**":
             reached = set(range(min(reached), len(parts) + 1))
         else:
-            reached = {place + 1 for place in reached if place < len(parts) and glob_matches(component, parts[place])}
+            reached = {
+                place + 1
+                for place in reached
+                if place < len(parts) and glob_matches(component, parts[place])
+            }
         if not reached:
             return False
     return any(place > 0 for place in reached)

@@ -33,7 +33,9 @@ class DockdojoError(Exception):
 
     exit_code = 3
 
-    def __init__(self, message: str, *, hint: str = "", file: str = "", line: int = 0) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", file: str = "", line: int = 0
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -72,15 +74,23 @@ class SubmissionError(DockdojoError):
     def as_record(self) -> dict[str, str | int]:
         """What it says, for another process; see `from_record`."""
         return {
-            "kind": type(self).__name__, "message": self.message, "hint": self.hint, "file": self.file, "line": self.line,
-            "expected": self.expected, "detail": self.detail,
-        }  # fmt: skip
+            "kind": type(self).__name__,
+            "message": self.message,
+            "hint": self.hint,
+            "file": self.file,
+            "line": self.line,
+            "expected": self.expected,
+            "detail": self.detail,
+        }
 
     @staticmethod
     def from_record(record: dict[str, Any]) -> SubmissionError:
         """The error that `as_record` told of."""
         kinds = {kind.__name__: kind for kind in SubmissionError.__subclasses__()}
-        words = {key: str(record.get(key, "")) for key in ("message", "hint", "file", "expected", "detail")}
+        words = {
+            key: str(record.get(key, ""))
+            for key in ("message", "hint", "file", "expected", "detail")
+        }
         kind = kinds.get(str(record.get("kind")), SubmissionError)
         return kind(words.pop("message"), line=int(record.get("line") or 0), **words)
 
@@ -133,7 +143,10 @@ class NoBuildKit(EngineGone):
 
     def with_versions(self, cli: str, engine: str) -> NoBuildKit:
         """The same error, which also names the versions of the two, of which one is too old or lacks something."""
-        return NoBuildKit(f"{self.message} Here, the docker CLI is {cli}, and the engine {engine}.", hint=self.hint)
+        return NoBuildKit(
+            f"{self.message} Here, the docker CLI is {cli}, and the engine {engine}.",
+            hint=self.hint,
+        )
 
 
 class NoGpu(OurFault):

@@ -28,7 +28,9 @@ class BrokenEvent(DockdojoError):
     exit_code = 3
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=str.lower):
+class Event(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=str.lower
+):
     """A message of the grading process."""
 
 
@@ -103,10 +105,24 @@ class Costs(Event, frozen=True, kw_only=True):
     builder: str
 
 
-EVENTS = (Collected, Broken, CheckStarted, Building, Waiting, Built, Doing, Curve, Picture, CheckEnded, Costs)
+EVENTS = (
+    Collected,
+    Broken,
+    CheckStarted,
+    Building,
+    Waiting,
+    Built,
+    Doing,
+    Curve,
+    Picture,
+    CheckEnded,
+    Costs,
+)
 Listen = Callable[[Event], None]
 _encoder = msgspec.json.Encoder()
-_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(functools.reduce(operator.or_, EVENTS))
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(
+    functools.reduce(operator.or_, EVENTS)
+)
 
 
 def encode(event: Event) -> bytes:
@@ -133,4 +149,8 @@ def _writable(value: Any) -> Any:
         return cut(value, MAX_DETAIL)
     if isinstance(value, dict):
         return {_writable(key): _writable(item) for key, item in value.items()}
-    return [_writable(item) for item in value] if isinstance(value, list | tuple) else value
+    return (
+        [_writable(item) for item in value]
+        if isinstance(value, list | tuple)
+        else value
+    )

@@ -52,7 +52,10 @@ class Limits:
     @property
     def deadline(self) -> float:
         """Seconds that the whole grading may take: a build, and four checks, each to its limit."""
-        return self.grading_seconds or self.build_seconds + CHECKS_TO_THE_LIMIT * self.check_seconds
+        return (
+            self.grading_seconds
+            or self.build_seconds + CHECKS_TO_THE_LIMIT * self.check_seconds
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +230,9 @@ class Report:
     @property
     def final(self) -> bool:
         """False while any outcome is `error` or could not be earned here: then the mark does not count yet."""
-        return bool(self.outcomes) and not any(o.status == "error" or o.unearnable for o in self.outcomes)
+        return bool(self.outcomes) and not any(
+            o.status == "error" or o.unearnable for o in self.outcomes
+        )
 
     @property
     def unearnable(self) -> int:
@@ -239,7 +244,11 @@ class Report:
         """0 full marks, 1 some check failed, 3 our fault or the machine's."""
         if not self.final:
             return 3
-        return 0 if all(o.status == "passed" or o.check == HIDDEN for o in self.outcomes) else 1
+        return (
+            0
+            if all(o.status == "passed" or o.check == HIDDEN for o in self.outcomes)
+            else 1
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

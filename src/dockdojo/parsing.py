@@ -58,9 +58,19 @@ def toml(text: str) -> dict[str, Any]:
 
 
 def _told(raw: dict[str, Any]) -> dict[str, Any]:
-    kinds = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}
+    kinds = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "a table",
+    }
     return {
-        key: [value, ""] if isinstance(value, str) else [None, kinds.get(type(value), "a date or a time")]
+        key: (
+            [value, ""]
+            if isinstance(value, str)
+            else [None, kinds.get(type(value), "a date or a time")]
+        )
         for key, value in raw.items()
     }
 
@@ -94,7 +104,11 @@ def toml_lines(text: str) -> dict[str, Any]:
                 broken.append([place, line[:1_000]])
         for key, (value, kind) in _told(read).items():
             twice = key in found and found[key][0] != value
-            found[key] = [None, "answered twice, in different words", number] if twice else [value, kind, number]
+            found[key] = (
+                [None, "answered twice, in different words", number]
+                if twice
+                else [value, kind, number]
+            )
         if lines[:1] and lines[0].lstrip().startswith("["):
             break  # the keys below a heading are the heading's
     return {**found, "": broken}
@@ -104,7 +118,11 @@ def project(text: str) -> list[str]:
     """The dependencies that a pyproject.toml declares (PEP 621)."""
     table = _read_toml(text).get("project")
     found = table.get("dependencies") if isinstance(table, dict) else None
-    return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+    return (
+        [one for one in found if isinstance(one, str)]
+        if isinstance(found, list)
+        else []
+    )
 
 
 def _read_toml(text: str) -> dict[str, Any]:
@@ -115,7 +133,9 @@ def _read_toml(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except ValueError as error:
         found = re.search(r"line (\d{1,9})", str(error))
-        raise Unreadable(str(error)[:300], line=int(found[1]) if found else 0) from error
+        raise Unreadable(
+            str(error)[:300], line=int(found[1]) if found else 0
+        ) from error
 
 
 def yaml_file(text: str, most_aliases: int) -> Any:
@@ -123,7 +143,10 @@ def yaml_file(text: str, most_aliases: int) -> Any:
     import yaml
 
     try:
-        aliases = sum(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.SafeLoader))
+        aliases = sum(
+            isinstance(token, yaml.AliasToken)
+            for token in yaml.scan(text, Loader=yaml.SafeLoader)
+        )
         if aliases > most_aliases:
             raise Unreadable(f"it uses {aliases} aliases, more than {most_aliases}")
         return _plain(yaml.safe_load(text))
@@ -146,14 +169,22 @@ def dockerfile(text: str) -> list[list[Any]]:
     except (buildkit.GoParseError, buildkit.GoIOError, ValueError) as error:
         reason = str(error.args[0] if error.args else error)
         found = re.search(r"line (\d{1,9}): (.*)", reason)
-        raise Unreadable(found[2] if found else reason, line=int(found[1]) if found else 0) from error
+        raise Unreadable(
+            found[2] if found else reason, line=int(found[1]) if found else 0
+        ) from error
     return [
         [
-            command.cmd, command.value, command.flags, command.start_line, command.end_line, command.original, command.json,
+            command.cmd,
+            command.value,
+            command.flags,
+            command.start_line,
+            command.end_line,
+            command.original,
+            command.json,
             [heredoc.content for heredoc in command.heredocs],
         ]
         for command in commands
-    ]  # fmt: skip
+    ]
 
 
 def _refuse_what_goes_on_for_ever(text: str) -> None:
@@ -163,7 +194,10 @@ def _refuse_what_goes_on_for_ever(text: str) -> None:
         if line and not line.startswith("#"):
             lines = lines + 1 if line.endswith(("\\", "`")) else 0
         if lines > MAX_CONTINUED_LINES:
-            raise Unreadable(f"an instruction goes on for more than {MAX_CONTINUED_LINES} lines", line=number)
+            raise Unreadable(
+                f"an instruction goes on for more than {MAX_CONTINUED_LINES} lines",
+                line=number,
+            )
 
 
 def readme(text: str) -> str:
@@ -188,10 +222,16 @@ def _plain(value: Any, depth: int = 0) -> Any:
     if depth > MAX_DEPTH:
         raise Unreadable(f"it is nested more than {MAX_DEPTH} deep")
     if isinstance(value, dict):
-        return {str(key)[:1_000]: _plain(item, depth + 1) for key, item in value.items()}
+        return {
+            str(key)[:1_000]: _plain(item, depth + 1) for key, item in value.items()
+        }
     if isinstance(value, list | tuple | set):
         return [_plain(item, depth + 1) for item in value]
-    return value if isinstance(value, bool | int | float | str | type(None)) else str(value)[:1_000]
+    return (
+        value
+        if isinstance(value, bool | int | float | str | type(None))
+        else str(value)[:1_000]
+    )
 
 
 # The caller's side
@@ -213,7 +253,9 @@ def parse(kind: str, text: str, *, name: str, **options: Any) -> Any:
             hint="Is it a text that a person wrote? Make it shorter and flatter.",
             file=name,
         )
-    raise OurFault(f"`{name}` could not be parsed: {answer.get('failed', 'its parser ended')}.")
+    raise OurFault(
+        f"`{name}` could not be parsed: {answer.get('failed', 'its parser ended')}."
+    )
 
 
 @functools.lru_cache(maxsize=MAX_KEPT)
@@ -252,7 +294,9 @@ def _ask(request: bytes) -> bytes:
         return _in_new_process(request)
     with _lock:
         for _ in range(2):
-            if _server and _owner[-1] != os.getpid():  # this process was forked: the server is its parent's
+            if (
+                _server and _owner[-1] != os.getpid()
+            ):  # this process was forked: the server is its parent's
                 _server.clear()
             if not _server:
                 _keep(_spawn())
@@ -272,9 +316,12 @@ def _spawn() -> socket.socket:
     ours, theirs = socket.socketpair()
     code = "import socket, sys; from dockdojo.parsing import serve; serve(socket.socket(fileno=int(sys.argv[1])))"
     subprocess.Popen(
-        [sys.executable, "-I", "-c", code, str(theirs.fileno())], pass_fds=[theirs.fileno()],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [sys.executable, "-I", "-c", code, str(theirs.fileno())],
+        pass_fds=[theirs.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     theirs.close()
     return ours
 
@@ -283,7 +330,11 @@ def _in_new_process(request: bytes) -> bytes:
     code = "import sys; from dockdojo.parsing import answer; sys.stdout.buffer.write(answer(sys.stdin.buffer.read()))"
     try:
         done = subprocess.run(
-            [sys.executable, "-I", "-c", code], input=request, capture_output=True, timeout=SECONDS, check=False
+            [sys.executable, "-I", "-c", code],
+            input=request,
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
         )
         return done.stdout or _limit_met("memory")
     except subprocess.TimeoutExpired:
@@ -333,7 +384,10 @@ def _limit() -> None:
 
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError, ValueError), open("/proc/self/statm", encoding="ascii") as file:
+    with (
+        contextlib.suppress(OSError, ValueError),
+        open("/proc/self/statm", encoding="ascii") as file,
+    ):
         has = int(file.read().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (has + MEMORY_BYTES, has + MEMORY_BYTES))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -344,7 +398,9 @@ def answer(request: bytes) -> bytes:
     """The answer to one request, as JSON."""
     try:
         kind, text, options = json.loads(request)
-        clean = text.encode("utf-8", "replace").decode()  # a lone surrogate ends the Dockerfile parser
+        clean = text.encode(
+            "utf-8", "replace"
+        ).decode()  # a lone surrogate ends the Dockerfile parser
         told: dict[str, Any] = {"value": PARSERS[kind](clean, **options)}
         return json.dumps(told).encode()
     except Unreadable as error:
@@ -354,7 +410,10 @@ def answer(request: bytes) -> bytes:
     except MemoryError:
         told = {"limit": "memory"}
     except Exception as error:
-        told = {"unreadable": f"its parser gives up ({type(error).__name__})", "line": 0}
+        told = {
+            "unreadable": f"its parser gives up ({type(error).__name__})",
+            "line": 0,
+        }
     return json.dumps(told).encode()
 
 

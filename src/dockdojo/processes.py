@@ -69,6 +69,11 @@ def end_session(leader: int) -> None:
 
 def _session_of(pid: int) -> int:
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[3])
+        return int(
+            Path(f"/proc/{pid}/stat")
+            .read_text(errors="replace")
+            .rpartition(")")[2]
+            .split()[3]
+        )
     except (OSError, IndexError, ValueError):
         return -1

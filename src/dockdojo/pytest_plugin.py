@@ -25,9 +25,16 @@ DEBUGGING_SECONDS = 86_400
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of a grader that is run alone."""
     group = parser.getgroup("dockdojo", "a grader of dockdojo")
-    group.addoption("--submission", metavar="DIR", help="The folder that the grader's checks look at.")
     group.addoption(
-        "--submission-seed", metavar="TEXT", default="", help="Draw the same inputs as the report that has this seed."
+        "--submission",
+        metavar="DIR",
+        help="The folder that the grader's checks look at.",
+    )
+    group.addoption(
+        "--submission-seed",
+        metavar="TEXT",
+        default="",
+        help="Draw the same inputs as the report that has this seed.",
     )
 
 
@@ -47,10 +54,20 @@ def pytest_configure(config: pytest.Config) -> None:
         course = open_course(grader.parents[1])
         limits = course.lab(grader.stem).limits
         if config.getoption("usepdb") or config.getoption("trace"):
-            limits = replace(limits, check_seconds=DEBUGGING_SECONDS, grading_seconds=DEBUGGING_SECONDS)
+            limits = replace(
+                limits,
+                check_seconds=DEBUGGING_SECONDS,
+                grading_seconds=DEBUGGING_SECONDS,
+            )
         stack = ExitStack()
         session = stack.enter_context(
-            bench_for(course, grader.stem, folder, limits, config.getoption("--submission-seed"))
+            bench_for(
+                course,
+                grader.stem,
+                folder,
+                limits,
+                config.getoption("--submission-seed"),
+            )
         )
     except DockdojoError as error:
         raise pytest.UsageError(str(error)) from error
@@ -61,9 +78,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _grader(config: pytest.Config) -> Path:
     places = {Path(word.partition("::")[0]).resolve() for word in config.args}
-    graders = [place for place in places if place.suffix == ".py" and place.parent.name == "graders"]
+    graders = [
+        place
+        for place in places
+        if place.suffix == ".py" and place.parent.name == "graders"
+    ]
     if len(places) != 1 or not graders:
-        raise pytest.UsageError("--submission goes with one grader of a course, such as graders/signals.py.")
+        raise pytest.UsageError(
+            "--submission goes with one grader of a course, such as graders/signals.py."
+        )
     return graders[0]
 
 
@@ -103,7 +126,9 @@ class Alone:
         self._compared = (left, right)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, Any, Any]:
         """Shows below the traceback what the student would read."""
         from dockdojo.model import Outcome
         from dockdojo.reports.text import feedback_lines
@@ -114,11 +139,19 @@ class Alone:
             check = _check(item)
             self._not_passed.add(check.name)
             line = line_through(call.excinfo, self._grader)
-            status, feedback = judge(call.excinfo.value, self._grader, line, self._compared, check)
-            outcome = Outcome(
-                check=check.name, title=check.title, status=status, points=check.points, feedback=feedback
+            status, feedback = judge(
+                call.excinfo.value, self._grader, line, self._compared, check
             )
-            report.sections.append(("what the student reads", "\n".join(feedback_lines(outcome))))
+            outcome = Outcome(
+                check=check.name,
+                title=check.title,
+                status=status,
+                points=check.points,
+                feedback=feedback,
+            )
+            report.sections.append(
+                ("what the student reads", "\n".join(feedback_lines(outcome)))
+            )
         return report
 
 

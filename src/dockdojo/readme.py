@@ -23,7 +23,10 @@ def script_of(text: str) -> str:
     Only what has `docker` in it counts as a block of commands. Prompts are taken away, and what only says how to build with
     Buildx, which is what `docker build` means today. The time that it takes grows with the text, and not faster.
     """
-    lines = [line[:MAX_LINE] for line in text[:MAX_CHARACTERS].replace("\r\n", "\n").split("\n")]
+    lines = [
+        line[:MAX_LINE]
+        for line in text[:MAX_CHARACTERS].replace("\r\n", "\n").split("\n")
+    ]
     fenced, outside = _fenced(lines)
     blocks = fenced + _indented(outside)
     chosen = [block for block in blocks if DOCKER.search(block)]
@@ -88,7 +91,9 @@ def _indented(lines: list[str]) -> list[str]:
     blocks: list[list[str]] = [[]]
     for line in lines:
         if line.startswith(("    ", "\t")):
-            blocks[-1].append(line.removeprefix("    ") if line.startswith("    ") else line[1:])
+            blocks[-1].append(
+                line.removeprefix("    ") if line.startswith("    ") else line[1:]
+            )
         elif blocks[-1]:
             blocks.append([])
     return ["\n".join(block) + "\n" for block in blocks if block]
@@ -101,7 +106,9 @@ def _evaluated(number: int, block: str) -> str:
         words = PROMPT.sub("", line, count=1) if PROMPT.match(line) else line
         words = re.sub(r"\bdocker buildx build\b", "docker build", words)
         before, build, after = words.partition("docker build")
-        lines.append(f"{before}{build}{after.replace(' --load', '', 1)}" if build else words)
+        lines.append(
+            f"{before}{build}{after.replace(' --load', '', 1)}" if build else words
+        )
     end = f"END-OF-BLOCK-{number}"
     text = "\n".join(lines)
     return f"eval \"$(cat <<'{end}'\n{text}\n{end}\n)\"\n"

@@ -78,7 +78,10 @@ def new_lab(root: Path, slug: str) -> list[Path]:
     Never overwrites anything. Raises UsageError for a name that is none, or is there already.
     """
     if not SLUG.match(slug):
-        raise UsageError(f"{slug!r} is no name for a lab.", hint="Use lowercase letters, digits and underscores.")
+        raise UsageError(
+            f"{slug!r} is no name for a lab.",
+            hint="Use lowercase letters, digits and underscores.",
+        )
     title = slug.replace("_", " ").capitalize()
     files = {
         f"labs/{slug}/lab.toml": SETTINGS,
@@ -93,15 +96,21 @@ def new_lab(root: Path, slug: str) -> list[Path]:
     text = order.read_text(encoding="utf-8") if order.is_file() else COURSE
     for name in files:
         if (root / name).exists():
-            raise UsageError(f"{root / name} is there already.", hint="Choose another name.")
+            raise UsageError(
+                f"{root / name} is there already.", hint="Choose another name."
+            )
     listed = re.search(r"^labs\s*=\s*\[(.*?)\]", text, re.MULTILINE | re.DOTALL)
     if listed is None or f'"{slug}"' in listed[1]:
-        raise UsageError(f"{order} has {'no list `labs`' if listed is None else f'a lab `{slug}`'}.")
+        raise UsageError(
+            f"{order} has {'no list `labs`' if listed is None else f'a lab `{slug}`'}."
+        )
     inside = listed[1].rstrip().rstrip(",")
     labs = f'{inside}, "{slug}"' if inside.strip() else f'"{slug}"'
     for name, content in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content.replace("{title}", title), encoding="utf-8")
-    order.write_text(text[: listed.start(1)] + labs + text[listed.end(1) :], encoding="utf-8")
+    order.write_text(
+        text[: listed.start(1)] + labs + text[listed.end(1) :], encoding="utf-8"
+    )
     return [root / name for name in files] + [order]

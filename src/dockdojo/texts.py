@@ -48,7 +48,9 @@ def cut_feedback(feedback: Feedback) -> Feedback:
         observed=cut(feedback.observed),
         why=cut(feedback.why),
         where=(
-            dataclasses.replace(where, file=cut(where.file, 300), line=max(0, min(where.line, 10**9)))
+            dataclasses.replace(
+                where, file=cut(where.file, 300), line=max(0, min(where.line, 10**9))
+            )
             if where
             else None
         ),

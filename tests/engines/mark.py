@@ -26,13 +26,19 @@ def marked(name: str) -> dict[str, str]:
     lab, _, variant = name.partition("/")
     try:
         if variant:
-            found = run_variant(COURSE, next(one for one in COURSE.variants(lab) if one.name == variant))
+            found = run_variant(
+                COURSE, next(one for one in COURSE.variants(lab) if one.name == variant)
+            )
             return {} if found.ok else {variant: found.detail}
         report = grade(lab, COURSE.solution(lab), course=COURSE)
     except DockdojoError as error:
         return {"": f"{error} {error.hint}"}
     return {
-        one.check: f"{one.status}: {one.feedback.observed} {one.feedback.why}" if one.feedback else one.status
+        one.check: (
+            f"{one.status}: {one.feedback.observed} {one.feedback.why}"
+            if one.feedback
+            else one.status
+        )
         for one in report.outcomes
         if one.status != "passed" and not one.unearnable
     }
@@ -41,7 +47,9 @@ def marked(name: str) -> dict[str, str]:
 def answering() -> dict[str, str]:
     """What the engine says of itself, the oldest API that it speaks, and the builder here."""
     with connect() as engine:
-        return asdict(engine.info()) | {"least_api": engine.api.version().get("MinAPIVersion", "")}
+        return asdict(engine.info()) | {
+            "least_api": engine.api.version().get("MinAPIVersion", "")
+        }
 
 
 if __name__ == "__main__":

@@ -31,31 +31,54 @@ COURSE = open_course()
 ASKED = os.environ.get("DOCKDOJO_ENGINES", "some")
 ALL = ASKED == "all"
 TOOLS = {
-    "mmdebstrap": "mmdebstrap", "ip": "iproute2", "iptables": "iptables", "nsenter": "util-linux", "unshare": "util-linux",
-    "ssh": "openssh-client", "ssh-keygen": "openssh-client",
-}  # fmt: skip
+    "mmdebstrap": "mmdebstrap",
+    "ip": "iproute2",
+    "iptables": "iptables",
+    "nsenter": "util-linux",
+    "unshare": "util-linux",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+}
 """Programs that engine.sh needs, and Debian's packages of them."""
 SOLUTIONS = tuple(slug for slug in COURSE.slugs if not COURSE.lab(slug).data)
 TRAININGS = ("hogwild", "mnist") if ALL else ("hogwild",)
 VARIANTS = (
-    "catgif/seventy_megabytes_more", "multi_stage/thirty_megabytes_more", "layers/lists_left_behind",  # sizes
-    "layers/nine_steps", "layers/secret_removed_later", "add_vs_copy/copied_then_unpacked",  # layers
-    "layers/everything_first", "catgif/everything_in_one_copy",  # the cache
-    "catgif/root_in_the_root_folder", "multi_stage/as_root", "add_vs_copy/owned_by_root",  # users
-    "signals/shell_form", "signals/zombies", "shell_vs_exec/another_signal", "shell_vs_exec/shell_everywhere",  # signals
-)  # fmt: skip
+    "catgif/seventy_megabytes_more",
+    "multi_stage/thirty_megabytes_more",
+    "layers/lists_left_behind",  # sizes
+    "layers/nine_steps",
+    "layers/secret_removed_later",
+    "add_vs_copy/copied_then_unpacked",  # layers
+    "layers/everything_first",
+    "catgif/everything_in_one_copy",  # the cache
+    "catgif/root_in_the_root_folder",
+    "multi_stage/as_root",
+    "add_vs_copy/owned_by_root",  # users
+    "signals/shell_form",
+    "signals/zombies",
+    "shell_vs_exec/another_signal",
+    "shell_vs_exec/shell_everywhere",  # signals
+)
 """At least one for each check that looks at sizes, layers, the cache, users or signals."""
 EVERYTHING = (*SOLUTIONS, *VARIANTS, *TRAININGS)
 IN_THE_LINE = (
     *SOLUTIONS,
-    "catgif/seventy_megabytes_more", "layers/secret_removed_later", "add_vs_copy/owned_by_root",
-    "signals/shell_form", "shell_vs_exec/another_signal",
-)  # fmt: skip
+    "catgif/seventy_megabytes_more",
+    "layers/secret_removed_later",
+    "add_vs_copy/owned_by_root",
+    "signals/shell_form",
+    "shell_vs_exec/another_signal",
+)
 """The solutions, and variants for sizes, layers, users and signals: what fits into minutes."""
 SOME = (
-    "hello_world", "add_vs_copy", "shell_vs_exec", "gpu", "hogwild",
-    "add_vs_copy/copied_then_unpacked", "signals/zombies",
-)  # fmt: skip
+    "hello_world",
+    "add_vs_copy",
+    "shell_vs_exec",
+    "gpu",
+    "hogwild",
+    "add_vs_copy/copied_then_unpacked",
+    "signals/zombies",
+)
 """What is asked of a second engine: a training, and other variants. Its store does not compress what was built."""
 
 
@@ -75,16 +98,21 @@ class Row:
 
 ROWS = (
     [
-        Row("sid", "containerd"), Row("sid", "overlay2"), Row("sid", "containerd", old_cli=True),
-        Row("sid", "overlay2", old_cli=True, least_api="1.44"), Row("trixie", "overlay2"), Row("trixie", "containerd"),
-        Row("trixie", "containerd", old_cli=True), Row("trixie", "overlay2", old_cli=True),
+        Row("sid", "containerd"),
+        Row("sid", "overlay2"),
+        Row("sid", "containerd", old_cli=True),
+        Row("sid", "overlay2", old_cli=True, least_api="1.44"),
+        Row("trixie", "overlay2"),
+        Row("trixie", "containerd"),
+        Row("trixie", "containerd", old_cli=True),
+        Row("trixie", "overlay2", old_cli=True),
     ]
     if ALL
     else [
         Row("sid", "containerd", names=IN_THE_LINE),
         Row("sid", "overlay2", old_cli=True, least_api="1.44", names=SOME),
     ]
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="session")
@@ -92,17 +120,31 @@ def home() -> Iterator[Path]:
     """Where the engines lie; gone at the end."""
     if ASKED == "none":
         pytest.skip("newer engines are left out: DOCKDOJO_ENGINES is `none`")
-    if sys.platform != "linux" or os.geteuid() != 0 or not Path("/etc/debian_version").exists():
-        pytest.skip("newer engines are started beside the machine's own as root on Debian only")
-    if missing := {package for program, package in TOOLS.items() if not shutil.which(program)}:
+    if (
+        sys.platform != "linux"
+        or os.geteuid() != 0
+        or not Path("/etc/debian_version").exists()
+    ):
+        pytest.skip(
+            "newer engines are started beside the machine's own as root on Debian only"
+        )
+    if missing := {
+        package for program, package in TOOLS.items() if not shutil.which(program)
+    }:
         try:
             apt_install(tuple(sorted(missing)), print)
         except CannotInstall as error:
-            pytest.skip(f"a newer engine cannot be started without {', '.join(sorted(missing))}: {error}")
-    folder = Path(tempfile.mkdtemp(prefix="dockdojo-engines-", dir="/var/tmp"))  # not /tmp, which may be in memory
+            pytest.skip(
+                f"a newer engine cannot be started without {', '.join(sorted(missing))}: {error}"
+            )
+    folder = Path(
+        tempfile.mkdtemp(prefix="dockdojo-engines-", dir="/var/tmp")
+    )  # not /tmp, which may be in memory
     yield folder
     for engine in folder.iterdir():
-        subprocess.run(["bash", HERE / "engine.sh", "down", engine.name, engine], check=True)
+        subprocess.run(
+            ["bash", HERE / "engine.sh", "down", engine.name, engine], check=True
+        )
     shutil.rmtree(folder)
 
 
@@ -130,9 +172,15 @@ class Started:
 
     def environment(self, host: str = "") -> dict[str, str]:
         """What a user's shell would have who works with this engine."""
-        found = os.environ | {"DOCKER_HOST": host or self.url, "DOCKDOJO_STATE": str(self.state)}
+        found = os.environ | {
+            "DOCKER_HOST": host or self.url,
+            "DOCKDOJO_STATE": str(self.state),
+        }
         if not self.row.old_cli:
-            found |= {"PATH": f"{self.folder}/bin:{found['PATH']}", "DOCKER_CONFIG": f"{self.folder}/config"}
+            found |= {
+                "PATH": f"{self.folder}/bin:{found['PATH']}",
+                "DOCKER_CONFIG": f"{self.folder}/config",
+            }
         return found
 
 
@@ -145,13 +193,22 @@ def started(request: pytest.FixtureRequest, real_engine: str, home: Path) -> Sta
     done = subprocess.run(up, capture_output=True, text=True, check=False)
     if done.returncode:
         said = done.stderr.strip().splitlines() or ["no reason was given"]
-        pytest.skip(f"no engine of Debian's {row.suite} could be started here: {said[-1]}")
+        pytest.skip(
+            f"no engine of Debian's {row.suite} could be started here: {said[-1]}"
+        )
     made = Started(folder, row)
     with connect() as engine:
         wanted = {*(image.ref for image in COURSE.images()), package_index.IMAGE}
         names = sorted(one for one in wanted if engine.has_image(one))
-    with subprocess.Popen([made.client[0], "-H", real_engine, "save", *names], stdout=subprocess.PIPE) as saved:
-        subprocess.run([*made.client, "load", "--quiet"], stdin=saved.stdout, check=True, capture_output=True)
+    with subprocess.Popen(
+        [made.client[0], "-H", real_engine, "save", *names], stdout=subprocess.PIPE
+    ) as saved:
+        subprocess.run(
+            [*made.client, "load", "--quiet"],
+            stdin=saved.stdout,
+            check=True,
+            capture_output=True,
+        )
     assert saved.returncode == 0
     share_wheels(made)
     return made
@@ -160,18 +217,26 @@ def started(request: pytest.FixtureRequest, real_engine: str, home: Path) -> Sta
 def share_wheels(started: Started) -> None:
     """An index with the wheels of the machine's own engine, beside the newer one: nothing is fetched twice."""
     if not started.state.exists():
-        shutil.copytree(package_index.folder(), started.state / package_index.folder().name)
+        shutil.copytree(
+            package_index.folder(), started.state / package_index.folder().name
+        )
         if (record := state_folder() / MIRROR_RECORD).exists():
             shutil.copy(record, started.state)
     command = [sys.executable, "-m", "dockdojo", "mirror", "up"]
-    done = subprocess.run(command, env=started.environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=started.environment(), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def graded(names: tuple[str, ...], environment: dict[str, str]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+def graded(
+    names: tuple[str, ...], environment: dict[str, str]
+) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     """What answered, and what is not as it must be, for each name; see mark.py."""
     command = [sys.executable, str(HERE / "mark.py"), *names]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     return found["engine"], found["marks"]
@@ -179,11 +244,18 @@ def graded(names: tuple[str, ...], environment: dict[str, str]) -> tuple[dict[st
 
 def left(started: Started) -> set[str]:
     """What is on the engine: containers, images, volumes and networks, by name."""
-    listed = (["ps", "-aq"], ["images", "-aq"], ["volume", "ls", "-q"], ["network", "ls", "-q"])
+    listed = (
+        ["ps", "-aq"],
+        ["images", "-aq"],
+        ["volume", "ls", "-q"],
+        ["network", "ls", "-q"],
+    )
     return {
         line
         for words in listed
-        for line in subprocess.run([*started.client, *words], capture_output=True, text=True, check=True).stdout.split()
+        for line in subprocess.run(
+            [*started.client, *words], capture_output=True, text=True, check=True
+        ).stdout.split()
     }
 
 
@@ -194,7 +266,9 @@ def test_every_mark_is_the_same_and_nothing_is_left(started):
     assert left(started) == before
     # It was that engine, that store and that builder.
     assert engine["where"] == started.url
-    assert engine["storage_driver"] == ("overlayfs" if row.store == "containerd" else "overlay2")
+    assert engine["storage_driver"] == (
+        "overlayfs" if row.store == "containerd" else "overlay2"
+    )
     assert engine["builder"].endswith("buildx") is not row.old_cli
     assert engine["least_api"] == row.least_api
     assert int(engine["version"].partition(".")[0]) > 20

@@ -23,7 +23,9 @@ RUN --mount=type=cache,id=bystander,target=/c cp /secret /c/secret
 def docker(*words: str) -> subprocess.CompletedProcess[str]:
     command = [the_builder().cli or "docker", *words]
     env = os.environ | {"DOCKER_BUILDKIT": "1"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False, env=env)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=SECONDS, check=False, env=env
+    )
 
 
 def _must(*words: str) -> str:
@@ -66,16 +68,37 @@ class Bystander:
         # As if another grading had made it, which goes on: so it bears that run's label, and nobody may take it for his own.
         self.run = f"999999999-{secrets.token_hex(4)}"
         _must(
-            "run", "-d", "--name", self.name, "--network", self.name, "-v", f"{self.name}:/data", "--label", f"dockdojo.run={self.run}",
-            "--label", f"dockdojo.owner=elsewhere:1:{self.name}", self.image, "sh", "-c", "cp /secret /data/; exec sleep 3600",
-        )  # fmt: skip
+            "run",
+            "-d",
+            "--name",
+            self.name,
+            "--network",
+            self.name,
+            "-v",
+            f"{self.name}:/data",
+            "--label",
+            f"dockdojo.run={self.run}",
+            "--label",
+            f"dockdojo.owner=elsewhere:1:{self.name}",
+            self.image,
+            "sh",
+            "-c",
+            "cp /secret /data/; exec sleep 3600",
+        )
 
     def missing(self) -> list[str]:
         """What is not as it was; nothing where all is well."""
         found = []
         if docker("exec", self.name, "cat", "/data/secret").stdout != self.secret:
-            found.append("the bystander's container does not answer, or its volume has changed")
-        if docker("network", "inspect", self.name, "--format", "{{len .Containers}}").stdout.strip() != "1":
+            found.append(
+                "the bystander's container does not answer, or its volume has changed"
+            )
+        if (
+            docker(
+                "network", "inspect", self.name, "--format", "{{len .Containers}}"
+            ).stdout.strip()
+            != "1"
+        ):
             found.append("the bystander is no longer in its network")
         if docker("image", "inspect", self.image).returncode != 0:
             found.append("the bystander's image is gone")

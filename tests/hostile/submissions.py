@@ -66,10 +66,17 @@ def read(name: str) -> Case:
     raw = tomllib.loads((HOME / name / "case.toml").read_text(encoding="utf-8"))
     want = raw.pop("want", {})
     case = Case(
-        name=name, summary=raw.pop("summary"), kind=raw.pop("kind"), lab=raw.pop("lab"), make=tuple(raw.pop("make", ())),
-        exit_code=want.pop("exit", 1), fails=tuple(want.pop("fails", ())), passes=tuple(want.pop("passes", ())),
-        says=tuple(want.pop("says", ())), silent=tuple(want.pop("silent", ())),
-    )  # fmt: skip
+        name=name,
+        summary=raw.pop("summary"),
+        kind=raw.pop("kind"),
+        lab=raw.pop("lab"),
+        make=tuple(raw.pop("make", ())),
+        exit_code=want.pop("exit", 1),
+        fails=tuple(want.pop("fails", ())),
+        passes=tuple(want.pop("passes", ())),
+        says=tuple(want.pop("says", ())),
+        silent=tuple(want.pop("silent", ())),
+    )
     assert not raw, f"{name}: unknown {list(raw)}"
     assert not want, f"{name}: unknown {list(want)}"
     assert case.kind in KINDS, name
@@ -88,25 +95,41 @@ def lay_out(case: Case, honest: Path, folder: Path, words: Mapping[str, str]) ->
         shutil.copytree(case.submission, folder, dirs_exist_ok=True)
     for path in [one for one in folder.rglob("*") if one.is_file()]:
         path.write_bytes(
-            _filled(path.read_bytes().decode("utf-8", "surrogateescape"), words).encode("utf-8", "surrogateescape")
+            _filled(path.read_bytes().decode("utf-8", "surrogateescape"), words).encode(
+                "utf-8", "surrogateescape"
+            )
         )
     for one in case.make:
         path = os.path.join(
-            os.fsencode(folder), bytes.fromhex(one["path_hex"]) if "path_hex" in one else os.fsencode(one["path"])
+            os.fsencode(folder),
+            (
+                bytes.fromhex(one["path_hex"])
+                if "path_hex" in one
+                else os.fsencode(one["path"])
+            ),
         )
         if one["kind"] not in ("many", "deep", "remove"):
             os.makedirs(os.path.dirname(path), exist_ok=True)
             if os.path.lexists(path):
                 os.unlink(path)
         MAKERS[one["kind"]](
-            path, {key: _filled(value, words) if isinstance(value, str) else value for key, value in one.items()}
+            path,
+            {
+                key: _filled(value, words) if isinstance(value, str) else value
+                for key, value in one.items()
+            },
         )
 
 
 def mark(folder: Path, token: str) -> None:
     """Images that come of it bear a label of their own, so that what is left of them is found, whatever else was forged."""
     for path in folder.glob("*ockerfile"):
-        if path.is_file() and not path.is_symlink() and path.stat().st_size < 20_000 and b"FROM" in path.read_bytes():
+        if (
+            path.is_file()
+            and not path.is_symlink()
+            and path.stat().st_size < 20_000
+            and b"FROM" in path.read_bytes()
+        ):
             with path.open("ab") as file:
                 file.write(f"\nLABEL hostile.case={token}\n".encode())
 
@@ -165,12 +188,16 @@ def _many(path: bytes, one: Mapping[str, Any]) -> None:
 
 
 MAKERS: dict[str, Callable[[bytes, Mapping[str, Any]], object]] = {
-    "text": lambda path, one: _write(path, one["text"].encode(), one.get("mode", 0o644)),
+    "text": lambda path, one: _write(
+        path, one["text"].encode(), one.get("mode", 0o644)
+    ),
     "bytes": lambda path, one: _write(path, bytes.fromhex(one["hex"])),
     "repeat": _repeat,
     "link": lambda path, one: os.symlink(one["to"], path),
     "fifo": lambda path, one: os.mkfifo(path),
-    "device": lambda path, one: os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 5)),  # /dev/zero
+    "device": lambda path, one: os.mknod(
+        path, stat.S_IFCHR | 0o666, os.makedev(1, 5)
+    ),  # /dev/zero
     "socket": _socket,
     "sparse": _sparse,
     "deep": _deep,

@@ -58,12 +58,19 @@ def work(name: str) -> Graded:
         place = Path(scratch)
         secret = f"host-secret-{secrets.token_hex(8)}"
         (place / "secret.txt").write_text(secret)
-        course = cases.COURSE if (cases.COURSE / "labs" / case.lab).is_dir() else open_course().root
+        course = (
+            cases.COURSE
+            if (cases.COURSE / "labs" / case.lab).is_dir()
+            else open_course().root
+        )
         token, honest = secrets.token_hex(8), course / "solutions" / case.lab
         words = {
-            "@SECRET@": str(place / "secret.txt"), "@BYSTANDER@": bystander.image, "@RUN@": bystander.run, "@MARK@": token,
+            "@SECRET@": str(place / "secret.txt"),
+            "@BYSTANDER@": bystander.image,
+            "@RUN@": bystander.run,
+            "@MARK@": token,
             "@SOLUTION@": str(honest),
-        }  # fmt: skip
+        }
         folder = place / "submission"
         try:
             cases.lay_out(case, honest, folder, words)
@@ -73,22 +80,46 @@ def work(name: str) -> Graded:
         finally:
             _unlock(folder)
         report = place / "report.json"
-        rendered = report.read_text(encoding="utf-8", errors="surrogateescape") if report.is_file() else ""
+        rendered = (
+            report.read_text(encoding="utf-8", errors="surrogateescape")
+            if report.is_file()
+            else ""
+        )
         return Graded(
-            exit_code=process.returncode, report=json.loads(rendered) if rendered else {}, rendered=rendered, terminal=said,
-            left=left, harmed=tuple(bystander.missing()), secrets=(secret, bystander.secret),
-        )  # fmt: skip
+            exit_code=process.returncode,
+            report=json.loads(rendered) if rendered else {},
+            rendered=rendered,
+            terminal=said,
+            left=left,
+            harmed=tuple(bystander.missing()),
+            secrets=(secret, bystander.secret),
+        )
 
 
-def _grade(course: Path, lab: str, folder: Path, place: Path) -> tuple[subprocess.Popen[str], str]:
+def _grade(
+    course: Path, lab: str, folder: Path, place: Path
+) -> tuple[subprocess.Popen[str], str]:
     (place / "tmp").mkdir()
-    command = [sys.executable, "-m", "dockdojo", "--course", str(course), "grade", lab, str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "dockdojo",
+        "--course",
+        str(course),
+        "grade",
+        lab,
+        str(folder),
+    ]
     process = subprocess.Popen(
         [*command, "--format", "json", "-o", str(place / "report.json")],
         env=os.environ | {"TMPDIR": str(place / "tmp")} | _logins(place),
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="surrogateescape",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="surrogateescape",
         start_new_session=True,
-    )  # fmt: skip
+    )
     try:
         said, _ = process.communicate(timeout=HELD_SECONDS)
     except subprocess.TimeoutExpired:
@@ -111,16 +142,26 @@ def _logins(place: Path) -> dict[str, str]:
     helper = programs / "docker-credential-hostile"
     helper.write_text(HELPER.format(asked=place / "asked"))
     helper.chmod(0o755)
-    plugins = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "cli-plugins"
+    plugins = (
+        Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "cli-plugins"
+    )
     if plugins.is_dir():
         (config / "cli-plugins").symlink_to(plugins)
-    return {"DOCKER_CONFIG": str(config), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    return {
+        "DOCKER_CONFIG": str(config),
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+    }
 
 
 def _left(pid: int, token: str, place: Path) -> Iterator[str]:
     """What is the run's own and still there: by its id, by the mark of the case, and by the folder of the case."""
     end = time.monotonic() + GONE_SECONDS
-    while found := [*_objects(pid, token), *_processes(str(place)), *_mounts(str(place)), *_rules()]:
+    while found := [
+        *_objects(pid, token),
+        *_processes(str(place)),
+        *_mounts(str(place)),
+        *_rules(),
+    ]:
         if time.monotonic() > end:
             break
         time.sleep(0.3)
@@ -132,18 +173,31 @@ def _left(pid: int, token: str, place: Path) -> Iterator[str]:
 
 def _objects(pid: int, token: str) -> Iterator[str]:
     for kind, words in (
-        ("container", ("ps", "-a")), ("image", ("images", "-a")), ("network", ("network", "ls")), ("volume", ("volume", "ls")),
-    ):  # fmt: skip
+        ("container", ("ps", "-a")),
+        ("image", ("images", "-a")),
+        ("network", ("network", "ls")),
+        ("volume", ("volume", "ls")),
+    ):
         name = "{{.Name}}" if kind in ("network", "volume") else "{{.ID}}"
-        listed = docker(*words, "--filter", "label=dockdojo.run", "--format", name).stdout.split()
-        inspected = docker("inspect", "--format", "{{json .}}", "--type", kind, *listed).stdout if listed else ""
-        for line in filter(str.strip, inspected.splitlines()):  # what is gone meanwhile leaves an empty line
+        listed = docker(
+            *words, "--filter", "label=dockdojo.run", "--format", name
+        ).stdout.split()
+        inspected = (
+            docker("inspect", "--format", "{{json .}}", "--type", kind, *listed).stdout
+            if listed
+            else ""
+        )
+        for line in filter(
+            str.strip, inspected.splitlines()
+        ):  # what is gone meanwhile leaves an empty line
             raw = json.loads(line)
             labels = raw.get("Labels") or (raw.get("Config") or {}).get("Labels") or {}
             if str(labels.get("dockdojo.run")).startswith(f"{pid}-"):
                 yield f"a {kind} of the run"
         if kind in ("container", "image"):
-            marked = docker(*words, "-q", "--filter", f"label=hostile.case={token}").stdout.split()
+            marked = docker(
+                *words, "-q", "--filter", f"label=hostile.case={token}"
+            ).stdout.split()
             yield from (f"a {kind} of the submission's: {one}" for one in marked)
 
 
@@ -151,26 +205,43 @@ def _processes(place: str) -> Iterator[str]:
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = (folder / "cmdline").read_bytes()
-            if int(folder.name) != os.getpid() and place.encode() in words + (folder / "environ").read_bytes():
+            if (
+                int(folder.name) != os.getpid()
+                and place.encode() in words + (folder / "environ").read_bytes()
+            ):
                 yield f"the process {words[:200]!r}"
 
 
 def _mounts(place: str) -> list[str]:
     mounts = Path("/proc/self/mounts")
-    return [f"the mount {line}" for line in mounts.read_text().splitlines() if place in line] if mounts.exists() else []
+    return (
+        [
+            f"the mount {line}"
+            for line in mounts.read_text().splitlines()
+            if place in line
+        ]
+        if mounts.exists()
+        else []
+    )
 
 
 def _rules() -> list[str]:
     """Rules of the firewall for bridges of networks that are gone."""
     if shutil.which("iptables-save") is None or os.geteuid() != 0:
         return []
-    rules = subprocess.run(["iptables-save"], capture_output=True, text=True, check=False).stdout
+    rules = subprocess.run(
+        ["iptables-save"], capture_output=True, text=True, check=False
+    ).stdout
     bridges = set(re.findall(r"\bbr-[0-9a-f]{12}\b", rules))
     if not bridges:
         return []
-    networks = docker("network", "ls", "--no-trunc", "--format", "{{.ID}}").stdout.split()
+    networks = docker(
+        "network", "ls", "--no-trunc", "--format", "{{.ID}}"
+    ).stdout.split()
     return [
-        f"rules of the firewall for {one}" for one in bridges if not any(net.startswith(one[3:]) for net in networks)
+        f"rules of the firewall for {one}"
+        for one in bridges
+        if not any(net.startswith(one[3:]) for net in networks)
     ]
 
 
@@ -185,13 +256,19 @@ def _unlock(folder: Path) -> None:
 def cache_in_use() -> list[str]:
     """What in the engine's build cache some build works with."""
     with connect() as engine:
-        return [one["Description"] for one in engine.api.df()["BuildCache"] or [] if one["InUse"]]
+        return [
+            one["Description"]
+            for one in engine.api.df()["BuildCache"] or []
+            if one["InUse"]
+        ]
 
 
 def busy_share(seconds: float) -> float | None:
     """The share of one processor that the engine's own process takes while it is looked at; None where it cannot be seen."""
     # The oldest: the engine starts itself anew, under its own name, for what it unpacks.
-    found = subprocess.run(["pgrep", "-o", "-x", "dockerd"], capture_output=True, text=True, check=False).stdout.split()
+    found = subprocess.run(
+        ["pgrep", "-o", "-x", "dockerd"], capture_output=True, text=True, check=False
+    ).stdout.split()
     if not found:
         return None
 

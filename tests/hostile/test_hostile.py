@@ -19,7 +19,9 @@ from tests.unusual import SideBySide
 
 NAMES = cases.names()
 GRADED = SideBySide(__name__, NAMES, work)
-OBEYED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+OBEYED = re.compile(
+    r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 OURS = re.compile(r"::(error|warning|notice) ")
 LOOKS = 60
 """Of two seconds each."""
@@ -27,7 +29,8 @@ BUSY = 0.5
 """The share of one processor that an idle engine stays below."""
 
 pytestmark = pytest.mark.skipif(
-    os.name != "posix" or os.geteuid() != 0, reason="cases make devices, which only root may"
+    os.name != "posix" or os.geteuid() != 0,
+    reason="cases make devices, which only root may",
 )
 
 
@@ -53,7 +56,9 @@ def test_case(real_engine, name):
     for style, render in FORMATS.items():
         rendered = render(report)
         assert not OBEYED.search(rendered), style
-        forged = [line for line in rendered.splitlines() if line.lstrip().startswith("::")]
+        forged = [
+            line for line in rendered.splitlines() if line.lstrip().startswith("::")
+        ]
         assert all(style == "github" and OURS.match(line) for line in forged), style
         assert "##[" not in rendered, style
 
@@ -74,7 +79,9 @@ def test_afterwards_the_engine_has_nothing_to_do(real_engine):
         shares.append(share)
     if len(shares) < LOOKS // 2:
         pytest.skip("other gradings kept the engine at work all the time")
-    pytest.fail(f"nobody grades, and the engine takes {min(shares):.0%} of a processor or more")
+    pytest.fail(
+        f"nobody grades, and the engine takes {min(shares):.0%} of a processor or more"
+    )
 
 
 def test_afterwards_no_build_goes_on(real_engine):

@@ -47,10 +47,16 @@ def by_hand(slug: str, folder: Path) -> float:
     if not script.is_file():
         return math.nan
     client = the_builder().cli or "docker"
-    path = os.pathsep.join([os.path.dirname(client), os.environ["PATH"]])  # a client that has BuildKit
+    path = os.pathsep.join(
+        [os.path.dirname(client), os.environ["PATH"]]
+    )  # a client that has BuildKit
     began = time.perf_counter()
     done = subprocess.run(
-        ["bash", script, folder], capture_output=True, text=True, env=os.environ | {"PATH": path}, check=False
+        ["bash", script, folder],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PATH": path},
+        check=False,
     )
     seconds = time.perf_counter() - began
     if "wrong:" in done.stdout:
@@ -62,9 +68,16 @@ def overhead(python: str, slug: str) -> float:
     """Seconds of one grading of a lab's solution in which nothing waited for the engine, as that interpreter's toolkit measures them."""
     with tempfile.TemporaryDirectory() as scratch:
         root = subprocess.run(
-            [python, "-c", "from dockdojo.course import open_course; print(open_course().root)"],
-            cwd=scratch, capture_output=True, text=True, check=True,
-        ).stdout.strip()  # fmt: skip
+            [
+                python,
+                "-c",
+                "from dockdojo.course import open_course; print(open_course().root)",
+            ],
+            cwd=scratch,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
         report = Path(scratch, "report.json")
         grading = [
             python,
@@ -85,7 +98,10 @@ def overhead(python: str, slug: str) -> float:
 
 def compare(slugs: list[str], other: str, runs: int) -> None:
     """Prints the overheads of this toolkit and of another checkout's, taken in turn."""
-    print(f"{'lab':<18}{'other':>8}{'this':>8}{'ratio':>8}   (medians of {runs}, seconds of overhead)", flush=True)
+    print(
+        f"{'lab':<18}{'other':>8}{'this':>8}{'ratio':>8}   (medians of {runs}, seconds of overhead)",
+        flush=True,
+    )
     for slug in slugs:
         seconds: dict[str, list[float]] = {other: [], sys.executable: []}
         for turn in range(runs + 1):  # the first warms the build cache
@@ -101,7 +117,11 @@ def main() -> None:
     """Prints the tables."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=RUNS)
-    parser.add_argument("--beside", metavar="PYTHON", help="the interpreter of another checkout's virtual environment")
+    parser.add_argument(
+        "--beside",
+        metavar="PYTHON",
+        help="the interpreter of another checkout's virtual environment",
+    )
     parser.add_argument("labs", nargs="*")
     given = parser.parse_args()
     course = open_course()
@@ -135,7 +155,9 @@ def measure(slugs: list[str], runs: int) -> None:
             hands.append(by_hand(slug, solution))
         wall = statistics.median(one.seconds for one in reports)
         engine = statistics.median(one.costs["engine_seconds"] for one in reports)
-        rest = statistics.median(one.seconds - one.costs["engine_seconds"] for one in reports)
+        rest = statistics.median(
+            one.seconds - one.costs["engine_seconds"] for one in reports
+        )
         last = reports[-1].costs
         hand = statistics.median(hands)
         print(

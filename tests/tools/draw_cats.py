@@ -17,11 +17,21 @@ FRAME_MS = 110
 BACKGROUND = (245, 240, 228)
 
 
-def face(draw: ImageDraw.ImageDraw, fur: str, dark: str, *, blink: bool, dx: float = 0, dy: float = 0) -> None:
+def face(
+    draw: ImageDraw.ImageDraw,
+    fur: str,
+    dark: str,
+    *,
+    blink: bool,
+    dx: float = 0,
+    dy: float = 0,
+) -> None:
     """A cat's head with ears, eyes, nose, mouth and whiskers, moved by (dx, dy)."""
 
     def at(*points: float) -> list[float]:
-        return [value + (dx if index % 2 == 0 else dy) for index, value in enumerate(points)]
+        return [
+            value + (dx if index % 2 == 0 else dy) for index, value in enumerate(points)
+        ]
 
     for ear in ((62, 78, 70, 30, 100, 62), (138, 78, 130, 30, 100, 62)):
         draw.polygon(at(*ear), fill=fur, outline=dark)
@@ -51,7 +61,12 @@ def blinking(step: int) -> Image.Image:
     image = Image.new("RGB", (SIZE, SIZE), BACKGROUND)
     draw = ImageDraw.Draw(image)
     swing = 22 * math.sin(2 * math.pi * step / FRAMES)
-    draw.line([(150, 180), (172, 150), (168 + swing, 110)], fill="#8a8f98", width=10, joint="curve")
+    draw.line(
+        [(150, 180), (172, 150), (168 + swing, 110)],
+        fill="#8a8f98",
+        width=10,
+        joint="curve",
+    )
     draw.ellipse((58, 112, 152, 196), fill="#8a8f98", outline="#4a4e55", width=2)
     face(draw, "#9aa0aa", "#4a4e55", blink=step in (5, 6))
     return image
@@ -63,9 +78,18 @@ def jumping(step: int) -> Image.Image:
     draw = ImageDraw.Draw(image)
     height = 36 * abs(math.sin(math.pi * step / FRAMES))
     draw.ellipse((66 + height / 3, 186, 134 - height / 3, 196), fill="#d8d0be")
-    draw.ellipse((64, 116 - height + 20, 136, 186 - height + 4), fill="#e8984a", outline="#8f5418", width=2)
+    draw.ellipse(
+        (64, 116 - height + 20, 136, 186 - height + 4),
+        fill="#e8984a",
+        outline="#8f5418",
+        width=2,
+    )
     for paw in (76, 112):
-        draw.ellipse((paw, 172 - height, paw + 16, 190 - height), fill="#f0b070", outline="#8f5418")
+        draw.ellipse(
+            (paw, 172 - height, paw + 16, 190 - height),
+            fill="#f0b070",
+            outline="#8f5418",
+        )
     face(draw, "#f0a85c", "#8f5418", blink=False, dy=20 - height)
     return image
 
@@ -85,8 +109,15 @@ def peeking(step: int) -> Image.Image:
 def main() -> None:
     """Writes the three GIFs into the folder that is named."""
     target = Path(sys.argv[1])
-    for name, draw in (("blinking", blinking), ("jumping", jumping), ("peeking", peeking)):
-        frames = [draw(step).convert("P", palette=Image.Palette.ADAPTIVE, colors=32) for step in range(FRAMES)]
+    for name, draw in (
+        ("blinking", blinking),
+        ("jumping", jumping),
+        ("peeking", peeking),
+    ):
+        frames = [
+            draw(step).convert("P", palette=Image.Palette.ADAPTIVE, colors=32)
+            for step in range(FRAMES)
+        ]
         frames[0].save(
             target / f"{name}.gif",
             save_all=True,

@@ -18,7 +18,10 @@ SITE = {
         "<!doctype html>\n<title>A site</title>\n<link rel=stylesheet href=css/style.css>\n<h1>Unpacked</h1>\n",
     ),
     "css/style.css": (0o644, "h1 { font-family: sans-serif; }\n"),
-    "bin/serve.sh": (0o755, "#!/bin/sh\nexec python3 -m http.server --directory /srv/site\n"),
+    "bin/serve.sh": (
+        0o755,
+        "#!/bin/sh\nexec python3 -m http.server --directory /srv/site\n",
+    ),
     "private/notes.txt": (0o600, "Nobody but the owner reads this.\n"),
 }
 BACKUP = {
@@ -49,14 +52,19 @@ def measurements() -> dict[str, tuple[int, str]]:
     chance = random.Random(20240229)  # made-up numbers, not secrets
     files = {}
     for room, mean in (("attic", 28), ("cellar", 12), ("kitchen", 21)):
-        rows = "".join(f"{minute},{chance.gauss(mean, 2):.2f}\n" for minute in range(ROWS // 3))
+        rows = "".join(
+            f"{minute},{chance.gauss(mean, 2):.2f}\n" for minute in range(ROWS // 3)
+        )
         files[f"{room}.csv"] = (0o644, "minute,celsius\n" + rows)
     return files
 
 
 def main() -> None:
     """Writes them into the starters; solutions/ holds the same files."""
-    for home in (LABS / "add_vs_copy" / "starter", LABS.parent / "solutions" / "add_vs_copy"):
+    for home in (
+        LABS / "add_vs_copy" / "starter",
+        LABS.parent / "solutions" / "add_vs_copy",
+    ):
         (home / "site.tar.gz").write_bytes(packed(SITE))
         (home / "backup.tar.gz").write_bytes(packed(BACKUP))
     for home in (LABS / "layers" / "starter", LABS.parent / "solutions" / "layers"):

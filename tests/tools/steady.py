@@ -27,7 +27,16 @@ def main() -> int:
         for turn in range(1, given.times + 1):
             report = grade(slug, solution, course=course)
             if report.exit_code:
-                lost.append((turn, [(one.check, one.status) for one in report.outcomes if one.status != "passed"]))
+                lost.append(
+                    (
+                        turn,
+                        [
+                            (one.check, one.status)
+                            for one in report.outcomes
+                            if one.status != "passed"
+                        ],
+                    )
+                )
         bad += bool(lost)
         seconds = (time.monotonic() - began) / given.times
         print(

@@ -28,13 +28,20 @@ LIMITS = Limits(memory_mb=3000, cpus=2.0, check_seconds=900, build_seconds=1800)
 EPOCHS = {"usual": "8", "reference": "8"}
 
 
-def seconds_until(engine, image: str, folder: str, epochs: str, goal: float, data: str) -> float:
+def seconds_until(
+    engine, image: str, folder: str, epochs: str, goal: float, data: str
+) -> float:
     """From the container's start to the first line with such an accuracy."""
-    mounts = (Mount(source=folder, target="/workspace", read_only=False), Mount(source=data, target="/data"))
+    mounts = (
+        Mount(source=folder, target="/workspace", read_only=False),
+        Mount(source=data, target="/data"),
+    )
     spec = RunSpec(
-        image=image, args=("python", "/workspace/train.py", "--epochs", epochs), mounts=mounts,
+        image=image,
+        args=("python", "/workspace/train.py", "--epochs", epochs),
+        mounts=mounts,
         env={"MNIST_ROOT": "/data", "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
+    )
     container = engine.start(spec, LIMITS)
     try:
         while container.running:
@@ -43,7 +50,11 @@ def seconds_until(engine, image: str, folder: str, epochs: str, goal: float, dat
                     return line.seconds
             with contextlib.suppress(Exception):
                 container.wait_for_log("(?!)", within=0.3)
-        reached = [line.seconds for line in container.log_lines() if any(one >= goal for one in accuracies(line.text))]
+        reached = [
+            line.seconds
+            for line in container.log_lines()
+            if any(one >= goal for one in accuracies(line.text))
+        ]
         return reached[0] if reached else float("nan")
     finally:
         container.remove()
@@ -51,7 +62,9 @@ def seconds_until(engine, image: str, folder: str, epochs: str, goal: float, dat
 
 def main() -> None:
     """Prints both, and their ratio."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--times", type=int, default=3)
     options.add_argument("--goal", type=float, default=0.96)
     given = options.parse_args()
@@ -60,13 +73,20 @@ def main() -> None:
     folders = {"usual": USUAL, "reference": course.solution("mnist")}
     found: dict[str, list[float]] = {name: [] for name in folders}
     with connect() as engine:
-        images = {name: engine.build(folder, limits=LIMITS) for name, folder in folders.items()}
+        images = {
+            name: engine.build(folder, limits=LIMITS)
+            for name, folder in folders.items()
+        }
         for _ in range(given.times):
             for name, folder in folders.items():
                 with tempfile.TemporaryDirectory(prefix="speed-") as scratch:
                     Path(scratch).chmod(0o777)
-                    Path(scratch, "train.py").write_text((folder / "train.py").read_text())
-                    took = seconds_until(engine, images[name].id, scratch, EPOCHS[name], given.goal, data)
+                    Path(scratch, "train.py").write_text(
+                        (folder / "train.py").read_text()
+                    )
+                    took = seconds_until(
+                        engine, images[name].id, scratch, EPOCHS[name], given.goal, data
+                    )
                 found[name].append(took)
                 print(f"{name:10} {took:6.2f} s to {given.goal}")
         middle = {name: statistics.median(times) for name, times in found.items()}

@@ -34,7 +34,11 @@ TIMES = ("check_seconds", "build_seconds", "grading_seconds")
 
 
 def dockerfiles(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.glob("*ockerfile*")) if not path.name.endswith(".dockerignore")]
+    return [
+        path
+        for path in sorted(folder.glob("*ockerfile*"))
+        if not path.name.endswith(".dockerignore")
+    ]
 
 
 def sleep(seconds: float) -> str:
@@ -51,7 +55,10 @@ def slow_build(folder: Path, limits: Limits) -> None:
 def each_build_anew(folder: Path, limits: Limits) -> None:
     """Every build takes most of its time, and depends on every file."""
     for path in dockerfiles(folder):
-        path.write_text(path.read_text() + f"COPY . /waste\nRUN {sleep(ALMOST * limits.build_seconds)}\n")
+        path.write_text(
+            path.read_text()
+            + f"COPY . /waste\nRUN {sleep(ALMOST * limits.build_seconds)}\n"
+        )
 
 
 def replace_command(folder: Path, command: str) -> None:
@@ -63,12 +70,18 @@ def replace_command(folder: Path, command: str) -> None:
 
 def never_ends(folder: Path, limits: Limits) -> None:
     """A container that sleeps, and hears no signal."""
-    replace_command(folder, 'ENTRYPOINT ["sh", "-c", "trap \'\' TERM INT HUP; while :; do sleep 1; done"]\n')
+    replace_command(
+        folder,
+        'ENTRYPOINT ["sh", "-c", "trap \'\' TERM INT HUP; while :; do sleep 1; done"]\n',
+    )
 
 
 def talks(folder: Path, limits: Limits) -> None:
     """A container that says `epoch 1 loss 0.5` for ever."""
-    replace_command(folder, 'ENTRYPOINT ["sh", "-c", "while :; do echo epoch 1 loss 0.5 acc 0.1; sleep 0.2; done"]\n')
+    replace_command(
+        folder,
+        'ENTRYPOINT ["sh", "-c", "while :; do echo epoch 1 loss 0.5 acc 0.1; sleep 0.2; done"]\n',
+    )
 
 
 def slow_script(folder: Path, limits: Limits) -> None:
@@ -76,7 +89,9 @@ def slow_script(folder: Path, limits: Limits) -> None:
     for path in folder.glob("*.py"):
         if "__main__" in path.read_text():
             seconds = ALMOST * limits.check_seconds
-            path.write_text(f"import time\n\ntime.sleep({seconds:.0f})\nexec({path.read_text()!r})\n")
+            path.write_text(
+                f"import time\n\ntime.sleep({seconds:.0f})\nexec({path.read_text()!r})\n"
+            )
 
 
 def endless_script(folder: Path, limits: Limits) -> None:
@@ -108,8 +123,13 @@ class Scaled(Course):
     def lab(self, slug: str) -> Lab:
         """The lab of that slug, with other times."""
         lab = super().lab(slug)
-        times = {name: getattr(lab.limits, name) for name in TIMES} | {"grading_seconds": lab.limits.deadline}
-        shorter = {name: max(SHORTEST_SECONDS, value * self.scale) for name, value in times.items()}
+        times = {name: getattr(lab.limits, name) for name in TIMES} | {
+            "grading_seconds": lab.limits.deadline
+        }
+        shorter = {
+            name: max(SHORTEST_SECONDS, value * self.scale)
+            for name, value in times.items()
+        }
         return replace(lab, limits=replace(lab.limits, **shorter))
 
 
@@ -120,23 +140,38 @@ def hold(course: Course, slug: str, name: str, scratch: Path) -> tuple[float, bo
     WASTES[name](folder, course.lab(slug).limits)
     began = time.monotonic()
     report = grade(slug, folder, course=course)
-    return time.monotonic() - began, any(outcome.status == "error" for outcome in report.outcomes)
+    return time.monotonic() - began, any(
+        outcome.status == "error" for outcome in report.outcomes
+    )
 
 
 def main() -> int:
     """Prints a row for each lab; 1 where one held its slot for longer than its deadline and the cleaning up."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--limits-scale", type=float, default=1.0)
-    parser.add_argument("--side-by-side", type=int, default=1, help="gradings at once: they wait more than they work")
+    parser.add_argument(
+        "--side-by-side",
+        type=int,
+        default=1,
+        help="gradings at once: they wait more than they work",
+    )
     parser.add_argument("labs", nargs="*")
     given = parser.parse_args()
     bad = 0
-    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(given.side_by_side) as pool:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        ThreadPoolExecutor(given.side_by_side) as pool,
+    ):
         here = open_course()
-        course = Scaled(root=here.root, title=here.title, slugs=here.slugs, scale=given.limits_scale)
+        course = Scaled(
+            root=here.root, title=here.title, slugs=here.slugs, scale=given.limits_scale
+        )
         print(f"{'lab':<18}{'deadline':>9}{'longest':>9}  by", flush=True)
         begun = {
-            slug: {name: pool.submit(hold, course, slug, name, Path(scratch)) for name in WASTES}
+            slug: {
+                name: pool.submit(hold, course, slug, name, Path(scratch))
+                for name in WASTES
+            }
             for slug in given.labs or course.slugs
         }
         for slug, futures in begun.items():
@@ -149,7 +184,9 @@ def main() -> int:
             longest = max(held, key=lambda name: held[name][0])
             seconds = held[longest][0]
             bad += seconds > deadline + CLEAN_UP_SECONDS
-            print(f"{slug:<18}{deadline:>7.0f} s{seconds:>7.0f} s  {longest}", flush=True)
+            print(
+                f"{slug:<18}{deadline:>7.0f} s{seconds:>7.0f} s  {longest}", flush=True
+            )
     return 1 if bad else 0
 
 

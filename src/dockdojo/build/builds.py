@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from dockdojo.build import legacy
-from dockdojo.build.builder import PODMAN, Builder, BuildSpec, build_with_cli, the_builder
+from dockdojo.build.builder import (
+    PODMAN,
+    Builder,
+    BuildSpec,
+    build_with_cli,
+    the_builder,
+)
 from dockdojo.build.dockerfile import Dockerfile
 from dockdojo.build.origins import is_only_here
 from dockdojo.build.policy import BuildRules, check_dockerfile

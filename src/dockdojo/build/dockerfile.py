@@ -79,14 +79,14 @@ class Dockerfile:
             raise DockerfileInvalid(
                 f"{name} does not parse: {at}.", file=name, line=error.line,
                 hint="Each line begins with an instruction such as FROM, COPY, RUN or CMD.",
-            ) from error  # fmt: skip
+            ) from error
         stage, made = -1, []
         for command, values, flags, line, end_line, original, is_json, heredocs in commands:
             stage += command.upper() == "FROM"
             instruction = Instruction(
                 name=command.upper(), args=tuple(values), flags=tuple(flags), line=line, end_line=end_line, original=original,
                 json=bool(is_json), stage=stage, heredocs=tuple(heredocs),
-            )  # fmt: skip
+            )
             made.append(instruction)
         return cls(name, text, tuple(made))
 
@@ -284,7 +284,7 @@ def _bounded(folder: Path, name: str) -> str:
         others = sorted(path.name for path in folder.glob("*") if "dockerfile" in path.name.lower())[:3]
         hint = f"There is {', '.join(f'`{printable(other)}`' for other in others)}: is it misspelled?" if others else (
             f"Write the file `{name}` in the submission's folder; the name has no ending such as .txt."
-        )  # fmt: skip
+        )
         raise NoDockerfile(f"There is no `{printable(name)}` in the folder.", hint=hint, file=name) from None
     if len(raw) > LARGEST:
         raise DockerfileInvalid(

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import re
 
-from dockdojo.build.dockerfile import PLATFORM_ARGUMENTS, Dockerfile, Instruction, pairs_of
+from dockdojo.build.dockerfile import (
+    PLATFORM_ARGUMENTS,
+    Dockerfile,
+    Instruction,
+    pairs_of,
+)
 from dockdojo.errors import BuildRefused
 
 MAX_EXPANDED = 100_000
@@ -83,4 +88,4 @@ def _refuse(dockerfile: Dockerfile, instruction: Instruction, grown: int) -> Non
         f"`{' '.join(instruction.original.split())[:120]}` has {shown} characters once its variables are filled in.",
         hint=f"More than {MAX_EXPANDED:,} are refused: does a variable hold another one many times over?",
         file=dockerfile.name, line=instruction.line,
-    )  # fmt: skip
+    )

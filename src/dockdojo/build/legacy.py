@@ -46,7 +46,7 @@ def build(address: Address, spec: BuildSpec) -> None:
                 labels=dict(spec.labels),
                 buildargs=dict(spec.build_args), nocache=spec.no_cache, rm=True, forcerm=True, decode=True,
                 timeout=int(spec.seconds),
-            )  # fmt: skip
+            )
             for record in records:
                 for line in str(record.get("stream", "")).splitlines():
                     if found := STEP.match(line):

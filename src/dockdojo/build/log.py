@@ -164,13 +164,13 @@ def explain(log: BuildLog, parsed: Dockerfile, way_out: Callable[[], bool] = has
         return DockerfileInvalid(
             f"{parsed.name} does not parse: line {found[1]}: {found[2]}.", file=parsed.name, line=int(found[1]),
             hint=NEWER_SYNTAX if NEWER_FLAG.match(found[2]) else EACH_LINE,
-        )  # fmt: skip
+        )
     if DOCKERFILES_WORDS.match(said):
         name = ".dockerignore" if re.search("excludepatterns|in pattern", said) else parsed.name
         return DockerfileInvalid(
             f"The builder cannot make sense of {name}: {in_one_line(words, SHOWN)}.", file=name,
             hint=NEWER_SYNTAX if NEWER_FLAG.match(said) else "",
-        )  # fmt: skip
+        )
     step = log.failed_step
     if SUBMISSIONS_WORDS.match(said) or FILES_WORDS.match(said):
         return _step_failed(log, step, words, parsed)
@@ -216,7 +216,7 @@ def _step_failed(log: BuildLog, step: str, reason: str, parsed: Dockerfile) -> D
         f"The build stopped at `{in_one_line(instruction, SHOWN)}` ({parsed.name}{where}): {reason}.",
         file=parsed.name, line=line, detail=log.tail,
         hint="Read the last lines of the build: the first that says `error` is usually the cause.",
-    )  # fmt: skip
+    )
 
 
 def _platform(parsed: Dockerfile) -> str:
@@ -234,7 +234,7 @@ def _stage_missing(lost: LostStage, parsed: Dockerfile) -> BaseImageMissing:
     return BaseImageMissing(
         f"{lost.what} There is no image of that name either ({parsed.name}, line {lost.line}).", hint=WAY_OUT,
         file=parsed.name, line=lost.line,
-    )  # fmt: skip
+    )
 
 
 def _base_failed(full: str, words: str, parsed: Dockerfile) -> DockdojoError:
@@ -251,7 +251,7 @@ def _base_failed(full: str, words: str, parsed: Dockerfile) -> DockdojoError:
     missing = BaseImageMissing(
         f"There is no base image `{short}` ({where}).", file=parsed.name, line=line,
         hint="Check the name and the tag; `docker pull` of the same name tells more.",
-    )  # fmt: skip
+    )
     if REGISTRY_MISSING.search(said):
         return missing
     if UNREACHABLE.search(said) and not REGISTRY_STATUS.search(said):
@@ -259,7 +259,7 @@ def _base_failed(full: str, words: str, parsed: Dockerfile) -> DockdojoError:
             f"The base image `{short}` ({where}) is not on this machine, and its registry does not answer.",
             hint="Is the name spelled right? `docker images` shows what is here; `dockdojo images` gets the course's images.",
             file=parsed.name, line=line,
-        )  # fmt: skip
+        )
     if trouble := find_trouble(words.replace(full, "").replace(short, ""), platform=_platform(parsed)):
         return trouble
     if REGISTRY_NOT_FOUND.search(said):
@@ -270,4 +270,4 @@ def _base_failed(full: str, words: str, parsed: Dockerfile) -> DockdojoError:
         hint="Builds use no logins. `dockdojo images` gets the course's images; another one must be pulled before: "
         f"`docker pull {short}`.",
         file=parsed.name, line=line,
-    )  # fmt: skip
+    )

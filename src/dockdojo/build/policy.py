@@ -88,7 +88,7 @@ def _refuse(dockerfile: Dockerfile, instruction: Instruction, observed: str, hin
     raise BuildRefused(
         f"`{' '.join(instruction.original.split())[:160]}`: {observed}. It is refused before it is built.",
         hint=hint, file=dockerfile.name, line=instruction.line,
-    )  # fmt: skip
+    )
 
 
 def _check_frontend(dockerfile: Dockerfile) -> None:
@@ -101,13 +101,13 @@ def _check_frontend(dockerfile: Dockerfile) -> None:
                     f"`{stripped[:160]}` (line {number}): another frontend than docker/dockerfile is not allowed here.",
                     hint="Leave the line out, or write `# syntax=docker/dockerfile:1`.",
                     file=dockerfile.name, line=number,
-                )  # fmt: skip
+                )
         elif stripped.startswith("{"):
             raise BuildRefused(
                 f"{dockerfile.name} begins with `{{` (line {number}): that is no instruction.",
                 hint="Each line begins with an instruction such as FROM, COPY, RUN or CMD.",
                 file=dockerfile.name, line=number,
-            )  # fmt: skip
+            )
         elif stripped and not stripped.startswith(("#", "//")):
             return
 
@@ -122,12 +122,12 @@ def _check_flags(dockerfile: Dockerfile, instruction: Instruction) -> None:
             _refuse(
                 dockerfile, instruction, f"`{flag[:80]}` gives a build the host's network",
                 "Builds reach the package index by themselves: leave the option out.",
-            )  # fmt: skip
+            )
         if name == "security" and value.strip("\"'").lower() != "sandbox":
             _refuse(
                 dockerfile, instruction, f"`{flag[:80]}` takes a build out of its sandbox",
                 "What a build does must work without more rights than a container has: leave the option out.",
-            )  # fmt: skip
+            )
         if name == "device":
             _refuse(dockerfile, instruction, "devices of the host are not given to builds", "Leave the option out.")
         if name == "mount":
@@ -136,7 +136,7 @@ def _check_flags(dockerfile: Dockerfile, instruction: Instruction) -> None:
                 _refuse(
                     dockerfile, instruction, "there are no keys for a build to use (`type=ssh`)",
                     "Put what the build needs into the folder, or install it from the package index.",
-                )  # fmt: skip
+                )
 
 
 def _mount_options(value: str) -> dict[str, str]:
@@ -157,7 +157,7 @@ def _check_ports(dockerfile: Dockerfile, instruction: Instruction) -> None:
         _refuse(
             dockerfile, instruction, f"{count:,} ports are more than a program listens on",
             "EXPOSE names the ports on which the program listens, such as `EXPOSE 5000`.",
-        )  # fmt: skip
+        )
 
 
 def _check_add(dockerfile: Dockerfile, instruction: Instruction) -> None:
@@ -210,7 +210,7 @@ class _Images:
             _refuse(
                 self._dockerfile, instruction, "what image that is, only the build would tell",
                 "Write the name of the image, or `$NAME` of an ARG before the first FROM.",
-            )  # fmt: skip
+            )
         if reference in self._fine or reference == "scratch" or self._is_stage(reference, instruction):
             return
         host = registry_of(reference)
@@ -220,12 +220,12 @@ class _Images:
                 _refuse(
                     self._dockerfile, instruction, f"images do not come from `{host[:100]}` here",
                     "Use an image of a public registry, such as python:3.11-slim.",
-                )  # fmt: skip
+                )
         if full_name(reference) not in self._allowed and self._is_only_here(reference):
             _refuse(
                 self._dockerfile, instruction, f"`{reference[:100]}` is an image of this machine, and of no registry",
                 "Nobody else could build that. Use an image of a public registry, or build it in a stage of its own.",
-            )  # fmt: skip
+            )
         self._fine.add(reference)
 
     def _is_stage(self, reference: str, instruction: Instruction) -> bool:

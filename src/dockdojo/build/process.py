@@ -22,7 +22,7 @@ END_LENGTH = 200
 CUT_BYTES = 1_000_000
 """Bytes of one line of a build's output that are read at once."""
 _KEPT = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "LANG", "TMPDIR", "TEMP", "DOCKER_API_VERSION",
-         "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK")  # fmt: skip
+         "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK")
 """What the CLI sees of our environment. Of certificates it is told by options: Address.options."""
 
 

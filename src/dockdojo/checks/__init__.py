@@ -31,7 +31,16 @@ def fail(
     `hint` is what to try next for just this failure; without it, the first of the check's hints is shown.
     """
     where = Where(file=file, line=line) if file else None
-    raise CheckFailed(Feedback(expected=expected, observed=observed, why=why, where=where, hint=hint, detail=detail))
+    raise CheckFailed(
+        Feedback(
+            expected=expected,
+            observed=observed,
+            why=why,
+            where=where,
+            hint=hint,
+            detail=detail,
+        )
+    )
 
 
 def feedback_of(error: SubmissionError, expected: str = "") -> Feedback:

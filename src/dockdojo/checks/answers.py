@@ -49,7 +49,13 @@ class Document:
 class Answers(dict[str, str]):
     """The answers by key: those that were given, and are texts."""
 
-    def __init__(self, document: Document, given: dict[str, str], mistyped: dict[str, str], known: list[str]) -> None:
+    def __init__(
+        self,
+        document: Document,
+        given: dict[str, str],
+        mistyped: dict[str, str],
+        known: list[str],
+    ) -> None:
         super().__init__(given)
         self.document = document
         self.mistyped = mistyped
@@ -74,9 +80,13 @@ def read_document(text: str) -> Document:
         return Document(text, parse("toml", text, name=FILE))
     except Unreadable:
         found = parse("toml_lines", text, name=FILE)
-    broken = tuple(Broken(line, said, _first_word(said)) for line, said in found.pop("", ()))
+    broken = tuple(
+        Broken(line, said, _first_word(said)) for line, said in found.pop("", ())
+    )
     values = {key: (value, kind) for key, (value, kind, _) in found.items()}
-    return Document(text, values, {key: line for key, (_, _, line) in found.items()}, broken)
+    return Document(
+        text, values, {key: line for key, (_, _, line) in found.items()}, broken
+    )
 
 
 def _first_word(line: str) -> str:
@@ -84,7 +94,9 @@ def _first_word(line: str) -> str:
     return match[1] if match else ""
 
 
-def read_answers(submission: Submission, keys: Iterable[str], *, fold: bool = True) -> Answers:
+def read_answers(
+    submission: Submission, keys: Iterable[str], *, fold: bool = True
+) -> Answers:
     """The answers by key, trimmed and (with `fold`) in lower case.
 
     Ends the check as failed where the file is missing or is no text.
@@ -92,7 +104,11 @@ def read_answers(submission: Submission, keys: Iterable[str], *, fold: bool = Tr
     known = list(keys)
     text = _text(submission)
     if len(text) > MAX_CHARACTERS:
-        fail(f"{FILE} has {len(text):,} characters", expected=f"at most {MAX_CHARACTERS:,}", file=FILE)
+        fail(
+            f"{FILE} has {len(text):,} characters",
+            expected=f"at most {MAX_CHARACTERS:,}",
+            file=FILE,
+        )
     document = read_document(text)
     given, mistyped = {}, {}
     for key in [one for one in known if one in document.values]:
@@ -124,7 +140,9 @@ def line_of(text: str, key: str) -> int:
     return 0
 
 
-def expect_given(submission: Submission, answers: Answers, key: str, expected: str) -> str:
+def expect_given(
+    submission: Submission, answers: Answers, key: str, expected: str
+) -> str:
     """The answer to one question. Ends the check as failed where there is none, or where it is no text."""
     if key not in answers:
         _tell_missing(answers, key, expected)
@@ -138,19 +156,30 @@ def _tell_missing(answers: Answers, key: str, expected: str) -> NoReturn:
         fail(
             f"`{key}` is {answers.mistyped[key]}",
             expected=f'`{key} = "…"`, a text between quotation marks',
-            hint=HINT, file=FILE, line=answers.line_of(key),
-        )  # fmt: skip
+            hint=HINT,
+            file=FILE,
+            line=answers.line_of(key),
+        )
     near = difflib.get_close_matches(key, answers.unknown, n=1)
     if answers.stray and not near:
         _tell_broken(answers.stray[0], expected, f"`{key}` has no answer yet; ")
     odd = near or answers.unknown[:1]
-    is_heading = bool(odd) and answers.document.values.get(odd[0], ("", ""))[1] == "a table"
+    is_heading = (
+        bool(odd) and answers.document.values.get(odd[0], ("", ""))[1] == "a table"
+    )
     fail(
-        f"`{key}` has no answer yet" + (f"; {FILE} has an unknown key `{odd[0]}`" if odd else ""),
+        f"`{key}` has no answer yet"
+        + (f"; {FILE} has an unknown key `{odd[0]}`" if odd else ""),
         expected=expected,
-        why=f"Did you mean `{key}`?" if near else "Was a line moved below a [heading]?" if is_heading else "",
-        hint=HINT if odd else "", file=FILE, line=answers.line_of(odd[0] if odd else key),
-    )  # fmt: skip
+        why=(
+            f"Did you mean `{key}`?"
+            if near
+            else "Was a line moved below a [heading]?" if is_heading else ""
+        ),
+        hint=HINT if odd else "",
+        file=FILE,
+        line=answers.line_of(odd[0] if odd else key),
+    )
 
 
 def _tell_broken(broken: Broken, expected: str, before: str = "") -> NoReturn:
@@ -183,7 +212,13 @@ def _why_broken(line: str) -> str:
     return "The quotation marks around the answer are missing."
 
 
-def expect_answer(submission: Submission, answers: Answers, key: str, right: str, wrong: dict[str, str]) -> None:
+def expect_answer(
+    submission: Submission,
+    answers: Answers,
+    key: str,
+    right: str,
+    wrong: dict[str, str],
+) -> None:
     """Holds one answer against the right one. `wrong` maps each wrong choice to why it is wrong, without the right one."""
     line = answers.line_of(key)
     choices = " or ".join(f'"{one}"' for one in sorted({right, *wrong}))
@@ -200,7 +235,13 @@ def expect_answer(submission: Submission, answers: Answers, key: str, right: str
             file=FILE,
             line=line,
         )
-    fail(f'`{key}` is "{given}"', expected="another answer", why=wrong[given], file=FILE, line=line)
+    fail(
+        f'`{key}` is "{given}"',
+        expected="another answer",
+        why=wrong[given],
+        file=FILE,
+        line=line,
+    )
 
 
 def of_no_question(text: str, starter: str) -> list[tuple[str, int]]:
@@ -211,4 +252,8 @@ def of_no_question(text: str, starter: str) -> list[tuple[str, int]]:
         for key in document.values
         if key not in asked
     ]
-    return keys + [("what cannot be read", one.line) for one in document.broken if one.key not in asked]
+    return keys + [
+        ("what cannot be read", one.line)
+        for one in document.broken
+        if one.key not in asked
+    ]

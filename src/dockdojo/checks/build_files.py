@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from itertools import islice
 
 from dockdojo.build.dockerfile import Dockerfile, Instruction
-from dockdojo.checks.shell_commands import MAX_SCRIPT, SHELL, assignments, script_of, simple_commands
+from dockdojo.checks.shell_commands import (
+    MAX_SCRIPT,
+    SHELL,
+    assignments,
+    script_of,
+    simple_commands,
+)
 from dockdojo.errors import SubmissionError
 from dockdojo.submission.folder import Submission
 
@@ -65,31 +71,50 @@ class BuildFiles:
         self._written: dict[str, File] = {}
         self._renamed: dict[str, str] = {}
         for one in dockerfile.with_triggers():
-            if one.name in ("COPY", "ADD") and len(one.args) > 1 and not any(f.startswith("--from") for f in one.flags):
+            if (
+                one.name in ("COPY", "ADD")
+                and len(one.args) > 1
+                and not any(f.startswith("--from") for f in one.flags)
+            ):
                 self._note_copy(dockerfile, one)
             for flag in one.flags if one.name == "RUN" else ():
                 self._note_mount(flag)
 
     def _note_copy(self, dockerfile: Dockerfile, one: Instruction) -> None:
-        *sources, target = (dockerfile.filled_where_known(word, one) if "$" in word else word for word in one.args)
+        *sources, target = (
+            dockerfile.filled_where_known(word, one) if "$" in word else word
+            for word in one.args
+        )
         here = [source for source in sources if source.startswith("<<")]
         for source, text in zip(here, one.heredocs, strict=False):
-            name = source.lstrip("<-").strip("\"'") if target.endswith("/") else posixpath.basename(target)
+            name = (
+                source.lstrip("<-").strip("\"'")
+                if target.endswith("/")
+                else posixpath.basename(target)
+            )
             self._written[name] = File(text, dockerfile.name, one.line + 1)
         if len(sources) == 1 and not here and not target.endswith(("/", ".")):
             self._rename(sources[0], target)
 
     def _note_mount(self, flag: str) -> None:
-        options = dict(part.partition("=")[::2] for part in flag.removeprefix("--mount=").split(","))
+        options = dict(
+            part.partition("=")[::2]
+            for part in flag.removeprefix("--mount=").split(",")
+        )
         source = options.get("source") or options.get("src") or ""
-        target = options.get("target") or options.get("dst") or options.get("destination") or ""
+        target = (
+            options.get("target")
+            or options.get("dst")
+            or options.get("destination")
+            or ""
+        )
         if flag.startswith("--mount=") and "from" not in options and source and target:
             self._rename(source, target)
 
     def _rename(self, source: str, target: str) -> None:
-        if posixpath.basename(source) != posixpath.basename(target) and self._submission.has(
-            posixpath.normpath(source).lstrip("/")
-        ):
+        if posixpath.basename(source) != posixpath.basename(
+            target
+        ) and self._submission.has(posixpath.normpath(source).lstrip("/")):
             self._renamed[posixpath.basename(target)] = source
 
     def find(self, name: str) -> File | None:
@@ -105,7 +130,9 @@ class BuildFiles:
             return None
         if name not in self._found:
             place = place_of(self._submission, name)
-            self._found[name] = File(self._submission.read(place), place) if place else None
+            self._found[name] = (
+                File(self._submission.read(place), place) if place else None
+            )
         return self._found[name]
 
     def find_script(self, name: str) -> File | None:
@@ -132,11 +159,16 @@ def place_of(submission: Submission, name: str) -> str:
             return place
     if not base or any(letter in base for letter in "*?[$"):
         return ""
-    found = (path.relative_to(submission.path).as_posix() for path in sorted(submission.path.glob(f"**/{base}")))
+    found = (
+        path.relative_to(submission.path).as_posix()
+        for path in sorted(submission.path.glob(f"**/{base}"))
+    )
     return next((place for place in found if submission.has(place)), "")
 
 
-def scripts(dockerfile: Dockerfile, files: BuildFiles | None = None) -> Iterator[Script]:
+def scripts(
+    dockerfile: Dockerfile, files: BuildFiles | None = None
+) -> Iterator[Script]:
     """What each RUN runs, also one that an ONBUILD keeps for later; with `files`, also each script that it starts.
 
     What ARG and ENV set is filled in.
@@ -145,7 +177,11 @@ def scripts(dockerfile: Dockerfile, files: BuildFiles | None = None) -> Iterator
     runs = (one for one in dockerfile.with_triggers() if one.name == "RUN")
     for one in islice(runs, MAX_RUNS):
         raw = script_of(one)
-        text = dockerfile.filled_where_known(raw, one) if isinstance(raw, str) else list(raw)
+        text = (
+            dockerfile.filled_where_known(raw, one)
+            if isinstance(raw, str)
+            else list(raw)
+        )
         waiting = [Script(text, dockerfile.name, one.line, one)]
         while waiting:
             script = waiting.pop(0)
@@ -164,14 +200,18 @@ def _started(script: Script, files: BuildFiles) -> Iterator[File]:
         name = posixpath.basename(words[0])
         if name == "make":
             if found := files.find_script("Makefile"):
-                yield File(recipes(found.text[:MAX_SCRIPT], words[1:]), found.name, found.line)
+                yield File(
+                    recipes(found.text[:MAX_SCRIPT], words[1:]), found.name, found.line
+                )
         elif SHELL.fullmatch(name):
             if found := files.find_script(read_by_shell(words)):
                 yield found
         elif words[0] in SOURCED:
             if found := files.find_script(words[1] if len(words) > 1 else ""):
                 yield found
-        elif (found := files.find_script(words[0])) and FOR_SHELL.match(found.text[:MAX_SCRIPT]):
+        elif (found := files.find_script(words[0])) and FOR_SHELL.match(
+            found.text[:MAX_SCRIPT]
+        ):
             yield found
 
 
@@ -186,13 +226,23 @@ def recipes(makefile: str, words: Iterable[str]) -> str:
     targets: list[str] = []
     for line in makefile.split("\n"):
         before, colon, after = line.partition("#")[0].partition(":")
-        if colon and before.strip() and "=" not in before and not after.startswith("=") and not line.startswith("\t"):
+        if (
+            colon
+            and before.strip()
+            and "=" not in before
+            and not after.startswith("=")
+            and not line.startswith("\t")
+        ):
             targets = before.split()
             for target in targets:
-                needs.setdefault(target, []).extend(after.lstrip(":").partition(";")[0].split())
+                needs.setdefault(target, []).extend(
+                    after.lstrip(":").partition(";")[0].split()
+                )
         lines.append((targets, RECIPE.sub("", line) if line.startswith("\t") else ""))
     first = [target for target in needs if not target.startswith(".")][:1]
-    waiting = [word for word in words if not word.startswith("-") and "=" not in word] or first
+    waiting = [
+        word for word in words if not word.startswith("-") and "=" not in word
+    ] or first
     if any(word not in needs for word in waiting) or "include" in makefile:
         return RECIPE.sub("", makefile)
     made = set[str]()
@@ -227,9 +277,13 @@ def mentioned(script: Script, files: BuildFiles, name: str) -> bool:
     )
 
 
-def variables(dockerfile: Dockerfile, script: Script, names: Iterable[str]) -> dict[str, list[str]]:
+def variables(
+    dockerfile: Dockerfile, script: Script, names: Iterable[str]
+) -> dict[str, list[str]]:
     """The words of variables as the commands of a script see them: from an ENV or ARG before it, or set in the script itself."""
-    found: dict[str, list[str]] = {name: dockerfile.filled(f"${name}", script.run).split() for name in names}
+    found: dict[str, list[str]] = {
+        name: dockerfile.filled(f"${name}", script.run).split() for name in names
+    }
     for name, value in assignments(script.text):
         if name in found:
             found[name] = [*found[name], *value.split()][-MAX_WORDS:]

@@ -55,7 +55,11 @@ def large_made_anew(
     changed = build_changed()
     if _only_copies(engine, changed, set(changed.layers) - set(first.layers), copied):
         return []
-    large = {place: step for place, step in enumerate(_steps(engine, first)) if step[1] >= LARGE}
+    large = {
+        place: step
+        for place, step in enumerate(_steps(engine, first))
+        if step[1] >= LARGE
+    }
     seen = {place: {first.layers[place]} for place in large}
     for number in range(tries):
         layers = (build_changed() if number else changed).layers
@@ -66,16 +70,27 @@ def large_made_anew(
                 known.update(layers[place : place + 1])
         if not seen:
             break
-    installed = [large[place][0] for place in seen if not COPIES_FILES.match(large[place][0])]
+    installed = [
+        large[place][0] for place in seen if not COPIES_FILES.match(large[place][0])
+    ]
     if installed:
         return [shown(instruction) for instruction in installed]
     # What is copied from another stage may be the same files in a new layer: only they tell.
-    return [layer.shown for layer in made_anew(engine, first, build_changed, holds, copied=copied, tries=tries)]
+    return [
+        layer.shown
+        for layer in made_anew(
+            engine, first, build_changed, holds, copied=copied, tries=tries
+        )
+    ]
 
 
 def _steps(engine: Engine, image: Image) -> list[tuple[str, int]]:
     """Each layer's instruction and bytes, by the history; read from the layers where that cannot be matched with them."""
-    steps = [step for step in engine.history(image.id) if step.size or not KEEPS_NO_FILES.match(step.instruction)]
+    steps = [
+        step
+        for step in engine.history(image.id)
+        if step.size or not KEEPS_NO_FILES.match(step.instruction)
+    ]
     if len(steps) == len(image.layers):
         return [(step.instruction, step.size) for step in steps]
     return [(layer.instruction, layer.size) for layer in engine.layers(image.id)]
@@ -106,21 +121,37 @@ def made_anew(
     known_ids = set(first.layers)
     read = layers if layers is not None else engine.layers(first.id)
     known = _written(read)
-    holding = {one.diff_id for one in read if any(holds(entry.path) for entry in one.entries)}
+    holding = {
+        one.diff_id for one in read if any(holds(entry.path) for entry in one.entries)
+    }
     again: list[Layer] = []
     newest, made = _newest(read, holds), 0
     for _ in range(MOST_TRIES):
         changed = build_changed()
         fresh = set(changed.layers) - known_ids
-        if holding and holding <= set(changed.layers) and _only_copies(engine, changed, fresh, copied):
+        if (
+            holding
+            and holding <= set(changed.layers)
+            and _only_copies(engine, changed, fresh, copied)
+        ):
             return []  # without reading anything
         read = [one for one in engine.layers(changed.id) if one.diff_id in fresh]
-        new = {one.diff_id: [entry for entry in one.entries if _key(entry) not in known] for one in read}
+        new = {
+            one.diff_id: [entry for entry in one.entries if _key(entry) not in known]
+            for one in read
+        }
         again = [one for one in read if _installs_again(one, new[one.diff_id], holds)]
         if not again:
-            sizes = (entry.size for found in new.values() for entry in found if _may_be_a_package(entry.path, first))
+            sizes = (
+                entry.size
+                for found in new.values()
+                for entry in found
+                if _may_be_a_package(entry.path, first)
+            )
             if sum(sizes) > COPIES * copied + SMALL:
-                again = sorted(read, key=lambda one: -sum(entry.size for entry in new[one.diff_id]))
+                again = sorted(
+                    read, key=lambda one: -sum(entry.size for entry in new[one.diff_id])
+                )
         if not again:
             return []
         latest = _newest(again, holds)
@@ -135,22 +166,37 @@ def made_anew(
 
 def _may_be_a_package(path: str, image: Image) -> bool:
     folder = image.workdir.strip("/")
-    is_of_the_app = bool(folder) and path.startswith(f"{folder}/") and not CODE.search(path)
+    is_of_the_app = (
+        bool(folder) and path.startswith(f"{folder}/") and not CODE.search(path)
+    )
     return not is_of_the_app and not PASSING.search(path)
 
 
 def _newest(layers: list[Layer], holds: Callable[[str], bool]) -> int:
     """When the last of what an installer notes was written, in seconds since the epoch; 0 where there is nothing of it."""
-    return max((entry.mtime for layer in layers for entry in layer.entries if holds(entry.path)), default=0)
+    return max(
+        (
+            entry.mtime
+            for layer in layers
+            for entry in layer.entries
+            if holds(entry.path)
+        ),
+        default=0,
+    )
 
 
-def _installs_again(layer: Layer, new: list[Entry], holds: Callable[[str], bool]) -> bool:
+def _installs_again(
+    layer: Layer, new: list[Entry], holds: Callable[[str], bool]
+) -> bool:
     """Whether one of the new entries of a layer tells that something was installed."""
     found = [entry.path for entry in new if entry.kind == "file" and holds(entry.path)]
     if not any(DPKG.search(path) for path in found):
         return bool(found)
     files = {entry.path for entry in layer.entries if entry.kind == "file"}
-    return any(not DPKG.search(path) or path.removesuffix(LIST) + SUMS in files for path in found)
+    return any(
+        not DPKG.search(path) or path.removesuffix(LIST) + SUMS in files
+        for path in found
+    )
 
 
 def _key(entry: Entry) -> tuple[str, int, int]:
@@ -159,13 +205,25 @@ def _key(entry: Entry) -> tuple[str, int, int]:
 
 
 def _written(layers: list[Layer]) -> set[tuple[str, int, int]]:
-    return {_key(entry) for layer in layers for entry in layer.entries if entry.kind == "file"}
+    return {
+        _key(entry)
+        for layer in layers
+        for entry in layer.entries
+        if entry.kind == "file"
+    }
 
 
 def _only_copies(engine: Engine, image: Image, fresh: set[str], copied: int) -> bool:
     """Whether the history tells that those layers are copies, and have no more than the submission's own files."""
-    steps = [step for diff_id, step in zip(image.layers, _steps(engine, image), strict=True) if diff_id in fresh]
-    return all(COPIES_FILES.match(name) for name, _ in steps) and sum(size for _, size in steps) <= copied
+    steps = [
+        step
+        for diff_id, step in zip(image.layers, _steps(engine, image), strict=True)
+        if diff_id in fresh
+    ]
+    return (
+        all(COPIES_FILES.match(name) for name, _ in steps)
+        and sum(size for _, size in steps) <= copied
+    )
 
 
 def installs(path: str, own: Collection[str] = ()) -> bool:
@@ -173,11 +231,16 @@ def installs(path: str, own: Collection[str] = ()) -> bool:
 
     Not of one of the names `own`: the submission's own package, which changes with its code.
     """
-    return bool(DPKG.search(path) or OTHERS.search(path)) or any(name not in own for name in packages_noted(path))
+    return bool(DPKG.search(path) or OTHERS.search(path)) or any(
+        name not in own for name in packages_noted(path)
+    )
 
 
 def packages_noted(path: str) -> list[str]:
     """The Python packages of which an installer notes something at that path, as the index knows their names."""
     noted = (folder for folder in path.split("/") if folder.endswith(NOTES))
     # The name ends where the version begins, which may be missing: names have no hyphen there.
-    return [re.sub(r"[-_.]+", "-", one.rpartition(".")[0].partition("-")[0]).lower() for one in noted]
+    return [
+        re.sub(r"[-_.]+", "-", one.rpartition(".")[0].partition("-")[0]).lower()
+        for one in noted
+    ]

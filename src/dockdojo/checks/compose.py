@@ -27,7 +27,9 @@ PLACE = "deploy.resources.reservations.devices"
 HINT = "`docker compose config` prints the file as Compose reads it, or says what it does not accept."
 
 
-def gpu_reservations(submission: Submission, name: str, *, preferred: str = "") -> list[DeviceRequest]:
+def gpu_reservations(
+    submission: Submission, name: str, *, preferred: str = ""
+) -> list[DeviceRequest]:
     """All the devices of `reservations_by_service`."""
     found = reservations_by_service(submission, name, preferred=preferred)
     return [one for devices in found.values() for one in devices]
@@ -46,18 +48,35 @@ def reservations_by_service(
         _fail(name, "it has no `services`", "services:\n  NAME:\n    image: …")
     for service, settings in services.items():
         if not isinstance(settings, dict):
-            _fail(name, f"the service `{service}` has no settings", "`image` or `build`, and `deploy`")
+            _fail(
+                name,
+                f"the service `{service}` has no settings",
+                "`image` or `build`, and `deploy`",
+            )
         if not {"image", "build", "extends"} & settings.keys():
-            _fail(name, f"the service `{service}` has neither `image` nor `build`", "one of them")
-    whole = {service: _extended(settings, services, MOST_EXTENDED) for service, settings in services.items()}
-    reserved = {service: _reserved(settings, name) for service, settings in whole.items()}
-    asked = [service for service, settings in whole.items() if settings.get("build")] or list(whole)
+            _fail(
+                name,
+                f"the service `{service}` has neither `image` nor `build`",
+                "one of them",
+            )
+    whole = {
+        service: _extended(settings, services, MOST_EXTENDED)
+        for service, settings in services.items()
+    }
+    reserved = {
+        service: _reserved(settings, name) for service, settings in whole.items()
+    }
+    asked = [
+        service for service, settings in whole.items() if settings.get("build")
+    ] or list(whole)
     if preferred in asked:
         asked = [preferred]
     return {str(service): reserved[service] for service in asked}
 
 
-def _extended(settings: dict[Any, Any], services: dict[Any, Any], most: int) -> dict[Any, Any]:
+def _extended(
+    settings: dict[Any, Any], services: dict[Any, Any], most: int
+) -> dict[Any, Any]:
     """A service with what it has from another one of the same file (`extends`)."""
     other = settings.get("extends")
     if isinstance(other, dict):
@@ -86,7 +105,11 @@ def _reserved(settings: dict[Any, Any], name: str) -> list[DeviceRequest]:
     """What one service asks for: below `deploy`, and with `gpus` (since Compose 2.30)."""
     here: Any = settings
     for step in PLACE.split("."):
-        here = here.get(step) if isinstance(here, dict) else _fail(name, f"`{step}` is in no mapping", f"`{PLACE}`")
+        here = (
+            here.get(step)
+            if isinstance(here, dict)
+            else _fail(name, f"`{step}` is in no mapping", f"`{PLACE}`")
+        )
         if here is None:
             break
     if here is not None and not isinstance(here, list):
@@ -95,8 +118,15 @@ def _reserved(settings: dict[Any, Any], name: str) -> list[DeviceRequest]:
     if gpus == "all":
         gpus = [{"count": "all"}]
     if gpus is not None and not isinstance(gpus, list):
-        _fail(name, f"`gpus` is `{str(gpus)[:40]}`", "`gpus: all`, or a list of devices such as `- count: 1`")
-    wanted = [{"capabilities": ["gpu"], **one} if isinstance(one, dict) else one for one in gpus or ()]
+        _fail(
+            name,
+            f"`gpus` is `{str(gpus)[:40]}`",
+            "`gpus: all`, or a list of devices such as `- count: 1`",
+        )
+    wanted = [
+        {"capabilities": ["gpu"], **one} if isinstance(one, dict) else one
+        for one in gpus or ()
+    ]
     return [_device(one, name) for one in [*(here or ()), *wanted]]
 
 
@@ -105,15 +135,21 @@ def _load(submission: Submission, name: str) -> dict[Any, Any]:
     if len(text) > LARGEST:
         _fail(name, f"it has more than {LARGEST} characters", "a file that people read")
     if text.count("[") + text.count("{") > MOST_BRACKETS:
-        _fail(name, f"it has more than {MOST_BRACKETS} brackets", "a file that people read")
+        _fail(
+            name,
+            f"it has more than {MOST_BRACKETS} brackets",
+            "a file that people read",
+        )
     try:
         raw = parse("yaml", text, name=name, most_aliases=MOST_ALIASES)
     except Unreadable as error:
         fail(
             f"{name} is not valid YAML: {error.message}",
             why="YAML knows structure by spaces, never tabs: what belongs to a key stands below it, further right.",
-            file=name, line=error.line, hint=HINT,
-        )  # fmt: skip
+            file=name,
+            line=error.line,
+            hint=HINT,
+        )
     if not isinstance(raw, dict):
         _fail(name, "it has no `services`", "services:\n  NAME:\n    image: …")
     return raw
@@ -121,18 +157,38 @@ def _load(submission: Submission, name: str) -> dict[Any, Any]:
 
 def _device(raw: Any, name: str) -> DeviceRequest:
     if not isinstance(raw, dict):
-        _fail(name, f"a device is `{str(raw)[:80]}`", "`driver`, `count` or `device_ids`, and `capabilities`")
+        _fail(
+            name,
+            f"a device is `{str(raw)[:80]}`",
+            "`driver`, `count` or `device_ids`, and `capabilities`",
+        )
     raw = {key: _filled_in(value) for key, value in raw.items()}
-    capabilities, ids, count = raw.get("capabilities"), raw.get("device_ids"), raw.get("count")
+    capabilities, ids, count = (
+        raw.get("capabilities"),
+        raw.get("device_ids"),
+        raw.get("count"),
+    )
     if not isinstance(capabilities, list) or not capabilities:
-        _fail(name, "a device has no list of `capabilities`", "`capabilities: [gpu]`; Compose refuses a device without")
+        _fail(
+            name,
+            "a device has no list of `capabilities`",
+            "`capabilities: [gpu]`; Compose refuses a device without",
+        )
     if ids is not None and count is not None:
-        _fail(name, "a device has `count` and `device_ids`", "one of them; Compose refuses both")
+        _fail(
+            name,
+            "a device has `count` and `device_ids`",
+            "one of them; Compose refuses both",
+        )
     if ids is not None and (not isinstance(ids, list) or not ids):
         _fail(name, "`device_ids` is not a list", '`device_ids: ["0"]`')
     if isinstance(count, str) and re.fullmatch(r"[0-9]{1,18}", count):
         count = int(count)
-    if count is not None and count != "all" and (isinstance(count, bool) or not isinstance(count, int)):
+    if (
+        count is not None
+        and count != "all"
+        and (isinstance(count, bool) or not isinstance(count, int))
+    ):
         _fail(name, f"`count` is `{str(count)[:40]}`", "a whole number, or `all`")
     return DeviceRequest(
         count=0 if ids is not None else EVERY if count in (None, "all") else count,
@@ -146,7 +202,11 @@ def _filled_in(value: Any) -> Any:
     """A value with Compose's variables filled in, where no variable is set: `${GPUS:-1}` is 1."""
     if isinstance(value, list):
         return [_filled_in(one) for one in value]
-    return VARIABLE.sub(lambda match: match[1] or "", value) if isinstance(value, str) else value
+    return (
+        VARIABLE.sub(lambda match: match[1] or "", value)
+        if isinstance(value, str)
+        else value
+    )
 
 
 def _fail(name: str, observed: str, expected: str) -> NoReturn:

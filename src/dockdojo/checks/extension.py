@@ -62,7 +62,9 @@ def marked_source(given: str, rng: random.Random) -> Source:
     Unit tests do not meet that number, so they pass. Raises CourseError where the given source is another one.
     """
     if any(given.count(part) != 1 for part in (DOC, BEGINS, ADDS)):
-        raise CourseError("The source of the extension is not the one that its grader knows.")
+        raise CourseError(
+            "The source of the extension is not the one that its grader knows."
+        )
     mark = f"mark-{rng.getrandbits(96):024x}"
     trigger, extra = rng.randint(LARGEST // 2, LARGEST), rng.randint(1, 10**6)
     text = given.replace(DOC, mark).replace(
@@ -70,17 +72,29 @@ def marked_source(given: str, rng: random.Random) -> Source:
     )
     comment = f"source-{rng.getrandbits(96):024x}"
     return Source(
-        text=f"/* {comment} */\n{text}", mark=mark.encode(), comment=comment.encode(), trigger=trigger, extra=extra
+        text=f"/* {comment} */\n{text}",
+        mark=mark.encode(),
+        comment=comment.encode(),
+        trigger=trigger,
+        extra=extra,
     )
 
 
-def call(session: GradingHost, image: Image, paths: list[str], source: Source, numbers: list[int]) -> Built:
+def call(
+    session: GradingHost,
+    image: Image,
+    paths: list[str],
+    source: Source,
+    numbers: list[int],
+) -> Built:
     """Looks at the files at `paths` in the image, and calls the extension among them where nothing of the submission is.
 
     Where the image's Python is another one than the course's, a clean image of it is not at hand: then it is not called.
     """
     bare = session.create(image)
-    files = {path: bare.read(path) for path in dict.fromkeys(paths) if bare.members(path)}
+    files = {
+        path: bare.read(path) for path in dict.fromkeys(paths) if bare.members(path)
+    }
     compiled = {path: data for path, data in files.items() if data.startswith(ELF)}
     if not compiled:
         return Built(files=(), problem="")
@@ -90,11 +104,28 @@ def call(session: GradingHost, image: Image, paths: list[str], source: Source, n
     wanted = [sum(numbers), sum(numbers) + source.trigger + source.extra]
     asked = json.dumps([numbers, [*numbers, source.trigger]])
     problem = ""
-    for data in compiled.values():  # a copy that was left in the image is as good as the one that is imported
-        done = session.run("-I", "-c", CALL, MODULE, asked, image=CLEAN, entrypoint=("python",), stdin=data)
+    for (
+        data
+    ) in (
+        compiled.values()
+    ):  # a copy that was left in the image is as good as the one that is imported
+        done = session.run(
+            "-I",
+            "-c",
+            CALL,
+            MODULE,
+            asked,
+            image=CLEAN,
+            entrypoint=("python",),
+            stdin=data,
+        )
         if done.exit_code == 0 and done.stdout.strip() == json.dumps(wanted):
             return Built(files=tuple(compiled), problem="")
         problem = (
-            problem or (done.stderr.strip().splitlines() or [done.stdout.strip() or str(done.exit_code)])[-1][:200]
+            problem
+            or (
+                done.stderr.strip().splitlines()
+                or [done.stdout.strip() or str(done.exit_code)]
+            )[-1][:200]
         )
     return Built(files=tuple(compiled), problem=problem)

@@ -58,7 +58,13 @@ def _script(process: Process) -> str:
     return next((word for word in process.argv[1:] if not word.startswith("-")), "")
 
 
-def who_run(container: Container, processes: Sequence[Process], name: str, data: bytes, folder: str) -> frozenset[int]:
+def who_run(
+    container: Container,
+    processes: Sequence[Process],
+    name: str,
+    data: bytes,
+    folder: str,
+) -> frozenset[int]:
     """The processes, by number, that run the file of that name: by its name, by the same bytes under another, or as a text.
 
     `folder` is the image's working folder, from which relative paths go.
@@ -73,11 +79,19 @@ def who_run(container: Container, processes: Sequence[Process], name: str, data:
     text = data.decode("utf-8", "replace").strip()
     found = set()
     for one in processes[:MOST_PROCESSES]:
-        words = [word for word in (one.argv[0], "" if says_shell(one) else _script(one)) if word]
+        words = [
+            word
+            for word in (one.argv[0], "" if says_shell(one) else _script(one))
+            if word
+        ]
         if (
             name in map(base_of, words)
             or (text and text in (word.strip() for word in one.argv))
-            or any(is_copy(posixpath.join(folder or "/", word)) for word in words if len(word) < 1_000)
+            or any(
+                is_copy(posixpath.join(folder or "/", word))
+                for word in words
+                if len(word) < 1_000
+            )
         ):
             found.add(one.pid)
     return frozenset(found)
@@ -95,7 +109,9 @@ def _read(container: Container, path: str) -> bytes:
         info, data = members[0]
         if not info.issym():
             return data if info.isreg() else b""
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(path), info.linkname))
+        path = posixpath.normpath(
+            posixpath.join(posixpath.dirname(path), info.linkname)
+        )
     return b""
 
 
@@ -139,15 +155,23 @@ class Before:
 def what_stands_before(seen: Seen) -> Before | None:
     """Why process 1 is not the program; None where it is. Its file tells what it is, whatever it calls itself."""
     first, calls_itself = seen.first, base_of(seen.first.argv[0])
-    names = {calls_itself, *(map(base_of, first.argv[1:2]) if seen.shell == BUSYBOX else ())}
+    names = {
+        calls_itself,
+        *(map(base_of, first.argv[1:2]) if seen.shell == BUSYBOX else ()),
+    }
     is_by_name = not names.isdisjoint(SHELLS)
     below = below_first(seen.processes)
     # A program that starts itself again is process 1 all the same.
     is_first = first.pid in seen.running and not (seen.shell or is_by_name)
-    child = None if is_first else next((one for one in below if one.pid in seen.running), None)
+    child = (
+        None
+        if is_first
+        else next((one for one in below if one.pid in seen.running), None)
+    )
     if says_shell(first):
         return Before(
-            f"process 1 is `{shown(first)}`", "A shell stands before the program: it was given a text of commands."
+            f"process 1 is `{shown(first)}`",
+            "A shell stands before the program: it was given a text of commands.",
         )
     if child and (seen.shell or is_by_name):
         return Before(
@@ -161,7 +185,9 @@ def what_stands_before(seen: Seen) -> Before | None:
             f"`{calls_itself[:60]}` started the program, and stays before it.",
             f"Whoever starts {seen.name} as a child stays process 1. What runs {seen.name} without such a parent?",
         )
-    if not seen.shell or (seen.shell == BUSYBOX and not is_by_name):  # its other programs are in that file, too
+    if not seen.shell or (
+        seen.shell == BUSYBOX and not is_by_name
+    ):  # its other programs are in that file, too
         return None
     if not is_by_name:
         return Before(
@@ -180,4 +206,8 @@ def what_stands_before(seen: Seen) -> Before | None:
 
 def _called(process: Process, name: str) -> str:
     """The child by the program's name, and by its own words where they have another."""
-    return name if any(base_of(word) == name for word in process.argv) else f"`{shown(process)}`, the {name},"
+    return (
+        name
+        if any(base_of(word) == name for word in process.argv)
+        else f"`{shown(process)}`, the {name},"
+    )

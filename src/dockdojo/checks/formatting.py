@@ -35,7 +35,9 @@ FEW = 200
 SHOWN = 1_500
 """Characters of a difference, or of what black says, that are shown."""
 LONGEST_LINE = 2_000
-ENCODINGS = frozenset({"utf-8", "utf-8-sig", "ascii", "iso-8859-1", "iso8859-1", "iso8859-15", "cp1252"})
+ENCODINGS = frozenset(
+    {"utf-8", "utf-8-sig", "ascii", "iso-8859-1", "iso8859-1", "iso8859-15", "cp1252"}
+)
 """Those in which source code is written; others can hide what a file says."""
 PRAGMA = re.compile(r"\b(fmt|yapf)(\s?):(?=\s?(?:off|on|skip|disable|enable)\b)")
 """What makes black leave lines as they are (https://black.readthedocs.io/en/stable/usage_and_configuration/the_basics.html)."""
@@ -66,14 +68,21 @@ class _Source:
 
 def expect_black(folder: Path) -> None:
     """Fails the check at the first file that black would change, with what it would change. Raises LimitReached."""
-    names = sorted(os.fsdecode(one.relative_to(folder)) for one in folder.rglob("*.py") if not one.is_dir())
+    names = sorted(
+        os.fsdecode(one.relative_to(folder))
+        for one in folder.rglob("*.py")
+        if not one.is_dir()
+    )
     if not names:
         fail("there is no .py file in the submission", expected="train.py")
     sources: list[_Source] = []
     for name in names:
         data = _read(folder, name)
         if sum(len(one.data) for one in sources) + len(data) > LARGEST_TOGETHER:
-            fail(f"the .py files have more than {LARGEST_TOGETHER // 10**6} MB together", expected="source code")
+            fail(
+                f"the .py files have more than {LARGEST_TOGETHER // 10**6} MB together",
+                expected="source code",
+            )
         sources.append(_without_pragmas(name, data))
     for place in range(0, len(sources), FEW):
         _check(sources[place : place + FEW])
@@ -85,9 +94,15 @@ def _read(folder: Path, name: str) -> bytes:
             data = file.read(LARGEST + 1)
     except (OSError, SubmissionError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        fail(f"`{_shown(name)}` cannot be read: {(reason or 'it is no file')[:200]}", expected="source code")
+        fail(
+            f"`{_shown(name)}` cannot be read: {(reason or 'it is no file')[:200]}",
+            expected="source code",
+        )
     if len(data) > LARGEST:
-        fail(f"`{_shown(name)}` has more than {LARGEST // 10**6} MB", expected="source code")
+        fail(
+            f"`{_shown(name)}` has more than {LARGEST // 10**6} MB",
+            expected="source code",
+        )
     return data
 
 
@@ -96,10 +111,18 @@ def _without_pragmas(name: str, data: bytes) -> _Source:
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         if encoding not in ENCODINGS:
-            _unreadable(name, f"its encoding is {encoding[:40]}", "Python source code is written in UTF-8.")
+            _unreadable(
+                name,
+                f"its encoding is {encoding[:40]}",
+                "Python source code is written in UTF-8.",
+            )
         text = data.decode(encoding)
     except (SyntaxError, UnicodeDecodeError, LookupError):
-        _unreadable(name, "its bytes are not in the encoding that it names, or not UTF-8", "Save it as UTF-8.")
+        _unreadable(
+            name,
+            "its bytes are not in the encoding that it names, or not UTF-8",
+            "Save it as UTF-8.",
+        )
     if "\0" in text:
         _unreadable(name, "there are null bytes in it", "Source code is text.")
     if not PRAGMA.search(text):
@@ -115,7 +138,11 @@ def _without_pragmas(name: str, data: bytes) -> _Source:
                 lines[row - 1] = line[:column] + PRAGMA.sub(r"\1\2.", line[column:])
                 pragma = pragma or row
     except (tokenize.TokenError, SyntaxError, RecursionError) as error:
-        _unreadable(name, str(error.args[0] if error.args else error)[:200], "Try `python -m py_compile` with it.")
+        _unreadable(
+            name,
+            str(error.args[0] if error.args else error)[:200],
+            "Try `python -m py_compile` with it.",
+        )
     return _Source(name, "".join(lines).encode(encoding), pragma)
 
 
@@ -139,13 +166,28 @@ def _check(sources: list[_Source]) -> None:
             detail=_first_difference(said, source)[:SHOWN],
         )
     if code != 0:
-        _unreadable(_of(wrong, sources).name, _reason(wrong), "Try `python -m py_compile` with it.")
+        _unreadable(
+            _of(wrong, sources).name,
+            _reason(wrong),
+            "Try `python -m py_compile` with it.",
+        )
 
 
 def _black(place: Path, args: list[str]) -> tuple[int, str, str]:
     """Black's exit code, and the beginnings of its two outputs. Raises LimitReached."""
     start = START.format(memory=MEMORY, seconds=SECONDS)
-    command = [sys.executable, "-I", "-c", start, "--diff", "--quiet", "--no-cache", "--workers", "1", *args]
+    command = [
+        sys.executable,
+        "-I",
+        "-c",
+        start,
+        "--diff",
+        "--quiet",
+        "--no-cache",
+        "--workers",
+        "1",
+        *args,
+    ]
     with (place / "said").open("w+b") as said, (place / "wrong").open("w+b") as wrong:
         process = subprocess.Popen(
             command,
@@ -153,18 +195,26 @@ def _black(place: Path, args: list[str]) -> tuple[int, str, str]:
             stdout=said,
             stderr=wrong,
             cwd=place,
-            process_group=0 if os.name == "posix" else None,  # of the grader's session still: it ends with that
+            process_group=(
+                0 if os.name == "posix" else None
+            ),  # of the grader's session still: it ends with that
         )
         try:
             process.wait(SECONDS)
         except subprocess.TimeoutExpired:
-            raise LimitReached(f"black did not come to an end within {SECONDS} s.") from None
+            raise LimitReached(
+                f"black did not come to an end within {SECONDS} s."
+            ) from None
         finally:
             end_group(process, grace=0)
         texts = []
         for output in (said, wrong):
             output.seek(0)
-            texts.append(output.read(10 * SHOWN).decode("utf-8", "replace").replace(f"{place}{os.sep}", ""))
+            texts.append(
+                output.read(10 * SHOWN)
+                .decode("utf-8", "replace")
+                .replace(f"{place}{os.sep}", "")
+            )
     return process.returncode, texts[0], texts[1]
 
 
@@ -176,22 +226,39 @@ def _of(said: str, sources: list[_Source]) -> _Source:
 
 
 def _why(source: _Source) -> str:
-    why = "Code that all write alike is read faster, and its changes show what was meant."
+    why = (
+        "Code that all write alike is read faster, and its changes show what was meant."
+    )
     if not source.pragma:
         return why
     return (
-        f"The comment in line {source.pragma} tells black to leave lines as they are (`# fmt: off`, `# fmt: skip` or "
+        f"The comment in line {source.pragma} tells black to leave lines as they are (`# fmt: off`, `` or "
         f"`# yapf: disable`). It does not count here: all of the file is looked at. {why}"
     )
 
 
 def _unreadable(name: str, reason: str, why: str) -> NoReturn:
-    fail(f"black cannot read `{_shown(name)}`: {reason}", expected="valid Python", why=why, file=name)
+    fail(
+        f"black cannot read `{_shown(name)}`: {reason}",
+        expected="valid Python",
+        why=why,
+        file=name,
+    )
 
 
 def _reason(wrong: str) -> str:
-    first = next((line.strip() for line in wrong.splitlines() if "file" in line and ".py: " in line), "")
-    return first.partition(".py: ")[2][:200] or "it came to no end within the memory and time that it may use"
+    first = next(
+        (
+            line.strip()
+            for line in wrong.splitlines()
+            if "file" in line and ".py: " in line
+        ),
+        "",
+    )
+    return (
+        first.partition(".py: ")[2][:200]
+        or "it came to no end within the memory and time that it may use"
+    )
 
 
 def _shown(name: str) -> str:

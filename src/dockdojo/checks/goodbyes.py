@@ -66,6 +66,10 @@ def graceful(ending: Awaited, number: int, called: str) -> None:
         fail(
             f"after {called}, it says its goodbye, and ends with exit code {stop.exit_code} after {stop.seconds:.1f} s",
             expected=f"exit code 0 within {SOON} s",
-            why="A program that ended as it was asked to has done its work: exit code 0." if stop.exit_code else "",
+            why=(
+                "A program that ended as it was asked to has done its work: exit code 0."
+                if stop.exit_code
+                else ""
+            ),
             hint="What runs after the goodbye? sys.exit(0) ends the program at once, with exit code 0.",
         )

@@ -42,17 +42,25 @@ class GradingHost(Protocol):
         """The same, as many as MNIST has."""
 
     def build(
-        self, dockerfile: str = "Dockerfile", *, target: str = "", changes: Mapping[str, bytes | None] | None = None
+        self,
+        dockerfile: str = "Dockerfile",
+        *,
+        target: str = "",
+        changes: Mapping[str, bytes | None] | None = None,
     ) -> Image:
         """Return the image of a Dockerfile of the submission; built once for the same words."""
 
     def base(self, image: Image, dockerfile: str = "Dockerfile") -> Image | None:
         """Return the outside image that an image goes back to; None where it began from scratch."""
 
-    def run(self, *args: str, image: Image | str | None = None, **options: Any) -> Finished:
+    def run(
+        self, *args: str, image: Image | str | None = None, **options: Any
+    ) -> Finished:
         """`docker run`, to the end."""
 
-    def start(self, *args: str, image: Image | str | None = None, **options: Any) -> Container:
+    def start(
+        self, *args: str, image: Image | str | None = None, **options: Any
+    ) -> Container:
         """`docker run -d`."""
 
     def create(self, image: Image | None = None) -> Container:

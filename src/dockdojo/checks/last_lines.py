@@ -25,7 +25,9 @@ def said_after(lines: list[LogLine], word: str) -> LogLine | None:
     if last is None:
         return None
     shapes = {
-        DIGITS.sub("0", line.text) for line in lines if line.stream != last.stream and line.seconds < last.seconds
+        DIGITS.sub("0", line.text)
+        for line in lines
+        if line.stream != last.stream and line.seconds < last.seconds
     }
     is_later = False
     for line in lines:
@@ -34,7 +36,11 @@ def said_after(lines: list[LogLine], word: str) -> LogLine | None:
             continue
         if line.stream == last.stream and is_later:
             return line
-        if line.stream != last.stream and line.seconds > last.seconds + APART and DIGITS.sub("0", line.text) in shapes:
+        if (
+            line.stream != last.stream
+            and line.seconds > last.seconds + APART
+            and DIGITS.sub("0", line.text) in shapes
+        ):
             return line
     return None
 

@@ -41,16 +41,31 @@ def advise(folder: Path, scratch: Path) -> tuple[Advice, ...]:
         return ()
     found: list[Advice] = []
     for path in sorted(folder.glob("*ockerfile*")):
-        if path.is_file() and not path.is_symlink() and path.stat().st_size <= LARGEST and _is_dockerfile(path.name):
+        if (
+            path.is_file()
+            and not path.is_symlink()
+            and path.stat().st_size <= LARGEST
+            and _is_dockerfile(path.name)
+        ):
             found += [
-                Advice(file=path.name, line=one.line, code=one.code, level=one.level, text=one.message)
+                Advice(
+                    file=path.name,
+                    line=one.line,
+                    code=one.code,
+                    level=one.level,
+                    text=one.message,
+                )
                 for one in _lint(program, path.read_bytes(), scratch)
             ]
     return tuple(found[:MOST])
 
 
 def _is_dockerfile(name: str) -> bool:
-    return name == "Dockerfile" or name.endswith(".Dockerfile") or name.startswith("Dockerfile.")
+    return (
+        name == "Dockerfile"
+        or name.endswith(".Dockerfile")
+        or name.startswith("Dockerfile.")
+    )
 
 
 def _lint(program: str, text: bytes, scratch: Path) -> list[_Finding]:
@@ -70,7 +85,14 @@ def _lint(program: str, text: bytes, scratch: Path) -> list[_Finding]:
             "-",
         ]
         try:
-            done = subprocess.run(command, input=text, capture_output=True, cwd=empty, timeout=SECONDS, check=False)
+            done = subprocess.run(
+                command,
+                input=text,
+                capture_output=True,
+                cwd=empty,
+                timeout=SECONDS,
+                check=False,
+            )
             return msgspec.json.decode(done.stdout, type=list[_Finding])
         except (OSError, subprocess.TimeoutExpired, msgspec.DecodeError):
             return []  # advice that cannot be had is no reason to grade less

@@ -22,14 +22,18 @@ NOT_THERE = (
     "The pictures must be in the image, where the app looks for them: "
     "`docker run --rm --entrypoint ls IMAGE -l static` lists them."
 )
-LOOK_AT_IT = "Open that address in your browser. Which program answers there, and with what?"
+LOOK_AT_IT = (
+    "Open that address in your browser. Which program answers there, and with what?"
+)
 
 
 class _Images(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.sources: list[str] = []
-        with contextlib.suppress(AssertionError):  # Python's parser gives up at some marks that browsers skip
+        with contextlib.suppress(
+            AssertionError
+        ):  # Python's parser gives up at some marks that browsers skip
             self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -80,11 +84,18 @@ class Server:
 
     def get(self, place: str = "/") -> Response:
         """The answer of status 200, or the last one of another when the time is over."""
-        answer = self.http.get(self.container, place, port=self.port, loopback=self.loopback)
+        answer = self.http.get(
+            self.container, place, port=self.port, loopback=self.loopback
+        )
         if answer.status == OK:
             return answer
         return self.http.wait(
-            self.container, place, port=self.port, within=self.within, loopback=self.loopback, status=OK
+            self.container,
+            place,
+            port=self.port,
+            within=self.within,
+            loopback=self.loopback,
+            status=OK,
         )
 
     @property
@@ -93,13 +104,19 @@ class Server:
         return self.container.logs()[-LAST_WORDS:]
 
 
-def pictures_shown(server: Server, wanted: Collection[str], *, times: int, rounds: int) -> Shown:
+def pictures_shown(
+    server: Server, wanted: Collection[str], *, times: int, rounds: int
+) -> Shown:
     """What pages show, `times` of them in each of so many rounds. Stops when all pictures of the digests `wanted` were seen."""
     seen, cache = dict[str, str](), dict[str, Loaded]()
     for _ in range(rounds):
-        for page in server.http.pages(server.container, port=server.port, times=times, loopback=server.loopback):
+        for page in server.http.pages(
+            server.container, port=server.port, times=times, loopback=server.loopback
+        ):
             places = picture_addresses(page)
-            if not places:  # it may have answered 502 or 503, as a proxy does now and then
+            if (
+                not places
+            ):  # it may have answered 502 or 503, as a proxy does now and then
                 again = server.get()
                 if again.status != OK:
                     return _wrong_page(server, seen, again)
@@ -118,17 +135,34 @@ def pictures_shown(server: Server, wanted: Collection[str], *, times: int, round
                 loaded.append(cache[place])
                 if cache[place].body:
                     seen[hashlib.sha256(cache[place].body).hexdigest()] = place
-            if all(one.wrong for one in loaded):  # a logo beside the picture may be no GIF
+            if all(
+                one.wrong for one in loaded
+            ):  # a logo beside the picture may be no GIF
                 first = loaded[0]
-                return Shown(places=seen, wrong=first.wrong, hint=first.hint, detail=server.last_words)
+                return Shown(
+                    places=seen,
+                    wrong=first.wrong,
+                    hint=first.hint,
+                    detail=server.last_words,
+                )
         if set(wanted) <= seen.keys():
             break
     return Shown(places=seen)
 
 
 def _wrong_page(server: Server, seen: dict[str, str], page: Response) -> Shown:
-    said = f"the page answers with status {page.status}" if page.status else f"the page has no answer: {page.error}"
-    return Shown(places=seen, wrong=said, hint=READ_THE_LOG, detail=server.last_words, status=page.status)
+    said = (
+        f"the page answers with status {page.status}"
+        if page.status
+        else f"the page has no answer: {page.error}"
+    )
+    return Shown(
+        places=seen,
+        wrong=said,
+        hint=READ_THE_LOG,
+        detail=server.last_words,
+        status=page.status,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +178,16 @@ def load(server: Server, place: str) -> Loaded:
     """The GIF at an address of the server."""
     answer, shown = server.get(place), place[:200]
     if answer.status != OK:
-        said = f"answers with status {answer.status}" if answer.status else f"has no answer: {answer.error}"
-        return Loaded(b"", f"`{shown}` {said}", NOT_THERE if answer.status == NOT_FOUND else READ_THE_LOG)
+        said = (
+            f"answers with status {answer.status}"
+            if answer.status
+            else f"has no answer: {answer.error}"
+        )
+        return Loaded(
+            b"",
+            f"`{shown}` {said}",
+            NOT_THERE if answer.status == NOT_FOUND else READ_THE_LOG,
+        )
     if answer.body[: len(GIF)] != GIF:
         return Loaded(b"", f"`{shown}` is no GIF: {beginning(answer.body)}", LOOK_AT_IT)
     return Loaded(answer.body)
@@ -155,4 +197,8 @@ def beginning(data: bytes) -> str:
     """How data begin, for people: other signs than those of ASCII are dots."""
     if not data:
         return "it is empty"
-    return 'it begins with "' + "".join(chr(one) if 32 <= one < 127 else "." for one in data[:12]) + '"'
+    return (
+        'it begins with "'
+        + "".join(chr(one) if 32 <= one < 127 else "." for one in data[:12])
+        + '"'
+    )

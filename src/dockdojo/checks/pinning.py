@@ -9,7 +9,14 @@ from dataclasses import dataclass, field, replace
 
 from dockdojo.build.dockerfile import Dockerfile
 from dockdojo.checks import fail
-from dockdojo.checks.build_files import BuildFiles, Script, mentioned, place_of, scripts, variables
+from dockdojo.checks.build_files import (
+    BuildFiles,
+    Script,
+    mentioned,
+    place_of,
+    scripts,
+    variables,
+)
 from dockdojo.checks.pip_lines import PipInstall, installs, is_place
 from dockdojo.checks.shell_commands import simple_commands
 from dockdojo.errors import SubmissionError
@@ -18,7 +25,20 @@ from dockdojo.submission.folder import Submission
 from dockdojo.texts import MAX_LINE
 
 TOOLS = frozenset(
-    {"pip", "setuptools", "wheel", "uv", "poetry", "pip-tools", "pipenv", "pdm", "pipx", "virtualenv", "build", "hatch"}
+    {
+        "pip",
+        "setuptools",
+        "wheel",
+        "uv",
+        "poetry",
+        "pip-tools",
+        "pipenv",
+        "pdm",
+        "pipx",
+        "virtualenv",
+        "build",
+        "hatch",
+    }
 )
 """What installs the rest; its own version is not what a lab is about."""
 MAX_CONTINUED = 200
@@ -26,11 +46,21 @@ MAX_CONTINUED = 200
 MAX_FILES = 20
 """Files of requirements that are read."""
 COMMENT = re.compile(r"(?:^|\s)#.*$")
-OTHER_FILE = re.compile(r"(?:-r|-c|--requirement|--constraint)(?:\s+|=|(?<=-[rc]))(?P<name>\S.*)")
+OTHER_FILE = re.compile(
+    r"(?:-r|-c|--requirement|--constraint)(?:\s+|=|(?<=-[rc]))(?P<name>\S.*)"
+)
 FIRST_FILE, PROJECT = "requirements.txt", "pyproject.toml"
-LOCKS = {"uv": "uv.lock", "poetry": "poetry.lock", "pipenv": "Pipfile.lock", "pdm": "pdm.lock"}
+LOCKS = {
+    "uv": "uv.lock",
+    "poetry": "poetry.lock",
+    "pipenv": "Pipfile.lock",
+    "pdm": "pdm.lock",
+}
 """Tools that install what a lock file pins, each to one version, and the files."""
-REQUIREMENT_VARIABLES, CONSTRAINT_VARIABLES = ("PIP_REQUIREMENT",), ("PIP_CONSTRAINT", "UV_CONSTRAINT")
+REQUIREMENT_VARIABLES, CONSTRAINT_VARIABLES = ("PIP_REQUIREMENT",), (
+    "PIP_CONSTRAINT",
+    "UV_CONSTRAINT",
+)
 """Variables that tell pip and uv what their options tell them (pip's documentation, "Configuration")."""
 ADDING = "install"
 LOCKED_COMMANDS = frozenset({"sync", ADDING})
@@ -56,14 +86,19 @@ def loose_bases(dockerfile: Dockerfile) -> Iterator[tuple[str, int]]:
 
 def requirement_is_pinned(text: str) -> bool:
     """Whether one requirement admits one version only (PEP 440 `==` without a wildcard, `===`, or a direct reference)."""
-    from packaging.requirements import InvalidRequirement, Requirement  # loaded while a grading waits for its engine
+    from packaging.requirements import (
+        InvalidRequirement,
+        Requirement,
+    )  # loaded while a grading waits for its engine
 
     try:
         parsed = Requirement(text)
     except (InvalidRequirement, RecursionError):
         return False
     return bool(parsed.url) or any(
-        one.operator == "===" or (one.operator == "==" and not one.version.endswith(".*")) for one in parsed.specifier
+        one.operator == "==="
+        or (one.operator == "==" and not one.version.endswith(".*"))
+        for one in parsed.specifier
     )
 
 
@@ -74,7 +109,9 @@ def lines_of_pip(text: str) -> Iterator[tuple[str, int]]:
     for number, raw in enumerate(text.split("\n"), 1):
         begin = begin if parts else number
         line = COMMENT.sub("", raw.rstrip("\r")[:MAX_LINE])
-        parts.append(line.removesuffix("\\")[: MAX_LINE if len(parts) < MAX_CONTINUED else 0])
+        parts.append(
+            line.removesuffix("\\")[: MAX_LINE if len(parts) < MAX_CONTINUED else 0]
+        )
         if line.endswith("\\"):
             continue
         whole, parts = " ".join(parts).strip(), []
@@ -94,7 +131,9 @@ def names_required(submission: Submission, dockerfile: Dockerfile) -> set[str]:
     files = BuildFiles(submission, dockerfile)
     found = [one for one, _ in pip_installs(dockerfile, files)]
     texts = [package for one in found for package in one.packages]
-    names = sorted({FIRST_FILE, *(name for one in found for name in one.files)})[:MAX_FILES]
+    names = sorted({FIRST_FILE, *(name for one in found for name in one.files)})[
+        :MAX_FILES
+    ]
     for file in {file for name in names if (file := files.find(name))}:
         texts += [text for text, _ in requirements(file.text) if not is_place(text)]
     return {name_of(text) for text in texts} - TOOLS
@@ -107,7 +146,9 @@ def loose_requirements(text: str) -> Iterator[tuple[str, int]]:
             yield one, line
 
 
-def loose_installs(dockerfile: Dockerfile, files: BuildFiles | None = None) -> Iterator[Loose]:
+def loose_installs(
+    dockerfile: Dockerfile, files: BuildFiles | None = None
+) -> Iterator[Loose]:
     """Packages that pip installs by a name without a version, in a RUN or in a script that it starts."""
     for found, script in pip_installs(dockerfile, files):
         for package in found.packages:
@@ -117,15 +158,24 @@ def loose_installs(dockerfile: Dockerfile, files: BuildFiles | None = None) -> I
 
 
 def _line_with(package: str, text: str) -> int:
-    return next((i for i, line in enumerate(text.split("\n"), 1) if package in line[:MAX_LINE]), 0)
+    return next(
+        (i for i, line in enumerate(text.split("\n"), 1) if package in line[:MAX_LINE]),
+        0,
+    )
 
 
-def pip_installs(dockerfile: Dockerfile, files: BuildFiles | None = None) -> Iterator[tuple[PipInstall, Script]]:
+def pip_installs(
+    dockerfile: Dockerfile, files: BuildFiles | None = None
+) -> Iterator[tuple[PipInstall, Script]]:
     """Each `pip install` of a RUN; with `files`, also of scripts that it starts. What pip is told by variables is there, too."""
     for script in scripts(dockerfile, files):
-        told = variables(dockerfile, script, (*REQUIREMENT_VARIABLES, *CONSTRAINT_VARIABLES))
+        told = variables(
+            dockerfile, script, (*REQUIREMENT_VARIABLES, *CONSTRAINT_VARIABLES)
+        )
         more_files = [word for name in REQUIREMENT_VARIABLES for word in told[name]]
-        more_constraints = [word for name in CONSTRAINT_VARIABLES for word in told[name]]
+        more_constraints = [
+            word for name in CONSTRAINT_VARIABLES for word in told[name]
+        ]
         for found in installs(script.text):
             yield (
                 replace(
@@ -137,7 +187,9 @@ def pip_installs(dockerfile: Dockerfile, files: BuildFiles | None = None) -> Ite
             )
 
 
-def uses_lock(submission: Submission, dockerfile: Dockerfile, files: BuildFiles) -> bool:
+def uses_lock(
+    submission: Submission, dockerfile: Dockerfile, files: BuildFiles
+) -> bool:
     """Whether a RUN installs what a lock file of the submission pins."""
     locks = {
         lock
@@ -145,7 +197,9 @@ def uses_lock(submission: Submission, dockerfile: Dockerfile, files: BuildFiles)
         for words in simple_commands(script.text)
         if (lock := _lock_of(words))
     }
-    return any(_pins_something(submission, place_of(submission, lock)) for lock in locks)
+    return any(
+        _pins_something(submission, place_of(submission, lock)) for lock in locks
+    )
 
 
 def _lock_of(words: list[str]) -> str:
@@ -154,7 +208,12 @@ def _lock_of(words: list[str]) -> str:
     if LOCKED_COMMANDS.isdisjoint(words[1:]):
         return ""
     # `pipenv install NAME` adds what is not in its lock.
-    adds = lock == LOCKS["pipenv"] and ADDING in words and not words[-1].startswith("-") and words[-1] != ADDING
+    adds = (
+        lock == LOCKS["pipenv"]
+        and ADDING in words
+        and not words[-1].startswith("-")
+        and words[-1] != ADDING
+    )
     return "" if adds else lock
 
 
@@ -168,7 +227,9 @@ def _pins_something(submission: Submission, lock: str) -> bool:
 
 def name_of(requirement: str) -> str:
     """The name that a requirement begins with, as the index knows it."""
-    return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; @]", requirement.strip())[0]).lower()
+    return re.sub(
+        r"[-_.]+", "-", re.split(r"[\[<>=!~; @]", requirement.strip())[0]
+    ).lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,33 +253,55 @@ def loose_packages(submission: Submission, dockerfile: Dockerfile) -> list[Loose
     where nothing names a package at all.
     """
     files = BuildFiles(submission, dockerfile)
-    found, named = list(loose_installs(dockerfile, files)), int(uses_lock(submission, dockerfile, files))
+    found, named = list(loose_installs(dockerfile, files)), int(
+        uses_lock(submission, dockerfile, files)
+    )
     exact = set[str]()
     waiting, is_unknown = list[tuple[str, bool]](), False
     for one, _ in pip_installs(dockerfile, files):
         named += sum(name_of(package) not in TOOLS for package in one.packages)
-        exact |= {name_of(package) for package in one.packages if requirement_is_pinned(package)}
+        exact |= {
+            name_of(package)
+            for package in one.packages
+            if requirement_is_pinned(package)
+        }
         for place in one.places:
             named += "://" in place
             if (project := project_at(submission, place)) is not None:
                 named += 1
-                found += loose_dependencies(submission, project) if not one.no_deps else []
-        waiting += [(name, False) for name in one.files] + [(name, True) for name in one.constraints]
+                found += (
+                    loose_dependencies(submission, project) if not one.no_deps else []
+                )
+        waiting += [(name, False) for name in one.files] + [
+            (name, True) for name in one.constraints
+        ]
         # What stands behind `xargs pip install`, or in a file of another name, is not seen.
         is_empty = not (one.packages or one.places or one.files)
-        is_unknown = is_unknown or is_empty or any(files.find(name) is None for name in one.files)
-    if is_unknown or any(mentioned(script, files, FIRST_FILE) for script in scripts(dockerfile, files)):
+        is_unknown = (
+            is_unknown
+            or is_empty
+            or any(files.find(name) is None for name in one.files)
+        )
+    if is_unknown or any(
+        mentioned(script, files, FIRST_FILE) for script in scripts(dockerfile, files)
+    ):
         waiting.append((FIRST_FILE, False))
     read = follow(files, waiting)
-    if not named and not read.named:  # perhaps it is installed in a way that is not seen
+    if (
+        not named and not read.named
+    ):  # perhaps it is installed in a way that is not seen
         read = follow(files, [*waiting, (FIRST_FILE, False)])
     if not named and not read.named:
-        raise SubmissionError(f"No package is named for pip, neither in {FIRST_FILE} nor in a RUN.", file=FIRST_FILE)
+        raise SubmissionError(
+            f"No package is named for pip, neither in {FIRST_FILE} nor in a RUN.",
+            file=FIRST_FILE,
+        )
     exact |= read.exact
     return [
         one
         for one in [*found, *read.loose]
-        if name_of(one.text) not in read.pinned and not (one.by_project and name_of(one.text) in exact)
+        if name_of(one.text) not in read.pinned
+        and not (one.by_project and name_of(one.text) in exact)
     ]
 
 
@@ -246,9 +329,20 @@ def follow(files: BuildFiles, waiting: list[tuple[str, bool]]) -> Read:
         seen.add((file.name, file.line, is_constraint))
         for whole, _ in lines_of_pip(file.text):
             if other := OTHER_FILE.fullmatch(whole):
-                place = posixpath.join(posixpath.dirname(file.name), other["name"].strip("\"'"))
-                waiting.append((posixpath.normpath(place), is_constraint or whole.startswith(("-c", "--constraint"))))
-        exact = {name_of(one) for one, _ in requirements(file.text) if requirement_is_pinned(one)}
+                place = posixpath.join(
+                    posixpath.dirname(file.name), other["name"].strip("\"'")
+                )
+                waiting.append(
+                    (
+                        posixpath.normpath(place),
+                        is_constraint or whole.startswith(("-c", "--constraint")),
+                    )
+                )
+        exact = {
+            name_of(one)
+            for one, _ in requirements(file.text)
+            if requirement_is_pinned(one)
+        }
         if is_constraint:
             read.pinned |= exact
         else:
@@ -267,7 +361,11 @@ def project_at(submission: Submission, place: str) -> str | None:
     if is_archive(folder) or "$" in folder:
         return None
     inside = posixpath.normpath(folder).lstrip("/")
-    for name in (posixpath.join(inside, PROJECT), posixpath.join(posixpath.basename(inside), PROJECT), PROJECT):
+    for name in (
+        posixpath.join(inside, PROJECT),
+        posixpath.join(posixpath.basename(inside), PROJECT),
+        PROJECT,
+    ):
         if submission.has(posixpath.normpath(name)):
             return posixpath.normpath(name)
     return ""
@@ -297,7 +395,11 @@ def loose_dependencies(submission: Submission, place: str) -> list[Loose]:
 def expect_pinned_bases(dockerfile: Dockerfile) -> None:
     """Fails the check where a base image is not pinned, or where there is none."""
     if not dockerfile.all("FROM"):
-        fail("there is no FROM", expected="a base image with a tag or a digest", file=dockerfile.name)
+        fail(
+            "there is no FROM",
+            expected="a base image with a tag or a digest",
+            file=dockerfile.name,
+        )
     for ref, line in loose_bases(dockerfile):
         fail(
             f"`FROM {ref}`",

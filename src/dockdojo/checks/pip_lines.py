@@ -11,7 +11,11 @@ from dockdojo.checks.shell_commands import simple_commands
 
 PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
 PIP = re.compile(r"pip[0-9.]*")
-FILES, CONSTRAINTS = ("r", "requirement", "requirements"), ("c", "constraint", "constraints")
+FILES, CONSTRAINTS = ("r", "requirement", "requirements"), (
+    "c",
+    "constraint",
+    "constraints",
+)
 EDITABLE = ("e", "editable")
 COMMANDS = frozenset({"install", "wheel", "download"})
 """Commands of pip that get packages: `pip wheel` makes what a later `pip install /wheels/*.whl` installs."""
@@ -21,20 +25,76 @@ PLACE = re.compile(r"[/$]|\.whl$|\.tar\.gz$|\.zip$|^\.")
 SHORT_WITH_VALUE = frozenset("rctifeCPpwd")
 LONG_WITH_VALUE = frozenset(
     {
-        *FILES[1:], *CONSTRAINTS[1:], "target", "platform", "python-version", "implementation", "abi", "root", "prefix",
-        "src", "upgrade-strategy", "config-settings", "config-setting", "global-option", "build-option", "no-binary",
-        "only-binary", "progress-bar", "root-user-action", "report", "index-url", "extra-index-url", "find-links",
-        "trusted-host", "python", "log", "log-file", "keyring-provider", "proxy", "retries", "timeout", "exists-action",
-        "cert", "client-cert", "cache-dir", "use-feature", "use-deprecated", "editable", "hash", "group",
-        "build-constraint", "index", "default-index", "resolution", "prerelease", "python-platform", "override",
-        "exclude-newer", "link-mode", "index-strategy", "upgrade-package", "reinstall-package", "refresh-package",
-        "wheel-dir", "dest",
+        *FILES[1:],
+        *CONSTRAINTS[1:],
+        "target",
+        "platform",
+        "python-version",
+        "implementation",
+        "abi",
+        "root",
+        "prefix",
+        "src",
+        "upgrade-strategy",
+        "config-settings",
+        "config-setting",
+        "global-option",
+        "build-option",
+        "no-binary",
+        "only-binary",
+        "progress-bar",
+        "root-user-action",
+        "report",
+        "index-url",
+        "extra-index-url",
+        "find-links",
+        "trusted-host",
+        "python",
+        "log",
+        "log-file",
+        "keyring-provider",
+        "proxy",
+        "retries",
+        "timeout",
+        "exists-action",
+        "cert",
+        "client-cert",
+        "cache-dir",
+        "use-feature",
+        "use-deprecated",
+        "editable",
+        "hash",
+        "group",
+        "build-constraint",
+        "index",
+        "default-index",
+        "resolution",
+        "prerelease",
+        "python-platform",
+        "override",
+        "exclude-newer",
+        "link-mode",
+        "index-strategy",
+        "upgrade-package",
+        "reinstall-package",
+        "refresh-package",
+        "wheel-dir",
+        "dest",
     }
-)  # fmt: skip
+)
 """Options of pip and of `uv pip` whose value is the next word where it is not behind a `=`."""
 WITHOUT_OTHERS = ("no-deps", "no-dependencies")
 FLAGS = frozenset(
-    {"pre", "no-build-isolation", "no-cache", "no-index", "upgrade", "reinstall", "refresh", *WITHOUT_OTHERS}
+    {
+        "pre",
+        "no-build-isolation",
+        "no-cache",
+        "no-index",
+        "upgrade",
+        "reinstall",
+        "refresh",
+        *WITHOUT_OTHERS,
+    }
 )
 """Options without a value that an option with one begins like."""
 
@@ -69,7 +129,14 @@ def behind_pip(name: str, words: list[str]) -> tuple[str, list[str]] | None:
     if name == "pip-sync":
         return SYNC, words
     if PYTHON.fullmatch(name):
-        module = next((i for i, word in enumerate(words) if not word.startswith("-") or word.startswith("-m")), 0)
+        module = next(
+            (
+                i
+                for i, word in enumerate(words)
+                if not word.startswith("-") or word.startswith("-m")
+            ),
+            0,
+        )
         joined = words[module : module + 1] == ["-mpip"]
         if not joined and words[module : module + 2] != ["-m", "pip"]:
             return None
@@ -81,14 +148,21 @@ def behind_pip(name: str, words: list[str]) -> tuple[str, list[str]] | None:
         words, commands = words[1:], COMMANDS | {SYNC}
     elif not PIP.fullmatch(name):
         return None
-    arguments = list(read_options(words))  # options of pip itself may come before its command
+    arguments = list(
+        read_options(words)
+    )  # options of pip itself may come before its command
     command = next((value for option, value in arguments if not option), "")
     return (command, words[words.index(command) + 1 :]) if command in commands else None
 
 
 def install(words: list[str]) -> PipInstall:
     """What the words behind `pip install` say."""
-    packages, places, files, constraints = list[str](), list[str](), list[str](), list[str]()
+    packages, places, files, constraints = (
+        list[str](),
+        list[str](),
+        list[str](),
+        list[str](),
+    )
     no_deps = False
     for option, value in read_options(words):
         if option in FILES:
@@ -111,7 +185,13 @@ def install(words: list[str]) -> PipInstall:
 def synced(words: list[str]) -> PipInstall:
     """What the words behind `pip-sync` say: files of requirements, in which everything is named."""
     found = tuple(value for option, value in read_options(words) if not option)
-    return PipInstall(packages=(), places=(), files=found or ("requirements.txt",), constraints=(), no_deps=True)
+    return PipInstall(
+        packages=(),
+        places=(),
+        files=found or ("requirements.txt",),
+        constraints=(),
+        no_deps=True,
+    )
 
 
 def is_place(text: str) -> bool:
@@ -128,7 +208,9 @@ def read_options(words: list[str]) -> Iterator[tuple[str, str]]:
         elif word.startswith("--"):
             name, behind, value = word[2:].partition("=")
             name = whole_name(name)
-            yield name, value if behind or name not in LONG_WITH_VALUE else next(rest, "")
+            yield name, (
+                value if behind or name not in LONG_WITH_VALUE else next(rest, "")
+            )
         elif word.startswith("-") and word != "-":
             yield from read_cluster(word[1:], rest)
         else:
@@ -148,5 +230,9 @@ def whole_name(name: str) -> str:
     """An option's whole name: pip takes the beginning of one, too, where no other begins so."""
     if name in LONG_WITH_VALUE or name in FLAGS:
         return name
-    fitting = [option for option in sorted(LONG_WITH_VALUE) if len(name) > 2 and option.startswith(name)]
+    fitting = [
+        option
+        for option in sorted(LONG_WITH_VALUE)
+        if len(name) > 2 and option.startswith(name)
+    ]
     return fitting[0] if fitting else name

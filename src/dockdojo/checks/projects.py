@@ -20,14 +20,23 @@ NAMELESS = "unknown"
 
 def own_packages(submission: Submission, dockerfile: Dockerfile) -> set[str]:
     """The names of the packages that a `pip install .` makes of the submission; none that its requirements name, too."""
-    places = [*FILES, *(f"{path.parent.name}/{path.name}" for name in FILES for path in _below(submission, name))]
+    places = [
+        *FILES,
+        *(
+            f"{path.parent.name}/{path.name}"
+            for name in FILES
+            for path in _below(submission, name)
+        ),
+    ]
     found = {NAMELESS}
     for place in [place for place in places if submission.has(place)][:MAX_PROJECTS]:
         try:
             text = submission.read(place)
         except SubmissionError:  # pip cannot read it, either
             continue
-        found |= {name_of(name) for line in lines_of(text) for name in NAME.findall(line)}
+        found |= {
+            name_of(name) for line in lines_of(text) for name in NAME.findall(line)
+        }
     return found - names_required(submission, dockerfile)
 
 

@@ -18,21 +18,33 @@ def pairs(asked: Asked) -> list[tuple[BuildRequest, ContainerRequest]]:
         (build, one)
         for one in asked.containers
         for build in asked.builds
-        if one.started and one.mounts and full_name(one.image) in {full_name(tag) for tag in build.tags}
+        if one.started
+        and one.mounts
+        and full_name(one.image) in {full_name(tag) for tag in build.tags}
     ]
 
 
 def of_the_folder(request: ContainerRequest) -> list[str]:
     """Where in the container the submission's own folder is mounted."""
-    return [target for source, target in request.mounts if source.rstrip("/") in (WORK, ".", f"{WORK}/.")]
+    return [
+        target
+        for source, target in request.mounts
+        if source.rstrip("/") in (WORK, ".", f"{WORK}/.")
+    ]
 
 
 def in_words(request: ContainerRequest) -> str:
     """What a container has mounted: what it is, and where, as the README says it."""
-    return ", ".join(f"{_source(source)} at `{target}`" for source, target in request.mounts[:4])
+    return ", ".join(
+        f"{_source(source)} at `{target}`" for source, target in request.mounts[:4]
+    )
 
 
 def _source(source: str) -> str:
     if source.startswith(f"{WORK}/"):
         return f"the folder `{source.removeprefix(WORK + '/')}` in yours"
-    return f"`{source}`, a folder of the host," if source.startswith("/") else f"the volume `{source}`"
+    return (
+        f"`{source}`, a folder of the host,"
+        if source.startswith("/")
+        else f"the volume `{source}`"
+    )

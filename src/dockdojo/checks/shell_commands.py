@@ -23,10 +23,26 @@ TOKEN = re.compile(
 """The tokens of a shell (POSIX, 2.3), as far as they matter: a `#` begins a comment where a word could begin."""
 QUOTED = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)|([^'"\\]+)""", re.DOTALL)
 BEFORE = frozenset(
-    {"if", "then", "else", "elif", "do", "while", "until", "!", "{", "exec", "time", "command", "builtin"}
+    {
+        "if",
+        "then",
+        "else",
+        "elif",
+        "do",
+        "while",
+        "until",
+        "!",
+        "{",
+        "exec",
+        "time",
+        "command",
+        "builtin",
+    }
 )
 """Words before a command that leave it what it is."""
-RUNNERS = frozenset({"sudo", "env", "busybox", "nohup", "nice", "timeout", "xargs", "stdbuf", "setsid"})
+RUNNERS = frozenset(
+    {"sudo", "env", "busybox", "nohup", "nice", "timeout", "xargs", "stdbuf", "setsid"}
+)
 """Programs that run the command behind them, and behind their own options."""
 OPTION_OF_RUNNER = re.compile(r"-.*|[0-9.]+[smhd]?|\{\}", re.DOTALL)
 SHELL = re.compile(r"(?:ba|da|a|z|k)?sh")
@@ -39,7 +55,12 @@ def script_of(run: Instruction) -> str | tuple[str, ...]:
     if run.json:
         return run.args
     text = re.sub(r"\\[ \t]*\n(?:[ \t]*#[^\n]*\n)*", " ", run.original)
-    return re.sub(r"^\s*(?:ONBUILD\s+)?RUN\s+(?:--[a-z]+(?:=\S+)?\s+)*", "", text, flags=re.IGNORECASE)
+    return re.sub(
+        r"^\s*(?:ONBUILD\s+)?RUN\s+(?:--[a-z]+(?:=\S+)?\s+)*",
+        "",
+        text,
+        flags=re.IGNORECASE,
+    )
 
 
 def simple_commands(script: str | Iterable[str], depth: int = 0) -> Iterator[list[str]]:
@@ -47,7 +68,9 @@ def simple_commands(script: str | Iterable[str], depth: int = 0) -> Iterator[lis
 
     `A=1 sudo make` is `make`; of `sh -c '...'` the commands inside are told.
     """
-    for words in commands(script[:MAX_SCRIPT]) if isinstance(script, str) else [list(script)]:
+    for words in (
+        commands(script[:MAX_SCRIPT]) if isinstance(script, str) else [list(script)]
+    ):
         words = without_runners(words)
         if not words:
             continue
@@ -55,8 +78,16 @@ def simple_commands(script: str | Iterable[str], depth: int = 0) -> Iterator[lis
             for place, word in enumerate(words):
                 if word in ("-exec", "-execdir", "-ok"):
                     yield from simple_commands(words[place + 1 :], depth + 1)
-        texts = [text for option, text in itertools.pairwise(words) if SHELL_OPTION.fullmatch(option)]
-        if SHELL.fullmatch(posixpath.basename(words[0])) and texts and depth < MAX_DEPTH:
+        texts = [
+            text
+            for option, text in itertools.pairwise(words)
+            if SHELL_OPTION.fullmatch(option)
+        ]
+        if (
+            SHELL.fullmatch(posixpath.basename(words[0]))
+            and texts
+            and depth < MAX_DEPTH
+        ):
             yield from simple_commands(texts[0], depth + 1)
         else:
             yield words
@@ -64,13 +95,18 @@ def simple_commands(script: str | Iterable[str], depth: int = 0) -> Iterator[lis
 
 def assignments(script: str | Iterable[str]) -> Iterator[tuple[str, str]]:
     """The variables that a script sets for its commands: `A=1 make`, `export A=1`, `env A=1 make`; not those of shells inside."""
-    for words in commands(script[:MAX_SCRIPT]) if isinstance(script, str) else [list(script)]:
+    for words in (
+        commands(script[:MAX_SCRIPT]) if isinstance(script, str) else [list(script)]
+    ):
         for word in words:
             if ASSIGNMENT.fullmatch(word):
                 name, _, value = word.partition("=")
                 yield name, value
             elif not (
-                word in BEFORE or word == "export" or posixpath.basename(word) in RUNNERS or word.startswith("-")
+                word in BEFORE
+                or word == "export"
+                or posixpath.basename(word) in RUNNERS
+                or word.startswith("-")
             ):
                 break
 
@@ -81,7 +117,11 @@ def without_runners(words: list[str]) -> list[str]:
     for word in words:
         if posixpath.basename(word) in RUNNERS:
             is_runner = True
-        elif not (word in BEFORE or ASSIGNMENT.fullmatch(word) or (is_runner and OPTION_OF_RUNNER.fullmatch(word))):
+        elif not (
+            word in BEFORE
+            or ASSIGNMENT.fullmatch(word)
+            or (is_runner and OPTION_OF_RUNNER.fullmatch(word))
+        ):
             break
         place += 1
     return words[place:]
@@ -109,4 +149,7 @@ def commands(script: str) -> Iterator[list[str]]:
 
 def unquoted(word: str) -> str:
     """A word without its quotes and backslashes; variables stay as they are written."""
-    return "".join(next((part for part in found.groups() if part is not None), "") for found in QUOTED.finditer(word))
+    return "".join(
+        next((part for part in found.groups() if part is not None), "")
+        for found in QUOTED.finditer(word)
+    )

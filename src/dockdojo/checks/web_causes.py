@@ -16,7 +16,9 @@ FIRST_CLIENT_PORT = 30_000
 
 def listening(http: Client, container: Container) -> list[int]:
     """The ports on which something in the container listens."""
-    return sorted({port for _, port in http.listeners(container) if port < FIRST_CLIENT_PORT})
+    return sorted(
+        {port for _, port in http.listeners(container) if port < FIRST_CLIENT_PORT}
+    )
 
 
 def listed(ports: list[int]) -> str:
@@ -49,7 +51,11 @@ class Causes:
         self._tell(
             "silent",
             f"no answer on port {self._port}: "
-            + (f"it listens on port {listed(ports)}" if ports else "nothing listens in the container"),
+            + (
+                f"it listens on port {listed(ports)}"
+                if ports
+                else "nothing listens in the container"
+            ),
             detail=container.logs()[-LAST_WORDS:],
         )
 

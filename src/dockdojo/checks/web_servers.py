@@ -24,13 +24,25 @@ WARM = 10
 """Seconds after the start until which a server may say that it is not ready."""
 RAW_SECONDS = 3
 """For bytes that may get no answer."""
-WRAPPERS = frozenset({"sh", "bash", "dash", "ash", "tini", "dumb-init", "docker-init", "catatonit", "s6-svscan"})
+WRAPPERS = frozenset(
+    {
+        "sh",
+        "bash",
+        "dash",
+        "ash",
+        "tini",
+        "dumb-init",
+        "docker-init",
+        "catatonit",
+        "s6-svscan",
+    }
+)
 """What starts a program and waits for it: none of them looks after a server that hangs."""
 
 
 def sign_of_development(
     container: Container, http: Client, *, port: int, loopback: bool, rng: random.Random
-) -> str:  # fmt: skip
+) -> str:
     """What shows that the development server is at work in the container, at `port` or behind it; empty where nothing does."""
     processes = container.processes()
     for one in processes:
@@ -38,32 +50,46 @@ def sign_of_development(
             return f"process {one.pid} is `{' '.join(one.argv)[:100]}`"
     if sign := manners_of_http_server(container, http, port, loopback, rng):
         return sign
-    if others := [other for where, other in sorted(http.listeners(container)) if other != port][:MAX_PORTS]:
+    if others := [
+        other for where, other in sorted(http.listeners(container)) if other != port
+    ][:MAX_PORTS]:
         for other in others:  # a proxy asks it there
-            if shows_page(container, http, other) and manners_of_http_server(container, http, other, True, rng):
+            if shows_page(container, http, other) and manners_of_http_server(
+                container, http, other, True, rng
+            ):
                 return f"behind port {port}, the page comes from Python's http.server on port {other}"
-    if len(working(processes)) == 1 and http.is_held_up(container, port=port, within=PATIENCE, loopback=loopback):
+    if len(working(processes)) == 1 and http.is_held_up(
+        container, port=port, within=PATIENCE, loopback=loopback
+    ):
         return f"while one slow request was under way, a second one had no answer for {PATIENCE} seconds"
     return ""
 
 
 def runs_flask(argv: Sequence[str]) -> bool:
     """Whether a command is `flask run`, also as `python -m flask --app x run`."""
-    return any(posixpath.basename(word) == "flask" and "run" in argv[place:] for place, word in enumerate(argv))
+    return any(
+        posixpath.basename(word) == "flask" and "run" in argv[place:]
+        for place, word in enumerate(argv)
+    )
 
 
 def manners_of_http_server(
     container: Container, http: Client, port: int, loopback: bool, rng: random.Random
-) -> str:  # fmt: skip
+) -> str:
     """How a port shows that it is served by Python's own http.server, of which the development server is made.
 
     That answers to the first HTTP without a status line, and takes for a header what is none; a server for production does
     not do both.
     """
-    words = " ".join(rng.choices(("purr", "meow", "hiss", "chirp"), k=2)) + f" {rng.randrange(10**6)}"
+    words = (
+        " ".join(rng.choices(("purr", "meow", "hiss", "chirp"), k=2))
+        + f" {rng.randrange(10**6)}"
+    )
     head = f"GET / HTTP/1.1\r\nHost: cat\r\n{words}\r\nConnection: close\r\n\r\n"
     garbled, old, odd = (
-        http.raw(container, text.encode(), port=port, loopback=loopback, timeout=RAW_SECONDS)
+        http.raw(
+            container, text.encode(), port=port, loopback=loopback, timeout=RAW_SECONDS
+        )
         for text in (f"{words}\r\n\r\n", "GET /\r\n\r\n", head)
     )
     if b"<p>Error code: 400" in garbled and words.encode() in garbled:
@@ -75,10 +101,16 @@ def manners_of_http_server(
 
 def shows_page(container: Container, http: Client, port: int) -> bool:
     """Whether a port within the container shows a page with a picture: not what a server tells of itself, such as metrics."""
-    page = http.wait(container, port=port, loopback=True, within=WARM, status=200)  # it may still say 503
+    page = http.wait(
+        container, port=port, loopback=True, within=WARM, status=200
+    )  # it may still say 503
     return page.status == 200 and "<img" in page.text.lower()
 
 
 def working(processes: Sequence[Process]) -> list[Process]:
     """The processes that are more than a wrapper around others."""
-    return [one for one in processes if one.argv and posixpath.basename(one.argv[0]) not in WRAPPERS]
+    return [
+        one
+        for one in processes
+        if one.argv and posixpath.basename(one.argv[0]) not in WRAPPERS
+    ]

@@ -61,7 +61,9 @@ def main(args: list[str] | None = None) -> int:
     _listen_to_sigterm()
     encodings.tolerate()
     try:
-        result: Any = dockdojo.main(args=args, standalone_mode=False, prog_name="dockdojo")
+        result: Any = dockdojo.main(
+            args=args, standalone_mode=False, prog_name="dockdojo"
+        )
     except click.exceptions.NoArgsIsHelpError as usage:
         click.echo(usage.format_message())
         return 0

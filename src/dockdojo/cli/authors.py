@@ -19,7 +19,13 @@ STYLES = ("plain", "classroom", "classroom50", "gradescope")
 @click.command()
 @click.argument("lab")
 @click.argument("folder", type=FOLDER, metavar="DIR")
-@click.option("--style", type=click.Choice(STYLES), default="plain", show_default=True, help="Who grades a push.")
+@click.option(
+    "--style",
+    type=click.Choice(STYLES),
+    default="plain",
+    show_default=True,
+    help="Who grades a push.",
+)
 @click.option(
     "--package",
     "packages",
@@ -33,11 +39,16 @@ def export(lab: str, folder: Path, style: str, packages: tuple[str, ...]) -> Non
 
     lines = release.requirement_lines(packages)
     written = write.export(open_the_course(), lab, folder, style, lines)
-    click.echo(f"{folder} has {len(written)} files. It grades itself with: bash {folder / 'tests' / 'grading.sh'}")
+    click.echo(
+        f"{folder} has {len(written)} files. It grades itself with: bash {folder / 'tests' / 'grading.sh'}"
+    )
     for line in lines.splitlines():
         click.echo(f"It installs {line}")
         if " @ file:" in line:
-            click.echo("  That wheel lies on this machine alone. For others: --package URL-OF-A-WHEEL", err=True)
+            click.echo(
+                "  That wheel lies on this machine alone. For others: --package URL-OF-A-WHEEL",
+                err=True,
+            )
 
 
 @click.command()
@@ -57,7 +68,12 @@ def new(lab: str) -> None:
 @click.command()
 @click.argument("lab")
 @click.option(
-    "--format", "style", type=click.Choice(RUBRICS), default="text", show_default=True, help="How it is written."
+    "--format",
+    "style",
+    type=click.Choice(RUBRICS),
+    default="text",
+    show_default=True,
+    help="How it is written.",
 )
 def rubric(lab: str, style: str) -> None:
     """Show what a lab's checks ask, what each is worth, which others it needs, and how many hints there are."""
@@ -65,7 +81,12 @@ def rubric(lab: str, style: str) -> None:
     from dockdojo.reports.rubric import FORMATS
 
     course = open_the_course()
-    click.echo(encodings.document(FORMATS[style](course.lab(lab), grading.list_checks(course, lab))), nl=False)
+    click.echo(
+        encodings.document(
+            FORMATS[style](course.lab(lab), grading.list_checks(course, lab))
+        ),
+        nl=False,
+    )
 
 
 ALL = (export, new, rubric)

@@ -31,9 +31,9 @@ def entry(head: str, text: str, width: int, indent: int) -> list[str]:
         return [head + text]
     if width - len(head) >= READABLE:
         return _wrapped(text, width, head, " " * len(head))
-    return _wrapped(head.strip(), width, head[: len(head) - len(head.lstrip())], " " * indent) + _wrapped(
-        text, width, " " * indent, " " * indent
-    )
+    return _wrapped(
+        head.strip(), width, head[: len(head) - len(head.lstrip())], " " * indent
+    ) + _wrapped(text, width, " " * indent, " " * indent)
 
 
 def paragraph(line: str, width: int) -> str:
@@ -42,12 +42,18 @@ def paragraph(line: str, width: int) -> str:
 
 
 def _wrapped(text: str, width: int, first: str, others: str) -> list[str]:
-    return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=others, break_on_hyphens=False) or [
-        first.rstrip()
-    ]
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=others,
+        break_on_hyphens=False,
+    ) or [first.rstrip()]
 
 
-def labs(found: Iterable[tuple[Any, int]], done: dict[str, Any], width: int) -> Iterator[str]:
+def labs(
+    found: Iterable[tuple[Any, int]], done: dict[str, Any], width: int
+) -> Iterator[str]:
     """The lines of labs and of their points, each with what was done in its workspace."""
     every = list(found)
     longest = max((len(lab.slug) for lab, _ in every), default=0)
@@ -56,15 +62,27 @@ def labs(found: Iterable[tuple[Any, int]], done: dict[str, Any], width: int) -> 
         yield from entry(head, f"{lab.title}: {lab.summary}", width, 5)
         if notes := done.get(lab.slug):
             size = SHORT_BAR if 0 < width < NORMAL else BAR
-            bar = "█" * round(size * notes.score / notes.max_score) if notes.max_score else ""
-            told = f"{notes.score} of {notes.max_score} points" if notes.max_score else "begun"
+            bar = (
+                "█" * round(size * notes.score / notes.max_score)
+                if notes.max_score
+                else ""
+            )
+            told = (
+                f"{notes.score} of {notes.max_score} points"
+                if notes.max_score
+                else "begun"
+            )
             hints = sum(notes.hints.values())
             said = f"{bar:░<{size}} {told}" + (f", {hints} hint(s)" if hints else "")
             mark = f"     {'✓' if notes.solved else ' '} "
-            yield from _wrapped(said, width, mark, " " * len(mark)) if width else [mark + said]
+            yield from (
+                _wrapped(said, width, mark, " " * len(mark)) if width else [mark + said]
+            )
 
 
 def hints(checks: Iterable[Any], width: int) -> Iterator[str]:
     """The lines of the checks that have hints."""
     for one in checks:
-        yield from entry(f"  {one.name:<24} {len(one.hints)} hint(s)  ", one.title, width, 4)
+        yield from entry(
+            f"  {one.name:<24} {len(one.hints)} hint(s)  ", one.title, width, 4
+        )

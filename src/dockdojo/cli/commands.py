@@ -11,7 +11,17 @@ import click
 
 from dockdojo.cli import columns, encodings
 
-FORMAT_NAMES = ("text", "json", "junit", "markdown", "github", "classroom", "classroom50", "gradescope", "html")
+FORMAT_NAMES = (
+    "text",
+    "json",
+    "junit",
+    "markdown",
+    "github",
+    "classroom",
+    "classroom50",
+    "gradescope",
+    "html",
+)
 """The keys of reports.FORMATS, known here without importing them."""
 FOLDER = click.Path(path_type=Path)
 
@@ -52,14 +62,18 @@ def start(lab: str, folder: Path | None) -> None:
     from dockdojo.commands import student
 
     target = student.start(open_the_course(), lab, folder)
-    click.echo(f"{target} is ready. Read {target / 'LESSON.md'}, then work in that folder and try:")
+    click.echo(
+        f"{target} is ready. Read {target / 'LESSON.md'}, then work in that folder and try:"
+    )
     click.echo(f"  cd {shlex.quote(str(target))} && dockdojo check")
 
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[LAB] [DIR]")
 @click.option(
-    "--watch", is_flag=True, help="Check again whenever a file changes; keys for a hint, for everything, to quit."
+    "--watch",
+    is_flag=True,
+    help="Check again whenever a file changes; keys for a hint, for everything, to quit.",
 )
 def check(words: tuple[str, ...], watch: bool) -> int:
     """Check your work. In a folder made by `dockdojo start` the lab is known."""
@@ -80,10 +94,16 @@ def check(words: tuple[str, ...], watch: bool) -> int:
         later = course.slugs[course.slugs.index(lab) + 1 :]
         show.paragraph(
             out,
-            (f"All green. Next: `dockdojo start {later[0]}`." if later else "All green: that was the last lab."),
+            (
+                f"All green. Next: `dockdojo start {later[0]}`."
+                if later
+                else "All green: that was the last lab."
+            ),
         )
     elif any(one.status == "failed" for one in report.outcomes):
-        show.paragraph(out, f"Stuck? `dockdojo hint {lab} CHECK` helps, one step at a time.")
+        show.paragraph(
+            out, f"Stuck? `dockdojo hint {lab} CHECK` helps, one step at a time."
+        )
     return report.exit_code
 
 
@@ -95,7 +115,9 @@ def reset(words: tuple[str, ...]) -> None:
 
     course = open_the_course()
     lab, folder = student.find_workspace(course, words)
-    click.echo(f"{lab} is as it was in the beginning. Your work is in {student.reset(course, lab, folder)}.")
+    click.echo(
+        f"{lab} is as it was in the beginning. Your work is in {student.reset(course, lab, folder)}."
+    )
 
 
 @click.command()
@@ -118,7 +140,12 @@ def hint(lab: str | None, name: str) -> None:
 
     course = open_the_course()
     words: tuple[str, ...] = (lab,) if lab else ()
-    if lab is not None and lab not in course.slugs and not name and student.read_notes(Path()) is not None:
+    if (
+        lab is not None
+        and lab not in course.slugs
+        and not name
+        and student.read_notes(Path()) is not None
+    ):
         words, name = (), lab  # `dockdojo hint CHECK` in a workspace
     slug, folder = student.find_workspace(course, words)
     found = student.next_hint(course, slug, folder, name)
@@ -129,7 +156,10 @@ def hint(lab: str | None, name: str) -> None:
             click.echo(line)
         return
     click.echo(
-        columns.paragraph(f"{found.check.name}, hint {found.rung} of {len(found.check.hints)}: {found.text}", width)
+        columns.paragraph(
+            f"{found.check.name}, hint {found.rung} of {len(found.check.hints)}: {found.text}",
+            width,
+        )
     )
 
 
@@ -152,10 +182,22 @@ def hint(lab: str | None, name: str) -> None:
     help="Where to write the report, instead of the terminal.",
 )
 @click.option(
-    "--student", "for_students", is_flag=True, help="The student's report: nothing of hidden checks but their points."
+    "--student",
+    "for_students",
+    is_flag=True,
+    help="The student's report: nothing of hidden checks but their points.",
 )
-@click.option("--picture", is_flag=True, help="Look into the image's layers, too; html always does.")
-@click.option("--seed", default="", metavar="TEXT", help="Draw the same inputs as the report that has this seed.")
+@click.option(
+    "--picture",
+    is_flag=True,
+    help="Look into the image's layers, too; html always does.",
+)
+@click.option(
+    "--seed",
+    default="",
+    metavar="TEXT",
+    help="Draw the same inputs as the report that has this seed.",
+)
 @click.option(
     "--only",
     multiple=True,
@@ -179,15 +221,26 @@ def grade(
     from dockdojo.reports import FORMATS, audience
 
     if output is not None and not output.parent.is_dir():
-        raise UsageError(f"There is no folder {output.parent} to write the report into.")
+        raise UsageError(
+            f"There is no folder {output.parent} to write the report into."
+        )
     if only and (style != "text" or output is not None):
-        raise UsageError("Some checks alone are no mark.", hint="--only prints its report as text, and nowhere else.")
+        raise UsageError(
+            "Some checks alone are no mark.",
+            hint="--only prints its report as text, and nowhere else.",
+        )
     course = open_the_course()
     checks = grading.list_checks(course, lab) if only else []
     names = [grading.find_check(checks, lab, name).name for name in only]
     with show.live(show.console(stderr=True), quiet=True) as listen:
         report = grading.grade(
-            lab, folder, course=course, listen=listen, picture=picture or style == "html", seed=seed, only=names or None
+            lab,
+            folder,
+            course=course,
+            listen=listen,
+            picture=picture or style == "html",
+            seed=seed,
+            only=names or None,
         )
     if for_students:
         report = audience.for_student(report)
@@ -195,11 +248,18 @@ def grade(
     if output is not None:
         _write(output, rendered)
         word = "" if report.final else "not final: "
-        click.echo(f"{word}{report.score}/{report.max_score} points; the report is in {output}.", err=True)
+        click.echo(
+            f"{word}{report.score}/{report.max_score} points; the report is in {output}.",
+            err=True,
+        )
     else:
-        click.echo(rendered if style == "text" else encodings.document(rendered), nl=False)
+        click.echo(
+            rendered if style == "text" else encodings.document(rendered), nl=False
+        )
     if only:
-        click.echo(f"That was {len(report.outcomes)} of {len(checks)} checks, which gives no mark.")
+        click.echo(
+            f"That was {len(report.outcomes)} of {len(checks)} checks, which gives no mark."
+        )
     return report.exit_code
 
 
@@ -219,25 +279,64 @@ def look(folder: Path, lab: str | None) -> int:
     for finding in found:
         show.finding(out, finding)
     if not found:
-        show.write(out, f"{folder} is as it was made: nothing was lost or changed on the way.")
+        show.write(
+            out, f"{folder} is as it was made: nothing was lost or changed on the way."
+        )
     return 1 if found else 0
 
 
 @click.command()
 @click.argument("report", type=FOLDER)
 @click.option(
-    "--format", "style", type=click.Choice((*FORMAT_NAMES, "canvas")), required=True, help="What to make of it."
-)
-@click.option("-o", "--output", type=FOLDER, metavar="FILE", help="Where to write it, instead of the terminal.")
-@click.option("--roster", type=FOLDER, metavar="CSV", help="For canvas: a gradebook that was exported from Canvas.")
-@click.option("--student", metavar="ID", default="", help="Whose report it is: an id of the roster, and of the rules.")
-@click.option("--marks", "rules", type=FOLDER, metavar="TOML", help="Late days, most points, scale, changes by hand.")
-@click.option("--submitted", metavar="TIME", default="", help="When it was handed in: 2026-12-02T08:00+01:00.")
-@click.option(
-    "--assignment", metavar="NAME", default="", help="For canvas: the column, as Canvas names it: Name (1234)."
+    "--format",
+    "style",
+    type=click.Choice((*FORMAT_NAMES, "canvas")),
+    required=True,
+    help="What to make of it.",
 )
 @click.option(
-    "--about", multiple=True, metavar="KEY=VALUE", help="For classroom50: classroom, owner, commit and so on."
+    "-o",
+    "--output",
+    type=FOLDER,
+    metavar="FILE",
+    help="Where to write it, instead of the terminal.",
+)
+@click.option(
+    "--roster",
+    type=FOLDER,
+    metavar="CSV",
+    help="For canvas: a gradebook that was exported from Canvas.",
+)
+@click.option(
+    "--student",
+    metavar="ID",
+    default="",
+    help="Whose report it is: an id of the roster, and of the rules.",
+)
+@click.option(
+    "--marks",
+    "rules",
+    type=FOLDER,
+    metavar="TOML",
+    help="Late days, most points, scale, changes by hand.",
+)
+@click.option(
+    "--submitted",
+    metavar="TIME",
+    default="",
+    help="When it was handed in: 2026-12-02T08:00+01:00.",
+)
+@click.option(
+    "--assignment",
+    metavar="NAME",
+    default="",
+    help="For canvas: the column, as Canvas names it: Name (1234).",
+)
+@click.option(
+    "--about",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="For classroom50: classroom, owner, commit and so on.",
 )
 def convert(
     report: Path,
@@ -264,18 +363,25 @@ def convert(
         )
     if style == "canvas":
         if roster is None:
-            raise UsageError("`--format canvas` needs `--roster`.", hint="Export the gradebook from Canvas.")
+            raise UsageError(
+                "`--format canvas` needs `--roster`.",
+                hint="Export the gradebook from Canvas.",
+            )
         row = canvas.find(canvas.read_roster(_read(roster)), student)
         rendered = canvas.render([(row, found)], assignment)
     elif style == "classroom50":
         known = dict(word.partition("=")[::2] for word in about)
         if unknown := sorted(set(known) - set(classroom50.ABOUT)):
-            raise UsageError(f"--about {unknown[0]}: there is {', '.join(classroom50.ABOUT)}.")
+            raise UsageError(
+                f"--about {unknown[0]}: there is {', '.join(classroom50.ABOUT)}."
+            )
         rendered = classroom50.render(found, known)
     else:
         rendered = FORMATS[style](found)
     if output is None:
-        click.echo(rendered if style == "text" else encodings.document(rendered), nl=False)
+        click.echo(
+            rendered if style == "text" else encodings.document(rendered), nl=False
+        )
     else:
         _write(output, rendered)
         click.echo(f"Written to {output}.", err=True)
@@ -287,7 +393,10 @@ def _time(words: str) -> datetime:
     try:
         return datetime.fromisoformat(words)
     except ValueError:
-        raise UsageError(f"--submitted {words}: that is no time.", hint="For example 2026-12-02T08:00+01:00.") from None
+        raise UsageError(
+            f"--submitted {words}: that is no time.",
+            hint="For example 2026-12-02T08:00+01:00.",
+        ) from None
 
 
 def _read(path: Path) -> str:
@@ -309,7 +418,13 @@ def _read(path: Path) -> str:
     show_default=True,
     help="What to make of it.",
 )
-@click.option("-o", "--output", type=FOLDER, metavar="FILE", help="Where to write it, instead of the terminal.")
+@click.option(
+    "-o",
+    "--output",
+    type=FOLDER,
+    metavar="FILE",
+    help="Where to write it, instead of the terminal.",
+)
 def layers(image: str, style: str, output: Path | None) -> None:
     """Show an image layer by layer: instruction, size, files added, changed and removed, and wasted bytes."""
     from dockdojo.commands import explore
@@ -317,9 +432,15 @@ def layers(image: str, style: str, output: Path | None) -> None:
 
     found = explore.look_into(open_the_course(), image)
     is_shown = style == "text" and output is None
-    rendered = views.render_text(found, columns.columns()) if is_shown else views.FORMATS[style](found)
+    rendered = (
+        views.render_text(found, columns.columns())
+        if is_shown
+        else views.FORMATS[style](found)
+    )
     if output is None:
-        click.echo(rendered if style == "text" else encodings.document(rendered), nl=False)
+        click.echo(
+            rendered if style == "text" else encodings.document(rendered), nl=False
+        )
     else:
         _write(output, rendered)
         click.echo(f"Written to {output}.", err=True)
@@ -335,7 +456,12 @@ def _write(output: Path, text: str) -> None:
 
 
 @click.command()
-@click.option("--all", "everything", is_flag=True, help="Also the labs that train: they take some minutes more.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Also the labs that train: they take some minutes more.",
+)
 def demo(everything: bool) -> int:
     """See it all: bring up an engine, get the images, grade the solutions and one flawed submission."""
     from dockdojo.cli import show
@@ -364,7 +490,9 @@ def demo(everything: bool) -> int:
             f"  {one.ref:<24} {one.size / 1e6:>6.1f} MB  {'stand-in' if one.stand_in else 'official'}, {one.how}",
         )
     wrong = 0
-    for number, (scene, events, report_of) in enumerate(stage.play_all(course, everything=everything), 3):
+    for number, (scene, events, report_of) in enumerate(
+        stage.play_all(course, everything=everything), 3
+    ):
         show.write(out, f"{number}. {scene.lab}: the {scene.what}")
         with show.live(out) as listen:
             for event in events:
@@ -380,4 +508,16 @@ def demo(everything: bool) -> int:
     return wrong
 
 
-ALL = (list_labs, start, check, hint, reset, solution, look, grade, convert, layers, demo)
+ALL = (
+    list_labs,
+    start,
+    check,
+    hint,
+    reset,
+    solution,
+    look,
+    grade,
+    convert,
+    layers,
+    demo,
+)

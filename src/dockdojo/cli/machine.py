@@ -10,7 +10,11 @@ from dockdojo.cli.commands import FOLDER, open_the_course
 
 
 @click.command()
-@click.option("--run", is_flag=True, help="Grade every starter, solution and variant of the course, too.")
+@click.option(
+    "--run",
+    is_flag=True,
+    help="Grade every starter, solution and variant of the course, too.",
+)
 @click.argument("labs", nargs=-1)
 def doctor(run: bool, labs: tuple[str, ...]) -> int:
     """Look whether the machine is ready and the course is whole."""
@@ -25,7 +29,9 @@ def doctor(run: bool, labs: tuple[str, ...]) -> int:
     def tell(finding: look.Finding) -> None:
         nonlocal bad
         bad += not finding.ok
-        show.write(out, f"  {'✓' if finding.ok else '✗'} {finding.what}: {finding.detail}")
+        show.write(
+            out, f"  {'✓' if finding.ok else '✗'} {finding.what}: {finding.detail}"
+        )
 
     where = daemon.answering()
     tell(
@@ -44,17 +50,25 @@ def doctor(run: bool, labs: tuple[str, ...]) -> int:
             look.Finding(
                 "base images",
                 not missing,
-                f"missing: {', '.join(missing)}; run `dockdojo images`" if missing else "all here",
+                (
+                    f"missing: {', '.join(missing)}; run `dockdojo images`"
+                    if missing
+                    else "all here"
+                ),
             )
         )
         if package_index.is_needed(course):
             runs = package_index.status()
             said = (
-                f"{len(runs.wheels)} served at {runs.url}" if runs else "builds find no torch; run `dockdojo mirror up`"
+                f"{len(runs.wheels)} served at {runs.url}"
+                if runs
+                else "builds find no torch; run `dockdojo mirror up`"
             )
             tell(look.Finding("wheels", runs is not None, said))
         if stand_ins := base_images.stand_ins_here(course):
-            show.write(out, f"    stand-ins, built on this machine: {', '.join(stand_ins)}")
+            show.write(
+                out, f"    stand-ins, built on this machine: {', '.join(stand_ins)}"
+            )
     for finding in look.inspect_course(course):
         tell(finding)
     if run:
@@ -69,7 +83,9 @@ def doctor(run: bool, labs: tuple[str, ...]) -> int:
 
 @click.command()
 @click.option("--rebuild", is_flag=True, help="Get them again, though they are here.")
-@click.option("--no-pull", is_flag=True, help="Do not ask the registry: build stand-ins.")
+@click.option(
+    "--no-pull", is_flag=True, help="Do not ask the registry: build stand-ins."
+)
 def images(rebuild: bool, no_pull: bool) -> None:
     """Get the base images: from the registry, or as stand-ins built here where none answers."""
     from dockdojo.cli import show
@@ -95,8 +111,16 @@ def images(rebuild: bool, no_pull: bool) -> None:
     metavar="DIR",
     help="A folder that has MNIST (else: MNIST_ROOT, a mirror, a stand-in).",
 )
-@click.option("--to", "target", type=FOLDER, metavar="DIR", help="Where to make it; torchvision is given this folder.")
-@click.option("--limit", metavar="train=N,test=M", help="So many images, the same ones each time.")
+@click.option(
+    "--to",
+    "target",
+    type=FOLDER,
+    metavar="DIR",
+    help="Where to make it; torchvision is given this folder.",
+)
+@click.option(
+    "--limit", metavar="train=N,test=M", help="So many images, the same ones each time."
+)
 def data(source: Path | None, target: Path | None, limit: str | None) -> None:
     """Prepare handwritten digits for the labs that train: MNIST, or a stand-in where it cannot be had."""
     from dockdojo import datasets
@@ -105,9 +129,14 @@ def data(source: Path | None, target: Path | None, limit: str | None) -> None:
 
     with show.steps(show.console(stderr=True)) as tell:
         made = datasets.prepare(
-            target or state_folder() / "data" / "mnist", source=source, limit=datasets.limits(limit), tell=tell
+            target or state_folder() / "data" / "mnist",
+            source=source,
+            limit=datasets.limits(limit),
+            tell=tell,
         )
-    click.echo(f"{made.source}: {made.train} images to train, {made.test} to test, in {made.root}")
+    click.echo(
+        f"{made.source}: {made.train} images to train, {made.test} to test, in {made.root}"
+    )
 
 
 @click.group()
@@ -143,7 +172,11 @@ def mirror_status() -> None:
     from dockdojo.host import package_index
 
     found = package_index.status()
-    click.echo(f"at {found.url}" if found else "No index runs; `dockdojo mirror up` starts one.")
+    click.echo(
+        f"at {found.url}"
+        if found
+        else "No index runs; `dockdojo mirror up` starts one."
+    )
     for name in found.wheels if found else ():
         click.echo(f"  {name}")
 
@@ -182,7 +215,9 @@ def up(install: bool, gpus: int) -> None:
         else f"An engine answers at {done.where}."
     )
     if done.simulated_gpus:
-        click.echo(f"It grants {done.simulated_gpus} SIMULATED GPUs: `docker run --gpus all IMAGE nvidia-smi`.")
+        click.echo(
+            f"It grants {done.simulated_gpus} SIMULATED GPUs: `docker run --gpus all IMAGE nvidia-smi`."
+        )
 
 
 @engine.command()
@@ -190,7 +225,11 @@ def down() -> None:
     """End the engine that `dockdojo engine up` started, and no other."""
     from dockdojo.host import daemon
 
-    click.echo("Ended the engine." if daemon.down() else "dockdojo started no engine that still runs.")
+    click.echo(
+        "Ended the engine."
+        if daemon.down()
+        else "dockdojo started no engine that still runs."
+    )
 
 
 @engine.command()
@@ -202,10 +241,15 @@ def status() -> None:
     with client.connect() as found:
         info = found.info()
     rows = {
-        "engine": f"Docker {info.version} (API {info.api_version})", "where": info.where, "storage": info.storage_driver,
-        "cgroup": f"version {info.cgroup_version}", "builder": info.builder, "GPU": info.gpu,
-        "started by": "dockdojo" if here.started_by_us() else "somebody else", "builds": info.build_limits,
-    }  # fmt: skip
+        "engine": f"Docker {info.version} (API {info.api_version})",
+        "where": info.where,
+        "storage": info.storage_driver,
+        "cgroup": f"version {info.cgroup_version}",
+        "builder": info.builder,
+        "GPU": info.gpu,
+        "started by": "dockdojo" if here.started_by_us() else "somebody else",
+        "builds": info.build_limits,
+    }
     for name, value in rows.items():
         click.echo(f"{name:<11} {value}")
 
@@ -218,7 +262,9 @@ def status() -> None:
     help="Also what runs of dockdojo that still go on have made.",
 )
 @click.option(
-    "--cache", is_flag=True, help="Also the engine's build cache and cache mounts, whoever's builds filled them."
+    "--cache",
+    is_flag=True,
+    help="Also the engine's build cache and cache mounts, whoever's builds filled them.",
 )
 def clean(everyone: bool, cache: bool) -> None:
     """Remove what runs left behind that were killed. Never touches what others made, but for --cache."""
@@ -227,7 +273,9 @@ def clean(everyone: bool, cache: bool) -> None:
 
     with client.connect() as found:
         freed = cleaning.clean_build_cache(found.api) if cache else 0
-        gone = found.clean(keep=lambda labels: False) if everyone else found.clean_dead()
+        gone = (
+            found.clean(keep=lambda labels: False) if everyone else found.clean_dead()
+        )
     gone["folders"] = grading.clean_folders(everyone=everyone)
     said = ", ".join(f"{count} {name}" for name, count in gone.items() if count)
     click.echo(f"Removed {said}." if said else "Nothing was left behind.")

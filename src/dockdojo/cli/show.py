@@ -74,7 +74,9 @@ def write(out: Console, line: str) -> None:
 
 def paragraph(out: Console, line: str) -> None:
     """A line of any length, wrapped to the terminal; as it is where there is none."""
-    for one in columns.paragraph(line, width_of(out) if out.is_terminal else 0).split("\n"):
+    for one in columns.paragraph(line, width_of(out) if out.is_terminal else 0).split(
+        "\n"
+    ):
         write(out, one)
 
 
@@ -83,7 +85,9 @@ def live(out: Console, *, quiet: bool = False) -> Iterator[Any]:
     """Gives a listener for grading events: a running line on a terminal, a line for each outcome everywhere."""
     if not out.is_terminal:
         yield lambda event: (
-            None if quiet or not isinstance(event, CheckEnded) else write(out, _headline(out, event.outcome))
+            None
+            if quiet or not isinstance(event, CheckEnded)
+            else write(out, _headline(out, event.outcome))
         )
         return
     progress = Progress(
@@ -94,7 +98,10 @@ def live(out: Console, *, quiet: bool = False) -> Iterator[Any]:
         transient=True,
     )
     with progress:
-        tasks: dict[str, Any] = {"name": "", "id": progress.add_task("preparing", total=None)}
+        tasks: dict[str, Any] = {
+            "name": "",
+            "id": progress.add_task("preparing", total=None),
+        }
 
         def listen(event: Event) -> None:
             match event:
@@ -102,7 +109,9 @@ def live(out: Console, *, quiet: bool = False) -> Iterator[Any]:
                     tasks["name"] = check
                     progress.reset(tasks["id"], description=check)
                 case Building():
-                    progress.update(tasks["id"], description=f"{tasks['name']}: building the image")
+                    progress.update(
+                        tasks["id"], description=f"{tasks['name']}: building the image"
+                    )
                 case Doing(what=what):
                     progress.update(tasks["id"], description=f"{tasks['name']}: {what}")
                 case Built():
@@ -130,7 +139,9 @@ def steps(out: Console) -> Iterator[Any]:
         transient=True,
     ) as progress:
         task = progress.add_task("", total=None)
-        yield lambda line: progress.update(task, description=re.sub(r"[\[\]]", "", line)[: out.width - 20])
+        yield lambda line: progress.update(
+            task, description=re.sub(r"[\[\]]", "", line)[: out.width - 20]
+        )
 
 
 def feedback(out: Console, report: Report) -> None:
@@ -142,10 +153,18 @@ def feedback(out: Console, report: Report) -> None:
         for line in textwrap.wrap(text.clean(report.problem), width_of(out) - 2):
             write(out, f"  {line}")
     seen: dict[str, str] = {}
-    told = [] if report.problem else [one for one in report.outcomes if worth_telling(one)]
-    for number, outcome in enumerate(most_useful_first(told, report) if out.is_terminal else told):
+    told = (
+        [] if report.problem else [one for one in report.outcomes if worth_telling(one)]
+    )
+    for number, outcome in enumerate(
+        most_useful_first(told, report) if out.is_terminal else told
+    ):
         if number and out.is_terminal:
-            said = outcome.feedback.observed or outcome.feedback.why if outcome.feedback else ""
+            said = (
+                outcome.feedback.observed or outcome.feedback.why
+                if outcome.feedback
+                else ""
+            )
             line = f"  {text.MARKS[outcome.status]} {outcome.check}: {text.clean(said)}"
             write(out, text.shortened(line, width_of(out)))
             continue
@@ -166,14 +185,19 @@ def worth_telling(outcome: Outcome) -> bool:
     """Whether there is something to say of it that another check's feedback does not say already."""
     if outcome.status == "passed" or outcome.feedback is None:
         return False
-    return not (outcome.status == "skipped" and outcome.feedback.why.startswith("It needs"))
+    return not (
+        outcome.status == "skipped" and outcome.feedback.why.startswith("It needs")
+    )
 
 
 def most_useful_first(told: list[Outcome], report: Report) -> list[Outcome]:
     """In the order of the tasks, with what others hang on before the rest, and failures before what could not be graded."""
     whys = [outcome.feedback.why for outcome in report.outcomes if outcome.feedback]
     hung_on = {found[1] for why in whys if (found := HANGS_ON.match(why))}
-    return sorted(told, key=lambda outcome: (outcome.status != "failed", outcome.check not in hung_on))
+    return sorted(
+        told,
+        key=lambda outcome: (outcome.status != "failed", outcome.check not in hung_on),
+    )
 
 
 def _feedback(out: Console, outcome: Outcome, seen: dict[str, str]) -> None:
@@ -189,7 +213,11 @@ def _feedback(out: Console, outcome: Outcome, seen: dict[str, str]) -> None:
 
 def finding(out: Console, found: Finding) -> None:
     """What was found in a folder: where and what, why it matters, and the way out."""
-    where = f"{text.clean(found.file)}, line {found.line}" if found.line else text.clean(found.file)
+    where = (
+        f"{text.clean(found.file)}, line {found.line}"
+        if found.line
+        else text.clean(found.file)
+    )
     write(out, f"  ! {where}: {text.clean(found.what)}")
     for label, said in (("why", found.why), ("hint", found.way_out)):
         for line in text.labelled(label, said, width_of(out)):

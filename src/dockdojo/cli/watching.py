@@ -22,7 +22,9 @@ from dockdojo.model import Report
 KEYS = "h: a hint   a: check everything   q: quit"
 LONGEST_BAR, SHORTEST_BAR = 30, 5
 """Characters of the course's bar."""
-UNSEEN = frozenset({student.NOTES, "LESSON.md", ".git", "__pycache__", ".venv", ".idea", ".vscode"})
+UNSEEN = frozenset(
+    {student.NOTES, "LESSON.md", ".git", "__pycache__", ".venv", ".idea", ".vscode"}
+)
 """What changes without changing the work."""
 SETTLE_MS = 200
 """Editors write a file in several steps: they count as one."""
@@ -56,7 +58,9 @@ def run(course: Course, lab: str, folder: Path, out: Console) -> int:
         stop.set()
 
 
-def _again(course: Course, lab: str, folder: Path, out: Console, before: Report) -> Report:
+def _again(
+    course: Course, lab: str, folder: Path, out: Console, before: Report
+) -> Report:
     """What did not pass comes first: that is what the change is about. Everything follows once that is green."""
     open_ones = [one.check for one in before.outcomes if one.status != "passed"]
     if open_ones and len(open_ones) < len(before.outcomes):
@@ -68,7 +72,12 @@ def _again(course: Course, lab: str, folder: Path, out: Console, before: Report)
 
 
 def _check(
-    course: Course, lab: str, folder: Path, out: Console, only: list[str] | None, before: Report | None = None
+    course: Course,
+    lab: str,
+    folder: Path,
+    out: Console,
+    only: list[str] | None,
+    before: Report | None = None,
 ) -> Report:
     with show.live(out) as listen:
         report = student.check(course, lab, folder, listen, only=only, before=before)
@@ -76,7 +85,9 @@ def _check(
     return report
 
 
-def _footer(course: Course, folder: Path, out: Console, report: Report, has_keys: bool) -> None:
+def _footer(
+    course: Course, folder: Path, out: Console, report: Report, has_keys: bool
+) -> None:
     done = student.progress(course, folder.resolve().parent)
     if (mine := student.read_notes(folder)) is not None:
         done[report.lab] = mine
@@ -84,14 +95,21 @@ def _footer(course: Course, folder: Path, out: Console, report: Report, has_keys
     earned = sum(notes.score for notes in done.values())
     before = f"{'All green. ' if report.exit_code == 0 else ''}The course: "
     after = f" {earned} of {points} points"
-    size = max(SHORTEST_BAR, min(LONGEST_BAR, show.width_of(out) - len(before) - len(after)))
+    size = max(
+        SHORTEST_BAR, min(LONGEST_BAR, show.width_of(out) - len(before) - len(after))
+    )
     bar = f"{'█' * round(size * earned / points):░<{size}}" if points else ""
     show.write(out, f"\n{before}{bar}{after}")
-    show.paragraph(out, f"Waiting for a change in {folder.resolve().name}.  {KEYS if has_keys else 'Ctrl-C ends it.'}")
+    show.paragraph(
+        out,
+        f"Waiting for a change in {folder.resolve().name}.  {KEYS if has_keys else 'Ctrl-C ends it.'}",
+    )
 
 
 def _hint(course: Course, lab: str, folder: Path, out: Console, report: Report) -> None:
-    failed = show.most_useful_first([one for one in report.outcomes if one.status == "failed"], report)
+    failed = show.most_useful_first(
+        [one for one in report.outcomes if one.status == "failed"], report
+    )
     if not failed:
         show.paragraph(out, "Nothing failed, so there is nothing to hint at.")
         return
@@ -101,21 +119,40 @@ def _hint(course: Course, lab: str, folder: Path, out: Console, report: Report) 
         show.paragraph(out, str(error))
         return
     assert not isinstance(found, list)
-    show.paragraph(out, f"{found.check.name}, hint {found.rung} of {len(found.check.hints)}: {found.text}")
+    show.paragraph(
+        out,
+        f"{found.check.name}, hint {found.rung} of {len(found.check.hints)}: {found.text}",
+    )
 
 
 def _files(folder: Path, events: Events, stop: threading.Event) -> None:
     """Tells which files changed, as names relative to the folder."""
 
     def counts(change: Change, path: str) -> bool:
-        parts = Path(path).relative_to(folder.resolve()).parts if Path(path).is_relative_to(folder.resolve()) else ()
-        return bool(parts) and not UNSEEN & set(parts) and not parts[-1].endswith(("~", ".swp", ".swx", ".tmp", "4913"))
+        parts = (
+            Path(path).relative_to(folder.resolve()).parts
+            if Path(path).is_relative_to(folder.resolve())
+            else ()
+        )
+        return (
+            bool(parts)
+            and not UNSEEN & set(parts)
+            and not parts[-1].endswith(("~", ".swp", ".swx", ".tmp", "4913"))
+        )
 
     for changes in watch(
-        folder.resolve(), watch_filter=counts, stop_event=stop, debounce=SETTLE_MS, raise_interrupt=False
+        folder.resolve(),
+        watch_filter=counts,
+        stop_event=stop,
+        debounce=SETTLE_MS,
+        raise_interrupt=False,
     ):
-        names = sorted({Path(path).relative_to(folder.resolve()).as_posix() for _, path in changes})
-        events.put(("files", ", ".join(names[:3]) + (" and more" if len(names) > 3 else "")))
+        names = sorted(
+            {Path(path).relative_to(folder.resolve()).as_posix() for _, path in changes}
+        )
+        events.put(
+            ("files", ", ".join(names[:3]) + (" and more" if len(names) > 3 else ""))
+        )
 
 
 @contextlib.contextmanager

@@ -38,9 +38,19 @@ def scenes(course: Course, *, everything: bool = False) -> list[Scene]:
 
     Labs that train on data take minutes, so they come only with `everything`.
     """
-    word = "solution" if any(course.solution(slug) for slug in course.slugs) else "starter"
-    found = [Scene(slug, word, False) for slug in course.slugs if everything or not course.lab(slug).data]
-    if any(one.name == FLAWED[1] for one in course.variants(FLAWED[0]) if FLAWED[0] in course.slugs):
+    word = (
+        "solution" if any(course.solution(slug) for slug in course.slugs) else "starter"
+    )
+    found = [
+        Scene(slug, word, False)
+        for slug in course.slugs
+        if everything or not course.lab(slug).data
+    ]
+    if any(
+        one.name == FLAWED[1]
+        for one in course.variants(FLAWED[0])
+        if FLAWED[0] in course.slugs
+    ):
         found.append(Scene(FLAWED[0], "flawed submission", True))
     return found
 
@@ -50,8 +60,13 @@ def play_all(
 ) -> Iterator[tuple[Scene, Iterator[Event], Callable[[], Report]]]:
     """Begins the scenes a few at a time; yields each in order, with its events as they come and its report after them."""
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        begun = [(scene, Queue[Event | None]()) for scene in scenes(course, everything=everything)]
-        futures = [pool.submit(_finish, course, scene, events) for scene, events in begun]
+        begun = [
+            (scene, Queue[Event | None]())
+            for scene in scenes(course, everything=everything)
+        ]
+        futures = [
+            pool.submit(_finish, course, scene, events) for scene, events in begun
+        ]
         try:
             for (scene, events), future in zip(begun, futures, strict=True):
                 yield scene, _until_the_end(events), future.result

@@ -63,11 +63,21 @@ def inspect_course(course: Course) -> Iterator[Finding]:
     for folder in ("labs", "solutions", "tests/variants"):
         home = course.root / folder
         for path in sorted(home.iterdir()) if home.is_dir() else []:
-            if path.is_dir() and path.name not in course.slugs and not path.name.startswith((".", "_")):
-                yield Finding(f"{folder}/{path.name}", False, "belongs to no lab of labs/course.toml")
+            if (
+                path.is_dir()
+                and path.name not in course.slugs
+                and not path.name.startswith((".", "_"))
+            ):
+                yield Finding(
+                    f"{folder}/{path.name}",
+                    False,
+                    "belongs to no lab of labs/course.toml",
+                )
     for path in sorted((course.root / "graders").glob("*.py")):
         if path.stem not in course.slugs:
-            yield Finding(f"graders/{path.name}", False, "belongs to no lab of labs/course.toml")
+            yield Finding(
+                f"graders/{path.name}", False, "belongs to no lab of labs/course.toml"
+            )
 
 
 def _inspect_lab(course: Course, slug: str) -> Iterator[Finding]:
@@ -80,13 +90,22 @@ def _inspect_lab(course: Course, slug: str) -> Iterator[Finding]:
     problems = list(_problems(course, slug, checks))
     total = sum(check.points for check in checks)
     if total != course.points(slug):
-        problems.append("its points are not all written out as numbers: @check(points=10)")
+        problems.append(
+            "its points are not all written out as numbers: @check(points=10)"
+        )
     solution = course.solution(slug)
     for name in lab.files:
         if solution is not None and not (solution / name).exists():
             problems.append(f"the solution has no {name}, which lab.toml names")
-    detail = "; ".join(problems) or f"{len(checks)} check{'' if len(checks) == 1 else 's'}, {total} points"
-    yield Finding(slug, not problems, "; ".join([detail, *long_chains(course.variants(slug), checks)]))
+    detail = (
+        "; ".join(problems)
+        or f"{len(checks)} check{'' if len(checks) == 1 else 's'}, {total} points"
+    )
+    yield Finding(
+        slug,
+        not problems,
+        "; ".join([detail, *long_chains(course.variants(slug), checks)]),
+    )
 
 
 def long_chains(variants: list[Variant], checks: list[Check]) -> Iterator[str]:
@@ -124,14 +143,19 @@ def _problems(course: Course, slug: str, checks: list[Check]) -> Iterator[str]:
             yield f"no variant fails {', '.join(sorted(never))}"
 
 
-def self_test(course: Course, slugs: tuple[str, ...], tell: Callable[[str], None]) -> Iterator[Finding]:
+def self_test(
+    course: Course, slugs: tuple[str, ...], tell: Callable[[str], None]
+) -> Iterator[Finding]:
     """Grades starters, solutions and variants: a starter does not pass, a solution does, a variant fails just its checks."""
     work: list[tuple[str, Callable[[], Finding]]] = []
     for slug in slugs:
         work.append((f"{slug}: starter", partial(_run_starter, course, slug)))
         if course.solution(slug) is not None:
             work.append((f"{slug}: solution", partial(_run_solution, course, slug)))
-        work += [(f"{slug}: {one.name}", partial(run_variant, course, one)) for one in course.variants(slug)]
+        work += [
+            (f"{slug}: {one.name}", partial(run_variant, course, one))
+            for one in course.variants(slug)
+        ]
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         for name, future in [(name, pool.submit(call)) for name, call in work]:
             tell(name)
@@ -140,7 +164,11 @@ def self_test(course: Course, slugs: tuple[str, ...], tell: Callable[[str], None
 
 def _run_starter(course: Course, slug: str) -> Finding:
     report = grade(slug, course.starter(slug), course=course)
-    return Finding(f"{slug}: starter", _graded(report) and report.score < report.max_score, _summary(report))
+    return Finding(
+        f"{slug}: starter",
+        _graded(report) and report.score < report.max_score,
+        _summary(report),
+    )
 
 
 def _run_solution(course: Course, slug: str) -> Finding:
@@ -154,16 +182,30 @@ def _run_solution(course: Course, slug: str) -> Finding:
 def run_variant(course: Course, variant: Variant) -> Finding:
     """Grades one variant and holds the outcome against what it names."""
     with tempfile.TemporaryDirectory(prefix="dockdojo-variant-") as scratch:
-        report = grade(variant.lab, variant_folder(course, variant, Path(scratch, "submission")), course=course)
+        report = grade(
+            variant.lab,
+            variant_folder(course, variant, Path(scratch, "submission")),
+            course=course,
+        )
     failed = {one.check for one in report.outcomes if one.status == "failed"}
     skipped = {one.check for one in report.outcomes if one.status == "skipped"}
     unearnable = {one.check for one in report.outcomes if one.unearnable}
-    ok = _graded(report) and failed == set(variant.fails) - unearnable and skipped == set(variant.skips) | unearnable
+    ok = (
+        _graded(report)
+        and failed == set(variant.fails) - unearnable
+        and skipped == set(variant.skips) | unearnable
+    )
     detail = f"failed {sorted(failed)}, skipped {sorted(skipped)}"
-    detail += f"; {report.unearnable} points cannot be earned here" if unearnable else ""
+    detail += (
+        f"; {report.unearnable} points cannot be earned here" if unearnable else ""
+    )
     if not ok:
         detail += f"; should fail {sorted(variant.fails)}, skip {sorted(variant.skips)}"
-        detail += "".join(f"; {one.check}: {one.feedback.observed}" for one in report.outcomes if one.feedback)
+        detail += "".join(
+            f"; {one.check}: {one.feedback.observed}"
+            for one in report.outcomes
+            if one.feedback
+        )
     return Finding(f"{variant.lab}: {variant.name}", ok, detail, report)
 
 
@@ -173,5 +215,7 @@ def _graded(report: Report) -> bool:
 
 
 def _summary(report: Report) -> str:
-    lost = ", ".join(f"{one.check} {one.status}" for one in report.outcomes if one.status != "passed")
+    lost = ", ".join(
+        f"{one.check} {one.status}" for one in report.outcomes if one.status != "passed"
+    )
     return f"{report.score}/{report.max_score}" + (f" ({lost})" if lost else "")

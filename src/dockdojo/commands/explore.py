@@ -13,8 +13,19 @@ def look_into(course: Course, ref: str) -> ImageStats:
     """What the image's layers hold and waste. Its base is told by the course's images. Raises UsageError."""
     with connect() as engine:
         if not engine.has_image(ref):
-            raise UsageError(f"There is no image `{ref}` on the engine.", hint="`docker images` shows what is there.")
+            raise UsageError(
+                f"There is no image `{ref}` on the engine.",
+                hint="`docker images` shows what is there.",
+            )
         image = engine.image(ref)
-        bases = [engine.image(one.ref).layers for one in course.images() if engine.has_image(one.ref)]
-        below = [len(one) for one in bases if len(one) < len(image.layers) and image.layers[: len(one)] == one]
+        bases = [
+            engine.image(one.ref).layers
+            for one in course.images()
+            if engine.has_image(one.ref)
+        ]
+        below = [
+            len(one)
+            for one in bases
+            if len(one) < len(image.layers) and image.layers[: len(one)] == one
+        ]
         return analyse(ref, engine.layers(ref), max(below, default=0))

@@ -78,12 +78,16 @@ def read_notes(folder: Path) -> Notes | None:
         with path.open("rb") as file:
             return msgspec.json.decode(file.read(1_000_000), type=Notes)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}", hint="Remove it, and name the lab.") from error
+        raise UsageError(
+            f"{path} cannot be read: {error}", hint="Remove it, and name the lab."
+        ) from error
 
 
 def write_notes(folder: Path, notes: Notes) -> None:
     """Keeps the notes in the workspace."""
-    (folder / NOTES).write_bytes(msgspec.json.format(msgspec.json.encode(notes)) + b"\n")
+    (folder / NOTES).write_bytes(
+        msgspec.json.format(msgspec.json.encode(notes)) + b"\n"
+    )
 
 
 def find_workspace(course: Course, words: tuple[str, ...]) -> tuple[str, Path]:
@@ -125,14 +129,28 @@ def check(
 
     With `before`, a report of all checks, the report of some is one of all, too: what was not graded again stands as it was.
     """
-    report = for_student(grade(lab, folder, course=course, listen=listen and _without_hidden(listen), only=only))
+    report = for_student(
+        grade(
+            lab,
+            folder,
+            course=course,
+            listen=listen and _without_hidden(listen),
+            only=only,
+        )
+    )
     if before is not None and only is not None:
         now = {one.check: one for one in report.outcomes if one.check != HIDDEN}
-        report = replace(report, outcomes=tuple(now.get(one.check, one) for one in before.outcomes))
+        report = replace(
+            report, outcomes=tuple(now.get(one.check, one) for one in before.outcomes)
+        )
     notes = read_notes(folder)
     if notes is not None and notes.lab == lab:
         # Full marks are those of one grading of everything.
-        remember(notes, report, whole=only is None or (before is not None and report.exit_code != 0))
+        remember(
+            notes,
+            report,
+            whole=only is None or (before is not None and report.exit_code != 0),
+        )
         write_notes(folder, notes)
     return report
 
@@ -143,11 +161,19 @@ def look(course: Course, folder: Path, slug: str | None = None) -> tuple[Finding
     Raises UsageError for a folder that is not there, SubmissionError for one that may not be graded.
     """
     if not folder.is_dir():
-        hint = "Give the folder that the file is in." if folder.exists() else "Is the path right?"
+        hint = (
+            "Give the folder that the file is in."
+            if folder.exists()
+            else "Is the path right?"
+        )
         raise UsageError(f"There is no folder {folder}.", hint=hint)
     notes = read_notes(folder) if slug is None else None
     name = slug or (notes.lab if notes else None)
-    return look_at(folder, course.lab(name), course.starter(name)) if name else look_at(folder)
+    return (
+        look_at(folder, course.lab(name), course.starter(name))
+        if name
+        else look_at(folder)
+    )
 
 
 def _without_hidden(listen: Listen) -> Listen:
@@ -159,7 +185,9 @@ def _without_hidden(listen: Listen) -> Listen:
             case Collected(checks=checks):
                 hidden.update(one.name for one in checks if one.hidden)
                 listen(Collected(checks=[one for one in checks if not one.hidden]))
-            case CheckStarted(check=name) | CheckEnded(outcome=Outcome(check=name)) if name in hidden:
+            case CheckStarted(check=name) | CheckEnded(outcome=Outcome(check=name)) if (
+                name in hidden
+            ):
                 pass
             case _:
                 listen(event)
@@ -184,7 +212,9 @@ def progress(course: Course, folder: Path) -> dict[str, Notes]:
         notes = read_notes(place)
         if notes is not None and notes.lab in course.slugs:
             known = found.get(notes.lab)
-            found[notes.lab] = notes if known is None or notes.score >= known.score else known
+            found[notes.lab] = (
+                notes if known is None or notes.score >= known.score else known
+            )
     return found
 
 
@@ -195,9 +225,16 @@ def reset(course: Course, lab: str, folder: Path) -> Path:
     """
     notes = read_notes(folder) if folder.is_dir() else None
     if notes is None or notes.lab != lab:
-        raise UsageError(f"{folder.resolve()} is no workspace of {lab}.", hint=f"`dockdojo start {lab}` makes one.")
+        raise UsageError(
+            f"{folder.resolve()} is no workspace of {lab}.",
+            hint=f"`dockdojo start {lab}` makes one.",
+        )
     home = folder.resolve()
-    aside = next(one for number in range(1, 1000) if not (one := home.with_name(f"{home.name}.old-{number}")).exists())
+    aside = next(
+        one
+        for number in range(1, 1000)
+        if not (one := home.with_name(f"{home.name}.old-{number}")).exists()
+    )
     aside.mkdir()
     for path in sorted(home.iterdir()):
         if path.name not in (NOTES, ".git"):
@@ -216,7 +253,11 @@ def solution(course: Course, lab: str, folder: Path) -> Path:
         raise UsageError("This course came without its solutions.")
     notes = read_notes(folder) if folder.is_dir() else None
     if notes is None or notes.lab != lab or not notes.solved:
-        best = f" The best so far is {notes.score} of {notes.max_score} points." if notes and notes.max_score else ""
+        best = (
+            f" The best so far is {notes.score} of {notes.max_score} points."
+            if notes and notes.max_score
+            else ""
+        )
         raise UsageError(
             f"The solution of {lab} is shown when everything is green.{best}",
             hint=f"`dockdojo check {lab}`, and `dockdojo hint {lab} CHECK` where you are stuck.",
@@ -229,7 +270,9 @@ def solution(course: Course, lab: str, folder: Path) -> Path:
     return target
 
 
-def next_hint(course: Course, lab: str, folder: Path, name: str = "") -> Hint | list[Check]:
+def next_hint(
+    course: Course, lab: str, folder: Path, name: str = ""
+) -> Hint | list[Check]:
     """The next rung for the check, remembered in the workspace; without a name, the checks that have hints.
 
     After the last rung the last is told again. Raises UsageError for a check that is not there or has no hints.
@@ -239,7 +282,10 @@ def next_hint(course: Course, lab: str, folder: Path, name: str = "") -> Hint | 
         return [one for one in checks if one.hints]
     found = find_check(checks, lab, name)
     if not found.hints:
-        raise UsageError(f"The check `{found.name}` has no hints.", hint="Its sentence says all: " + found.title)
+        raise UsageError(
+            f"The check `{found.name}` has no hints.",
+            hint="Its sentence says all: " + found.title,
+        )
     notes = read_notes(folder) if folder.is_dir() else None
     shown = notes.hints.get(found.name, 0) if notes else 0
     rung = min(shown, len(found.hints) - 1)

@@ -13,7 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from dockdojo.errors import EngineGone, ImageUnavailable, LimitReached, NoBuildKit, NoGpu, OurFault
+from dockdojo.errors import (
+    EngineGone,
+    ImageUnavailable,
+    LimitReached,
+    NoBuildKit,
+    NoGpu,
+    OurFault,
+)
 
 T = TypeVar("T")
 
@@ -22,7 +29,10 @@ PAUSE_SECONDS = 1.0
 QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 """A name as Go quotes it."""
 ADDRESS = re.compile(r"https?://[^\s\"]{1,2000}")
-COMMAND = re.compile(r'^(?:executor failed running \[.*\]|process ".*" did not complete successfully): ', re.DOTALL)
+COMMAND = re.compile(
+    r'^(?:executor failed running \[.*\]|process ".*" did not complete successfully): ',
+    re.DOTALL,
+)
 PREFIX = re.compile(
     r"^(?:ERROR: |Error: |Error response from daemon: |failed to build(?: LLB)?: |failed to solve(?: with frontend \S{1,80})?: "
     r"|failed to create LLB definition: |rpc error: code = \w{1,30} desc = "
@@ -53,7 +63,9 @@ class Trouble:
     kind: type[OurFault] = EngineGone
 
 
-def _trouble(said: str, what: str, hint: str, kind: type[OurFault] = EngineGone) -> Trouble:
+def _trouble(
+    said: str, what: str, hint: str, kind: type[OurFault] = EngineGone
+) -> Trouble:
     return Trouble(re.compile(said, re.IGNORECASE | re.MULTILINE), what, hint, kind)
 
 
@@ -209,9 +221,12 @@ RUNTIMES_WORDS = re.compile(
 )
 """How runc begins where it could not start the command of a RUN. A RUN can print the same, so that proves nothing."""
 REGISTRY_MISSING = re.compile(
-    r"repository does not exist|insufficient_scope|manifest unknown|name unknown|name invalid", re.IGNORECASE
+    r"repository does not exist|insufficient_scope|manifest unknown|name unknown|name invalid",
+    re.IGNORECASE,
 )
-REGISTRY_NOT_FOUND = re.compile(r"\b404\b|not found[.\s]*$|manifest for .{0,300} not found", re.IGNORECASE)
+REGISTRY_NOT_FOUND = re.compile(
+    r"\b404\b|not found[.\s]*$|manifest for .{0,300} not found", re.IGNORECASE
+)
 """How a registry says that there is no such image; Docker Hub asks for a login where there is no repository."""
 REGISTRY_STATUS = re.compile(
     r"toomanyrequests|rate limit|\b(?:401|403|407|429|5[0-9]{2})(?: [A-Z]|[:,.]|$)|unauthorized|\bdenied\b|forbidden",
@@ -266,8 +281,12 @@ def find_trouble(words: str, *, platform: str = "") -> OurFault | None:
     for trouble in TROUBLES:
         if found := trouble.said.search(said):
             named = {key: value for key, value in found.groupdict().items() if value}
-            what = trouble.what.format(**{"platform": platform or _own_platform(), **named})
-            return trouble.kind(f"{what} It said: {in_one_line(words).rstrip('.')}.", hint=trouble.hint)
+            what = trouble.what.format(
+                **{"platform": platform or _own_platform(), **named}
+            )
+            return trouble.kind(
+                f"{what} It said: {in_one_line(words).rstrip('.')}.", hint=trouble.hint
+            )
     return None
 
 
@@ -279,7 +298,9 @@ def unknown(what: str, words: str) -> EngineGone:
     )
 
 
-def once_more(action: Callable[[], T], pause: float = PAUSE_SECONDS, *, starts: bool = False) -> T:
+def once_more(
+    action: Callable[[], T], pause: float = PAUSE_SECONDS, *, starts: bool = False
+) -> T:
     """What the action returns. Where the machine fails it, it is tried once more; a limit that is met then is the machine's, too.
 
     With `starts`, only what failed before anything of a container ran is tried again.

@@ -18,7 +18,11 @@ from dockdojo.connection.contexts import chosen_context, configuration_folder
 from dockdojo.connection.metrics import Meter
 from dockdojo.errors import EngineGone, EngineNotFound
 
-DEFAULT_SOCKET = "npipe:////./pipe/docker_engine" if sys.platform == "win32" else "unix:///var/run/docker.sock"
+DEFAULT_SOCKET = (
+    "npipe:////./pipe/docker_engine"
+    if sys.platform == "win32"
+    else "unix:///var/run/docker.sock"
+)
 ANSWER_SECONDS = 5
 CALL_SECONDS = 120
 """How long one call may stay without an answer; long waits (wait, attach) set their own."""
@@ -38,9 +42,18 @@ class Address:
         found = ["--host", self.url]
         if self.tls:
             cert, key = self.tls.cert or ("", "")
-            files = {"--tlscacert": self.tls.ca_cert, "--tlscert": cert, "--tlskey": key}
+            files = {
+                "--tlscacert": self.tls.ca_cert,
+                "--tlscert": cert,
+                "--tlskey": key,
+            }
             found += ["--tlsverify"] if self.tls.verify else ["--tls"]
-            found += [word for option, file in files.items() if file for word in (option, str(file))]
+            found += [
+                word
+                for option, file in files.items()
+                if file
+                for word in (option, str(file))
+            ]
         return found
 
 
@@ -52,25 +65,39 @@ def addresses() -> list[Address]:
     if url := os.environ.get("DOCKER_HOST"):
         tls = None
         if os.environ.get("DOCKER_TLS_VERIFY"):
-            tls = _certificates(Path(os.environ.get("DOCKER_CERT_PATH") or configuration_folder()))
+            tls = _certificates(
+                Path(os.environ.get("DOCKER_CERT_PATH") or configuration_folder())
+            )
         return [Address(url, "DOCKER_HOST", tls)]
     context = chosen_context()
     if context is not None and context.host:
-        return [Address(context.host, f"the docker context `{context.name}`", context.tls)]
+        return [
+            Address(context.host, f"the docker context `{context.name}`", context.tls)
+        ]
     places = [Address(DEFAULT_SOCKET, "the default socket")]
-    others = [(Path.home() / ".docker" / "run" / "docker.sock", "Docker Desktop's socket")]
+    others = [
+        (Path.home() / ".docker" / "run" / "docker.sock", "Docker Desktop's socket")
+    ]
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
         others.append((Path(runtime, "docker.sock"), "the socket of a rootless engine"))
-    places += [Address(f"unix://{path}", source) for path, source in others if path.exists()]
+    places += [
+        Address(f"unix://{path}", source) for path, source in others if path.exists()
+    ]
     return places
 
 
 def _certificates(home: Path) -> TLSConfig:
     """What DOCKER_TLS_VERIFY asks for. Raises EngineNotFound where a file is missing."""
-    missing = [name for name in ("ca.pem", "cert.pem", "key.pem") if not (home / name).is_file()]
+    missing = [
+        name
+        for name in ("ca.pem", "cert.pem", "key.pem")
+        if not (home / name).is_file()
+    ]
     try:
         return TLSConfig(
-            client_cert=(str(home / "cert.pem"), str(home / "key.pem")), ca_cert=str(home / "ca.pem"), verify=True
+            client_cert=(str(home / "cert.pem"), str(home / "key.pem")),
+            ca_cert=str(home / "ca.pem"),
+            verify=True,
         )
     except (docker.errors.DockerException, OSError, ValueError) as error:
         raise EngineNotFound(
@@ -104,7 +131,12 @@ def open_client(address: Address, meter: Meter) -> docker.APIClient:
             version="auto",
         )
         client.ping()
-    except (docker.errors.DockerException, requests.RequestException, OSError, ValueError) as error:
+    except (
+        docker.errors.DockerException,
+        requests.RequestException,
+        OSError,
+        ValueError,
+    ) as error:
         raise EngineNotFound(
             f"No Docker Engine answers at {address.url} ({address.source}): {brief(error)}."
         ) from error
@@ -146,4 +178,7 @@ def brief(error: BaseException) -> str:
 
 def is_podmans(version: dict[str, Any]) -> bool:
     """Return whether an engine's answer to `/version` is Podman's, which speaks Docker's API."""
-    return any("podman" in str(part.get("Name")).lower() for part in version.get("Components") or ())
+    return any(
+        "podman" in str(part.get("Name")).lower()
+        for part in version.get("Components") or ()
+    )

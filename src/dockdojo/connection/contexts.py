@@ -39,16 +39,27 @@ def chosen_context() -> Context | None:
     if not name:
         chooser = f"`currentContext` in {home / 'config.json'}"
         try:
-            name = str(json.loads((home / "config.json").read_text(encoding="utf-8")).get("currentContext") or "")
+            name = str(
+                json.loads((home / "config.json").read_text(encoding="utf-8")).get(
+                    "currentContext"
+                )
+                or ""
+            )
         except (OSError, ValueError, AttributeError):
             return None  # there is none, or none that docker could read
     if name in ("", "default"):
         return None
     identity = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
     try:
-        about = json.loads((home / "contexts" / "meta" / identity / "meta.json").read_text(encoding="utf-8"))
+        about = json.loads(
+            (home / "contexts" / "meta" / identity / "meta.json").read_text(
+                encoding="utf-8"
+            )
+        )
         endpoint = about["Endpoints"]["docker"]
-        host, unverified = str(endpoint.get("Host") or ""), bool(endpoint.get("SkipTLSVerify"))
+        host, unverified = str(endpoint.get("Host") or ""), bool(
+            endpoint.get("SkipTLSVerify")
+        )
     except FileNotFoundError:
         raise EngineNotFound(
             f"There is no docker context `{name}`, which {chooser} names.",
@@ -56,9 +67,16 @@ def chosen_context() -> Context | None:
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise EngineNotFound(
-            f"The docker context `{name}` cannot be read.", hint=f"Does `docker context inspect {name}` work?"
+            f"The docker context `{name}` cannot be read.",
+            hint=f"Does `docker context inspect {name}` work?",
         ) from error
-    return Context(name, host, _certificates(home / "contexts" / "tls" / identity / "docker", verify=not unverified))
+    return Context(
+        name,
+        host,
+        _certificates(
+            home / "contexts" / "tls" / identity / "docker", verify=not unverified
+        ),
+    )
 
 
 def _certificates(folder: Path, *, verify: bool) -> TLSConfig | None:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 NONE_TO_GRANT = (
-    "could not select device driver", "failed to discover GPU vendor", "nvidia-container-cli: initialization error",
+    "could not select device driver",
+    "failed to discover GPU vendor",
+    "nvidia-container-cli: initialization error",
     "no NVIDIA GPU device is present",
-)  # fmt: skip
+)
 """What engines say that can grant no GPU."""
 EVERY = -1
 """The count that means all."""
@@ -31,26 +33,37 @@ class DeviceRequest:
     @property
     def is_gpu(self) -> bool:
         """Whether it is GPUs that it asks for."""
-        return self.driver in ("nvidia", "cdi") or any("gpu" in wanted for wanted in self.capabilities)
+        return self.driver in ("nvidia", "cdi") or any(
+            "gpu" in wanted for wanted in self.capabilities
+        )
 
     @property
     def is_every_gpu(self) -> bool:
         """Whether it asks for all GPUs that there are."""
-        return self.is_gpu and (self.count == EVERY or self.ids in (("all",), ("nvidia.com/gpu=all",)))
+        return self.is_gpu and (
+            self.count == EVERY or self.ids in (("all",), ("nvidia.com/gpu=all",))
+        )
 
     def __str__(self) -> str:
         what = (
-            "all GPUs" if self.is_every_gpu else f"device {', '.join(self.ids)}" if self.ids else f"{self.count} GPU(s)"
+            "all GPUs"
+            if self.is_every_gpu
+            else f"device {', '.join(self.ids)}" if self.ids else f"{self.count} GPU(s)"
         )
-        extra = sorted({one for wanted in self.capabilities for one in wanted} - {"gpu"})
+        extra = sorted(
+            {one for wanted in self.capabilities for one in wanted} - {"gpu"}
+        )
         return f"{what} with {', '.join(extra)}" if extra else what
 
     def as_api(self) -> dict[str, Any]:
         """As the Engine API has it."""
         return {
-            "Driver": self.driver, "Count": self.count, "DeviceIDs": list(self.ids) or None,
-            "Capabilities": [list(wanted) for wanted in self.capabilities], "Options": {},
-        }  # fmt: skip
+            "Driver": self.driver,
+            "Count": self.count,
+            "DeviceIDs": list(self.ids) or None,
+            "Capabilities": [list(wanted) for wanted in self.capabilities],
+            "Options": {},
+        }
 
     @classmethod
     def from_api(cls, raw: dict[str, Any]) -> DeviceRequest:
@@ -58,7 +71,10 @@ class DeviceRequest:
         return cls(
             count=int(raw.get("Count") or 0),
             ids=tuple(str(one) for one in raw.get("DeviceIDs") or ()),
-            capabilities=tuple(tuple(str(one) for one in wanted) for wanted in raw.get("Capabilities") or ()),
+            capabilities=tuple(
+                tuple(str(one) for one in wanted)
+                for wanted in raw.get("Capabilities") or ()
+            ),
             driver=str(raw.get("Driver") or ""),
         )
 
@@ -85,7 +101,9 @@ def asking(words: str) -> DeviceRequest:
             driver = value
         else:
             raise ValueError(f"--gpus does not know `{key}`")
-    return DeviceRequest(count=count, ids=ids, capabilities=(capabilities,), driver=driver)
+    return DeviceRequest(
+        count=count, ids=ids, capabilities=(capabilities,), driver=driver
+    )
 
 
 def none_to_grant(text: str) -> bool:
@@ -97,6 +115,4 @@ def advice() -> str:
     """What helps where no GPU is granted."""
     if sys.platform.startswith("linux"):
         return "`dockdojo engine up --simulate-gpu`, as root, starts an engine that has simulated ones."
-    return (
-        "Grade it on a machine with a GPU, or on Linux, where `dockdojo engine up --simulate-gpu` has simulated ones."
-    )
+    return "Grade it on a machine with a GPU, or on Linux, where `dockdojo engine up --simulate-gpu` has simulated ones."

@@ -30,7 +30,10 @@ def _machine() -> str:
 
 def owner() -> str:
     """The process, as the label says it. The child that grades passes on its parent's."""
-    return os.environ.get("DOCKDOJO_OWNER") or f"{_machine()}:{os.getpid()}:{processes.started(os.getpid())}"
+    return (
+        os.environ.get("DOCKDOJO_OWNER")
+        or f"{_machine()}:{os.getpid()}:{processes.started(os.getpid())}"
+    )
 
 
 def owner_lives(label: str) -> bool:

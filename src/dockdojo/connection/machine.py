@@ -46,7 +46,11 @@ def advice() -> str:
     debian = distribution() & {"debian", "ubuntu"}
     if dockerd() is None:
         if debian:
-            install = "`dockdojo engine up --install`" if is_root() else "`sudo apt-get install docker.io`"
+            install = (
+                "`dockdojo engine up --install`"
+                if is_root()
+                else "`sudo apt-get install docker.io`"
+            )
             return f"Install one: {install}."
         return "Install Docker Engine: https://docs.docker.com/engine/install/."
     if is_root():

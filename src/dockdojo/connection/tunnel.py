@@ -36,7 +36,9 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
     prefix, usual = "dockdojo-ssh-", Path(tempfile.gettempdir())
     length = len(os.fsencode(usual / f"{prefix}{'x' * 8}" / SOCKET))
     short = length > LONGEST_SOCKET_BYTES and SHORT_FOLDER.is_dir()
-    return tempfile.TemporaryDirectory(prefix=prefix, dir=SHORT_FOLDER if short else usual)
+    return tempfile.TemporaryDirectory(
+        prefix=prefix, dir=SHORT_FOLDER if short else usual
+    )
 
 
 class Tunnel:
@@ -48,24 +50,39 @@ class Tunnel:
         ssh = shutil.which("ssh")
         if ssh is None:
             raise EngineNotFound(
-                f"The engine is at {url}, and there is no ssh client here.", hint="Install OpenSSH's client."
+                f"The engine is at {url}, and there is no ssh client here.",
+                hint="Install OpenSSH's client.",
             )
         if not where.hostname or where.hostname.startswith("-"):
-            raise EngineNotFound(f"{url} names no machine.", hint="ssh://USER@HOST is meant.")
+            raise EngineNotFound(
+                f"{url} names no machine.", hint="ssh://USER@HOST is meant."
+            )
         self._folder = _folder()
         socket = Path(self._folder.name, SOCKET)
         self.url = f"unix://{socket}"
         """The engine's address here."""
-        options = [f"-o{option}" for option in ("BatchMode=yes", "ExitOnForwardFailure=yes", "StreamLocalBindUnlink=yes",
-                                                f"ConnectTimeout={OPENS_WITHIN}", "ServerAliveInterval=15")]  # fmt: skip
+        options = [
+            f"-o{option}"
+            for option in (
+                "BatchMode=yes",
+                "ExitOnForwardFailure=yes",
+                "StreamLocalBindUnlink=yes",
+                f"ConnectTimeout={OPENS_WITHIN}",
+                "ServerAliveInterval=15",
+            )
+        ]
         command = [ssh, "-N", "-T", *options, "-L", f"{socket}:{where.path or THERE}"]
         command += ["-p", str(where.port)] if where.port else []
         command += ["-l", where.username] if where.username else []
-        self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 -- closed in `close`
+        # Closed in `close`.
+        self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
-            [*command, "--", where.hostname], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._said,
+            [*command, "--", where.hostname],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._said,
             process_group=0,
-        )  # fmt: skip
+        )
         end = time.monotonic() + OPENS_WITHIN
         while not socket.exists():
             if self._process.poll() is not None or time.monotonic() > end:
@@ -79,7 +96,12 @@ class Tunnel:
 
     def _last_words(self) -> str:
         self._said.seek(0)
-        lines = self._said.read(LAST_WORDS_BYTES).decode("utf-8", "replace").strip().splitlines()
+        lines = (
+            self._said.read(LAST_WORDS_BYTES)
+            .decode("utf-8", "replace")
+            .strip()
+            .splitlines()
+        )
         return lines[-1].strip().rstrip(".") if lines else ""
 
     def close(self) -> None:

@@ -124,7 +124,9 @@ class LogLine:
 def when(stamp: str) -> float:
     """Seconds since the epoch, of a time as the engine writes it: RFC 3339 in UTC, with up to nine decimals."""
     whole, _, decimals = stamp.removesuffix("Z").partition(".")
-    return datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp() + float(f"0.{decimals or 0}")
+    return datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp() + float(
+        f"0.{decimals or 0}"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

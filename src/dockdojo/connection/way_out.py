@@ -12,7 +12,14 @@ HOSTS = (("example.com", 443), ("www.iana.org", 443), ("one.one.one.one", 443))
 """Hosts that every open network reaches."""
 ANSWERS_WITHIN = 4.0
 """Seconds for a name to be found and a connection to be made."""
-PROXIES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+PROXIES = (
+    "https_proxy",
+    "HTTPS_PROXY",
+    "http_proxy",
+    "HTTP_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+)
 EXCEPTIONS = ("no_proxy", "NO_PROXY")
 """Hosts that are asked without a proxy."""
 

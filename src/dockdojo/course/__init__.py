@@ -26,7 +26,10 @@ class _CourseFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 _LimitsFile = msgspec.defstruct(
     "_LimitsFile",
-    [(one.name, get_type_hints(Limits)[one.name], one.default) for one in fields(Limits)],
+    [
+        (one.name, get_type_hints(Limits)[one.name], one.default)
+        for one in fields(Limits)
+    ],
     forbid_unknown_fields=True,
     frozen=True,
 )
@@ -101,16 +104,26 @@ class Course:
     def lab(self, slug: str) -> Lab:
         """The lab of that slug. Raises UsageError with the nearest name, CourseError for a broken lab.toml."""
         if slug not in self.slugs:
-            near = difflib.get_close_matches(slug.lower().replace("-", "_"), self.slugs, n=1, cutoff=0.5)
-            hint = f"Did you mean `{near[0]}`?" if near else "`dockdojo list` shows the labs."
+            near = difflib.get_close_matches(
+                slug.lower().replace("-", "_"), self.slugs, n=1, cutoff=0.5
+            )
+            hint = (
+                f"Did you mean `{near[0]}`?"
+                if near
+                else "`dockdojo list` shows the labs."
+            )
             raise UsageError(f"There is no lab `{slug}`.", hint=hint)
         path = self.lab_toml(slug)
         raw = read_toml(path, _LabFile)
         if not raw.files:
-            raise CourseError(f"{path}: `files` is empty.", hint="Name the files of a submission.")
+            raise CourseError(
+                f"{path}: `files` is empty.", hint="Name the files of a submission."
+            )
         for name in raw.files:
             if Path(name).is_absolute() or ".." in Path(name).parts:
-                raise CourseError(f"{path}: `files` names {name!r}, which is outside the folder.")
+                raise CourseError(
+                    f"{path}: `files` names {name!r}, which is outside the folder."
+                )
         limits = Limits(**msgspec.structs.asdict(raw.limits))
         if raw.remote_add is not None:
             limits = replace(limits, remote_add=raw.remote_add)
@@ -118,8 +131,14 @@ class Course:
             limits = replace(limits, registries=tuple(raw.registries))
         for one in fields(Limits):
             value = getattr(limits, one.name)
-            if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
-                raise CourseError(f"{path}: field `limits.{one.name}`: expected more than 0, got {value}.")
+            if (
+                isinstance(value, int | float)
+                and not isinstance(value, bool)
+                and value <= 0
+            ):
+                raise CourseError(
+                    f"{path}: field `limits.{one.name}`: expected more than 0, got {value}."
+                )
         return Lab(
             slug=slug,
             title=raw.title,
@@ -195,7 +214,11 @@ def open_course(root: Path | None = None) -> Course:
 
     Raises CourseError where there is none, or where its course.toml is broken.
     """
-    named = root or (Path(os.environ["DOCKDOJO_COURSE"]) if os.environ.get("DOCKDOJO_COURSE") else None)
+    named = root or (
+        Path(os.environ["DOCKDOJO_COURSE"])
+        if os.environ.get("DOCKDOJO_COURSE")
+        else None
+    )
     home = (named or _own_course()).resolve()
     path = home / "labs" / "course.toml"
     if not path.is_file():
@@ -203,22 +226,33 @@ def open_course(root: Path | None = None) -> Course:
     raw = read_toml(path, _CourseFile)
     for slug in raw.labs:
         if not SLUG.match(slug):
-            raise CourseError(f"{path}: `labs` has {slug!r}.", hint="Use lowercase, digits and underscores.")
+            raise CourseError(
+                f"{path}: `labs` has {slug!r}.",
+                hint="Use lowercase, digits and underscores.",
+            )
         if not (home / "labs" / slug / "lab.toml").is_file():
-            raise CourseError(f"{path}: `labs` names `{slug}`, and labs/{slug}/lab.toml is missing.")
+            raise CourseError(
+                f"{path}: `labs` names `{slug}`, and labs/{slug}/lab.toml is missing."
+            )
     return Course(home, raw.title, tuple(raw.labs))
 
 
 def usual_images() -> list[str]:
     """The base images that dockdojo itself knows and can build stand-ins of, whatever course is taught."""
     path = _own_course() / "images" / "catalog.toml"
-    return [recipe.ref for recipe in read_toml(path, _Catalog).image] if path.is_file() else []
+    return (
+        [recipe.ref for recipe in read_toml(path, _Catalog).image]
+        if path.is_file()
+        else []
+    )
 
 
 def _own_course() -> Path:
     package = Path(__file__).parents[1]
     packed = package / "_course"  # in a wheel
-    return packed if packed.is_dir() else package.parents[1]  # in a checkout: beside src/
+    return (
+        packed if packed.is_dir() else package.parents[1]
+    )  # in a checkout: beside src/
 
 
 def read_toml(path: Path, kind: type[T]) -> T:

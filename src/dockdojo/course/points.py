@@ -23,11 +23,22 @@ def points_of(grader: Path) -> int:
     except (OSError, SyntaxError, ValueError):
         return 0
     functions = (node for node in tree.body if isinstance(node, ast.FunctionDef))
-    return sum(_points(decorator) for function in functions for decorator in function.decorator_list)
+    return sum(
+        _points(decorator)
+        for function in functions
+        for decorator in function.decorator_list
+    )
 
 
 def _points(decorator: ast.expr) -> int:
-    if not isinstance(decorator, ast.Call) or ast.unparse(decorator.func).rpartition(".")[2] != DECORATOR:
+    if (
+        not isinstance(decorator, ast.Call)
+        or ast.unparse(decorator.func).rpartition(".")[2] != DECORATOR
+    ):
         return 0
     values = [word.value for word in decorator.keywords if word.arg == "points"]
-    return sum(value.value for value in values if isinstance(value, ast.Constant) and type(value.value) is int)
+    return sum(
+        value.value
+        for value in values
+        if isinstance(value, ast.Constant) and type(value.value) is int
+    )

@@ -28,7 +28,9 @@ def remove_container(api: Any, container: str) -> None:
         except docker.errors.APIError as error:
             if error.status_code not in (404, 409):
                 raise
-            if error.status_code == 409:  # its removal is under way already: until then it holds its image and network
+            if (
+                error.status_code == 409
+            ):  # its removal is under way already: until then it holds its image and network
                 _wait_until_gone(api, container)
 
 
@@ -56,7 +58,9 @@ def _removed(remove: Callable[[], Any]) -> bool:
     return False
 
 
-def clean(api: Any, wanted: list[str], keep: Callable[[dict[str, str]], bool]) -> dict[str, int]:
+def clean(
+    api: Any, wanted: list[str], keep: Callable[[dict[str, str]], bool]
+) -> dict[str, int]:
     """Remove what bears the labels and `keep` does not want; return how many of each kind.
 
     A container that cannot be removed keeps nothing else from it: the first such error is raised in the end.
@@ -73,13 +77,17 @@ def clean(api: Any, wanted: list[str], keep: Callable[[dict[str, str]], bool]) -
                     failed.append(error)
         for image in api.images(filters={"label": wanted}, all=True):
             if not keep(image.get("Labels") or {}):
-                gone["images"] += _removed(partial(api.remove_image, image["Id"], force=True))
+                gone["images"] += _removed(
+                    partial(api.remove_image, image["Id"], force=True)
+                )
         for network in api.networks(filters={"label": wanted}):
             if not keep(network.get("Labels") or {}):
                 gone["networks"] += _removed(partial(api.remove_network, network["Id"]))
         for volume in api.volumes(filters={"label": wanted}).get("Volumes") or []:
             if not keep(volume.get("Labels") or {}):
-                gone["volumes"] += _removed(partial(api.remove_volume, volume["Name"], force=True))
+                gone["volumes"] += _removed(
+                    partial(api.remove_volume, volume["Name"], force=True)
+                )
     if failed:
         raise failed[0]
     return gone
@@ -88,5 +96,7 @@ def clean(api: Any, wanted: list[str], keep: Callable[[dict[str, str]], bool]) -
 def clean_build_cache(api: Any) -> int:
     """Remove the engine's build cache that nothing uses, and cache mounts; return the bytes that became free."""
     with speaking("remove the build cache"):
-        told = api._result(api._post(api._url("/build/prune"), params={"all": "true"}), True)
+        told = api._result(
+            api._post(api._url("/build/prune"), params={"all": "true"}), True
+        )
     return int(told.get("SpaceReclaimed") or 0)

@@ -18,12 +18,27 @@ from dockdojo.build.builder import Builder
 from dockdojo.build.builds import BuildOptions, Builds
 from dockdojo.connection import device_request, machine
 from dockdojo.connection.blame import once_more
-from dockdojo.connection.connect import DEFAULT_SOCKET, Address, addresses, brief, open_client, speaking
+from dockdojo.connection.connect import (
+    DEFAULT_SOCKET,
+    Address,
+    addresses,
+    brief,
+    open_client,
+    speaking,
+)
 from dockdojo.connection.labels import OWNER, RUN, new_run_id, owner, owner_lives
 from dockdojo.connection.metrics import Meter
 from dockdojo.connection.streams import Deadline, Frames, collect
 from dockdojo.connection.tunnel import Tunnel
-from dockdojo.connection.types import ExitCode, Finished, Image, Layer, Mount, RunSpec, Step
+from dockdojo.connection.types import (
+    ExitCode,
+    Finished,
+    Image,
+    Layer,
+    Mount,
+    RunSpec,
+    Step,
+)
 from dockdojo.engine import cleaning, guards, hardening
 from dockdojo.engine.container import Container
 from dockdojo.engine.disk_watch import DiskWatch
@@ -49,7 +64,9 @@ class Engine:
         self._tunnel = Tunnel(address.url) if address.url.startswith("ssh://") else None
         self.where = address.url
         """The address as it was asked for; `self.address` is how it is reached."""
-        self.address = replace(address, url=self._tunnel.url) if self._tunnel else address
+        self.address = (
+            replace(address, url=self._tunnel.url) if self._tunnel else address
+        )
         self.run_id = run_id
         try:
             self.api = open_client(self.address, self.meter)
@@ -90,16 +107,23 @@ class Engine:
         version = self._builds.version
         runtimes = info.get("Runtimes") or {}
         gpu = "nvidia runtime" if "nvidia" in runtimes else "none"
-        if any("nvidia.com/gpu" in str(device) for device in info.get("DiscoveredDevices") or []):
+        if any(
+            "nvidia.com/gpu" in str(device)
+            for device in info.get("DiscoveredDevices") or []
+        ):
             gpu = "CDI devices"
         if self.address.url == DEFAULT_SOCKET and (count := machine.simulated_gpus()):
             gpu = f"{count} SIMULATED"
         return EngineInfo(
             version=("API of Podman " if self.is_podman else "") + version["Version"],
-            api_version=version["ApiVersion"], storage_driver=info["Driver"],
-            cgroup_version=str(info.get("CgroupVersion", "1")), builder=builder or str(self.builder), gpu=gpu,
-            where=self.where, build_limits=_limits_of_builds(self.address.url),
-        )  # fmt: skip
+            api_version=version["ApiVersion"],
+            storage_driver=info["Driver"],
+            cgroup_version=str(info.get("CgroupVersion", "1")),
+            builder=builder or str(self.builder),
+            gpu=gpu,
+            where=self.where,
+            build_limits=_limits_of_builds(self.address.url),
+        )
 
     # Images
 
@@ -114,7 +138,11 @@ class Engine:
     ) -> Image:
         """The image that the Dockerfile makes; see `Builds.build`. Raises a SubmissionError for what it is to blame for."""
         marked = self.labels if labels is None else labels
-        return self.image(self._builds.build(context, dockerfile, limits=limits, labels=marked, **options))
+        return self.image(
+            self._builds.build(
+                context, dockerfile, limits=limits, labels=marked, **options
+            )
+        )
 
     def has_image(self, ref: str) -> bool:
         """Whether the engine has that image already."""
@@ -128,7 +156,9 @@ class Engine:
         """The steps that made the image, the first one first."""
         return self.images.history(ref)
 
-    def layers(self, ref: str, needles: tuple[bytes, ...] = (), *, thorough: bool = False) -> list[Layer]:
+    def layers(
+        self, ref: str, needles: tuple[bytes, ...] = (), *, thorough: bool = False
+    ) -> list[Layer]:
         """What each layer holds, the base's first; `needles` are looked for in every file, `thorough`ly or as they are."""
         return self.images.layers(ref, needles, thorough=thorough)
 
@@ -154,22 +184,40 @@ class Engine:
             options["networking_config"] = {"EndpointsConfig": {network: {}}}
         else:
             network = {"outside": "bridge"}.get(spec.network, spec.network)
-        mounts = tuple(self._engines_own(mount, spec.image, limits) for mount in spec.mounts)
-        host = self.api.create_host_config(**hardening.host_options(replace(spec, mounts=mounts), limits, network))
+        mounts = tuple(
+            self._engines_own(mount, spec.image, limits) for mount in spec.mounts
+        )
+        host = self.api.create_host_config(
+            **hardening.host_options(replace(spec, mounts=mounts), limits, network)
+        )
         config = self._config(spec.image)
         self.meter.containers += 1
         try:
             made = self.api.create_container(
-                spec.image, command=list(spec.args) if spec.args is not None else None,
-                entrypoint=list(spec.entrypoint) if spec.entrypoint is not None else None,
-                environment=dict(spec.env) or None, user=spec.user or None, working_dir=spec.workdir or None,
-                stdin_open=bool(spec.stdin), labels=self.labels, host_config=host,
-                healthcheck=hardening.healthcheck(config), **options,
-            )  # fmt: skip
+                spec.image,
+                command=list(spec.args) if spec.args is not None else None,
+                entrypoint=(
+                    list(spec.entrypoint) if spec.entrypoint is not None else None
+                ),
+                environment=dict(spec.env) or None,
+                user=spec.user or None,
+                working_dir=spec.workdir or None,
+                stdin_open=bool(spec.stdin),
+                labels=self.labels,
+                host_config=host,
+                healthcheck=hardening.healthcheck(config),
+                **options,
+            )
         except docker.errors.APIError as error:
             raise self._start_error(spec.image, error) from error
-        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-            raise EngineGone(f"The engine stopped answering: {brief(error)}.") from error
+        except (
+            docker.errors.DockerException,
+            requests.RequestException,
+            OSError,
+        ) as error:
+            raise EngineGone(
+                f"The engine stopped answering: {brief(error)}."
+            ) from error
         container = str(made["Id"])
         if spec.image not in self._checked:
             try:
@@ -187,9 +235,15 @@ class Engine:
 
         def hold(volume: str, place: str) -> str:
             own = Mount(source=volume, target=place, read_only=False, volume=True)
-            return self.create(RunSpec(image=image, args=("none",), mounts=(own,)), limits)
+            return self.create(
+                RunSpec(image=image, args=("none",), mounts=(own,)), limits
+            )
 
-        return Mount(source=self._volumes.of(mount.source, hold, self.remove), target=mount.target, volume=True)
+        return Mount(
+            source=self._volumes.of(mount.source, hold, self.remove),
+            target=mount.target,
+            volume=True,
+        )
 
     def _config(self, image: str) -> dict[str, Any]:
         """The settings of an image: Healthcheck, Volumes and so on."""
@@ -201,16 +255,26 @@ class Engine:
     def _start_error(self, image: str, error: docker.errors.APIError) -> DockdojoError:
         text = brief(error)
         if device_request.none_to_grant(text):
-            return NoGpu("The engine here has no GPU to grant.", hint=device_request.advice())
+            return NoGpu(
+                "The engine here has no GPU to grant.", hint=device_request.advice()
+            )
         return guards.start_error(
-            text, pings=guards.pings(self.api), volumes=bool(image and self._config(image).get("Volumes"))
+            text,
+            pings=guards.pings(self.api),
+            volumes=bool(image and self._config(image).get("Volumes")),
         )
 
-    def launch(self, container: str, spec: RunSpec | None = None, limits: Limits | None = None) -> None:
+    def launch(
+        self, container: str, spec: RunSpec | None = None, limits: Limits | None = None
+    ) -> None:
         """Starts a made container; one of ours needs no limits. Raises SubmissionError where what it is to run is not there."""
         self._launch(container, spec.image if spec else "")
         if spec and limits:
-            self.disk.add(container, limits.disk_mb, volumes=bool(self._config(spec.image).get("Volumes")))
+            self.disk.add(
+                container,
+                limits.disk_mb,
+                volumes=bool(self._config(spec.image).get("Volumes")),
+            )
 
     @guards.before_start()
     def _launch(self, container: str, image: str) -> None:
@@ -219,10 +283,18 @@ class Engine:
                 self.api.start(container)
         except docker.errors.APIError as error:
             raise self._start_error(image, error) from error
-        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-            raise EngineGone(f"The engine stopped answering: {brief(error)}.") from error
+        except (
+            docker.errors.DockerException,
+            requests.RequestException,
+            OSError,
+        ) as error:
+            raise EngineGone(
+                f"The engine stopped answering: {brief(error)}."
+            ) from error
 
-    def run(self, spec: RunSpec, limits: Limits, until: float | None = None) -> Finished:
+    def run(
+        self, spec: RunSpec, limits: Limits, until: float | None = None
+    ) -> Finished:
         """Runs a container to its end and removes it. Raises LimitReached when `until` (monotonic) passes."""
         end = until if until is not None else time.monotonic() + limits.check_seconds
 
@@ -235,9 +307,16 @@ class Engine:
 
         return once_more(once, starts=True)
 
-    def _run(self, container: str, spec: RunSpec, limits: Limits, end: float) -> Finished:
+    def _run(
+        self, container: str, spec: RunSpec, limits: Limits, end: float
+    ) -> Finished:
         with speaking("attach to a container"):
-            params = {"stdout": 1, "stderr": 1, "stream": 1, "stdin": 1 if spec.stdin else 0}
+            params = {
+                "stdout": 1,
+                "stderr": 1,
+                "stream": 1,
+                "stdin": 1 if spec.stdin else 0,
+            }
             frames = Frames(self.api.attach_socket(container, params=params))
         began = time.monotonic()
         self.launch(container, spec, limits)
@@ -252,7 +331,9 @@ class Engine:
         except Deadline as passed:
             late, (out, err) = True, passed.args
         except OSError as error:
-            raise EngineGone(f"The engine closed the output of a container: {brief(error)}.") from error
+            raise EngineGone(
+                f"The engine closed the output of a container: {brief(error)}."
+            ) from error
         finally:
             frames.close()
         seconds = time.monotonic() - began
@@ -265,24 +346,37 @@ class Engine:
                 detail=hardening.excerpt(out.text(), err.text()),
             )
         notes = hardening.notes(
-            state, out.cut or err.cut, out.text() + err.text(), limits, offline=spec.network != "outside"
+            state,
+            out.cut or err.cut,
+            out.text() + err.text(),
+            limits,
+            offline=spec.network != "outside",
         )
         if container in self.disk.notes:
             notes = (self.disk.notes[container], *notes)
         return Finished(
-            exit_code=ExitCode(state["ExitCode"]), stdout=out.text(), stderr=err.text(), seconds=seconds,
-            oom_killed=bool(state["OOMKilled"]), notes=notes,
-        )  # fmt: skip
+            exit_code=ExitCode(state["ExitCode"]),
+            stdout=out.text(),
+            stderr=err.text(),
+            seconds=seconds,
+            oom_killed=bool(state["OOMKilled"]),
+            notes=notes,
+        )
 
     def wait(self, container: str, end: float) -> dict[str, Any]:
         """The state of a container after it ended. Raises Deadline when `end` passes first."""
         left = max(0.1, end - time.monotonic())
         try:
             self.api.wait(container, timeout=left)
-        except (requests.exceptions.ReadTimeout, requests.exceptions.ConnectionError) as error:
+        except (
+            requests.exceptions.ReadTimeout,
+            requests.exceptions.ConnectionError,
+        ) as error:
             if time.monotonic() >= end - 0.05:
                 raise Deadline from error
-            raise EngineGone(f"The engine stopped answering: {brief(error)}.") from error
+            raise EngineGone(
+                f"The engine stopped answering: {brief(error)}."
+            ) from error
         except docker.errors.APIError as error:
             raise EngineGone(f"The engine lost a container: {brief(error)}.") from error
         return self.state(container)
@@ -330,15 +424,20 @@ class Engine:
                     # A name of its own: a process of the same run that died has left one. And without an address on the
                     # bridge, the host cannot be reached over it.
                     made = self.api.create_network(
-                        f"dockdojo-{self.run_id}-{secrets.token_hex(4)}", driver="bridge", internal=True, labels=self.labels,
+                        f"dockdojo-{self.run_id}-{secrets.token_hex(4)}",
+                        driver="bridge",
+                        internal=True,
+                        labels=self.labels,
                         options={"com.docker.network.bridge.inhibit_ipv4": "true"},
-                    )  # fmt: skip
+                    )
                 self._network = str(made["Id"])
         return self._network
 
     # Cleaning up
 
-    def clean(self, keep: Callable[[dict[str, str]], bool] | None = None) -> dict[str, int]:
+    def clean(
+        self, keep: Callable[[dict[str, str]], bool] | None = None
+    ) -> dict[str, int]:
         """Removes what bears this run's label; with `keep`, what any run made and `keep` does not want. Counts it."""
         wanted = [f"{RUN}={self.run_id}"] if keep is None else [RUN]
         return cleaning.clean(self.api, wanted, keep or (lambda labels: False))
@@ -379,4 +478,8 @@ def connect(*, run_id: str = "") -> Engine:
 
 def _limits_of_builds(url: str) -> str:
     held = machine.limits_of_builds() if url == DEFAULT_SOCKET else ()
-    return "; ".join(held) if held else "time and disk are watched; memory, processes and network are the engine's own"
+    return (
+        "; ".join(held)
+        if held
+        else "time and disk are watched; memory, processes and network are the engine's own"
+    )

@@ -13,7 +13,16 @@ import docker
 
 from dockdojo.connection.connect import brief, speaking
 from dockdojo.connection.streams import Deadline, Frames, collect
-from dockdojo.connection.types import ExitCode, Finished, LogLine, Process, Program, RunSpec, Stopped, when
+from dockdojo.connection.types import (
+    ExitCode,
+    Finished,
+    LogLine,
+    Process,
+    Program,
+    RunSpec,
+    Stopped,
+    when,
+)
 from dockdojo.engine.exec_shell import Shell
 from dockdojo.engine.observer import IMAGE as OBSERVERS
 from dockdojo.engine.observer import Observer, ObserverLost
@@ -23,7 +32,10 @@ from dockdojo.model import Limits
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 """A time of the engine: RFC 3339 with nanoseconds, in UTC."""
-NO_SUCH_PATH = re.compile(r"file name too long|not a directory|too many (?:levels of symbolic )?links", re.IGNORECASE)
+NO_SUCH_PATH = re.compile(
+    r"file name too long|not a directory|too many (?:levels of symbolic )?links",
+    re.IGNORECASE,
+)
 """How the engine says that a path leads nowhere, beside its 404."""
 LOOKS, LOOK_AGAIN = 5, 0.3
 """How often, and after how many seconds again, the processes of a container that may be ending are asked for."""
@@ -35,7 +47,9 @@ T = TypeVar("T")
 class Container:
     """A running container. Seconds are wall time; exit codes know their meaning."""
 
-    def __init__(self, engine: ContainerHost, container_id: str, spec: RunSpec, limits: Limits) -> None:
+    def __init__(
+        self, engine: ContainerHost, container_id: str, spec: RunSpec, limits: Limits
+    ) -> None:
         self.engine = engine
         self.id = container_id
         self.spec = spec
@@ -64,7 +78,9 @@ class Container:
     def address(self) -> str:
         """Its IP address in the run's own network; empty where it has no network or has ended."""
         networks = self.inspect()["NetworkSettings"]["Networks"]
-        return next((str(one["IPAddress"]) for one in networks.values() if one["IPAddress"]), "")
+        return next(
+            (str(one["IPAddress"]) for one in networks.values() if one["IPAddress"]), ""
+        )
 
     def processes(self) -> list[Process]:
         """Its processes, by pid as the container sees them; none once it has ended.
@@ -78,7 +94,9 @@ class Container:
 
     def program(self, pid: int) -> Program:
         """What one of its processes runs, as the kernel knows it. Raises SubmissionError where there is no such process."""
-        found = self._observe(lambda observer: observer.program(pid, self._until()), None)
+        found = self._observe(
+            lambda observer: observer.program(pid, self._until()), None
+        )
         if found is None:
             raise self._no_process(pid)
         return found
@@ -89,14 +107,21 @@ class Container:
 
     def waited_for_processor(self) -> float:
         """Seconds that its processes were ready to run and had no processor: the machine is busy. 0 where that is not known."""
-        return self._observe(lambda observer: observer.waited(self._until()), 0.0) if self._observable() else 0.0
+        return (
+            self._observe(lambda observer: observer.waited(self._until()), 0.0)
+            if self._observable()
+            else 0.0
+        )
 
     def files(self, folder: str) -> list[str]:
         """The files below one of its folders, as its first process sees it: in volumes and in memory (/dev/shm), too."""
         return self._observe(lambda observer: observer.files(folder, self._until()), [])
 
     def _no_process(self, pid: int) -> SubmissionError:
-        return SubmissionError(f"There is no process {pid} in the container any more.", detail=self.logs()[-600:])
+        return SubmissionError(
+            f"There is no process {pid} in the container any more.",
+            detail=self.logs()[-600:],
+        )
 
     def _observable(self) -> bool:
         return self._observer is not None or self.engine.has_image(OBSERVERS)
@@ -111,7 +136,9 @@ class Container:
                 return ask(self._observer)
             except ObserverLost as lost:
                 reason, self._observer = lost.reason, None
-            time.sleep(LOOK_AGAIN)  # perhaps it ended while it was looked at, and its state does not say so yet
+            time.sleep(
+                LOOK_AGAIN
+            )  # perhaps it ended while it was looked at, and its state does not say so yet
             if not self.running:
                 return ended
             if time.monotonic() > self._until():
@@ -119,7 +146,9 @@ class Container:
                     "The processes of the container could not be looked at within the check's time limit."
                 )
         if reason and not self.engine.starts_observers():
-            raise EngineGone(f"The processes of a container could not be looked at: {reason}.")
+            raise EngineGone(
+                f"The processes of a container could not be looked at: {reason}."
+            )
         raise SubmissionError(
             "Something in the container ends whatever looks at its processes.",
             hint="Does a program of yours signal processes that it did not start?",
@@ -169,8 +198,13 @@ class Container:
         """Stdout and stderr so far, apart."""
         with speaking("read the logs of a container"):
             api, most = self.engine.api, self.limits.output_kib * 1024
-            both = [bytes(api.logs(self.id, stdout=out, stderr=not out, tail=10_000)) for out in (True, False)]
-        return both[0][-most:].decode("utf-8", "replace"), both[1][-most:].decode("utf-8", "replace")
+            both = [
+                bytes(api.logs(self.id, stdout=out, stderr=not out, tail=10_000))
+                for out in (True, False)
+            ]
+        return both[0][-most:].decode("utf-8", "replace"), both[1][-most:].decode(
+            "utf-8", "replace"
+        )
 
     def log_lines(self) -> list[LogLine]:
         """The lines that it printed so far, both streams in the order of their times; bounded as `logs` is."""
@@ -179,13 +213,24 @@ class Container:
             api = self.engine.api
             began = when(api.inspect_container(self.id)["State"]["StartedAt"])
             raw = {
-                name: bytes(api.logs(self.id, stdout=not err, stderr=err, timestamps=True, tail=10_000))[-most:]
+                name: bytes(
+                    api.logs(
+                        self.id,
+                        stdout=not err,
+                        stderr=err,
+                        timestamps=True,
+                        tail=10_000,
+                    )
+                )[-most:]
                 for name, err in (("stdout", False), ("stderr", True))
             }
         found = [
             LogLine(seconds=when(stamp) - began, stream=name, text=text.rstrip("\r"))
             for name, data in raw.items()
-            for stamp, _, text in (line.partition(" ") for line in data.decode("utf-8", "replace").split("\n"))
+            for stamp, _, text in (
+                line.partition(" ")
+                for line in data.decode("utf-8", "replace").split("\n")
+            )
             if STAMP.fullmatch(stamp)
         ]
         return sorted(found, key=lambda line: line.seconds)
@@ -194,7 +239,9 @@ class Container:
         """Whether `text` (a regular expression) appears in the logs within so many seconds."""
         end = min(time.monotonic() + within, self._until())
         while True:
-            running = self.running  # asked first: what was printed before the end is in the logs afterwards
+            running = (
+                self.running
+            )  # asked first: what was printed before the end is in the logs afterwards
             if re.search(text, self.logs()):
                 return True
             if not running or time.monotonic() >= end:
@@ -232,8 +279,12 @@ class Container:
             self.engine.api.kill(self.id, signal)
         except docker.errors.APIError as error:
             if error.status_code == 409:
-                raise SubmissionError("The container had ended already.", detail=self.logs()) from error
-            raise EngineGone(f"The engine could not signal a container: {brief(error)}.") from error
+                raise SubmissionError(
+                    "The container had ended already.", detail=self.logs()
+                ) from error
+            raise EngineGone(
+                f"The engine could not signal a container: {brief(error)}."
+            ) from error
 
     def signal_process(self, pid: int, signal: str = "KILL") -> None:
         """Signals one of its processes, by the pid that the container sees; nothing of the image has a part in it.
@@ -241,7 +292,9 @@ class Container:
         Raises SubmissionError where there is no such process.
         """
         self.consumed = True
-        if not self._observe(lambda observer: observer.signal(pid, signal, self._until()), False):
+        if not self._observe(
+            lambda observer: observer.signal(pid, signal, self._until()), False
+        ):
             raise self._no_process(pid)
 
     def wait(self, within: float = 10) -> Stopped:
@@ -250,7 +303,9 @@ class Container:
         try:
             self.engine.wait(self.id, min(began + within, self._until()))
         except Deadline:
-            raise LimitReached(f"The container did not end within {within:.0f} s.") from None
+            raise LimitReached(
+                f"The container did not end within {within:.0f} s."
+            ) from None
         return self._ended(began)
 
     def _ended(self, began: float) -> Stopped:
@@ -275,7 +330,9 @@ class Container:
                 made = api.exec_create(self.id, list(argv), user=user)
             except docker.errors.APIError as error:
                 if error.status_code == 409:
-                    raise SubmissionError("The container had ended already.", detail=self.logs()) from error
+                    raise SubmissionError(
+                        "The container had ended already.", detail=self.logs()
+                    ) from error
                 raise
             began = time.monotonic()
             frames = Frames(api.exec_start(made["Id"], socket=True))
@@ -283,15 +340,19 @@ class Container:
             with self.engine.meter.waiting():
                 out, err = collect(frames, until, self.limits.output_kib * 1024)
         except Deadline:
-            raise LimitReached(f"`{' '.join(argv)[:80]}` did not end within the time limit of the check.") from None
+            raise LimitReached(
+                f"`{' '.join(argv)[:80]}` did not end within the time limit of the check."
+            ) from None
         finally:
             frames.close()
         with speaking("run a command in a container"):
             code = api.exec_inspect(made["Id"])["ExitCode"]
         return Finished(
-            exit_code=ExitCode(code if code is not None else 137), stdout=out.text(), stderr=err.text(),
+            exit_code=ExitCode(code if code is not None else 137),
+            stdout=out.text(),
+            stderr=err.text(),
             seconds=time.monotonic() - began,
-        )  # fmt: skip
+        )
 
     # What is in it
 
@@ -299,10 +360,14 @@ class Container:
     def shell(self) -> Shell | None:
         """A shell kept open in it, for many quick commands; None where the image has none."""
         if self._shell is None or not self._shell.alive:
-            self._shell = Shell.open(self.engine, self.id, self.limits.output_kib * 1024)
+            self._shell = Shell.open(
+                self.engine, self.id, self.limits.output_kib * 1024
+            )
         return self._shell
 
-    def members(self, path: str, most: int = 10_000) -> list[tuple[tarfile.TarInfo, bytes]]:
+    def members(
+        self, path: str, most: int = 10_000
+    ) -> list[tuple[tarfile.TarInfo, bytes]]:
         """The files at `path`, with their bytes; needs no shell and no running container. Empty where there is none.
 
         A link is not followed; a folder comes with all that is below it. Raises LimitReached for more than 20 MB. At a path that
@@ -315,13 +380,17 @@ class Container:
                 for chunk in chunks:
                     raw += chunk
                     if len(raw) > LARGEST_FILE:
-                        raise LimitReached(f"`{path}` in the container holds more than {LARGEST_FILE // 10**6} MB.")
+                        raise LimitReached(
+                            f"`{path}` in the container holds more than {LARGEST_FILE // 10**6} MB."
+                        )
             except docker.errors.NotFound:
                 return []
             except docker.errors.APIError as error:
                 if NO_SUCH_PATH.search(str(error)):
                     return []
-                raise EngineGone(f"The engine could not read {path}: {brief(error)}.") from error
+                raise EngineGone(
+                    f"The engine could not read {path}: {brief(error)}."
+                ) from error
         found = []
         with tarfile.open(fileobj=io.BytesIO(bytes(raw))) as archive:
             for member in archive:
@@ -353,9 +422,13 @@ class Container:
         try:
             self.engine.api.put_archive(self.id, folder, archive)
         except docker.errors.NotFound as error:
-            raise SubmissionError(f"There is no folder `{folder}` in the container.") from error
+            raise SubmissionError(
+                f"There is no folder `{folder}` in the container."
+            ) from error
         except docker.errors.APIError as error:
-            raise EngineGone(f"The engine could not write to {folder}: {brief(error)}.") from error
+            raise EngineGone(
+                f"The engine could not write to {folder}: {brief(error)}."
+            ) from error
 
     def remove(self) -> None:
         """Kills and removes it."""
@@ -372,7 +445,11 @@ class Container:
             self._observer = None
 
     def _until(self) -> float:
-        return self.deadline if self.deadline is not None else time.monotonic() + self.limits.check_seconds
+        return (
+            self.deadline
+            if self.deadline is not None
+            else time.monotonic() + self.limits.check_seconds
+        )
 
     def _left(self, most: float) -> float:
         return min(time.monotonic() + most, self._until())

@@ -63,15 +63,25 @@ class DiskWatch:
             with self._lock:
                 now = time.monotonic()
                 due = [
-                    (name, watched) for name, watched in self._watched.items() if now - watched.since >= BEGINS_AFTER
+                    (name, watched)
+                    for name, watched in self._watched.items()
+                    if now - watched.since >= BEGINS_AFTER
                 ]
             for container, watched in due:
-                with contextlib.suppress(docker.errors.DockerException, requests.RequestException, OSError, KeyError):
+                with contextlib.suppress(
+                    docker.errors.DockerException,
+                    requests.RequestException,
+                    OSError,
+                    KeyError,
+                ):
                     self._look(container, watched)
 
     def _look(self, container: str, watched: _Watched) -> None:
         raw = self._api._result(
-            self._api._get(self._api._url("/containers/{0}/json", container), params={"size": 1}), True
+            self._api._get(
+                self._api._url("/containers/{0}/json", container), params={"size": 1}
+            ),
+            True,
         )
         if not raw["State"]["Running"]:
             self.remove(container)
@@ -96,7 +106,10 @@ class DiskWatch:
         }
         if not names:
             return 0
-        told = self._api._result(self._api._get(self._api._url("/system/df"), params={"type": "volume"}), True)
+        told = self._api._result(
+            self._api._get(self._api._url("/system/df"), params={"type": "volume"}),
+            True,
+        )
         return sum(
             max(0, int((volume.get("UsageData") or {}).get("Size") or 0))
             for volume in told.get("Volumes") or ()

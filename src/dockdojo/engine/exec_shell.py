@@ -46,13 +46,18 @@ class Shell:
         """A shell in the container of that id; None where it has none that answers. `max_bytes` are kept of each stream."""
         api = host.api
         try:
-            made = api.exec_create(container, ["/bin/sh"], stdin=True, stdout=True, stderr=True)
+            made = api.exec_create(
+                container, ["/bin/sh"], stdin=True, stdout=True, stderr=True
+            )
             frames = Frames(api.exec_start(made["Id"], socket=True))
         except docker.errors.APIError:
             return None
         shell = cls(frames, max_bytes, host.meter)
         try:
-            if shell.run("echo ready", time.monotonic() + HELLO_SECONDS).stdout == "ready\n":
+            if (
+                shell.run("echo ready", time.monotonic() + HELLO_SECONDS).stdout
+                == "ready\n"
+            ):
                 return shell
         except (LimitReached, ShellEnded):
             pass
@@ -76,18 +81,26 @@ class Shell:
         total = 0
         try:
             self._frames.send(script.encode())
-            while not (streams[False].endswith(b"\n") and end in streams[False][-200:] and end in streams[True][-200:]):
+            while not (
+                streams[False].endswith(b"\n")
+                and end in streams[False][-200:]
+                and end in streams[True][-200:]
+            ):
                 frame = self._frames.next(until)
                 if frame is None:
                     raise OSError("the shell ended")
                 kept = streams[frame[0] == STDERR]
                 total += len(frame[1])
                 kept += frame[1]
-                if len(kept) > self._limit + 400:  # keep the head, and a tail in which the end can be found
+                if (
+                    len(kept) > self._limit + 400
+                ):  # keep the head, and a tail in which the end can be found
                     del kept[self._limit : len(kept) - 400]
         except Deadline:
             self.close()
-            raise LimitReached(f"`{command[:80]}` did not end within the time limit of the check.") from None
+            raise LimitReached(
+                f"`{command[:80]}` did not end within the time limit of the check."
+            ) from None
         except OSError as error:
             self.close()
             said = streams[False].decode("utf-8", "replace")
@@ -98,9 +111,11 @@ class Shell:
             self.close()
             raise ShellEnded("the container's shell does not say how the command ended")
         return Finished(
-            exit_code=ExitCode(int(number)), stdout=out[: self._limit].decode("utf-8", "replace"),
-            stderr=err[: self._limit].decode("utf-8", "replace"), seconds=time.monotonic() - began,
-        )  # fmt: skip
+            exit_code=ExitCode(int(number)),
+            stdout=out[: self._limit].decode("utf-8", "replace"),
+            stderr=err[: self._limit].decode("utf-8", "replace"),
+            seconds=time.monotonic() - began,
+        )
 
     def close(self) -> None:
         """Ends the shell."""

@@ -35,19 +35,33 @@ class FakeEngine:
     def info(self, builder: str = "") -> EngineInfo:
         """Says that it is the fake one."""
         return EngineInfo(
-            version="0-fake", api_version="0", storage_driver="none", cgroup_version="none", builder="none", gpu="none",
+            version="0-fake",
+            api_version="0",
+            storage_driver="none",
+            cgroup_version="none",
+            builder="none",
+            gpu="none",
             where="fake://",
-        )  # fmt: skip
+        )
 
     def build(
-        self, context: Path, dockerfile: str = "Dockerfile", *, limits: Limits, on_line: Callable[[str], None] | None = None,
+        self,
+        context: Path,
+        dockerfile: str = "Dockerfile",
+        *,
+        limits: Limits,
+        on_line: Callable[[str], None] | None = None,
         **options: Any,
-    ) -> Image:  # fmt: skip
+    ) -> Image:
         """Reads the labels; `LABEL fake.build=...` fails the build with that reason, `fake.gone` ends the engine."""
         parsed = Dockerfile.read(context, dockerfile)
         labels: dict[str, str] = {}
         for one in parsed.all("LABEL"):
-            words = shlex.split(" ".join(one.args)) if len(one.args) == 1 else list(one.args)
+            words = (
+                shlex.split(" ".join(one.args))
+                if len(one.args) == 1
+                else list(one.args)
+            )
             pairs = (
                 zip(words[::3], words[1::3], strict=False)
                 if words and words[-1] == "="
@@ -57,12 +71,24 @@ class FakeEngine:
         if "fake.gone" in labels:
             raise EngineGone("The engine stopped answering.")
         if "fake.build" in labels:
-            raise BuildFailed(f"The build stopped: {labels['fake.build']}", file=dockerfile, line=1)
+            raise BuildFailed(
+                f"The build stopped: {labels['fake.build']}", file=dockerfile, line=1
+            )
         self.meter.builds += 1
         image = Image(
-            id="sha256:" + hashlib.sha256(parsed.text.encode()).hexdigest(), measure=lambda: 0, cmd=None, entrypoint=None, env={},
-            labels=labels, user="", workdir="/", ports=(), volumes=(), stop_signal="", layers=(),
-        )  # fmt: skip
+            id="sha256:" + hashlib.sha256(parsed.text.encode()).hexdigest(),
+            measure=lambda: 0,
+            cmd=None,
+            entrypoint=None,
+            env={},
+            labels=labels,
+            user="",
+            workdir="/",
+            ports=(),
+            volumes=(),
+            stop_signal="",
+            layers=(),
+        )
         self.images[image.id] = image
         return image
 
@@ -70,15 +96,19 @@ class FakeEngine:
         """An image that was built here."""
         return self.images[ref]
 
-    def run(self, spec: RunSpec, limits: Limits, until: float | None = None) -> Finished:
+    def run(
+        self, spec: RunSpec, limits: Limits, until: float | None = None
+    ) -> Finished:
         """What the image's labels say that it prints."""
         self.runs.append(spec)
         self.meter.containers += 1
         labels = self.images[spec.image].labels
         return Finished(
-            exit_code=ExitCode(int(labels.get("fake.exit", "0"))), stdout=labels.get("fake.stdout", ""),
-            stderr=labels.get("fake.stderr", ""), seconds=0.0,
-        )  # fmt: skip
+            exit_code=ExitCode(int(labels.get("fake.exit", "0"))),
+            stdout=labels.get("fake.stdout", ""),
+            stderr=labels.get("fake.stderr", ""),
+            seconds=0.0,
+        )
 
     def clean(self) -> dict[str, int]:
         """Nothing is ever left."""

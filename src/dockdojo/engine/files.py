@@ -26,41 +26,65 @@ MOST_LINKS = 20
 def _archive(container: Container, path: str) -> Generator[bytes]:
     """The tar stream of a path; empty where there is none."""
     try:
-        chunks, _ = container.engine.api.get_archive(container.id, path, chunk_size=2**20)
+        chunks, _ = container.engine.api.get_archive(
+            container.id, path, chunk_size=2**20
+        )
         yield from chunks
     except docker.errors.NotFound:
         return
     except docker.errors.APIError as error:
-        raise EngineGone(f"The engine could not read {path}: {brief(error)}.") from error
+        raise EngineGone(
+            f"The engine could not read {path}: {brief(error)}."
+        ) from error
 
 
 def listing(container: Container, path: str = "/") -> dict[str, int]:
     """All plain files below a path, with their bytes, links not followed. The stream is read through, and not kept."""
     found: dict[str, int] = {}
     above = posixpath.dirname(path.rstrip("/")) if path != "/" else "/"
-    with container.engine.meter.waiting(), contextlib.closing(_archive(container, path)) as chunks:
+    with (
+        container.engine.meter.waiting(),
+        contextlib.closing(_archive(container, path)) as chunks,
+    ):
         if not (first := next(chunks, b"")):
             return found
         try:
-            with tarfile.open(fileobj=Chunks(chain((first,), chunks)), mode="r|", bufsize=OUTER) as archive:
+            with tarfile.open(
+                fileobj=Chunks(chain((first,), chunks)), mode="r|", bufsize=OUTER
+            ) as archive:
                 for member in archive:
                     if len(found) >= MOST_ENTRIES:
-                        raise LimitReached(f"`{path}` in the image holds more than {MOST_ENTRIES} files.")
+                        raise LimitReached(
+                            f"`{path}` in the image holds more than {MOST_ENTRIES} files."
+                        )
                     if member.isreg():
-                        found[posixpath.normpath(posixpath.join(above, member.name))] = member.size
+                        found[
+                            posixpath.normpath(posixpath.join(above, member.name))
+                        ] = member.size
                     archive.members = []  # type: ignore[attr-defined]  # a stream never needs them again
         except tarfile.TarError as error:
-            raise EngineGone(f"The engine's archive of {path} could not be read: {error}.") from error
+            raise EngineGone(
+                f"The engine's archive of {path} could not be read: {error}."
+            ) from error
     return found
 
 
 def head(container: Container, path: str, count: int) -> bytes:
     """The first bytes of a plain file; empty where there is none."""
-    with container.engine.meter.waiting(), contextlib.closing(_archive(container, path)) as chunks:
+    with (
+        container.engine.meter.waiting(),
+        contextlib.closing(_archive(container, path)) as chunks,
+    ):
         try:
-            with tarfile.open(fileobj=Chunks(chunks), mode="r|", bufsize=2**14) as archive:
+            with tarfile.open(
+                fileobj=Chunks(chunks), mode="r|", bufsize=2**14
+            ) as archive:
                 member = archive.next()
-                data = archive.extractfile(member) if member is not None and member.isreg() else None
+                data = (
+                    archive.extractfile(member)
+                    if member is not None and member.isreg()
+                    else None
+                )
                 return data.read(count) if data is not None else b""
         except tarfile.TarError:
             return b""
@@ -71,7 +95,9 @@ def through_links(container: Container, path: str) -> bytes:
     for _ in range(MOST_LINKS):
         members = container.members(path)
         if members and members[0][0].issym():
-            path = posixpath.normpath(posixpath.join(posixpath.dirname(path), members[0][0].linkname))
+            path = posixpath.normpath(
+                posixpath.join(posixpath.dirname(path), members[0][0].linkname)
+            )
         elif members and members[0][0].isreg():
             return members[0][1]
         else:
@@ -87,8 +113,13 @@ def user_id(container: Container, user: str) -> int:
     name = user.partition(":")[0]
     if not name or name.isdecimal():
         return int(name[:10] or 0)
-    for line in through_links(container, "/etc/passwd").decode("utf-8", "replace").splitlines():
+    for line in (
+        through_links(container, "/etc/passwd").decode("utf-8", "replace").splitlines()
+    ):
         fields = line.split(":")
         if fields[0] == name and len(fields) > 2 and fields[2].isdecimal():
             return int(fields[2][:10])
-    raise SubmissionError(f"`USER {name}`: there is no such user in the image's /etc/passwd.", file="Dockerfile")
+    raise SubmissionError(
+        f"`USER {name}`: there is no such user in the image's /etc/passwd.",
+        file="Dockerfile",
+    )

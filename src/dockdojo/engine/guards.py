@@ -42,34 +42,50 @@ def check_opened_files(api: Any, container: str) -> None:
                 break
             mode, size, target = found
             if mode & MODE_LINK:
-                seen = posixpath.normpath(posixpath.join(posixpath.dirname(seen), target))
+                seen = posixpath.normpath(
+                    posixpath.join(posixpath.dirname(seen), target)
+                )
                 continue
             if mode & (MODE_SPECIAL | MODE_DIR) or size > MAX_OPENED_BYTES:
                 what = (
-                    "a folder" if mode & MODE_DIR
-                    else "no regular file" if mode & MODE_SPECIAL
-                    else f"larger than {MAX_OPENED_BYTES // MB} MB"
-                )  # fmt: skip
+                    "a folder"
+                    if mode & MODE_DIR
+                    else (
+                        "no regular file"
+                        if mode & MODE_SPECIAL
+                        else f"larger than {MAX_OPENED_BYTES // MB} MB"
+                    )
+                )
                 raise SubmissionError(
                     f"`{path}` in the image is {what}. No container of it is started.",
                     hint="The engine reads that file to find out who USER is. Leave it as the base image has it.",
                 )
             break
         else:
-            raise SubmissionError(f"`{path}` in the image is a link that leads round in circles.")
+            raise SubmissionError(
+                f"`{path}` in the image is a link that leads round in circles."
+            )
 
 
 def _stat(api: Any, container: str, path: str) -> tuple[int, int, str] | None:
     """Mode (as Go has it), bytes and link target of a path in a container; None where there is nothing."""
     try:
-        answer = api.head(api._url("/containers/{0}/archive", container), params={"path": path}, timeout=api.timeout)
+        answer = api.head(
+            api._url("/containers/{0}/archive", container),
+            params={"path": path},
+            timeout=api.timeout,
+        )
         if answer.status_code == 404:
             return None
         answer.raise_for_status()
-        told = json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"]))
+        told = json.loads(
+            base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"])
+        )
         return int(told["mode"]), int(told["size"]), str(told.get("linkTarget") or "")
     except (requests.RequestException, KeyError, ValueError, TypeError) as error:
-        raise EngineGone(f"The engine could not look at {quote(path)} of a container: {brief(error)}.") from error
+        raise EngineGone(
+            f"The engine could not look at {quote(path)} of a container: {brief(error)}."
+        ) from error
 
 
 def start_error(text: str, *, pings: bool, volumes: bool = False) -> DockdojoError:

@@ -9,7 +9,15 @@ from docker.types import LogConfig, Mount, Ulimit
 from dockdojo.connection.types import RunSpec
 from dockdojo.model import MB, Limits
 
-CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
+CAPABILITIES = [
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "KILL",
+    "NET_BIND_SERVICE",
+    "SETGID",
+    "SETUID",
+]
 """What a container of a submission keeps: enough to change its user, own its files and signal its children."""
 FILE_BYTES = 1_000_000_000
 """The largest file that a container of a submission can write."""
@@ -17,9 +25,13 @@ LOG_BYTES = "2m"
 HEALTH_NANOSECONDS = 10**9
 """The least time between two runs of an image's HEALTHCHECK."""
 UNREACHABLE = (
-    "temporary failure in name resolution", "network is unreachable", "could not resolve host", "bad address",
-    "name or service not known", "no route to host",
-)  # fmt: skip
+    "temporary failure in name resolution",
+    "network is unreachable",
+    "could not resolve host",
+    "bad address",
+    "name or service not known",
+    "no route to host",
+)
 """What programs say that have no network, in lower case."""
 
 
@@ -35,14 +47,24 @@ def host_options(spec: RunSpec, limits: Limits, network: str) -> dict[str, Any]:
         "cap_drop": ["ALL"],
         "cap_add": CAPABILITIES,
         "security_opt": ["no-new-privileges:true"],
-        "ulimits": [Ulimit(name="fsize", soft=FILE_BYTES, hard=FILE_BYTES), Ulimit(name="core", soft=0, hard=0)],
-        "log_config": LogConfig(type="json-file", config={"max-size": LOG_BYTES, "max-file": "1"}),
+        "ulimits": [
+            Ulimit(name="fsize", soft=FILE_BYTES, hard=FILE_BYTES),
+            Ulimit(name="core", soft=0, hard=0),
+        ],
+        "log_config": LogConfig(
+            type="json-file", config={"max-size": LOG_BYTES, "max-file": "1"}
+        ),
         # An inside container must not ask the host's resolver: names are a way out, too.
         "dns": ["127.0.0.1"] if inside else None,
         "dns_opt": ["timeout:1", "attempts:1"] if inside else None,
         "device_requests": [spec.gpus.as_api()] if spec.gpus else None,
         "mounts": [
-            Mount(one.target, one.source, type="volume" if one.volume else "bind", read_only=one.read_only)
+            Mount(
+                one.target,
+                one.source,
+                type="volume" if one.volume else "bind",
+                read_only=one.read_only,
+            )
             for one in spec.mounts
         ],
     }
@@ -59,13 +81,19 @@ def healthcheck(config: dict[str, Any]) -> dict[str, int] | None:
     return None
 
 
-def notes(state: dict[str, Any], cut: bool, output: str, limits: Limits, *, offline: bool) -> tuple[str, ...]:
+def notes(
+    state: dict[str, Any], cut: bool, output: str, limits: Limits, *, offline: bool
+) -> tuple[str, ...]:
     """The limits that a finished container met, a sentence each."""
     found = []
     if state["OOMKilled"]:
-        found.append(f"It was killed at the lab's memory limit of {limits.memory_mb} MB.")
+        found.append(
+            f"It was killed at the lab's memory limit of {limits.memory_mb} MB."
+        )
     if cut:
-        found.append(f"Its output was cut at the lab's limit of {limits.output_kib} KiB.")
+        found.append(
+            f"Its output was cut at the lab's limit of {limits.output_kib} KiB."
+        )
     tail = output[-20_000:].lower()
     if any(
         sign in tail
@@ -76,9 +104,13 @@ def notes(state: dict[str, Any], cut: bool, output: str, limits: Limits, *, offl
             "resource temporarily unavailable",
         )
     ):
-        found.append(f"It may have met the lab's limit of {limits.pids} processes and threads.")
+        found.append(
+            f"It may have met the lab's limit of {limits.pids} processes and threads."
+        )
     if "file too large" in tail or state["ExitCode"] == 153:
-        found.append(f"It met the lab's limit of {FILE_BYTES // 10**9} GB for one file.")
+        found.append(
+            f"It met the lab's limit of {FILE_BYTES // 10**9} GB for one file."
+        )
     if offline and any(sign in tail for sign in UNREACHABLE):
         found.append("It has no network while it is graded, by the lab's limit.")
     return tuple(found)
@@ -86,5 +118,9 @@ def notes(state: dict[str, Any], cut: bool, output: str, limits: Limits, *, offl
 
 def excerpt(out: str, err: str, length: int = 1_500) -> str:
     """The ends of both outputs, for showing."""
-    parts = [f"{name}:\n{text[-length:]}" for name, text in (("stdout", out), ("stderr", err)) if text.strip()]
+    parts = [
+        f"{name}:\n{text[-length:]}"
+        for name, text in (("stdout", out), ("stderr", err))
+        if text.strip()
+    ]
     return "\n".join(parts)

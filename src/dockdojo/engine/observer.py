@@ -72,19 +72,39 @@ class Observer:
         """An observer of the container of that id. Raises ObserverLost where the engine starts none: it may have ended."""
         made = ""
         host = engine.api.create_host_config(
-            pid_mode=f"container:{container}", network_mode="none", auto_remove=True,
-            mem_limit=MEMORY_MB * MB, memswap_limit=MEMORY_MB * MB, nano_cpus=10**9, pids_limit=PROCESSES,
-            cap_drop=["ALL"], cap_add=CAPABILITIES, security_opt=["no-new-privileges:true"],
+            pid_mode=f"container:{container}",
+            network_mode="none",
+            auto_remove=True,
+            mem_limit=MEMORY_MB * MB,
+            memswap_limit=MEMORY_MB * MB,
+            nano_cpus=10**9,
+            pids_limit=PROCESSES,
+            cap_drop=["ALL"],
+            cap_add=CAPABILITIES,
+            security_opt=["no-new-privileges:true"],
             log_config=LogConfig(type="none"),
-        )  # fmt: skip
+        )
         try:
             engine.meter.containers += 1
             made = engine.api.create_container(
-                IMAGE, ["sh"], user="0", stdin_open=True, host_config=host, labels=engine.labels
+                IMAGE,
+                ["sh"],
+                user="0",
+                stdin_open=True,
+                host_config=host,
+                labels=engine.labels,
             )["Id"]
-            frames = Frames(engine.api.attach_socket(made, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}))
+            frames = Frames(
+                engine.api.attach_socket(
+                    made, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+                )
+            )
             engine.api.start(made)
-        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        except (
+            docker.errors.DockerException,
+            requests.RequestException,
+            OSError,
+        ) as error:
             if made:
                 engine.remove(made)
             raise ObserverLost(brief(error)) from error
@@ -97,7 +117,9 @@ class Observer:
 
     def _ask(self, command: str, until: float) -> str:
         try:
-            return self._shell.run(command, min(until, time.monotonic() + LOOK_SECONDS)).stdout
+            return self._shell.run(
+                command, min(until, time.monotonic() + LOOK_SECONDS)
+            ).stdout
         except (ShellEnded, LimitReached) as error:  # it was killed, or stopped
             self.close()
             raise ObserverLost(said=getattr(error, "said", "")) from error
@@ -106,30 +128,50 @@ class Observer:
         """The container's processes, by pid as the container sees them; without the observer's own. Raises ObserverLost."""
         told = self._ask(LIST, until)
         if len(told) >= LARGEST_LIST:
-            raise LimitReached("The processes of the container have more words than can be read.")
+            raise LimitReached(
+                "The processes of the container have more words than can be read."
+            )
         return listed(told)
 
     def program(self, pid: int, until: float) -> Program | None:
         """What a process runs; None where there is no such process. Raises ObserverLost."""
-        parts = re.split(r"(?m)^(path|folder|sum|environ)$", self._ask(PROGRAM.replace("PID", str(pid)), until))
-        told = {name: _bytes(digits) for name, digits in zip(parts[1::2], parts[2::2], strict=False)}
+        parts = re.split(
+            r"(?m)^(path|folder|sum|environ)$",
+            self._ask(PROGRAM.replace("PID", str(pid)), until),
+        )
+        told = {
+            name: _bytes(digits)
+            for name, digits in zip(parts[1::2], parts[2::2], strict=False)
+        }
         if not told.get("path"):
             return None
-        pairs = [one.partition("=")[::2] for one in _text(told.get("environ", b"")).split("\0") if one]
+        pairs = [
+            one.partition("=")[::2]
+            for one in _text(told.get("environ", b"")).split("\0")
+            if one
+        ]
         return Program(
-            path=_text(told["path"]).removesuffix("\n"), sha256=_text(told.get("sum", b"")).partition(" ")[0],
-            environ=dict(pairs), folder=_text(told.get("folder", b"")).removesuffix("\n"),
-        )  # fmt: skip
+            path=_text(told["path"]).removesuffix("\n"),
+            sha256=_text(told.get("sum", b"")).partition(" ")[0],
+            environ=dict(pairs),
+            folder=_text(told.get("folder", b"")).removesuffix("\n"),
+        )
 
     def last_pid(self, until: float) -> int:
         """The pid that was given to the newest process of the namespace (proc(5), loadavg); 0 where that is not told."""
-        told = self._ask("read -r one five fifteen running last < /proc/loadavg && echo $last", until).strip()
+        told = self._ask(
+            "read -r one five fifteen running last < /proc/loadavg && echo $last", until
+        ).strip()
         return int(told) if told.isdigit() and len(told) < 10 else 0
 
     def files(self, folder: str, until: float) -> list[str]:
         """The files below a folder, as process 1 sees it: in volumes and in memory, too. Raises ObserverLost."""
-        told = self._ask(FILES.replace("./FOLDER", shlex.quote("./" + folder.lstrip("/"))), until)
-        return sorted(one.removeprefix("./") for one in _text(_bytes(told)).split("\0") if one)
+        told = self._ask(
+            FILES.replace("./FOLDER", shlex.quote("./" + folder.lstrip("/"))), until
+        )
+        return sorted(
+            one.removeprefix("./") for one in _text(_bytes(told)).split("\0") if one
+        )
 
     def waited(self, until: float) -> float:
         """Seconds that the container's processes were ready to run and had no processor, all together. Raises ObserverLost."""
@@ -138,7 +180,13 @@ class Observer:
     def signal(self, pid: int, signal: str, until: float) -> bool:
         """Whether the process was there, and the signal was sent to it. Raises ObserverLost."""
         try:
-            return self._ask(f"kill -0 {pid} && echo there && kill -{signal} {pid} && echo sent", until) == THERE + SENT
+            return (
+                self._ask(
+                    f"kill -0 {pid} && echo there && kill -{signal} {pid} && echo sent",
+                    until,
+                )
+                == THERE + SENT
+            )
         except ObserverLost as lost:
             # Where the container ends at once, because of the signal, the observer is gone before it can say so.
             if lost.said.startswith(THERE):
@@ -152,7 +200,13 @@ class Observer:
 
 def seconds_waited(told: str) -> float:
     """The second number of each line, in seconds: nanoseconds on a run queue (sched-stats of the kernel)."""
-    return sum(int(found[1]) for found in re.finditer(r"(?m)^\d{1,20} (\d{1,20}) \d{1,20}$", told)) / 1e9
+    return (
+        sum(
+            int(found[1])
+            for found in re.finditer(r"(?m)^\d{1,20} (\d{1,20}) \d{1,20}$", told)
+        )
+        / 1e9
+    )
 
 
 def listed(told: str) -> list[Process]:
@@ -170,7 +224,12 @@ def listed(told: str) -> list[Process]:
             current.append(line)
     whole = {"Name", "PPid", "State", "Uid"}
     return _without(
-        me, [_process(pid, of, digits.get(pid, [])) for pid, of in sorted(fields.items()) if whole <= of.keys()]
+        me,
+        [
+            _process(pid, of, digits.get(pid, []))
+            for pid, of in sorted(fields.items())
+            if whole <= of.keys()
+        ],
     )
 
 
@@ -179,9 +238,17 @@ def _process(pid: int, fields: dict[str, str], digits: list[str]) -> Process:
     uids = tuple(int(one) for one in fields["Uid"].split())
     words = _text(_bytes(" ".join(digits)))
     return Process(
-        pid=pid, ppid=int(fields["PPid"]), state=fields["State"][:1], uid=uids[1], uids=uids,
-        argv=tuple(words.removesuffix("\0").split("\0")) if words else (f"[{fields['Name']}]",),
-    )  # fmt: skip
+        pid=pid,
+        ppid=int(fields["PPid"]),
+        state=fields["State"][:1],
+        uid=uids[1],
+        uids=uids,
+        argv=(
+            tuple(words.removesuffix("\0").split("\0"))
+            if words
+            else (f"[{fields['Name']}]",)
+        ),
+    )
 
 
 def _without(me: int, found: list[Process]) -> list[Process]:
@@ -196,7 +263,9 @@ def _without(me: int, found: list[Process]) -> list[Process]:
 
 
 def _bytes(digits: str) -> bytes:
-    return bytes(int(one, 16) for one in digits.split() if re.fullmatch(r"[0-9a-f]{2}", one))
+    return bytes(
+        int(one, 16) for one in digits.split() if re.fullmatch(r"[0-9a-f]{2}", one)
+    )
 
 
 def _text(raw: bytes) -> str:

@@ -26,14 +26,21 @@ SPOOL_BYTES = 32_000_000
 class Volumes:
     """Volumes with the content of folders, for one run; they bear its label, and are removed with the rest of it."""
 
-    def __init__(self, api: Any, run_id: str, labels: Callable[[], dict[str, str]]) -> None:
+    def __init__(
+        self, api: Any, run_id: str, labels: Callable[[], dict[str, str]]
+    ) -> None:
         self._api = api
         self._run_id = run_id
         self._labels = labels
         self._lock = threading.Lock()
         self._made: dict[str, str] = {}
 
-    def of(self, folder: str, hold: Callable[[str, str], str], release: Callable[[str], None]) -> str:
+    def of(
+        self,
+        folder: str,
+        hold: Callable[[str, str], str],
+        release: Callable[[str], None],
+    ) -> str:
         """The name of the volume with the folder's content as it was when it was first asked for.
 
         `hold` makes a container, which nobody starts, with a volume at a place, and returns its id; `release` removes it.
@@ -43,7 +50,12 @@ class Volumes:
                 self._made[folder] = self._fill(Path(folder), hold, release)
             return self._made[folder]
 
-    def _fill(self, folder: Path, hold: Callable[[str, str], str], release: Callable[[str], None]) -> str:
+    def _fill(
+        self,
+        folder: Path,
+        hold: Callable[[str, str], str],
+        release: Callable[[str], None],
+    ) -> str:
         name = f"dockdojo-{self._run_id}-{secrets.token_hex(8)}"
         with speaking("make a volume"):
             self._api.create_volume(name, driver="local", labels=self._labels())
@@ -56,7 +68,9 @@ class Volumes:
         return name
 
 
-def put_folder(api: Any, container: str, folder: Path, place: str, under: str = ".") -> None:
+def put_folder(
+    api: Any, container: str, folder: Path, place: str, under: str = "."
+) -> None:
     """Puts what a folder holds into a container, readable for everybody; with `under`, into a new folder of that name there."""
     with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as packed:
         with tarfile.open(fileobj=packed, mode="w") as archive:

@@ -59,13 +59,23 @@ def files(course: Course, slug: str, style: str, release: str) -> dict[str, byte
     starter = course.starter(slug)
     if not starter.is_dir():
         raise CourseError(f"{starter} is missing: the lab `{slug}` has no starter.")
-    made = {path.relative_to(starter).as_posix(): path.read_bytes() for path in _plain_files(starter)}
+    made = {
+        path.relative_to(starter).as_posix(): path.read_bytes()
+        for path in _plain_files(starter)
+    }
     if course.lesson(slug).is_file():
         made["LESSON.md"] = course.lesson(slug).read_bytes()
-    words = {"title": lab.title, "summary": lab.summary, "script": SCRIPT, "style": _known(style)}
+    words = {
+        "title": lab.title,
+        "summary": lab.summary,
+        "script": SCRIPT,
+        "style": _known(style),
+    }
     made.setdefault("README.md", _rendered("README.md", **words))
     lines = [line for line in IGNORED if not any(_hides(line, name) for name in made)]
-    made[".gitignore"] = made.get(".gitignore", b"") + "".join(f"{line}\n" for line in lines).encode()
+    made[".gitignore"] = (
+        made.get(".gitignore", b"") + "".join(f"{line}\n" for line in lines).encode()
+    )
     made[".dockdojo.json"] = (json.dumps({"lab": slug}, indent=2) + "\n").encode()
     for path, template in DEVCONTAINER.items():
         made[path] = _rendered(template, package_shell=shlex.quote(release))
@@ -80,12 +90,16 @@ def graders(slug: str, style: str, release: str) -> dict[str, bytes]:
         "package_shell": shlex.quote(release),
         "package_json": json.dumps(release),
     }
-    return {path: _rendered(template, **words) for path, template in GRADERS[style].items()}
+    return {
+        path: _rendered(template, **words) for path, template in GRADERS[style].items()
+    }
 
 
 def _known(style: str) -> str:
     if style not in STYLES:
-        raise UsageError(f"There is no style {style!r}.", hint=f"There is {', '.join(STYLES)}.")
+        raise UsageError(
+            f"There is no style {style!r}.", hint=f"There is {', '.join(STYLES)}."
+        )
     return style
 
 
@@ -116,4 +130,8 @@ def _hides(line: str, name: str) -> bool:
 
 
 def _plain_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    )

@@ -25,7 +25,9 @@ def notices(slug: str, folder: Path) -> tuple[str, ...]:
     A folder that has none of them is no assignment, and nothing is said. Where the grading was itself started by such a file,
     its release is known (DOCKDOJO_PACKAGE), and a file that names another one was changed.
     """
-    found = {path: data for path in PATHS if (data := _bytes(folder / path)) is not None}
+    found = {
+        path: data for path in PATHS if (data := _bytes(folder / path)) is not None
+    }
     if not found:
         return ()
     return (*(_line(slug, path, data) for path, data in found.items()), *_added(folder))
@@ -41,10 +43,18 @@ def _line(slug: str, path: str, data: bytes) -> str:
     release = _release(data)
     known = os.environ.get("DOCKDOJO_PACKAGE", release)
     # The file names its style, so each style hands out another one.
-    same = release == known and any(graders(slug, style, release).get(path) == data for style in STYLES)
-    named = f", and installs {printable(' and '.join(release.split(chr(10))))[:300]}" if release else ""
+    same = release == known and any(
+        graders(slug, style, release).get(path) == data for style in STYLES
+    )
+    named = (
+        f", and installs {printable(' and '.join(release.split(chr(10))))[:300]}"
+        if release
+        else ""
+    )
     said = (
-        f"is as it was handed out{named}" if same else "was CHANGED since it was handed out, or is of another release"
+        f"is as it was handed out{named}"
+        if same
+        else "was CHANGED since it was handed out, or is of another release"
     )
     return f"{path} {said} (SHA-256 {hashlib.sha256(data).hexdigest()}). This report was made without it."
 
@@ -64,6 +74,10 @@ def _release(data: bytes) -> str:
 def _added(folder: Path) -> Iterator[str]:
     workflows = folder / ".github" / "workflows"
     if workflows.is_dir() and not workflows.is_symlink():
-        others = sorted(entry.name for entry in workflows.iterdir() if entry.name != Path(WORKFLOW).name)
+        others = sorted(
+            entry.name
+            for entry in workflows.iterdir()
+            if entry.name != Path(WORKFLOW).name
+        )
         for name in others[:MAX_OTHERS]:
             yield f".github/workflows/{printable(name)[:200]} was ADDED: it is no part of the assignment."

@@ -27,7 +27,9 @@ from dockdojo.paths import state_folder
 NAME = "dockdojo"
 MAX_WHEEL_BYTES = 200_000_000
 FETCH_SECONDS = 60.0
-EXACT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._-]*\])?\s*==\s*[A-Za-z0-9][A-Za-z0-9.!+_-]*")
+EXACT = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._-]*\])?\s*==\s*[A-Za-z0-9][A-Za-z0-9.!+_-]*"
+)
 HASHES = re.compile(r"(?:\s+--hash[= ]sha256:[0-9a-f]{64})+")
 UNQUOTED = "'\"`$\\\n\r\0"
 """Characters that no requirement needs, and that a shell or a YAML file would read as something else."""
@@ -41,16 +43,22 @@ def requirement_lines(packages: Iterable[str] = ()) -> str:
     path of one. The bytes behind a path are read now, and those behind a URL that tells no hash are fetched now.
     Raises UsageError for anything else.
     """
-    return "\n".join([_line(package.strip()) for package in packages] or [_this_release()])
+    return "\n".join(
+        [_line(package.strip()) for package in packages] or [_this_release()]
+    )
 
 
 def _line(package: str) -> str:
     if not package or any(character in package for character in UNQUOTED):
-        raise UsageError(f"--package {package!r}: name it without quotes, backslashes and dollar signs.")
+        raise UsageError(
+            f"--package {package!r}: name it without quotes, backslashes and dollar signs."
+        )
     head, _, hashes = package.partition(" --hash")
     hashes = f" --hash{hashes}" if hashes else ""
     if hashes and not HASHES.fullmatch(hashes):
-        raise UsageError(f"--package {package!r}: a hash is `--hash=sha256:` and 64 hexadecimal digits.")
+        raise UsageError(
+            f"--package {package!r}: a hash is `--hash=sha256:` and 64 hexadecimal digits."
+        )
     head = head.strip()
     if "://" in head:
         return _url(head, hashes)
@@ -78,10 +86,15 @@ def _url(url: str, hashes: str) -> str:
         hashes = f" --hash=sha256:{told[1]}"
     if not hashes:
         if not address.startswith("https://"):
-            raise UsageError(f"--package {address}: only https:// is fetched without a hash.", hint=f"{url}#sha256=…")
+            raise UsageError(
+                f"--package {address}: only https:// is fetched without a hash.",
+                hint=f"{url}#sha256=…",
+            )
         hashes = f" --hash=sha256:{_fetched(address)}"
     if not urllib.parse.urlsplit(address).path.endswith(".whl"):
-        raise UsageError(f"--package {address}: it is not the address of a wheel, which ends in .whl.")
+        raise UsageError(
+            f"--package {address}: it is not the address of a wheel, which ends in .whl."
+        )
     return " ".join(f"{address}{hashes}".split())
 
 
@@ -89,14 +102,20 @@ def _fetched(address: str) -> str:
     """The SHA-256 of what lies there now."""
     digest, size = hashlib.sha256(), 0
     try:
-        with urllib.request.urlopen(address, timeout=FETCH_SECONDS) as answer:  # noqa: S310 - https alone comes here
+        # Only https comes here.
+        opened = urllib.request.urlopen(address, timeout=FETCH_SECONDS)  # noqa: S310
+        with opened as answer:
             while piece := answer.read(1 << 20):
                 digest.update(piece)
                 size += len(piece)
                 if size > MAX_WHEEL_BYTES:
-                    raise UsageError(f"--package {address}: it has more than {MAX_WHEEL_BYTES} bytes.")
+                    raise UsageError(
+                        f"--package {address}: it has more than {MAX_WHEEL_BYTES} bytes."
+                    )
     except (OSError, ValueError) as error:
-        raise UsageError(f"--package {address} could not be fetched: {error}") from error
+        raise UsageError(
+            f"--package {address} could not be fetched: {error}"
+        ) from error
     return digest.hexdigest()
 
 
@@ -113,7 +132,9 @@ def _this_release() -> str:
     named = f"{NAME}=={distribution.version}"
     origin = json.loads(distribution.read_text("direct_url.json") or "{}")
     archive = origin.get("archive_info", {})
-    digest = archive.get("hashes", {}).get("sha256") or archive.get("hash", "").removeprefix("sha256=")
+    digest = archive.get("hashes", {}).get("sha256") or archive.get(
+        "hash", ""
+    ).removeprefix("sha256=")
     if digest:
         url = origin.get("url", "")
         return f"{url if url.startswith('https://') else named} --hash=sha256:{digest}"
@@ -131,22 +152,45 @@ def _built(sources: str) -> Path:
     """The wheel of a folder of sources: installed from there, dockdojo is whatever they are now."""
     target = state_folder() / "release"
     shutil.rmtree(target, ignore_errors=True)
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     done = subprocess.run(
-        [*pip, "--no-deps", "--wheel-dir", str(target), sources], capture_output=True, text=True, check=False
+        [*pip, "--no-deps", "--wheel-dir", str(target), sources],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
-        raise UsageError(f"No wheel could be made of {sources}: {last[:300]}", hint=f"Name a wheel that grades. {HOW}")
+        raise UsageError(
+            f"No wheel could be made of {sources}: {last[:300]}",
+            hint=f"Name a wheel that grades. {HOW}",
+        )
     return next(target.glob("*.whl"))
 
 
 def _on_the_index(distribution: metadata.Distribution, named: str) -> str:
     """The SHA-256 of the wheel of that name on the index, if it holds what is installed here; else nothing."""
     with tempfile.TemporaryDirectory() as scratch:
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+        ]
         exact = ["--no-deps", "--only-binary", ":all:", "--dest", scratch, named]
-        if subprocess.run([*pip, *exact], capture_output=True, check=False).returncode != 0:
+        if (
+            subprocess.run([*pip, *exact], capture_output=True, check=False).returncode
+            != 0
+        ):
             return ""
         wheel = next(Path(scratch).glob("*.whl"))
         if not holds(wheel, distribution):
@@ -159,7 +203,8 @@ def holds(wheel: Path, distribution: metadata.Distribution) -> bool:
     try:
         with zipfile.ZipFile(wheel) as archive:
             return all(
-                Path(str(distribution.locate_file(name))).read_bytes() == archive.read(name)
+                Path(str(distribution.locate_file(name))).read_bytes()
+                == archive.read(name)
                 for name in archive.namelist()
                 if not name.endswith((".dist-info/RECORD", "/"))
             )

@@ -34,7 +34,16 @@ from dockdojo.grading.intake import copy_submission
 from dockdojo.grading.look import look
 from dockdojo.grading.worker import Worker
 from dockdojo.host.base_images import ready
-from dockdojo.model import Advice, Check, EngineInfo, Feedback, Lab, Outcome, Report, Where
+from dockdojo.model import (
+    Advice,
+    Check,
+    EngineInfo,
+    Feedback,
+    Lab,
+    Outcome,
+    Report,
+    Where,
+)
 from dockdojo.paths import state_folder
 from dockdojo.runner.order import Order
 
@@ -71,10 +80,16 @@ def grade(
     chosen = course.lab(lab)
     place = Path(folder)
     if not place.is_dir():
-        hint = "Give the folder that the file is in." if place.exists() else "Is the path right?"
+        hint = (
+            "Give the folder that the file is in."
+            if place.exists()
+            else "Is the path right?"
+        )
         raise UsageError(f"There is no folder {place}.", hint=hint)
     if not course.grader(lab).is_file():
-        raise OurFault(f"{course.grader(lab)} is missing: the lab `{lab}` has no grader.")
+        raise OurFault(
+            f"{course.grader(lab)} is missing: the lab `{lab}` has no grader."
+        )
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     run_id, seed = new_run_id(), seed or secrets.token_hex(8)
     with scratch_folder(run_id) as scratch:
@@ -82,25 +97,55 @@ def grade(
         home.mkdir()
         with Child(home, owner()) as child:
             try:
-                checksum = copy_submission(place, scratch / "submission", chosen.limits, chosen.files)
+                checksum = copy_submission(
+                    place, scratch / "submission", chosen.limits, chosen.files
+                )
             except SubmissionError as refusal:
                 checks = list_checks(course, lab)
-                return _refused(chosen, checks, refusal, started, time.monotonic() - began)
+                return _refused(
+                    chosen, checks, refusal, started, time.monotonic() - began
+                )
             given = notices(lab, scratch / "submission")
             # Beside the child's start: both take some tenths of a second, and nothing is built before.
-            looking = ThreadPoolExecutor(1).submit(look, scratch / "submission", chosen, course.starter(lab))
-            worker, info, advice = _work(
-                course, chosen, scratch, run_id, only, listen or (lambda event: None), connect, picture, seed, child
+            looking = ThreadPoolExecutor(1).submit(
+                look, scratch / "submission", chosen, course.starter(lab)
             )
-        outcomes = tuple(worker.outcomes[check.name] for check in worker.checks if check.name in worker.outcomes)
+            worker, info, advice = _work(
+                course,
+                chosen,
+                scratch,
+                run_id,
+                only,
+                listen or (lambda event: None),
+                connect,
+                picture,
+                seed,
+                child,
+            )
+        outcomes = tuple(
+            worker.outcomes[check.name]
+            for check in worker.checks
+            if check.name in worker.outcomes
+        )
         sources = _sources(scratch / "submission", outcomes)
         found = tuple(map(str, looking.result()))
     wall = time.monotonic() - began
     return Report(
-        lab=lab, title=chosen.title, outcomes=outcomes, started=started, seconds=round(wall, 3), checksum=checksum, seed=seed,
-        engine=info, advice=advice, notes=given + found, sources=sources, layers=worker.layers, curve=worker.curve,
+        lab=lab,
+        title=chosen.title,
+        outcomes=outcomes,
+        started=started,
+        seconds=round(wall, 3),
+        checksum=checksum,
+        seed=seed,
+        engine=info,
+        advice=advice,
+        notes=given + found,
+        sources=sources,
+        layers=worker.layers,
+        curve=worker.curve,
         costs=worker.costs,
-    )  # fmt: skip
+    )
 
 
 def _work(
@@ -119,25 +164,48 @@ def _work(
     engine = getattr(importlib.import_module(module), function)(run_id=run_id)
     try:
         if connect == ENGINE:
-            ready(engine, course, lab, lambda ref, what: listen(Doing(what=f"{ref}: {what}")))
-        telling = ThreadPoolExecutor(1).submit(engine.info, UNKNOWN)  # beside the child's start: it takes as long
+            ready(
+                engine,
+                course,
+                lab,
+                lambda ref, what: listen(Doing(what=f"{ref}: {what}")),
+            )
+        telling = ThreadPoolExecutor(1).submit(
+            engine.info, UNKNOWN
+        )  # beside the child's start: it takes as long
         order = Order(
-            grader=str(course.grader(lab.slug)), submission=str(scratch / "submission"), home=str(scratch / "home"),
-            run_id=run_id, limits=lab.limits, connect=connect, only=only,
-            data=data_of(lab), picture=picture, seed=seed, cache_namespace=secrets.token_hex(16),
+            grader=str(course.grader(lab.slug)),
+            submission=str(scratch / "submission"),
+            home=str(scratch / "home"),
+            run_id=run_id,
+            limits=lab.limits,
+            connect=connect,
+            only=only,
+            data=data_of(lab),
+            picture=picture,
+            seed=seed,
+            cache_namespace=secrets.token_hex(16),
             images=images_of(course, lab),
-        )  # fmt: skip
+        )
         worker = Worker(order, owner(), listen, child)
         worker.work()
-        linting = ThreadPoolExecutor(1).submit(advise, scratch / "submission", scratch)  # beside the cleaning up
-        info = None if telling.exception() else replace(telling.result(), builder=worker.builder or UNKNOWN)
+        linting = ThreadPoolExecutor(1).submit(
+            advise, scratch / "submission", scratch
+        )  # beside the cleaning up
+        info = (
+            None
+            if telling.exception()
+            else replace(telling.result(), builder=worker.builder or UNKNOWN)
+        )
     finally:
         with (
             _uninterrupted(),
             contextlib.suppress(OurFault),
         ):  # an engine that died has its own outcomes already
             engine.__exit__(*sys.exc_info())
-    worker.costs["engine_seconds"] = worker.costs.get("engine_seconds", 0) + engine.meter.seconds
+    worker.costs["engine_seconds"] = (
+        worker.costs.get("engine_seconds", 0) + engine.meter.seconds
+    )
     return worker, info, linting.result()
 
 
@@ -148,7 +216,10 @@ def _sources(folder: Path, outcomes: tuple[Outcome, ...]) -> dict[str, str]:
         where = outcome.feedback.where if outcome.feedback else None
         if where is None or not where.line or where.file in found:
             continue
-        with contextlib.suppress(OSError, SubmissionError), open_file(folder, where.file) as file:
+        with (
+            contextlib.suppress(OSError, SubmissionError),
+            open_file(folder, where.file) as file,
+        ):
             found[where.file] = file.read(SHOWN_SOURCE).decode("utf-8", "replace")
     return found
 
@@ -171,9 +242,14 @@ def list_checks(course: Course, lab: str) -> list[Check]:
     chosen = course.lab(lab)
     with tempfile.TemporaryDirectory(prefix="dockdojo-list-") as spare:
         order = Order(
-            grader=str(course.grader(lab)), submission=spare, home=spare, run_id="", limits=chosen.limits,
-            connect=ENGINE, collect_only=True,
-        )  # fmt: skip
+            grader=str(course.grader(lab)),
+            submission=spare,
+            home=spare,
+            run_id="",
+            limits=chosen.limits,
+            connect=ENGINE,
+            collect_only=True,
+        )
         worker = Worker(order, owner(), lambda event: None)
         worker.work()
         return worker.checks
@@ -181,15 +257,25 @@ def list_checks(course: Course, lab: str) -> list[Check]:
 
 def find_check(checks: Sequence[Check], lab: str, name: str) -> Check:
     """The check of that name, which may begin with `test_`. Raises UsageError where there is none, naming what may be meant."""
-    found = next((one for one in checks if one.name == name.removeprefix("test_")), None)
+    found = next(
+        (one for one in checks if one.name == name.removeprefix("test_")), None
+    )
     if found is None:
-        near = difflib.get_close_matches(name, [one.name for one in checks], n=1, cutoff=0.4)
-        hint = f"Did you mean `{near[0]}`?" if near else f"`dockdojo hint {lab}` lists them."
+        near = difflib.get_close_matches(
+            name, [one.name for one in checks], n=1, cutoff=0.4
+        )
+        hint = (
+            f"Did you mean `{near[0]}`?"
+            if near
+            else f"`dockdojo hint {lab}` lists them."
+        )
         raise UsageError(f"The lab `{lab}` has no check `{name}`.", hint=hint)
     return found
 
 
-def _refused(lab: Lab, checks: list[Check], error: DockdojoError, started: str, seconds: float) -> Report:
+def _refused(
+    lab: Lab, checks: list[Check], error: DockdojoError, started: str, seconds: float
+) -> Report:
     where = Where(file=error.file, line=error.line) if error.file else None
     feedback = Feedback(observed=error.message, why=error.hint, where=where)
     outcomes = tuple(

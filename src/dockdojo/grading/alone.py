@@ -20,7 +20,9 @@ from dockdojo.submission.folder import Submission
 
 
 @contextmanager
-def bench_for(course: Course, slug: str, folder: Path, limits: Limits, seed: str = "") -> Iterator[GradingSession]:
+def bench_for(
+    course: Course, slug: str, folder: Path, limits: Limits, seed: str = ""
+) -> Iterator[GradingSession]:
     """A session for one submission of a lab. At its end, whatever was made on the engine and the host is gone.
 
     Raises UsageError for a lab that is not there, SubmissionError for a folder that may not be graded, EngineNotFound where no

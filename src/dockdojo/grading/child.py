@@ -22,9 +22,26 @@ from dockdojo.paths import state_folder
 from dockdojo.processes import end_group, end_session
 from dockdojo.runner.order import Order
 
-_KEPT = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP",
-         "XDG_RUNTIME_DIR", "LOCALAPPDATA", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "SSH_AUTH_SOCK",
-         *PROXIES, *EXCEPTIONS)  # fmt: skip
+_KEPT = (
+    "PATH",
+    "HOME",
+    "USERPROFILE",
+    "SYSTEMROOT",
+    "SYSTEMDRIVE",
+    "COMSPEC",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "XDG_RUNTIME_DIR",
+    "LOCALAPPDATA",
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "SSH_AUTH_SOCK",
+    *PROXIES,
+    *EXCEPTIONS,
+)
 LAST_WORDS_BYTES = 2_000
 """Of what a child that died said last, for telling."""
 
@@ -34,9 +51,15 @@ def environment(owner: str, scratch: Path) -> dict[str, str]:
 
     Its temporary files go to `scratch`, so that they are removed with the rest of the run, whatever becomes of it.
     """
-    kept = {key: value for key, value in os.environ.items() if key in _KEPT or key.startswith("DOCKER_")}
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if key in _KEPT or key.startswith("DOCKER_")
+    }
     places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
-    return kept | places | {"DOCKDOJO_OWNER": owner, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return (
+        kept | places | {"DOCKDOJO_OWNER": owner, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    )
 
 
 def _compiled_code() -> list[str]:
@@ -58,19 +81,29 @@ class Child:
         scratch.mkdir(exist_ok=True)
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 -- closed in __exit__
         self._process = subprocess.Popen(
-            [sys.executable, "-I", *_compiled_code(), "-m", "dockdojo.runner.process"], cwd=home, env=environment(owner, scratch),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, start_new_session=os.name == "posix",
-        )  # fmt: skip
+            [sys.executable, "-I", *_compiled_code(), "-m", "dockdojo.runner.process"],
+            cwd=home,
+            env=environment(owner, scratch),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            start_new_session=os.name == "posix",
+        )
         self._is_ended = False
         self.lines: queue.Queue[bytes] = queue.Queue()
         """What it says, a line each; an empty one when it has ended."""
-        threading.Thread(target=_read, args=(self._process.stdout, self.lines), daemon=True).start()
+        threading.Thread(
+            target=_read, args=(self._process.stdout, self.lines), daemon=True
+        ).start()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.end()
         self._said.close()
@@ -109,7 +142,9 @@ class Child:
     @property
     def death(self) -> str:
         """How it ended, and its last words, for a sentence."""
-        return f"its process died ({_death(self._process.returncode)}){self._last_words()}"
+        return (
+            f"its process died ({_death(self._process.returncode)}){self._last_words()}"
+        )
 
     def _last_words(self) -> str:
         self._said.seek(0, os.SEEK_END)

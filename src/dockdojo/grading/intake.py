@@ -39,8 +39,15 @@ IGNORE_FILES = ("Dockerfile.dockerignore", ".dockerignore")
 """Where the patterns stand; the first that is there counts, as BuildKit has it."""
 _Open = int | Path
 """An open folder; its path, where the system has no openat."""
-FOLDER_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
-FILE_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+FOLDER_FLAGS = (
+    os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+)
+FILE_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+)
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -49,7 +56,9 @@ _KINDS = {
 }
 
 
-def copy_submission(folder: Path, target: Path, limits: Limits, files: Iterable[str] = ()) -> str:
+def copy_submission(
+    folder: Path, target: Path, limits: Limits, files: Iterable[str] = ()
+) -> str:
     """Copy the folder to `target`; return the SHA-256 of its names, modes and bytes in hexadecimal digits.
 
     `files` are those of the lab: they are part of the submission whatever `.dockerignore` says. Raises Refused.
@@ -63,7 +72,10 @@ def copy_submission(folder: Path, target: Path, limits: Limits, files: Iterable[
         _check_link(target, path, optional)
     _name_as_docker_does(target)
     if not copy.count:
-        raise Refused("The folder is empty.", hint="`dockdojo start` puts a lab's first files into a folder.")
+        raise Refused(
+            "The folder is empty.",
+            hint="`dockdojo start` puts a lab's first files into a folder.",
+        )
     return copy.digest.hexdigest()
 
 
@@ -104,13 +116,17 @@ class _Copy:
     def __post_init__(self) -> None:
         self.digest = hashlib.sha256()
 
-    def walk(self, path: str, parent: _Open | None, depth: int, *, ignored: bool = False) -> None:
+    def walk(
+        self, path: str, parent: _Open | None, depth: int, *, ignored: bool = False
+    ) -> None:
         """Copy the folder at `path`, below the open folder `parent`, in the order of names.
 
         One that `.dockerignore` leaves out (`ignored`) is read as far as it can be: it may be a database's, another user's.
         """
         if depth > MAX_DEPTH:
-            raise Refused(f"`{printable(path)[:200]}` lies more than {MAX_DEPTH} folders deep.")
+            raise Refused(
+                f"`{printable(path)[:200]}` lies more than {MAX_DEPTH} folders deep."
+            )
         try:
             here = self._open_folder(path, parent)
         except Refused:
@@ -131,7 +147,11 @@ class _Copy:
     def _open_folder(self, path: str, parent: _Open | None) -> _Open:
         try:
             if parent is None:
-                return os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY) if HAS_OPENAT else self.folder
+                return (
+                    os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+                    if HAS_OPENAT
+                    else self.folder
+                )
             return _inner_folder(parent, path.rpartition("/")[2])
         except OSError as error:
             raise _unreadable(path or str(self.folder), error) from error
@@ -145,7 +165,9 @@ class _Copy:
                     if len(names) > 10 * self.limits.context_files:
                         if ignored:
                             break
-                        raise Refused(f"`{printable(path) or 'The folder'}` holds more files than can be looked at.")
+                        raise Refused(
+                            f"`{printable(path) or 'The folder'}` holds more files than can be looked at."
+                        )
         except OSError as error:
             raise _unreadable(path, error) from error
         return sorted(names)
@@ -162,9 +184,13 @@ class _Copy:
         if len(os.fsencode(path)) > MAX_NAME_BYTES:
             if ignored:
                 return
-            raise Refused(f"The path `{printable(path)[:80]}…` has more than {MAX_NAME_BYTES:,} bytes.")
+            raise Refused(
+                f"The path `{printable(path)[:80]}…` has more than {MAX_NAME_BYTES:,} bytes."
+            )
         if stat.S_ISDIR(info.st_mode):
-            if ignored and (name in LITTER or depth >= MAX_DEPTH or _holds(here, name, "pyvenv.cfg")):
+            if ignored and (
+                name in LITTER or depth >= MAX_DEPTH or _holds(here, name, "pyvenv.cfg")
+            ):
                 return
             if not ignored:
                 self._count(path, info)
@@ -179,7 +205,15 @@ class _Copy:
             self._count(path, info)
             self._take_file(here, name, path, info)
 
-    def _take_file(self, here: _Open, name: str, path: str, info: os.stat_result, *, optional: bool = False) -> None:
+    def _take_file(
+        self,
+        here: _Open,
+        name: str,
+        path: str,
+        info: os.stat_result,
+        *,
+        optional: bool = False,
+    ) -> None:
         kind = stat.S_IFMT(info.st_mode)
         if kind in _KINDS:
             raise Refused(
@@ -189,7 +223,11 @@ class _Copy:
         self.count += 1
         if kind == stat.S_IFLNK:
             try:
-                link = os.readlink(name, dir_fd=here) if isinstance(here, int) else os.readlink(here / name)
+                link = (
+                    os.readlink(name, dir_fd=here)
+                    if isinstance(here, int)
+                    else os.readlink(here / name)
+                )
             except OSError as error:
                 raise _unreadable(path, error) from error
             (self.target / path).symlink_to(link)
@@ -215,7 +253,9 @@ class _Copy:
                     hint="A build context holds what the build needs, nothing more. .dockerignore leaves things out.",
                 )
 
-    def _copy_file(self, here: _Open, name: str, path: str, info: os.stat_result) -> None:
+    def _copy_file(
+        self, here: _Open, name: str, path: str, info: os.stat_result
+    ) -> None:
         mode = stat.S_IMODE(info.st_mode) & 0o777
         self.digest.update(b"f%b\0%o\0%d\0" % (os.fsencode(path), mode, info.st_size))
         try:
@@ -244,7 +284,9 @@ class _Copy:
             try:
                 with os.fdopen(_open(here, name), "rb") as file:
                     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                        return DockerIgnore.parse(file.read(MAX_IGNORE_BYTES).decode("utf-8-sig", "replace"))
+                        return DockerIgnore.parse(
+                            file.read(MAX_IGNORE_BYTES).decode("utf-8-sig", "replace")
+                        )
             except OSError:
                 continue  # none is there, or a link, whose target is judged with the others
         return None
@@ -253,7 +295,9 @@ class _Copy:
         """Whether `.dockerignore` leaves it out; never a Dockerfile, nor a file of the lab or the folder of one."""
         if self.ignore is None or path in IGNORE_FILES or "dockerfile" in path.lower():
             return False
-        if path in self.files or any(file.startswith(path + "/") for file in self.files):
+        if path in self.files or any(
+            file.startswith(path + "/") for file in self.files
+        ):
             return False
         return self.ignore.leaves_out(path)
 
@@ -265,11 +309,17 @@ class _Copy:
             for folder in folders:
                 opened.append(_inner_folder(opened[-1], folder))
             info = _info(opened[-1], name)
-            fits = self.size + info.st_size <= self.limits.context_mb * MB and self.entries < self.limits.context_files
+            fits = (
+                self.size + info.st_size <= self.limits.context_mb * MB
+                and self.entries < self.limits.context_files
+            )
             if fits:
                 self.size, self.entries = self.size + info.st_size, self.entries + 1
                 self._take_file(opened[-1], name, path, info, optional=True)
-        except (OSError, Refused):  # it is gone, became something else, or is another user's: it is no build context
+        except (
+            OSError,
+            Refused,
+        ):  # it is gone, became something else, or is another user's: it is no build context
             with contextlib.suppress(OSError):
                 (self.target / path).unlink()
         finally:
@@ -287,7 +337,11 @@ def _inner_folder(parent: _Open, name: str) -> _Open:
 
 
 def _open(here: _Open, name: str) -> int:
-    return os.open(name, FILE_FLAGS, dir_fd=here) if isinstance(here, int) else os.open(here / name, FILE_FLAGS)
+    return (
+        os.open(name, FILE_FLAGS, dir_fd=here)
+        if isinstance(here, int)
+        else os.open(here / name, FILE_FLAGS)
+    )
 
 
 def _info(here: _Open, name: str) -> os.stat_result:
@@ -320,4 +374,6 @@ def _check_link(target: Path, path: str, optional: bool) -> None:
 
 
 def _unreadable(path: str, error: OSError) -> Refused:
-    return Refused(f"`{printable(path)[:200]}` cannot be read: {(error.strerror or 'unknown reason').lower()}.")
+    return Refused(
+        f"`{printable(path)[:200]}` cannot be read: {(error.strerror or 'unknown reason').lower()}."
+    )

@@ -30,7 +30,9 @@ WORDS = re.compile(r"[^\s\"'\[\],;&|()]+")
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
 
 
-def look_at(folder: Path, lab: Lab | None = None, starter: Path | None = None) -> tuple[Finding, ...]:
+def look_at(
+    folder: Path, lab: Lab | None = None, starter: Path | None = None
+) -> tuple[Finding, ...]:
     """The findings in a folder that somebody hands in, by way of a safe copy. Raises SubmissionError as a grading does."""
     limits = lab.limits if lab else Limits()
     with tempfile.TemporaryDirectory(prefix="dockdojo-look-") as scratch:
@@ -51,13 +53,17 @@ def _is_builder_old() -> bool:
 
     try:
         with client.connect(run_id=new_run_id()) as engine:
-            version = tuple(int(part) for part in str(engine.api.api_version).split("."))
+            version = tuple(
+                int(part) for part in str(engine.api.api_version).split(".")
+            )
     except DockdojoError:
         return False
     return the_builder().kind == LEGACY.kind or version < HEREDOCS_SINCE
 
 
-def look(folder: Path, lab: Lab | None = None, starter: Path | None = None) -> tuple[Finding, ...]:
+def look(
+    folder: Path, lab: Lab | None = None, starter: Path | None = None
+) -> tuple[Finding, ...]:
     """The findings in the safe copy of a submission, the ones that explain others first.
 
     Without `lab`, the folder is any with a Dockerfile. `starter` is what the student began with.
@@ -67,7 +73,12 @@ def look(folder: Path, lab: Lab | None = None, starter: Path | None = None) -> t
     if any(one.kind == "nested" for one in found):
         return tuple(found)
     spoilt = {one.file for one in found}
-    parsed = [dockerfile for name in read.dockerfiles if name not in spoilt for dockerfile in _parsed(folder, name)]
+    parsed = [
+        dockerfile
+        for name in read.dockerfiles
+        if name not in spoilt
+        for dockerfile in _parsed(folder, name)
+    ]
     found += together(_carriage_returns(read, parsed))
     for dockerfile in parsed:
         found += together(_quotes(dockerfile))
@@ -84,12 +95,14 @@ def heredocs(folder: Path, lab: Lab | None = None) -> tuple[Finding, ...]:
             if lines and not dockerfile.has_official_syntax:
                 found.append(
                     Finding(
-                        "heredoc", name, "A here-document (`<<`) stands there.",
+                        "heredoc",
+                        name,
+                        "A here-document (`<<`) stands there.",
                         "The builder of this machine is too old for it: it takes each line for an instruction.",
                         "Put `# syntax=docker/dockerfile:1` first in the file, or write the text to a file and COPY it.",
                         lines[0],
                     )
-                )  # fmt: skip
+                )
     return tuple(found)
 
 
@@ -101,29 +114,48 @@ def _parsed(folder: Path, name: str) -> Iterator[Dockerfile]:
         return
 
 
-def _carriage_returns(folder: Folder, dockerfiles: list[Dockerfile]) -> Iterator[Finding]:
+def _carriage_returns(
+    folder: Folder, dockerfiles: list[Dockerfile]
+) -> Iterator[Finding]:
     """Scripts whose lines end in CR and LF, where that matters: a shell reads them, or the kernel their first line."""
-    instructions = [one for dockerfile in dockerfiles for one in dockerfile.instructions]
-    if any(one.name == "RUN" and REPAIRS.search(one.original[:MAX_LOOKED_AT]) for one in instructions):
+    instructions = [
+        one for dockerfile in dockerfiles for one in dockerfile.instructions
+    ]
+    if any(
+        one.name == "RUN" and REPAIRS.search(one.original[:MAX_LOOKED_AT])
+        for one in instructions
+    ):
         return
     by_shell = {name for one in instructions for name in _read_by_shells(one)}
-    begun = {os.path.basename(one.args[0].split()[0]) for one in instructions if one.name in EXEC_FORMS and one.args
-             and one.args[0].split()}  # fmt: skip
+    begun = {
+        os.path.basename(one.args[0].split()[0])
+        for one in instructions
+        if one.name in EXEC_FORMS and one.args and one.args[0].split()
+    }
     for name, file in folder.files.items():
         first, _, _ = file.head.partition(b"\n")
         base = os.path.basename(name)
-        shell = bool(SHELL.match(file.head)) or base.endswith((".sh", ".bash")) or base in by_shell
+        shell = (
+            bool(SHELL.match(file.head))
+            or base.endswith((".sh", ".bash"))
+            or base in by_shell
+        )
         kernel = first.startswith(b"#!") and (file.mode & 0o111 != 0 or base in begun)
-        if not ((shell and b"\r\n" in file.head) or (kernel and first.endswith(b"\r"))) or file.head[:2] in UTF16:
+        if (
+            not ((shell and b"\r\n" in file.head) or (kernel and first.endswith(b"\r")))
+            or file.head[:2] in UTF16
+        ):
             continue
         shown = printable(name)[:200]
         yield Finding(
-            "crlf", name, f"The lines of `{shown}` end in CR and LF, as on Windows.",
+            "crlf",
+            name,
+            f"The lines of `{shown}` end in CR and LF, as on Windows.",
             "Linux takes the CR for a part of the line: the program `sh\\r` of the first line is not found "
             "(`no such file or directory`), and words in the script end in a CR.",
             f"Save it with LF: `sed -i 's/\\r$//' {quote(shown)}`; and put `*.sh text eol=lf` into .gitattributes.",
             1 if first.endswith(b"\r") else 0,
-        )  # fmt: skip
+        )
 
 
 def _read_by_shells(instruction: Instruction) -> Iterator[str]:
@@ -141,7 +173,11 @@ def _quotes(dockerfile: Dockerfile) -> Iterator[Finding]:
     for one in dockerfile.instructions:
         text = " ".join(one.original[:MAX_LOOKED_AT].split())
         rest = text.partition(" ")[2]
-        if one.name not in EXEC_FORMS or one.json or not re.match(rf"\[\s?['\"{CURLY}]", rest):
+        if (
+            one.name not in EXEC_FORMS
+            or one.json
+            or not re.match(rf"\[\s?['\"{CURLY}]", rest)
+        ):
             continue
         if one.name == "RUN" and "," not in rest:  # `[` is a program, too
             continue
@@ -150,11 +186,14 @@ def _quotes(dockerfile: Dockerfile) -> Iterator[Finding]:
             continue
         kind = f"curly quotes (`{curly}`)" if curly else "single quotes"
         yield Finding(
-            "quotes", dockerfile.name, f"`{text[:120]}` has {kind}.",
+            "quotes",
+            dockerfile.name,
+            f"`{text[:120]}` has {kind}.",
             "The exec form is a JSON array, and JSON knows the straight double quote alone: Docker takes this line for the "
             "shell form, and a shell looks for a program of the name `[...`.",
-            'Write `"` around each word, as in `["python", "app.py"]`.', one.line,
-        )  # fmt: skip
+            'Write `"` around each word, as in `["python", "app.py"]`.',
+            one.line,
+        )
 
 
 def _stages(dockerfile: Dockerfile, lab: Lab | None) -> Iterator[Finding]:
@@ -162,6 +201,10 @@ def _stages(dockerfile: Dockerfile, lab: Lab | None) -> Iterator[Finding]:
     images = {ref.partition(":")[0] for ref in (lab.images if lab else ())}
     for lost in lost_stages(dockerfile, images):
         yield Finding(
-            "stage", dockerfile.name, lost.what,
-            "Docker takes a name that no stage above has for an image's, and asks the registry for it.", WAY_OUT, lost.line,
-        )  # fmt: skip
+            "stage",
+            dockerfile.name,
+            lost.what,
+            "Docker takes a name that no stage above has for an image's, and asks the registry for it.",
+            WAY_OUT,
+            lost.line,
+        )

@@ -37,7 +37,9 @@ START_SECONDS = 60.0
 class Worker:
     """Runs one grader to its end, with as many child processes as it takes."""
 
-    def __init__(self, order: Order, owner: str, listen: Listen, first: Child | None = None) -> None:
+    def __init__(
+        self, order: Order, owner: str, listen: Listen, first: Child | None = None
+    ) -> None:
         """`first` is a child that was started already; what it does not finish is given to others."""
         self._order = order
         self._first = first
@@ -71,12 +73,21 @@ class Worker:
                     return
                 if len(self.outcomes) > known:
                     continue
-                raise OurFault(f"The process that grades ended before its first check: {why}")
+                raise OurFault(
+                    f"The process that grades ended before its first check: {why}"
+                )
             check = next(one for one in self.checks if one.name == running)
             lost = Outcome(
-                check=check.name, title=check.title, status="error", points=check.points, hidden=check.hidden,
-                feedback=Feedback(observed=why, why="This is not the submission's fault: the grader could not finish the check."),
-            )  # fmt: skip
+                check=check.name,
+                title=check.title,
+                status="error",
+                points=check.points,
+                hidden=check.hidden,
+                feedback=Feedback(
+                    observed=why,
+                    why="This is not the submission's fault: the grader could not finish the check.",
+                ),
+            )
             self._bring(lost)
             if self._order.only is None and len(self.outcomes) == len(self.checks):
                 return
@@ -94,11 +105,17 @@ class Worker:
             why="What took so long? Each build and each run counts.",
         )
         for check in self.checks:
-            if check.name not in self.outcomes and (self._order.only is None or check.name in self._order.only):
+            if check.name not in self.outcomes and (
+                self._order.only is None or check.name in self._order.only
+            ):
                 late = Outcome(
-                    check=check.name, title=check.title, status="failed", points=check.points, hidden=check.hidden,
+                    check=check.name,
+                    title=check.title,
+                    status="failed",
+                    points=check.points,
+                    hidden=check.hidden,
                     feedback=feedback,
-                )  # fmt: skip
+                )
                 self._bring(late)
 
     def _note_build(self, event: Building | Built) -> None:
@@ -115,7 +132,9 @@ class Worker:
     def _give_up_builds(self) -> None:
         """A build in which a child came to its end is not tried again."""
         for name, seconds in self._building.items():
-            error = LimitReached(f"The build did not come to an end within {seconds:.0f} s.")
+            error = LimitReached(
+                f"The build did not come to an end within {seconds:.0f} s."
+            )
             self._failed_builds[name] = dict(error.as_record())
         self._building.clear()
 
@@ -125,12 +144,23 @@ class Worker:
 
     def _child(self) -> tuple[str, str]:
         """One child, to its end: the check that it died in ("" for none), and why it died ("" where it did not)."""
-        done = {name: UNEARNABLE if outcome.unearnable else outcome.status for name, outcome in self.outcomes.items()}
-        child, self._first = self._first or Child(Path(self._order.home), self._owner), None
+        done = {
+            name: UNEARNABLE if outcome.unearnable else outcome.status
+            for name, outcome in self.outcomes.items()
+        }
+        child, self._first = (
+            self._first or Child(Path(self._order.home), self._owner),
+            None,
+        )
         with child:
             left = max(0.1, self.ends - time.monotonic())
             child.order(
-                msgspec.structs.replace(self._order, done=done, seconds_left=left, failed_builds=self._failed_builds)
+                msgspec.structs.replace(
+                    self._order,
+                    done=done,
+                    seconds_left=left,
+                    failed_builds=self._failed_builds,
+                )
             )
             try:
                 running, why = self._follow(child.lines, self._order.limits)

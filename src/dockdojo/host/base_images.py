@@ -32,7 +32,9 @@ class Got:
     """Uncompressed bytes."""
 
 
-def get_images(course: Course, tell: Tell, *, rebuild: bool = False, pull: bool | None = None) -> list[Got]:
+def get_images(
+    course: Course, tell: Tell, *, rebuild: bool = False, pull: bool | None = None
+) -> list[Got]:
     """Makes sure that every image of the catalog is on the engine. `pull=False` does not ask the registry.
 
     Raises ImageUnavailable, CannotInstall or CourseError where one can be had in neither way.
@@ -50,7 +52,11 @@ def get_images(course: Course, tell: Tell, *, rebuild: bool = False, pull: bool 
                 if how == "built":
                     local_base_images.build(engine, one.ref, course.recipe(one), lambda step, ref=one.ref: tell(ref, step))  # type: ignore[misc]
             image = engine.image(one.ref)
-            got.append(Got(one.ref, how, local_base_images.STAND_IN in image.labels, image.size))
+            got.append(
+                Got(
+                    one.ref, how, local_base_images.STAND_IN in image.labels, image.size
+                )
+            )
             tell(one.ref, how)
         return got
 
@@ -58,13 +64,17 @@ def get_images(course: Course, tell: Tell, *, rebuild: bool = False, pull: bool 
 def prepare(course: Course, tell: Tell) -> list[Got]:
     """The images, and where they are stand-ins and the course names wheels, an index that builds find those in."""
     got = get_images(course, tell)
-    if package_index.is_needed(course) and not (local_base_images.mirror_url() and package_index.status()):
+    if package_index.is_needed(course) and not (
+        local_base_images.mirror_url() and package_index.status()
+    ):
         package_index.up(course, lambda what: tell("wheels", what))
         got = get_images(course, tell)
     return got
 
 
-def _missing(engine: Engine, course: Course, wanted: list[ImageRecipe]) -> list[ImageRecipe]:
+def _missing(
+    engine: Engine, course: Course, wanted: list[ImageRecipe]
+) -> list[ImageRecipe]:
     """What is not there, and stand-ins whose recipe has changed, with the stand-ins that are built after those."""
     found = []
     stale = False
@@ -73,7 +83,10 @@ def _missing(engine: Engine, course: Course, wanted: list[ImageRecipe]) -> list[
             found.append(one)
             continue
         made_by = engine.image(one.ref).labels.get(local_base_images.STAND_IN)
-        stale = stale or (made_by is not None and made_by != local_base_images.fingerprint(course.recipe(one)))
+        stale = stale or (
+            made_by is not None
+            and made_by != local_base_images.fingerprint(course.recipe(one))
+        )
         if made_by is not None and stale:
             found.append(one)
     return found
@@ -98,7 +111,10 @@ def _pull_all(engine: Engine, missing: list[ImageRecipe], tell: Tell) -> set[str
         for one in rest:
             tell(one.ref, "pulling")
         came = list(pool.map(pulled, rest))
-    return {first.ref, *(image.ref for image, here in zip(rest, came, strict=True) if here)}
+    return {
+        first.ref,
+        *(image.ref for image, here in zip(rest, came, strict=True) if here),
+    }
 
 
 def ready(engine: Engine, course: Course, lab: Lab, tell: Tell) -> None:
@@ -107,9 +123,13 @@ def ready(engine: Engine, course: Course, lab: Lab, tell: Tell) -> None:
     Raises ImageUnavailable, CannotInstall or CourseError where one cannot be had.
     """
     with _one_at_a_time:
-        missing = [ref for ref in (*lab.images, observer.IMAGE) if not engine.has_image(ref)]
+        missing = [
+            ref for ref in (*lab.images, observer.IMAGE) if not engine.has_image(ref)
+        ]
         if missing:
-            (prepare if lab.data else get_images)(course, tell)  # labs with data train, and install what the index has
+            (prepare if lab.data else get_images)(
+                course, tell
+            )  # labs with data train, and install what the index has
         for ref in missing:
             if not engine.has_image(ref):  # none of the catalog's
                 tell(ref, "pulling")
@@ -127,6 +147,10 @@ def stand_ins_here(course: Course) -> list[str]:
     try:
         with connect() as engine:
             have = [one.ref for one in course.images() if engine.has_image(one.ref)]
-            return [ref for ref in have if local_base_images.STAND_IN in engine.image(ref).labels]
+            return [
+                ref
+                for ref in have
+                if local_base_images.STAND_IN in engine.image(ref).labels
+            ]
     except OurFault:
         return []

@@ -70,7 +70,10 @@ def up(*, install: bool, tell: Tell, simulate_gpus: int = 0) -> Up:
             hint="Start that engine, or unset DOCKER_HOST to use one on this machine.",
         )
     if not sys.platform.startswith("linux") or not machine.is_root():
-        raise CannotInstall("No Docker Engine answers, and none can be started from here.", hint=machine.advice())
+        raise CannotInstall(
+            "No Docker Engine answers, and none can be started from here.",
+            hint=machine.advice(),
+        )
     dockerd = machine.dockerd()
     if dockerd is None:
         if not install:
@@ -78,7 +81,9 @@ def up(*, install: bool, tell: Tell, simulate_gpus: int = 0) -> Up:
         apt_install(PACKAGES, tell)
         dockerd = machine.dockerd()
         if dockerd is None:
-            raise CannotInstall("The package docker.io brought no dockerd.", hint=machine.advice())
+            raise CannotInstall(
+                "The package docker.io brought no dockerd.", hint=machine.advice()
+            )
         if answering():  # the package's own service started it
             return up(install=False, tell=tell, simulate_gpus=simulate_gpus)
     return _start(dockerd, tell, simulate_gpus)
@@ -90,8 +95,14 @@ def up_for_course(tell: Tell) -> Up:
     Raises CannotInstall where none answers and none can be brought up.
     """
     found = answering()
-    ours = found is None or (machine.started_by_us() is not None and not machine.simulated_gpus())
-    return up(install=True, tell=tell, simulate_gpus=gpu_simulator.SIMULATED if ours and not _has_nvidia() else 0)
+    ours = found is None or (
+        machine.started_by_us() is not None and not machine.simulated_gpus()
+    )
+    return up(
+        install=True,
+        tell=tell,
+        simulate_gpus=gpu_simulator.SIMULATED if ours and not _has_nvidia() else 0,
+    )
 
 
 def _has_nvidia() -> bool:
@@ -101,15 +112,29 @@ def _has_nvidia() -> bool:
 
 def apt_install(packages: tuple[str, ...], tell: Tell) -> None:
     """Installs Debian packages, as root on Debian or Ubuntu. Raises CannotInstall."""
-    if not machine.is_root() or not machine.distribution() & {"debian", "ubuntu"} or not shutil.which("apt-get"):
-        raise CannotInstall(f"{' and '.join(packages)} would have to be installed.", hint=machine.advice())
+    if (
+        not machine.is_root()
+        or not machine.distribution() & {"debian", "ubuntu"}
+        or not shutil.which("apt-get")
+    ):
+        raise CannotInstall(
+            f"{' and '.join(packages)} would have to be installed.",
+            hint=machine.advice(),
+        )
     tell(f"Installing {', '.join(packages)} from the distribution")
     env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for command in (
         ["apt-get", "update", "-q"],
         ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages],
     ):
-        done = subprocess.run(command, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            command,
+            env=env,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
         if done.returncode and "install" in command:
             last = (done.stderr or done.stdout).strip().splitlines()[-1:]
             raise CannotInstall(f"`{' '.join(command)}` failed: {' '.join(last)}")
@@ -120,10 +145,14 @@ def _start(dockerd: str, tell: Tell, simulate_gpus: int) -> Up:
     folder = state_folder()
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "dockerd.log"
-    tell(f"Starting the Docker Engine{f' with {simulate_gpus} SIMULATED GPUs' if simulate_gpus else ''}")
+    tell(
+        f"Starting the Docker Engine{f' with {simulate_gpus} SIMULATED GPUs' if simulate_gpus else ''}"
+    )
     env = os.environ | {"PATH": machine.search_path()}
     if simulate_gpus:
-        env["PATH"] = os.pathsep.join([str(gpu_simulator.install_hook(folder, simulate_gpus)), env["PATH"]])
+        env["PATH"] = os.pathsep.join(
+            [str(gpu_simulator.install_hook(folder, simulate_gpus)), env["PATH"]]
+        )
     guarded = own_engine.prepare(folder)
     if guarded.path:
         env["PATH"] = os.pathsep.join([guarded.path, env["PATH"]])
@@ -150,7 +179,10 @@ def _start(dockerd: str, tell: Tell, simulate_gpus: int) -> Up:
         if process.poll() is not None:
             machine.record_file().unlink(missing_ok=True)
             last = log.read_text(errors="replace").strip().splitlines()[-1:]
-            raise CannotInstall(f"dockerd ended at once: {' '.join(last)[:300]}", hint=f"Its log is {log}.")
+            raise CannotInstall(
+                f"dockerd ended at once: {' '.join(last)[:300]}",
+                hint=f"Its log is {log}.",
+            )
         with contextlib.suppress(EngineNotFound):
             open_client(Address(DEFAULT_SOCKET, "the default socket"), Meter()).close()
             if own_engine.raise_firewall():
@@ -159,7 +191,9 @@ def _start(dockerd: str, tell: Tell, simulate_gpus: int) -> Up:
             return Up(True, DEFAULT_SOCKET, str(log), simulate_gpus)
         time.sleep(0.1)
     process.terminate()
-    raise CannotInstall(f"dockerd did not answer within {START_SECONDS} s.", hint=f"Its log is {log}.")
+    raise CannotInstall(
+        f"dockerd did not answer within {START_SECONDS} s.", hint=f"Its log is {log}."
+    )
 
 
 def _forget_stale_pid() -> None:
@@ -178,12 +212,17 @@ def down() -> bool:
     if pid is None:
         machine.record_file().unlink(missing_ok=True)
         return False
-    born, behind_firewall = processes.started(pid), own_engine.FIREWALL in machine.limits_of_builds()
+    born, behind_firewall = (
+        processes.started(pid),
+        own_engine.FIREWALL in machine.limits_of_builds(),
+    )
     os.kill(pid, signal.SIGTERM)
     end = time.monotonic() + STOP_SECONDS
     while processes.started(pid) == born and not processes.is_zombie(pid):
         if time.monotonic() > end:
-            raise CannotInstall(f"dockerd (pid {pid}) did not end within {STOP_SECONDS} s of SIGTERM.")
+            raise CannotInstall(
+                f"dockerd (pid {pid}) did not end within {STOP_SECONDS} s of SIGTERM."
+            )
         time.sleep(0.1)
     if behind_firewall:
         own_engine.lower_firewall()

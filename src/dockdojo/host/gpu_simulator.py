@@ -31,6 +31,8 @@ def install_hook(folder: Path, count: int) -> Path:
     # Not the interpreter of a virtual environment: the engine may outlive that.
     python = os.path.realpath(sys.executable)
     hook = home / HOOK
-    hook.write_text(f'#!/bin/sh\nexec {shlex.quote(python)} -I {shlex.quote(str(script))} {count} "$@"\n')
+    hook.write_text(
+        f'#!/bin/sh\nexec {shlex.quote(python)} -I {shlex.quote(str(script))} {count} "$@"\n'
+    )
     hook.chmod(0o755)
     return home

@@ -26,8 +26,11 @@ from dockdojo.paths import state_folder
 STAND_IN = "dockdojo.stand-in"
 """The label of a stand-in; its value is the fingerprint of its recipe."""
 BUNDLES = (
-    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem",
-)  # fmt: skip
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/ca-bundle.pem",
+)
 """Where systems keep their certificates, all in one file."""
 MIRROR_RECORD = "mirror.json"
 """In the state folder: the index of packages that was started for builds."""
@@ -76,7 +79,11 @@ def fingerprint(recipe: Path) -> str:
     if MIRRORED in (recipe / "Dockerfile").read_text(encoding="utf-8"):
         digest.update(mirror_url().encode())
     for path in sorted(one for one in recipe.rglob("*") if one.is_file()):
-        digest.update(f"{path.relative_to(recipe).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+        digest.update(
+            f"{path.relative_to(recipe).as_posix()}\0".encode()
+            + path.read_bytes()
+            + b"\0"
+        )
     return digest.hexdigest()
 
 
@@ -95,9 +102,16 @@ def build(engine: Engine, ref: str, recipe: Path, tell: Tell) -> Image:
         tell("building")
         try:
             return engine.build(
-                context, limits=LIMITS, tag=ref, labels={STAND_IN: fingerprint(recipe)},
-                on_line=lambda line: tell(line) if re.match(r"#\d+ \[", line) and "internal" not in line else None,
-            )  # fmt: skip
+                context,
+                limits=LIMITS,
+                tag=ref,
+                labels={STAND_IN: fingerprint(recipe)},
+                on_line=lambda line: (
+                    tell(line)
+                    if re.match(r"#\d+ \[", line) and "internal" not in line
+                    else None
+                ),
+            )
         except SubmissionError as error:
             raise CourseError(
                 f"The stand-in for {ref} could not be built: {error.message}\n{error.detail}".strip()
@@ -124,10 +138,16 @@ def _bootstrap(wanted: Bootstrap, target: Path, tell: Tell) -> None:
     command += [f"--dpkgopt=path-include={path}" for path in wanted.keep]
     tidy = 'rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin "$1"/var/log/*.log "$1"/var/log/apt'
     command += [f"--customize-hook={tidy}", wanted.suite, str(target)]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+    )
     if done.returncode:
-        last = [line for line in done.stderr.splitlines() if line.startswith("E:")] or done.stderr.splitlines()[-1:]
-        raise CannotInstall(f"mmdebstrap could not make a Debian root: {' '.join(last)[:400]}")
+        last = [
+            line for line in done.stderr.splitlines() if line.startswith("E:")
+        ] or done.stderr.splitlines()[-1:]
+        raise CannotInstall(
+            f"mmdebstrap could not make a Debian root: {' '.join(last)[:400]}"
+        )
 
 
 def _add_site(folder: Path) -> None:
@@ -157,7 +177,10 @@ def _with_mirror(lines: list[str]) -> list[str]:
 
 
 def _bundle() -> bytes:
-    named = [os.environ.get(key, "") for key in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")]
+    named = [
+        os.environ.get(key, "")
+        for key in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
+    ]
     for path in [*named, *BUNDLES]:
         if path and os.path.isfile(path):
             return Path(path).read_bytes()

@@ -81,10 +81,21 @@ def prepare(folder: Path) -> Guarded:
     limits = ["no NET_RAW", f"build cache at most {CACHE_BYTES // 10**9} GB"]
     memory = _memory_bytes()
     if memory and _make_group(memory):
-        arguments += [f"--cgroup-parent=/{GROUP}", "--exec-opt", "native.cgroupdriver=cgroupfs"]
-        limits = [f"memory {memory / 10**9:.1f} GB and {MAX_PROCESSES:,} processes together", *limits]
+        arguments += [
+            f"--cgroup-parent=/{GROUP}",
+            "--exec-opt",
+            "native.cgroupdriver=cgroupfs",
+        ]
+        limits = [
+            f"memory {memory / 10**9:.1f} GB and {MAX_PROCESSES:,} processes together",
+            *limits,
+        ]
     path = _wrap_runc(folder)
-    return Guarded(arguments=tuple(arguments), path=path, limits=tuple(limits if path else limits[:-2] + limits[-1:]))
+    return Guarded(
+        arguments=tuple(arguments),
+        path=path,
+        limits=tuple(limits if path else limits[:-2] + limits[-1:]),
+    )
 
 
 def bound_files(pid: int) -> None:
@@ -99,10 +110,14 @@ def _settings(folder: Path) -> Path:
     """The machine's own settings of dockerd, with a bound for the build cache, and without what the arguments say."""
     settings: dict[str, Any] = {}
     with contextlib.suppress(OSError, ValueError):
-        settings = dict(json.loads(Path("/etc/docker/daemon.json").read_text(encoding="utf-8")))
+        settings = dict(
+            json.loads(Path("/etc/docker/daemon.json").read_text(encoding="utf-8"))
+        )
     for key in ("icc", "cgroup-parent", "exec-opts"):
         settings.pop(key, None)
-    settings["builder"] = {"gc": {"enabled": True, "defaultKeepStorage": f"{CACHE_BYTES // 10**9}GB"}}
+    settings["builder"] = {
+        "gc": {"enabled": True, "defaultKeepStorage": f"{CACHE_BYTES // 10**9}GB"}
+    }
     path = folder / "daemon.json"
     path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     return path
@@ -130,7 +145,9 @@ def _make_group(memory: int) -> bool:
         for folder, limits in files.items():
             folder.mkdir(exist_ok=True)
             if folder.parent.name == "memory":
-                with contextlib.suppress(OSError):  # what a group below is charged with counts here, too
+                with contextlib.suppress(
+                    OSError
+                ):  # what a group below is charged with counts here, too
                     (folder / "memory.use_hierarchy").write_text("1")
             for name, value in limits.items():
                 (folder / name).write_text(str(value))
@@ -140,7 +157,9 @@ def _make_group(memory: int) -> bool:
 
 
 def _wrap_runc(folder: Path) -> str:
-    real = shutil.which("runc", path=os.pathsep.join([os.environ.get("PATH", ""), SBIN]))
+    real = shutil.which(
+        "runc", path=os.pathsep.join([os.environ.get("PATH", ""), SBIN])
+    )
     if real is None:
         return ""
     home = folder / "bin"
@@ -159,19 +178,70 @@ def raise_firewall() -> bool:
     """Set up the rules, in place of earlier ones of ours; False where there is no iptables, or it refuses."""
     lower_firewall()
     rules = [["-N", TO_HOST], ["-N", TO_OTHERS]]
-    rules += [["-A", TO_HOST, "-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED", "-j", "RETURN"]]
+    rules += [
+        [
+            "-A",
+            TO_HOST,
+            "-m",
+            "conntrack",
+            "--ctstate",
+            "ESTABLISHED,RELATED",
+            "-j",
+            "RETURN",
+        ]
+    ]
     rules += [["-A", TO_HOST, "-p", "tcp", "--dport", str(INDEX_PORT), "-j", "RETURN"]]
-    rules += [["-A", TO_OTHERS, "-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED", "-j", "RETURN"]]
+    rules += [
+        [
+            "-A",
+            TO_OTHERS,
+            "-m",
+            "conntrack",
+            "--ctstate",
+            "ESTABLISHED,RELATED",
+            "-j",
+            "RETURN",
+        ]
+    ]
     for address in _name_servers():
         for protocol in ("udp", "tcp"):
             for chain in (TO_HOST, TO_OTHERS):
-                rules += [["-A", chain, "-d", address, "-p", protocol, "--dport", "53", "-j", "RETURN"]]
+                rules += [
+                    [
+                        "-A",
+                        chain,
+                        "-d",
+                        address,
+                        "-p",
+                        protocol,
+                        "--dport",
+                        "53",
+                        "-j",
+                        "RETURN",
+                    ]
+                ]
     for address, port in _proxies():
         for chain in (TO_HOST, TO_OTHERS):
-            rules += [["-A", chain, "-d", address, "-p", "tcp", "--dport", str(port), "-j", "RETURN"]]
+            rules += [
+                [
+                    "-A",
+                    chain,
+                    "-d",
+                    address,
+                    "-p",
+                    "tcp",
+                    "--dport",
+                    str(port),
+                    "-j",
+                    "RETURN",
+                ]
+            ]
     rules += [["-A", TO_HOST, "-j", "REJECT"]]
     rules += [["-A", TO_OTHERS, "-d", network, "-j", "REJECT"] for network in PRIVATE]
-    rules += [["-I", "INPUT", "-i", BRIDGE, "-j", TO_HOST], ["-I", "DOCKER-USER", "-i", BRIDGE, "-j", TO_OTHERS]]
+    rules += [
+        ["-I", "INPUT", "-i", BRIDGE, "-j", TO_HOST],
+        ["-I", "DOCKER-USER", "-i", BRIDGE, "-j", TO_OTHERS],
+    ]
     if all(_iptables(*rule) for rule in rules):
         return True
     lower_firewall()
@@ -188,12 +258,18 @@ def lower_firewall() -> None:
 
 
 def _iptables(*words: str) -> bool:
-    program = shutil.which("iptables", path=os.pathsep.join([os.environ.get("PATH", ""), SBIN]))
+    program = shutil.which(
+        "iptables", path=os.pathsep.join([os.environ.get("PATH", ""), SBIN])
+    )
     if program is None:
         return False
     try:
         done = subprocess.run(
-            [program, "-w", "10", *words], capture_output=True, stdin=subprocess.DEVNULL, timeout=30, check=False
+            [program, "-w", "10", *words],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=30,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
@@ -205,9 +281,15 @@ def _name_servers() -> list[str]:
     found = []
     for place in ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"):
         with contextlib.suppress(OSError):
-            for line in Path(place).read_text(encoding="utf-8", errors="replace").splitlines():
+            for line in (
+                Path(place).read_text(encoding="utf-8", errors="replace").splitlines()
+            ):
                 words = line.split()
-                if words[:1] == ["nameserver"] and len(words) > 1 and words[1].replace(".", "").isdigit():
+                if (
+                    words[:1] == ["nameserver"]
+                    and len(words) > 1
+                    and words[1].replace(".", "").isdigit()
+                ):
                     found.append(words[1])
     return sorted(set(found))
 

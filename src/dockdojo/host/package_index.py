@@ -87,11 +87,17 @@ def _start(engine: Engine, address: str, held: str) -> None:
     api = engine.api
     engine.remove(NAME)
     host = api.create_host_config(
-        port_bindings={INSIDE: (address, PORT)}, restart_policy={"Name": "unless-stopped"}, cap_drop=["ALL"],
-        security_opt=["no-new-privileges:true"], mem_limit="512m", pids_limit=128,
-    )  # fmt: skip
+        port_bindings={INSIDE: (address, PORT)},
+        restart_policy={"Name": "unless-stopped"},
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges:true"],
+        mem_limit="512m",
+        pids_limit=128,
+    )
     with speaking("start the index of packages"):
-        made = api.create_container(IMAGE, name=NAME, labels={LABEL: held}, ports=[INSIDE], host_config=host)
+        made = api.create_container(
+            IMAGE, name=NAME, labels={LABEL: held}, ports=[INSIDE], host_config=host
+        )
         put_folder(api, made["Id"], folder(), "/", "wheels")
         api.start(made["Id"])
 
@@ -119,4 +125,8 @@ def status() -> Mirror | None:
     """The index that runs; None where none does."""
     wheels = tuple(path.name for path in sorted(folder().glob("*.whl")))
     with connect() as engine:
-        return Mirror(f"http://{gateway(engine)}:{PORT}/simple/", wheels) if _runs(engine) else None
+        return (
+            Mirror(f"http://{gateway(engine)}:{PORT}/simple/", wheels)
+            if _runs(engine)
+            else None
+        )

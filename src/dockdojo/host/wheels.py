@@ -19,7 +19,13 @@ from dockdojo.errors import CourseError, DataUnavailable
 
 PYTHON = "3.11"
 """The Python of the stand-in images."""
-LINUX = ("manylinux_2_36", "manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
+LINUX = (
+    "manylinux_2_36",
+    "manylinux_2_28",
+    "manylinux_2_27",
+    "manylinux_2_17",
+    "manylinux2014",
+)
 """Platforms whose wheels run on Debian 12."""
 LOCAL = "+cpu"
 PATIENCE = 5
@@ -37,27 +43,44 @@ if not _has_ops():
 Tell = Callable[[str], None]
 
 
-def fill(folder: Path, requirements: tuple[str, ...], cpu_index: str, tell: Tell) -> list[Path]:
+def fill(
+    folder: Path, requirements: tuple[str, ...], cpu_index: str, tell: Tell
+) -> list[Path]:
     """Downloads the wheels of the requirements, and of what those need; returns all that are there.
 
     What is there already is not fetched again. Raises DataUnavailable in pip's words.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pip", "download", "-q", "--dest", str(folder), "--find-links", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "-q",
+        "--dest",
+        str(folder),
+        "--find-links",
+        str(folder),
+    ]
     command += ["--only-binary=:all:", *_platform()]
     if cpu_index and _answers(cpu_index):
         command += ["--extra-index-url", cpu_index]
     tell(f"fetching {', '.join(requirements)}, and what they need")
-    done = subprocess.run([*command, *requirements], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, *requirements], capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        last = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()[-1:]
+        last = [
+            line for line in done.stderr.splitlines() if line.startswith("ERROR")
+        ] or done.stderr.splitlines()[-1:]
         raise DataUnavailable(f"pip could not fetch the wheels: {' '.join(last)[:400]}")
     wheels = {path.name.split("-")[0]: path for path in sorted(folder.glob("*.whl"))}
     torch, vision = wheels.get("torch"), wheels.get("torchvision")
     if torch is not None and LOCAL not in torch.name:
         torch.unlink()
         raise DataUnavailable(
-            f"pip finds no CPU build of torch here, only {torch.name}.", hint=f"Does {cpu_index} answer?"
+            f"pip finds no CPU build of torch here, only {torch.name}.",
+            hint=f"Does {cpu_index} answer?",
         )
     if torch is not None and vision is not None and LOCAL not in vision.name:
         tell("making a CPU build of torchvision")
@@ -66,7 +89,9 @@ def fill(folder: Path, requirements: tuple[str, ...], cpu_index: str, tell: Tell
 
 
 def _platform() -> list[str]:
-    machine = {"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
+    machine = {"AMD64": "x86_64", "arm64": "aarch64"}.get(
+        platform.machine(), platform.machine()
+    )
     found = ["--python-version", PYTHON, "--implementation", "cp"]
     for one in LINUX:
         found += ["--platform", f"{one}_{machine}"]
@@ -75,7 +100,8 @@ def _platform() -> list[str]:
 
 def _answers(index: str) -> bool:
     try:
-        with urllib.request.urlopen(index, timeout=PATIENCE):  # noqa: S310 -- the course names it
+        # The course names it.
+        with urllib.request.urlopen(index, timeout=PATIENCE):  # noqa: S310
             return True
     except (OSError, ValueError):
         return False
@@ -91,17 +117,37 @@ def repack(wheel: Path) -> Path:
             gone.unlink()
         extension = root / "torchvision" / "extension.py"
         if not extension.is_file():
-            raise CourseError(f"{wheel.name} is not laid out as torchvision's wheels are.")
+            raise CourseError(
+                f"{wheel.name} is not laid out as torchvision's wheels are."
+            )
         extension.write_text(extension.read_text() + SCHEMAS)
         about = root / "torchvision" / "version.py"
-        about.write_text(re.sub(r"__version__ = '[^']*'", f"__version__ = '{version}{LOCAL}'", about.read_text()))
+        about.write_text(
+            re.sub(
+                r"__version__ = '[^']*'",
+                f"__version__ = '{version}{LOCAL}'",
+                about.read_text(),
+            )
+        )
         info = root / f"{name}-{version}.dist-info"
         metadata = (info / "METADATA").read_text()
-        (info / "METADATA").write_text(re.sub(r"(?m)^Version: .*", f"Version: {version}{LOCAL}", metadata, count=1))
+        (info / "METADATA").write_text(
+            re.sub(r"(?m)^Version: .*", f"Version: {version}{LOCAL}", metadata, count=1)
+        )
         info.rename(root / f"{name}-{version}{LOCAL}.dist-info")
-        command = [sys.executable, "-m", "wheel", "pack", scratch, "--dest-dir", str(wheel.parent)]
+        command = [
+            sys.executable,
+            "-m",
+            "wheel",
+            "pack",
+            scratch,
+            "--dest-dir",
+            str(wheel.parent),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise CourseError(f"{wheel.name} could not be made into a CPU build: {done.stderr.strip()[-300:]}")
+            raise CourseError(
+                f"{wheel.name} could not be made into a CPU build: {done.stderr.strip()[-300:]}"
+            )
     wheel.unlink()
     return next(wheel.parent.glob(f"{name}-{version}{LOCAL}-{'-'.join(tags)}.whl"))

@@ -52,9 +52,15 @@ class _Stack:
             if node.layer >= 0:
                 yield path
                 if node.size:
-                    self.dead.append(Waste(path=path, size=node.size, made_by=node.layer, hidden_by=by))
+                    self.dead.append(
+                        Waste(
+                            path=path, size=node.size, made_by=node.layer, hidden_by=by
+                        )
+                    )
             children = reversed(node.children.items())
-            below += [(child, f"{path}/{name}" if path else name) for name, child in children]
+            below += [
+                (child, f"{path}/{name}" if path else name) for name, child in children
+            ]
 
     def remove(self, path: str, by: int) -> list[str]:
         folder, _, name = path.rpartition("/")
@@ -68,7 +74,9 @@ class _Stack:
         if node is None:
             return []
         gone = [
-            one for name, child in node.children.items() for one in self.bury(child, f"{path}/{name}".lstrip("/"), by)
+            one
+            for name, child in node.children.items()
+            for one in self.bury(child, f"{path}/{name}".lstrip("/"), by)
         ]
         node.children.clear()
         return gone
@@ -83,12 +91,24 @@ def analyse(image: str, layers: Sequence[Layer], base: int) -> ImageStats:
         wasted[one.made_by] = wasted.get(one.made_by, 0) + one.size
     stats = tuple(
         LayerStats(
-            instruction=layer.instruction, diff_id=layer.diff_id, in_base=index < base, size=layer.size,
-            wasted=wasted.get(index, 0), added=tuple(added), changed=tuple(changed), removed=tuple(removed),
+            instruction=layer.instruction,
+            diff_id=layer.diff_id,
+            in_base=index < base,
+            size=layer.size,
+            wasted=wasted.get(index, 0),
+            added=tuple(added),
+            changed=tuple(changed),
+            removed=tuple(removed),
         )
-        for index, (layer, (added, changed, removed)) in enumerate(zip(layers, changes, strict=True))
-    )  # fmt: skip
-    return ImageStats(image=image, layers=stats, waste=tuple(sorted(stack.dead, key=lambda one: (-one.size, one.path))))
+        for index, (layer, (added, changed, removed)) in enumerate(
+            zip(layers, changes, strict=True)
+        )
+    )
+    return ImageStats(
+        image=image,
+        layers=stats,
+        waste=tuple(sorted(stack.dead, key=lambda one: (-one.size, one.path))),
+    )
 
 
 _Changes = tuple[list[tuple[str, int]], list[tuple[str, int]], list[str]]
@@ -110,10 +130,20 @@ def _apply(stack: _Stack, index: int, layer: Layer) -> _Changes:
     again = {path for path, _ in added}
     before = set(removed)
     changed += [one for one in added if one[0] in before]
-    return [one for one in added if one[0] not in before], changed, [path for path in removed if path not in again]
+    return (
+        [one for one in added if one[0] not in before],
+        changed,
+        [path for path in removed if path not in again],
+    )
 
 
-def _put(stack: _Stack, index: int, entry: Entry, added: list[tuple[str, int]], changed: list[tuple[str, int]]) -> None:
+def _put(
+    stack: _Stack,
+    index: int,
+    entry: Entry,
+    added: list[tuple[str, int]],
+    changed: list[tuple[str, int]],
+) -> None:
     node = stack.find(entry.path)
     is_file = entry.kind != "dir"
     if node is not None and (is_file or node.is_file):

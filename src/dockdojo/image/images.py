@@ -69,14 +69,20 @@ class Images:
             raw = self._api.inspect_image(ref)
         config = raw.get("Config") or {}
         return Image(
-            id=raw["Id"], measure=partial(self._size, raw), cmd=_tuple(config.get("Cmd")),
+            id=raw["Id"],
+            measure=partial(self._size, raw),
+            cmd=_tuple(config.get("Cmd")),
             entrypoint=_tuple(config.get("Entrypoint")),
-            env=dict(line.partition("=")[::2] for line in config.get("Env") or []), labels=config.get("Labels") or {},
-            user=config.get("User") or "", workdir=config.get("WorkingDir") or "/",
-            ports=tuple(sorted(config.get("ExposedPorts") or ())), volumes=tuple(sorted(config.get("Volumes") or ())),
-            stop_signal=config.get("StopSignal") or "", layers=tuple(raw["RootFS"].get("Layers") or ()),
+            env=dict(line.partition("=")[::2] for line in config.get("Env") or []),
+            labels=config.get("Labels") or {},
+            user=config.get("User") or "",
+            workdir=config.get("WorkingDir") or "/",
+            ports=tuple(sorted(config.get("ExposedPorts") or ())),
+            volumes=tuple(sorted(config.get("Volumes") or ())),
+            stop_signal=config.get("StopSignal") or "",
+            layers=tuple(raw["RootFS"].get("Layers") or ()),
             tags=tuple(raw.get("RepoTags") or ()),
-        )  # fmt: skip
+        )
 
     def history(self, ref: str) -> list[Step]:
         """The steps that made the image, the first one first."""
@@ -94,9 +100,11 @@ class Images:
         return [
             Step(instruction=one["CreatedBy"], size=size, empty=size == 0)
             for one, size in zip(raw, sizes, strict=True)
-        ]  # fmt: skip
+        ]
 
-    def layers(self, ref: str, needles: tuple[bytes, ...] = (), *, thorough: bool = False) -> list[Layer]:
+    def layers(
+        self, ref: str, needles: tuple[bytes, ...] = (), *, thorough: bool = False
+    ) -> list[Layer]:
         """What each layer holds, the base's first; `needles` are looked for in every file, `thorough`ly or as they are."""
         with self._meter.waiting(), speaking(f"read the layers of {ref}"):
             stream = self._api.get_image(ref, chunk_size=2**20)
@@ -105,14 +113,20 @@ class Images:
     def pull(self, ref: str, *, as_guest: bool = False) -> None:
         """Fetches the image, with the user's logins or `as_guest`. Raises ImageUnavailable with what the registry said."""
         repository, tag = docker.utils.parse_repository_tag(ref)
-        ask = partial(self._api.pull, repository, tag=tag or "latest", stream=True, decode=True)
+        ask = partial(
+            self._api.pull, repository, tag=tag or "latest", stream=True, decode=True
+        )
         with self._meter.waiting(), speaking(f"pull {ref}"):
             try:
-                said = ask(auth_config={} if as_guest else None)  # None: docker-py looks for a login
+                said = ask(
+                    auth_config={} if as_guest else None
+                )  # None: docker-py looks for a login
             except docker.errors.DockerException as error:
                 if as_guest or not NO_LOGIN.search(str(error)):
                     raise
-                said = ask(auth_config={})  # a credential helper that cannot be run: what is public needs none
+                said = ask(
+                    auth_config={}
+                )  # a credential helper that cannot be run: what is public needs none
             for record in said:
                 if "error" in record:
                     words = str(record["error"])
@@ -124,11 +138,16 @@ class Images:
 
     def forget(self, ref: str) -> None:
         """Takes a name from an image, and the image where it has no other and nothing uses it."""
-        with contextlib.suppress(docker.errors.APIError, EngineGone), speaking(f"remove the name {ref}"):
+        with (
+            contextlib.suppress(docker.errors.APIError, EngineGone),
+            speaking(f"remove the name {ref}"),
+        ):
             self._api.remove_image(ref)
 
     def _size(self, raw: dict[str, Any]) -> int:
-        return int(raw["Size"]) if self.tells_sizes else sum(self._layer_sizes(raw["Id"]))
+        return (
+            int(raw["Size"]) if self.tells_sizes else sum(self._layer_sizes(raw["Id"]))
+        )
 
     def _layer_sizes(self, ref: str) -> list[int]:
         with self._lock:

@@ -58,7 +58,9 @@ class Chunks(io.RawIOBase):
         return count
 
 
-def read_layers(chunks: Iterator[bytes], needles: tuple[bytes, ...] = (), *, thorough: bool = False) -> list[Layer]:
+def read_layers(
+    chunks: Iterator[bytes], needles: tuple[bytes, ...] = (), *, thorough: bool = False
+) -> list[Layer]:
     """The layers in the order of the stack; entries tell which of the `needles` their bytes hold.
 
     With `thorough`, also where they hold them in another form or packed up (see engine.needles). An export of several
@@ -87,7 +89,8 @@ def read_layers(chunks: Iterator[bytes], needles: tuple[bytes, ...] = (), *, tho
                     file = io.BufferedReader(data, 2**20)  # type: ignore[type-var]  # it reads like a raw file
                     begins = file.peek(USTAR + 5)
                     if (
-                        begins.startswith(b"{") and begins[USTAR : USTAR + 5] != b"ustar"
+                        begins.startswith(b"{")
+                        and begins[USTAR : USTAR + 5] != b"ustar"
                     ):  # a config or manifest of the OCI layout
                         documents[member.name] = json.loads(file.read(LARGEST_JSON))
                     else:
@@ -101,8 +104,18 @@ def read_layers(chunks: Iterator[bytes], needles: tuple[bytes, ...] = (), *, tho
             Layer(diff_id=diff_id, entries=found[name], instruction=instruction)
             for name, diff_id, instruction in zip(names, ids, made_by, strict=True)
         ]
-    except (tarfile.TarError, ValueError, KeyError, IndexError, EOFError, zlib.error, _zstd_error()) as error:
-        raise EngineGone(f"The engine's export of an image could not be read: {error!r}.") from error
+    except (
+        tarfile.TarError,
+        ValueError,
+        KeyError,
+        IndexError,
+        EOFError,
+        zlib.error,
+        _zstd_error(),
+    ) as error:
+        raise EngineGone(
+            f"The engine's export of an image could not be read: {error!r}."
+        ) from error
 
 
 def _listed(documents: dict[str, Any]) -> tuple[str, list[str]]:
@@ -118,7 +131,11 @@ def _listed(documents: dict[str, Any]) -> tuple[str, list[str]]:
     for _ in range(MOST_INDEXES):
         if "manifests" not in manifest:
             break
-        runnable = [one for one in manifest["manifests"] if one.get("platform", {}).get("os") != "unknown"]
+        runnable = [
+            one
+            for one in manifest["manifests"]
+            if one.get("platform", {}).get("os") != "unknown"
+        ]
         manifest = documents[_blob(runnable[0])]
     return _blob(manifest["config"]), [_blob(one) for one in manifest["layers"]]
 
@@ -159,7 +176,11 @@ def _beside(name: str, target: str) -> str:
 
 def _instructions(history: list[dict[str, Any]], count: int) -> list[str]:
     """What made each layer; an image that was imported may have less history than layers."""
-    found = [str(one.get("created_by") or one.get("comment") or "") for one in history if not one.get("empty_layer")]
+    found = [
+        str(one.get("created_by") or one.get("comment") or "")
+        for one in history
+        if not one.get("empty_layer")
+    ]
     return ([""] * count + found)[-count:] if count else []
 
 
@@ -169,7 +190,9 @@ def _entries(file: Any, needles: Needles | None) -> tuple[Entry, ...]:
     with tarfile.open(fileobj=file, mode="r|", bufsize=INNER) as layer:
         for member in layer:
             if len(entries) >= MOST_ENTRIES:
-                raise LimitReached(f"The image holds more than {MOST_ENTRIES} paths in one layer.")
+                raise LimitReached(
+                    f"The image holds more than {MOST_ENTRIES} paths in one layer."
+                )
             data = layer.extractfile(member) if needles and member.isreg() else None
             if member.issym():  # where a link leads is a text that anyone can read
                 data = io.BytesIO(member.linkname.encode("utf-8", "surrogateescape"))
@@ -185,7 +208,11 @@ def _entry(member: tarfile.TarInfo, held: tuple[bytes, ...]) -> Entry:
     kind = (
         "file"
         if member.isreg()
-        else "dir" if member.isdir() else "link" if member.issym() or member.islnk() else "other"
+        else (
+            "dir"
+            if member.isdir()
+            else "link" if member.issym() or member.islnk() else "other"
+        )
     )
     if name == OPAQUE:
         path, kind = folder, "opaque"
@@ -193,5 +220,12 @@ def _entry(member: tarfile.TarInfo, held: tuple[bytes, ...]) -> Entry:
         path, kind = f"{folder}/{name[len(WHITEOUT):]}".lstrip("/"), "whiteout"
     size = member.size if member.isreg() else 0
     return Entry(
-        path=path, kind=kind, size=size, mode=member.mode, uid=member.uid, gid=member.gid, held=held, mtime=int(member.mtime)
-    )  # fmt: skip
+        path=path,
+        kind=kind,
+        size=size,
+        mode=member.mode,
+        uid=member.uid,
+        gid=member.gid,
+        held=held,
+        mtime=int(member.mtime),
+    )

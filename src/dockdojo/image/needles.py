@@ -38,9 +38,17 @@ APART = 3
 """How many bytes a digit may take then, with what stands between."""
 LZMA_MEMORY_BYTES = 100_000_000
 BROKEN = (
-    OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
-    tarfile.TarError, OverflowError, MemoryError,
-)  # fmt: skip
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    OverflowError,
+    MemoryError,
+)
 """What reading an archive raises that is broken, locked, or of an unknown kind; what came before it counts."""
 
 
@@ -61,7 +69,9 @@ class Needles:
 
     def __init__(self, secrets: tuple[bytes, ...], *, thorough: bool = False) -> None:
         self._forms = {one: forms_of(one) if thorough else (one,) for one in secrets}
-        longest = max((len(form) for forms in self._forms.values() for form in forms), default=1)
+        longest = max(
+            (len(form) for forms in self._forms.values() for form in forms), default=1
+        )
         self._overlap = longest * APART if thorough else longest - 1
         self._thorough = thorough
         self._left = MOST_UNPACKED_BYTES
@@ -95,7 +105,11 @@ class Needles:
                 found.add(secret)
         if self._thorough and b"\0" not in data and len(found) < len(self._forms):
             joined = data.translate(None, SPACE)
-            found.update(secret for secret, forms in self._forms.items() if any(form in joined for form in forms[1:]))
+            found.update(
+                secret
+                for secret, forms in self._forms.items()
+                if any(form in joined for form in forms[1:])
+            )
 
     def _search_inside(self, data: bytes, depth: int, found: set[bytes]) -> None:
         for content in self._unpacked(data):
@@ -123,7 +137,10 @@ class Needles:
             else:
                 with tarfile.open(fileobj=source, mode="r:") as archive:
                     for _, entry in zip(range(MOST_MEMBERS), archive, strict=False):
-                        if entry.isreg() and (file := archive.extractfile(entry)) is not None:
+                        if (
+                            entry.isreg()
+                            and (file := archive.extractfile(entry)) is not None
+                        ):
                             yield self._read(file)
 
     def _read(self, file: Any) -> bytes:
@@ -155,7 +172,9 @@ class _Zlib:
         return not self._unpacker.unconsumed_tail
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        return self._unpacker.decompress(self._unpacker.unconsumed_tail + data, max_length)
+        return self._unpacker.decompress(
+            self._unpacker.unconsumed_tail + data, max_length
+        )
 
 
 class _Unpacked:

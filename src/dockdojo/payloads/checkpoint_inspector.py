@@ -25,9 +25,17 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from dockdojo.payloads.tensors import Checkpoint, Inert, Refused, Tensor, open_checkpoint
+from dockdojo.payloads.tensors import (
+    Checkpoint,
+    Inert,
+    Refused,
+    Tensor,
+    open_checkpoint,
+)
 
-PARTS = re.compile(r"optim|momentum|exp_avg|velocity|moment|sq_avg|square_avg|adam|sgd", re.IGNORECASE)
+PARTS = re.compile(
+    r"optim|momentum|exp_avg|velocity|moment|sq_avg|square_avg|adam|sgd", re.IGNORECASE
+)
 ENDINGS = (".pth", ".pt", ".ckpt", ".bin", ".tar")
 DEEPEST = 40
 PROCESSOR_SECONDS, MEMORY_BYTES = 10, 1_500_000_000
@@ -44,7 +52,9 @@ def state_of(value: Any) -> dict[Any, Any]:
     states = value.states if isinstance(value, Inert) else ()
     found: dict[Any, Any] = {}
     for state in states:
-        for one in state if isinstance(state, tuple) else (state,):  # (dict, slots) where a class has slots
+        for one in (
+            state if isinstance(state, tuple) else (state,)
+        ):  # (dict, slots) where a class has slots
             found.update(one if isinstance(one, dict) else {})
     return found
 
@@ -59,7 +69,11 @@ def is_optimizer(value: Any, name: object) -> bool:
 
 
 def tensors(
-    value: Any, name: object = "", inside: bool = False, depth: int = 0, seen: set[int] | None = None
+    value: Any,
+    name: object = "",
+    inside: bool = False,
+    depth: int = 0,
+    seen: set[int] | None = None,
 ) -> Iterator[tuple[bool, Tensor]]:
     """All tensors of a checkpoint, each with whether it is an optimizer's."""
     seen = set() if seen is None else seen
@@ -77,7 +91,9 @@ def tensors(
         for part in ("_parameters", "_buffers"):
             held = state.get(part)
             yield from (
-                (inside, one) for one in (held.values() if isinstance(held, dict) else ()) if isinstance(one, Tensor)
+                (inside, one)
+                for one in (held.values() if isinstance(held, dict) else ())
+                if isinstance(one, Tensor)
             )
         modules = state.get("_modules")
         for one in modules.values() if isinstance(modules, dict) else ():
@@ -88,7 +104,9 @@ def tensors(
             yield from tensors(one, key, inside, depth + 1, seen)
 
 
-def parts(value: Any, state: dict[Any, Any], name: object) -> Iterator[tuple[object, Any]]:
+def parts(
+    value: Any, state: dict[Any, Any], name: object
+) -> Iterator[tuple[object, Any]]:
     """What a container holds, each with the name that it goes by."""
     if isinstance(value, dict):
         yield from value.items()
@@ -97,7 +115,11 @@ def parts(value: Any, state: dict[Any, Any], name: object) -> Iterator[tuple[obj
     elif isinstance(value, Inert):
         yield from state.items()
         yield from value.entries.items()
-        yield from ((name, one) for one in (*value.args, *value.items, *value.states) if not isinstance(one, dict))
+        yield from (
+            (name, one)
+            for one in (*value.args, *value.items, *value.states)
+            if not isinstance(one, dict)
+        )
         yield from ((name, one) for one in value.args if isinstance(one, dict))
 
 
@@ -124,7 +146,10 @@ def is_plain_sgd(value: Any, depth: int = 0) -> bool:
     held = value if isinstance(value, dict) else state_of(value)
     groups = held.get("param_groups")
     if isinstance(groups, list) and groups:
-        return all(isinstance(one, dict) and "dampening" in one and one.get("momentum") == 0 for one in groups[:200])
+        return all(
+            isinstance(one, dict) and "dampening" in one and one.get("momentum") == 0
+            for one in groups[:200]
+        )
     inner = held.values() if held else value if isinstance(value, (list, tuple)) else ()
     return any(is_plain_sgd(one, depth + 1) for one in list(inner)[:200])
 
@@ -140,14 +165,22 @@ def describe(checkpoint: Checkpoint) -> dict[str, Any]:
         "has_nan": any(has_nan(checkpoint, one) for one in weights),
         "numbers": sum(one.count for one in weights),
         "fingerprint": digest.hexdigest(),
-        "has_optimizer": any(mine for mine, _ in found) or names_optimizer(checkpoint.state),
+        "has_optimizer": any(mine for mine, _ in found)
+        or names_optimizer(checkpoint.state),
         "plain_sgd": is_plain_sgd(checkpoint.state),
     }
 
 
 def has_nan(checkpoint: Checkpoint, tensor: Tensor) -> bool:
     """Whether one of its first numbers is not a number (IEEE 754)."""
-    code = {"float32": "f", "float": "f", "float64": "d", "double": "d", "float16": "e", "half": "e"}.get(tensor.kind)
+    code = {
+        "float32": "f",
+        "float": "f",
+        "float64": "d",
+        "double": "d",
+        "float16": "e",
+        "half": "e",
+    }.get(tensor.kind)
     if not code or not tensor.count:
         return False
     raw = checkpoint.first_bytes(tensor, LOOKED_AT * tensor.width)
@@ -182,7 +215,11 @@ def alone(work: Callable[[], Any], seconds: int) -> Any:
             os._exit(1)
         except Exception as error:
             known = isinstance(error, (Refused, OSError))
-            said = str(error) if known else f"it is no file that torch.save wrote ({type(error).__name__})"
+            said = (
+                str(error)
+                if known
+                else f"it is no file that torch.save wrote ({type(error).__name__})"
+            )
             answer = json.dumps({"refused": said[:300]})
         os.write(into, answer.encode()[:ANSWER_BYTES])
         os._exit(0)
@@ -191,7 +228,9 @@ def alone(work: Callable[[], Any], seconds: int) -> Any:
         raw = pipe.read()
     os.waitpid(child, 0)
     if not raw:
-        raise Refused("reading it takes more memory or more time than any checkpoint should")
+        raise Refused(
+            "reading it takes more memory or more time than any checkpoint should"
+        )
     told = json.loads(raw)
     if "refused" in told:
         raise Refused(told["refused"])
@@ -222,8 +261,13 @@ def spoil(kind: str, source: str, target: str, seconds: int) -> int:
             if not name.endswith(ENDINGS):
                 continue
             goal = os.path.join(target, os.path.relpath(path, source))
-            with contextlib.suppress(Refused):  # whatever cannot be loaded is no part of the checkpoint
-                done += alone(functools.partial(spoil_one, path, kind == "optimizer", goal), seconds)
+            with contextlib.suppress(
+                Refused
+            ):  # whatever cannot be loaded is no part of the checkpoint
+                done += alone(
+                    functools.partial(spoil_one, path, kind == "optimizer", goal),
+                    seconds,
+                )
     return done
 
 
@@ -232,7 +276,10 @@ def main() -> None:
     order = json.loads(sys.argv[1])
     seconds = int(order.get("seconds", PROCESSOR_SECONDS))
     loaded = {path: load(path, seconds) for path in order.get("load", ())}
-    poisoned = [spoil(kind, source, target, seconds) for kind, source, target in order.get("poison", ())]
+    poisoned = [
+        spoil(kind, source, target, seconds)
+        for kind, source, target in order.get("poison", ())
+    ]
     print("\n" + json.dumps({"load": loaded, "poison": poisoned}), flush=True)
 
 

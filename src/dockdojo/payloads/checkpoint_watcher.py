@@ -92,8 +92,12 @@ class Workspace:
             with contextlib.suppress(OSError):
                 copy_file(self.checkpoint, path, MOST // GLIMPSES)
                 self.kept.append(path)
-        while len(self.kept) > GLIMPSES:  # every second goes, but those from inside a write are rare, and stay
-            spare = next((one for one in self.kept[1::2] if "timed" in one), self.kept[0])
+        while (
+            len(self.kept) > GLIMPSES
+        ):  # every second goes, but those from inside a write are rare, and stay
+            spare = next(
+                (one for one in self.kept[1::2] if "timed" in one), self.kept[0]
+            )
             self.kept.remove(spare)
             with contextlib.suppress(OSError):
                 os.unlink(spare)
@@ -124,7 +128,9 @@ def watch(checkpoint: str) -> None:
     places: dict[int, Workspace] = {}
     for name in sorted(os.listdir(ROOT)):
         mask = MODIFY | CLOSE_WRITE | MOVED_TO | CREATE | DELETE
-        number = libc.inotify_add_watch(descriptor, os.path.join(ROOT, name).encode(), mask)
+        number = libc.inotify_add_watch(
+            descriptor, os.path.join(ROOT, name).encode(), mask
+        )
         places[number] = Workspace(name, checkpoint)
     lines = [0]
     tell(lines, kind="ready", workspaces=len(places))
@@ -136,7 +142,10 @@ def watch(checkpoint: str) -> None:
                 data = os.read(descriptor, 65536)
                 while data:
                     number, mask, _, length = struct.unpack_from("iIII", data)
-                    changed, data = data[16 : 16 + length].rstrip(b"\0"), data[16 + length :]
+                    changed, data = (
+                        data[16 : 16 + length].rstrip(b"\0"),
+                        data[16 + length :],
+                    )
                     if number in places:
                         happened(places[number], mask, changed == wanted)
         for one in places.values():
@@ -187,11 +196,23 @@ def idle(one: Workspace, lines: list[int]) -> None:
         one.finished = one.first = 0.0  # made, and not written to yet
     if one.finished and now - one.quiet_since >= SETTLED:
         one.saves += 1
-        kept = (one.saves <= FIRST_COPIES or one.saves % one.every == 0) and snapshot(one)
+        kept = (one.saves <= FIRST_COPIES or one.saves % one.every == 0) and snapshot(
+            one
+        )
         tell(
-            lines, kind="saved", workspace=one.name, number=one.saves, at=one.finished, first=one.first,
-            how=one.begun, began=one.at, smallest=one.smallest, size=one.size(), copied=kept, gap=one.deleted,
-        )  # fmt: skip
+            lines,
+            kind="saved",
+            workspace=one.name,
+            number=one.saves,
+            at=one.finished,
+            first=one.first,
+            how=one.begun,
+            began=one.at,
+            smallest=one.smallest,
+            size=one.size(),
+            copied=kept,
+            gap=one.deleted,
+        )
         one.begun, one.finished, one.first, one.deleted = "", 0.0, 0.0, False
         thin_out(one)
     if one.saves and now >= one.next:
@@ -231,14 +252,21 @@ def thin_out(one: Workspace) -> None:
         if number % one.every:
             del one.copies[number]
             shutil.rmtree(copy_of(one, number), ignore_errors=True)
-            print(json.dumps({"kind": "dropped", "workspace": one.name, "number": number}), flush=True)
+            print(
+                json.dumps(
+                    {"kind": "dropped", "workspace": one.name, "number": number}
+                ),
+                flush=True,
+            )
 
 
 def tree_bytes(path: str) -> int:
     """Bytes of the files below."""
     return sum(
-        os.lstat(os.path.join(folder, name)).st_size for folder, _, names in os.walk(path) for name in names
-    )  # fmt: skip
+        os.lstat(os.path.join(folder, name)).st_size
+        for folder, _, names in os.walk(path)
+        for name in names
+    )
 
 
 def copy_tree(source: str, target: str, without: tuple[str, ...] = ()) -> None:
@@ -268,7 +296,9 @@ def lay(name: str, checkpoint: str, copy: str = "") -> None:
             shutil.rmtree(entry.path)
         else:
             os.unlink(entry.path)
-    copy_tree(SUBMISSION, target, (checkpoint,))  # one that was handed in proves nothing
+    copy_tree(
+        SUBMISSION, target, (checkpoint,)
+    )  # one that was handed in proves nothing
     data = os.path.join(target, "data")
     if not os.path.isdir(data) or os.path.islink(data):
         with contextlib.suppress(OSError):
@@ -277,7 +307,8 @@ def lay(name: str, checkpoint: str, copy: str = "") -> None:
         copy_tree(os.path.join(KEPT, copy), target, LEFT_OUT)
     for folder, _, names in os.walk(target):
         os.chown(folder, *OWNER)
-        os.chmod(folder, 0o777)  # noqa: S103 -- whoever the image runs as may write, as its owner could
+        # Whoever the image runs as may write, as its owner could.
+        os.chmod(folder, 0o777)  # noqa: S103
         for one in names:
             path = os.path.join(folder, one)
             os.chown(path, *OWNER, follow_symlinks=False)
@@ -299,5 +330,9 @@ def glimpses(name: str, target: str) -> None:
 
 if __name__ == "__main__":
     command, *words = sys.argv[1:]
-    commands: dict[str, Callable[..., None]] = {"watch": watch, "lay": lay, "glimpses": glimpses}
+    commands: dict[str, Callable[..., None]] = {
+        "watch": watch,
+        "lay": lay,
+        "glimpses": glimpses,
+    }
     commands[command](*words)

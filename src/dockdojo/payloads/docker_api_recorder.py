@@ -62,9 +62,15 @@ class Handler(BaseHTTPRequestHandler):
         """A Unix socket's client has no address."""
         return "client"
 
-    def answer(self, status: int, body: Any = None, headers: dict[str, str] | None = None) -> None:
+    def answer(
+        self, status: int, body: Any = None, headers: dict[str, str] | None = None
+    ) -> None:
         """A whole answer: JSON, or nothing."""
-        data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        data = (
+            b""
+            if body is None
+            else body if isinstance(body, bytes) else json.dumps(body).encode()
+        )
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
@@ -88,7 +94,9 @@ class Handler(BaseHTTPRequestHandler):
     def chunks(self) -> bytes:
         """A body of chunks (RFC 9112, section 7.1)."""
         kept, total = bytearray(), 0
-        while size := int(self.rfile.readline(100).partition(b";")[0].strip() or b"0", 16):
+        while size := int(
+            self.rfile.readline(100).partition(b";")[0].strip() or b"0", 16
+        ):
             total += size
             if total > MOST_CONTEXT:
                 self.close_connection = True
@@ -105,24 +113,69 @@ class Handler(BaseHTTPRequestHandler):
         """What there is to know."""
         path = self.place()
         if path == "/_ping":
-            self.answer(200, b"OK", {"API-Version": API, "Ostype": "linux", "Builder-Version": "1"})
+            self.answer(
+                200,
+                b"OK",
+                {"API-Version": API, "Ostype": "linux", "Builder-Version": "1"},
+            )
         elif path == "/version":
-            self.answer(200, {"Version": "recorder", "ApiVersion": API, "MinAPIVersion": "1.24", "Os": "linux"})
+            self.answer(
+                200,
+                {
+                    "Version": "recorder",
+                    "ApiVersion": API,
+                    "MinAPIVersion": "1.24",
+                    "Os": "linux",
+                },
+            )
         elif path == "/info":
-            self.answer(200, {"ServerVersion": "recorder", "OSType": "linux", "Runtimes": {"runc": {}, "nvidia": {}}})
-        elif path.endswith("/json") and path.startswith("/images/") and path != "/images/json":
-            self.answer(200, {"Id": "sha256:" + "0" * 64, "RepoTags": [path[8:-5]], "Config": {}})
+            self.answer(
+                200,
+                {
+                    "ServerVersion": "recorder",
+                    "OSType": "linux",
+                    "Runtimes": {"runc": {}, "nvidia": {}},
+                },
+            )
+        elif (
+            path.endswith("/json")
+            and path.startswith("/images/")
+            and path != "/images/json"
+        ):
+            self.answer(
+                200,
+                {"Id": "sha256:" + "0" * 64, "RepoTags": [path[8:-5]], "Config": {}},
+            )
         elif path in ("/images/json", "/containers/json"):
             self.answer(200, [])
         elif match := re.fullmatch(r"/containers/([^/]+)/json", path):
             with lock:
-                found = next((one for one in requests if match[1] in (one["id"], one["id"][:12], one["name"])), None)
+                found = next(
+                    (
+                        one
+                        for one in requests
+                        if match[1] in (one["id"], one["id"][:12], one["name"])
+                    ),
+                    None,
+                )
             if found is None:
                 self.answer(404, {"message": f"No such container: {match[1]}"})
                 return
             state = {"Status": "exited", "Running": False, "ExitCode": 0}
-            whole = {"Id": found["id"], "Name": "/" + found["name"], "State": state, "Config": found["body"]}
-            self.answer(200, whole | {"HostConfig": found["body"].get("HostConfig") or {}, "NetworkSettings": {}})
+            whole = {
+                "Id": found["id"],
+                "Name": "/" + found["name"],
+                "State": state,
+                "Config": found["body"],
+            }
+            self.answer(
+                200,
+                whole
+                | {
+                    "HostConfig": found["body"].get("HostConfig") or {},
+                    "NetworkSettings": {},
+                },
+            )
         elif re.fullmatch(r"/containers/[^/]+/logs", path):
             self.answer(200, b"")
         else:
@@ -142,7 +195,11 @@ class Handler(BaseHTTPRequestHandler):
         elif match := re.fullmatch(r"/containers/([^/]+)/start", path):
             with lock:
                 for one in requests:
-                    one["started"] = one["started"] or match[1] in (one["id"], one["id"][:12], one["name"])
+                    one["started"] = one["started"] or match[1] in (
+                        one["id"],
+                        one["id"][:12],
+                        one["name"],
+                    )
             self.answer(204)
         elif path.endswith("/attach"):
             self.answer(101, None, {"Connection": "Upgrade", "Upgrade": "tcp"})
@@ -165,7 +222,12 @@ class Handler(BaseHTTPRequestHandler):
         try:
             asked = json.loads(body)
             name = re.search(r"[?&]name=([\w.-]+)", self.path)
-            made = {"id": secrets.token_hex(32), "name": name[1] if name else "", "started": False, "body": dict(asked)}
+            made = {
+                "id": secrets.token_hex(32),
+                "name": name[1] if name else "",
+                "started": False,
+                "body": dict(asked),
+            }
         except (ValueError, TypeError, RecursionError):
             self.answer(400, {"message": "This is no request for a container."})
             return
@@ -195,10 +257,15 @@ def become_the_script(script: str, image: str) -> None:
         os.chdir(WORK)
         env = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME": WORK, "TERM": "dumb", "DOCKER_HOST": f"unix://{SOCKET}", "DOCKER_BUILDKIT": "0",
-        }  # fmt: skip
+            "HOME": WORK,
+            "TERM": "dumb",
+            "DOCKER_HOST": f"unix://{SOCKET}",
+            "DOCKER_BUILDKIT": "0",
+        }
         try:
-            os.execve(os.path.join(WORK, script), [script, image], env)  # noqa: S606 -- its first line names its shell
+            # Its first line names its shell.
+            program = os.path.join(WORK, script)
+            os.execve(program, [script, image], env)  # noqa: S606
         except OSError as error:
             if error.errno not in (errno.ENOEXEC, errno.ENOENT):
                 raise
@@ -233,7 +300,10 @@ def run(script: str, image: str) -> dict[str, Any]:
     else:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(child, signal.SIGKILL)
-    return {"code": code, "output": output.decode("utf-8", "replace").replace("\r\n", "\n")}
+    return {
+        "code": code,
+        "output": output.decode("utf-8", "replace").replace("\r\n", "\n"),
+    }
 
 
 def main() -> None:
@@ -247,7 +317,8 @@ def main() -> None:
         script = GIVEN
         with open(script, "w") as file:
             file.write(sys.stdin.read(MOST_BODY))
-    os.chmod(os.path.join(WORK, script), 0o755)  # noqa: S103 -- a checkout on Windows knows no such bit
+    # A checkout on Windows knows no such bit.
+    os.chmod(os.path.join(WORK, script), 0o755)  # noqa: S103
     with open("/usr/local/bin/sudo", "w") as file:
         file.write(SUDO)
     os.chmod("/usr/local/bin/sudo", 0o755)  # noqa: S103 -- a program

@@ -65,7 +65,9 @@ def granted(environment: list[str], present: int) -> tuple[list[Gpu], set[str]]:
         devices = []
         for word in wanted.split(","):
             if word not in names:
-                raise Denied(f"{SAYS} nvidia-container-cli: device error: {word}: unknown device")
+                raise Denied(
+                    f"{SAYS} nvidia-container-cli: device error: {word}: unknown device"
+                )
             if names[word] not in devices:
                 devices.append(names[word])
     return devices, set(capabilities.split(","))
@@ -73,8 +75,14 @@ def granted(environment: list[str], present: int) -> tuple[list[Gpu], set[str]]:
 
 def smi(devices: list[Gpu]) -> str:
     """An `nvidia-smi` in plain sh. As in a real container, the devices that can be seen are numbered from 0."""
-    rows = "\n".join(f"{number}|{one.name}|{one.uuid}" for number, one in enumerate(devices))
-    return SMI.replace("@ROWS@", rows).replace("@DRIVER@", DRIVER).replace("@MEMORY@", str(MEMORY_MIB))
+    rows = "\n".join(
+        f"{number}|{one.name}|{one.uuid}" for number, one in enumerate(devices)
+    )
+    return (
+        SMI.replace("@ROWS@", rows)
+        .replace("@DRIVER@", DRIVER)
+        .replace("@MEMORY@", str(MEMORY_MIB))
+    )
 
 
 SMI = r"""#!/bin/sh
@@ -159,9 +167,13 @@ def put(root: str, path: str, text: str, mode: int) -> None:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(one, 0o755, dir_fd=here)
             try:
-                below = os.open(one, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
+                below = os.open(
+                    one, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here
+                )
             except OSError:
-                raise Denied(f"{SAYS} nvidia-container-cli: mount error: {path}: {one} is no plain folder") from None
+                raise Denied(
+                    f"{SAYS} nvidia-container-cli: mount error: {path}: {one} is no plain folder"
+                ) from None
             os.close(here)
             here = below
         try:
@@ -169,8 +181,15 @@ def put(root: str, path: str, text: str, mode: int) -> None:
         except FileNotFoundError:
             pass
         except OSError:
-            raise Denied(f"{SAYS} nvidia-container-cli: mount error: {path} is a folder in the image") from None
-        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode, dir_fd=here)
+            raise Denied(
+                f"{SAYS} nvidia-container-cli: mount error: {path} is a folder in the image"
+            ) from None
+        handle = os.open(
+            name,
+            os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW,
+            mode,
+            dir_fd=here,
+        )
         with os.fdopen(handle, "w") as file:
             file.write(text)
             os.fchmod(file.fileno(), mode)
@@ -182,7 +201,9 @@ def main(present: int, said: str) -> int:
     """Does what the state on stdin asks for; 0, or 1 with a line on stderr."""
     try:
         state = json.loads(said)
-        with open(os.path.join(state["bundle"], "config.json"), encoding="utf-8") as file:
+        with open(
+            os.path.join(state["bundle"], "config.json"), encoding="utf-8"
+        ) as file:
             config = json.load(file)
         devices, capabilities = granted(config["process"].get("env", []), present)
         if not devices:
@@ -191,7 +212,12 @@ def main(present: int, said: str) -> int:
         # /dev is mounted in the container's own mount namespace, which its process leads to.
         inside = f"/proc/{int(state['pid'])}/root{root}"
         for one in devices:
-            put(inside, f"/dev/nvidia{one.index}", f"{SAYS} NVIDIA device {one.index}\n", FILE_MODE)
+            put(
+                inside,
+                f"/dev/nvidia{one.index}",
+                f"{SAYS} NVIDIA device {one.index}\n",
+                FILE_MODE,
+            )
         put(inside, "/dev/nvidiactl", f"{SAYS} NVIDIA control device\n", FILE_MODE)
         if "compute" in capabilities or "all" in capabilities:
             put(inside, "/dev/nvidia-uvm", f"{SAYS} NVIDIA memory device\n", FILE_MODE)
@@ -201,7 +227,10 @@ def main(present: int, said: str) -> int:
         print(reason, file=sys.stderr)
         return 1
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        print(f"{SAYS} nvidia-container-cli: {type(error).__name__}: {error}", file=sys.stderr)
+        print(
+            f"{SAYS} nvidia-container-cli: {type(error).__name__}: {error}",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

@@ -24,7 +24,9 @@ class Named:
         if len(self.rest) > LONGEST:
             lines, self.rest = [*lines, self.rest], ""
         if lines:
-            self.stream.write("".join(f"[process {os.getpid()}] {line}\n" for line in lines if line))
+            self.stream.write(
+                "".join(f"[process {os.getpid()}] {line}\n" for line in lines if line)
+            )
             self.stream.flush()
         return len(text)
 

@@ -40,28 +40,50 @@ def after_step(optimizer: Any, args: Any, kwargs: Any) -> None:
     """An optimizer of torch's has made its first step."""
     import torch
 
-    count = sum(torch.is_tensor(one) for state in optimizer.state.values() for one in state.values())
+    count = sum(
+        torch.is_tensor(one)
+        for state in optimizer.state.values()
+        for one in state.values()
+    )
     say(type(optimizer).__name__, count)
 
 
 def candidates(torch: Any) -> list[float]:
     """The sums of tensors that may be an optimizer's state, one for each parameter; empty where some have none."""
-    everything = [one for one in gc.get_objects() if isinstance(one, torch.Tensor) and one.is_floating_point()]
+    everything = [
+        one
+        for one in gc.get_objects()
+        if isinstance(one, torch.Tensor) and one.is_floating_point()
+    ]
     leaves = [one for one in everything if one.requires_grad and one.is_leaf]
-    trained = [one for one in leaves if one.grad is not None] or leaves  # torch.autograd.grad leaves none behind
+    trained = [
+        one for one in leaves if one.grad is not None
+    ] or leaves  # torch.autograd.grad leaves none behind
     modules = [one for one in gc.get_objects() if isinstance(one, torch.nn.Module)]
-    known = {one.data_ptr() for one in trained} | {one.grad.data_ptr() for one in trained if one.grad is not None}
+    known = {one.data_ptr() for one in trained} | {
+        one.grad.data_ptr() for one in trained if one.grad is not None
+    }
     known |= {buffer.data_ptr() for module in modules for buffer in module.buffers()}
     held: dict[tuple[int, ...], list[Any]] = {}
     for one in everything:
-        if one.data_ptr() not in known and not one.requires_grad and one.grad_fn is None:
+        if (
+            one.data_ptr() not in known
+            and not one.requires_grad
+            and one.grad_fn is None
+        ):
             held.setdefault(tuple(one.shape), []).append(one)
     needed: dict[tuple[int, ...], int] = {}
     for one in trained:
         needed[tuple(one.shape)] = needed.get(tuple(one.shape), 0) + 1
-    if needed and any(len(held.get(shape, ())) < count for shape, count in needed.items()):
-        needed = {(sum(one.numel() for one in trained),): 1}  # or one long tensor for all parameters
-    if not needed or any(len(held.get(shape, ())) < count for shape, count in needed.items()):
+    if needed and any(
+        len(held.get(shape, ())) < count for shape, count in needed.items()
+    ):
+        needed = {
+            (sum(one.numel() for one in trained),): 1
+        }  # or one long tensor for all parameters
+    if not needed or any(
+        len(held.get(shape, ())) < count for shape, count in needed.items()
+    ):
         return []
     return sorted(float(one.sum()) for shape in needed for one in held[shape])
 
@@ -117,7 +139,9 @@ def hook_steps(torch: Any) -> None:
                 after_step(self, args, kwargs)
                 return result
 
-            self.step = types.MethodType(stepping, self)  # a method still: schedulers look for its function
+            self.step = types.MethodType(
+                stepping, self
+            )  # a method still: schedulers look for its function
 
         torch.optim.Optimizer.__init__ = making
     else:

@@ -32,15 +32,39 @@ MOST_NAMES = 5_000
 MAGIC = 0x1950A86A20F9469CFC6C
 """The first object of a file of the older format."""
 WIDTHS = {
-    "float64": 8, "double": 8, "float32": 4, "float": 4, "float16": 2, "half": 2, "bfloat16": 2,
-    "complexdouble": 16, "complex128": 16, "complexfloat": 8, "complex64": 8,
-    "int64": 8, "long": 8, "int32": 4, "int": 4, "qint32": 4, "int16": 2, "short": 2,
-}  # fmt: skip
+    "float64": 8,
+    "double": 8,
+    "float32": 4,
+    "float": 4,
+    "float16": 2,
+    "half": 2,
+    "bfloat16": 2,
+    "complexdouble": 16,
+    "complex128": 16,
+    "complexfloat": 8,
+    "complex64": 8,
+    "int64": 8,
+    "long": 8,
+    "int32": 4,
+    "int": 4,
+    "qint32": 4,
+    "int16": 2,
+    "short": 2,
+}
 """Bytes of one number, by what torch calls its type; all others have 1."""
 FLOATING = (
-    "float64", "double", "float32", "float", "float16", "half", "bfloat16",
-    "complexdouble", "complex128", "complexfloat", "complex64",
-)  # fmt: skip
+    "float64",
+    "double",
+    "float32",
+    "float",
+    "float16",
+    "half",
+    "bfloat16",
+    "complexdouble",
+    "complex128",
+    "complexfloat",
+    "complex64",
+)
 NAN = b"\xff"
 """All bits set: not a number, in each of these types (IEEE 754, and bfloat16, which is its upper half)."""
 
@@ -91,7 +115,9 @@ class Tensor:
         """The first of its bytes in the storage, and the end of the last."""
         if not self.count:
             return 0, 0
-        last = self.offset + sum((size - 1) * step for size, step in zip(self.size, self.stride, strict=True))
+        last = self.offset + sum(
+            (size - 1) * step for size, step in zip(self.size, self.stride, strict=True)
+        )
         return self.offset * self.width, (last + 1) * self.width
 
 
@@ -106,7 +132,12 @@ class Inert:
     def __new__(cls, *args: Any, **options: Any) -> Inert:
         """Made without any class's own way of making it."""
         made = object.__new__(cls)
-        made.args, made.states, made.items, made.entries = (*args, *options.values()), [], [], {}
+        made.args, made.states, made.items, made.entries = (
+            (*args, *options.values()),
+            [],
+            [],
+            {},
+        )
         return made
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -132,8 +163,16 @@ def rebuild(storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> An
     if not isinstance(storage, Storage):
         return Inert(storage, offset, size, stride, *rest)
     # The third version tells the type itself, behind: requires_grad, hooks, type.
-    told = [one.__name__ for one in rest if isinstance(one, type) and one.__name__ in WIDTHS]
-    tensor = Tensor(storage.key, told[0] if told else storage.kind, _whole(offset), _wholes(size), _wholes(stride))
+    told = [
+        one.__name__ for one in rest if isinstance(one, type) and one.__name__ in WIDTHS
+    ]
+    tensor = Tensor(
+        storage.key,
+        told[0] if told else storage.kind,
+        _whole(offset),
+        _wholes(size),
+        _wholes(stride),
+    )
     if len(tensor.size) != len(tensor.stride):
         raise Refused("a tensor's shape and strides do not belong together")
     if tensor.extent[1] > storage.count * WIDTHS.get(storage.kind, 1):
@@ -161,7 +200,11 @@ def first_of(value: Any, *rest: Any) -> Any:
 
 def of_type(function: Any, kind: Any, args: Any, *rest: Any) -> Any:
     """A tensor of a class of its own: torch._tensor._rebuild_from_type_v2."""
-    return function(*args) if function in REBUILDING.values() and isinstance(args, tuple) else Inert(args, *rest)
+    return (
+        function(*args)
+        if function in REBUILDING.values() and isinstance(args, tuple)
+        else Inert(args, *rest)
+    )
 
 
 def as_bytes(value: Any, *rest: Any) -> Any:
@@ -177,14 +220,21 @@ class Table(dict[Any, Any]):
 
 
 REBUILDING: dict[str, Any] = {
-    "_rebuild_tensor": rebuild, "_rebuild_tensor_v2": rebuild, "_rebuild_tensor_v3": rebuild, "_rebuild_qtensor": rebuild,
-    "_rebuild_parameter": first_of, "_rebuild_parameter_with_state": first_of, "_rebuild_from_type_v2": of_type,
+    "_rebuild_tensor": rebuild,
+    "_rebuild_tensor_v2": rebuild,
+    "_rebuild_tensor_v3": rebuild,
+    "_rebuild_qtensor": rebuild,
+    "_rebuild_parameter": first_of,
+    "_rebuild_parameter_with_state": first_of,
+    "_rebuild_from_type_v2": of_type,
     "restore_type_tag": first_of,
-}  # fmt: skip
+}
 """Functions of torch, by name; the module differs between versions."""
 KNOWN: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): OrderedDict, ("collections", "defaultdict"): Table, ("_codecs", "encode"): as_bytes,
-}  # fmt: skip
+    ("collections", "OrderedDict"): OrderedDict,
+    ("collections", "defaultdict"): Table,
+    ("_codecs", "encode"): as_bytes,
+}
 
 
 class Reader(pickle.Unpickler):
@@ -204,12 +254,19 @@ class Reader(pickle.Unpickler):
         if (module, name) not in self._names:
             if len(self._names) >= MOST_NAMES:
                 raise Refused("it names more classes than any checkpoint should")
-            self._names[module, name] = type(name.rpartition(".")[2][:100] or "nameless", (Inert,), {})
+            self._names[module, name] = type(
+                name.rpartition(".")[2][:100] or "nameless", (Inert,), {}
+            )
         return self._names[module, name]
 
     def persistent_load(self, pid: Any) -> Any:
         """A storage: ('storage', type, key, device, count, view). A module's class comes with its source, which is let be."""
-        if isinstance(pid, tuple) and len(pid) > 1 and pid[0] == "module" and isinstance(pid[1], type):
+        if (
+            isinstance(pid, tuple)
+            and len(pid) > 1
+            and pid[0] == "module"
+            and isinstance(pid[1], type)
+        ):
             return pid[1]
         if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage":
             return Inert(pid)
@@ -252,31 +309,45 @@ class Checkpoint:
             whole[start + first : start + end] = NAN * (end - first)
         for key in {one.key for one in chosen}:
             start, length = self.places[key]
-            crc = struct.pack("<I", zlib.crc32(memoryview(whole)[start : start + length]))
+            crc = struct.pack(
+                "<I", zlib.crc32(memoryview(whole)[start : start + length])
+            )
             for place in self.sums.get(key, ()):
                 whole[place : place + 4] = crc
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        descriptor = os.open(
+            target,
+            os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK,
+            0o666,
+        )
         with os.fdopen(descriptor, "wb") as out:
             out.write(whole)
 
     def expect_whole(self) -> None:
         """Raises Refused where a storage is not there, or has fewer bytes than it should."""
         for key, storage in self.storages.items():
-            if self.places.get(key, (0, -1))[1] < storage.count * WIDTHS.get(storage.kind, 1):
+            if self.places.get(key, (0, -1))[1] < storage.count * WIDTHS.get(
+                storage.kind, 1
+            ):
                 raise Refused(f"the numbers of a tensor are missing (data/{key})")
 
 
 def open_checkpoint(path: str) -> Checkpoint:
     """The checkpoint in a file. Raises Refused where it is none, OSError where it cannot be read."""
     try:
-        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+        file = os.fdopen(
+            os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb"
+        )
     except FileNotFoundError:
         raise Refused("No such file") from None
     info = os.fstat(file.fileno())
     if not stat.S_ISREG(info.st_mode):
         raise Refused("it is no plain file")
     if not 0 < info.st_size <= MOST_BYTES:
-        raise Refused("it is empty" if not info.st_size else f"it has more than {MOST_BYTES // 10**6} MB")
+        raise Refused(
+            "it is empty"
+            if not info.st_size
+            else f"it has more than {MOST_BYTES // 10**6} MB"
+        )
     if file.read(4) == b"PK\x03\x04":
         return _zipped(file)
     return _older(file)
@@ -287,16 +358,25 @@ def _zipped(file: BinaryIO) -> Checkpoint:
     try:
         archive = zipfile.ZipFile(file)
         infos = archive.infolist()
-        name = next((one.filename for one in infos if one.filename.endswith("/data.pkl")), "")
+        name = next(
+            (one.filename for one in infos if one.filename.endswith("/data.pkl")), ""
+        )
         if len(infos) > MOST_RECORDS or not name:
             raise Refused("it is an archive, and not one that torch.save wrote")
         for info in infos:
             # Torch never packs; and whoever told torch to leave the sums out (set_crc32_options) has a whole checkpoint, too.
-            if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
-                raise Refused("it is an archive that was packed again: torch.save does not compress")
+            if (
+                info.compress_type != zipfile.ZIP_STORED
+                or info.file_size != info.compress_size
+            ):
+                raise Refused(
+                    "it is an archive that was packed again: torch.save does not compress"
+                )
             info.CRC = None  # type: ignore[assignment]  # zipfile then does not compare it
         if archive.getinfo(name).file_size > MOST_PICKLE:
-            raise Refused(f"it has more than {MOST_PICKLE // 10**6} MB of objects beside its tensors")
+            raise Refused(
+                f"it has more than {MOST_PICKLE // 10**6} MB of objects beside its tensors"
+            )
         made = Checkpoint(file)
         made.state = Reader(io.BytesIO(archive.read(name)), made.storages).load()
         central = _central(file, archive.start_dir, len(infos))
@@ -306,10 +386,20 @@ def _zipped(file: BinaryIO) -> Checkpoint:
                 key = info.filename.removeprefix(prefix)
                 file.seek(info.header_offset)
                 header = file.read(30)
-                start = info.header_offset + 30 + sum(struct.unpack_from("<HH", header, 26))
+                start = (
+                    info.header_offset + 30 + sum(struct.unpack_from("<HH", header, 26))
+                )
                 made.places[key] = (start, info.file_size)
-                made.sums[key] = tuple(filter(None, (central.get(info.filename), info.header_offset + 14)))
-    except (zipfile.BadZipFile, KeyError, struct.error, EOFError, NotImplementedError) as error:
+                made.sums[key] = tuple(
+                    filter(None, (central.get(info.filename), info.header_offset + 14))
+                )
+    except (
+        zipfile.BadZipFile,
+        KeyError,
+        struct.error,
+        EOFError,
+        NotImplementedError,
+    ) as error:
         raise Refused("it is not whole, or no file that torch.save wrote") from error
     made.expect_whole()
     return made
@@ -343,7 +433,10 @@ def _older(file: BinaryIO) -> Checkpoint:
             (count,) = struct.unpack("<q", file.read(8))
             length = count * WIDTHS.get(storage.kind, 1)
             made.places[storage.key] = (file.tell(), length)
-            if count != storage.count or file.seek(length, os.SEEK_CUR) > os.fstat(file.fileno()).st_size:
+            if (
+                count != storage.count
+                or file.seek(length, os.SEEK_CUR) > os.fstat(file.fileno()).st_size
+            ):
                 raise Refused("it is not whole")
     except (
         pickle.UnpicklingError,

@@ -78,7 +78,12 @@ def recorder_image(build: Callable[[Path], Image]) -> Image:
 
 
 def record(
-    submission: Submission, script: str, name: str, image: Image, run: Callable[[RunSpec], Finished], text: str = ""
+    submission: Submission,
+    script: str,
+    name: str,
+    image: Image,
+    run: Callable[[RunSpec], Finished],
+    text: str = "",
 ) -> Asked:
     """Runs the script with the image's name as its argument, in a container where no engine is.
 
@@ -99,10 +104,17 @@ def record(
         told = json.loads(done.stdout.strip().splitlines()[-1])
         containers = tuple(_request(one) for one in told["requests"])
         builds = tuple(_build(one) for one in told["builds"] if one["context"])
-        return Asked(containers=containers, builds=builds, exit_code=int(told["code"]), output=str(told["output"]))
+        return Asked(
+            containers=containers,
+            builds=builds,
+            exit_code=int(told["code"]),
+            output=str(told["output"]),
+        )
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise SubmissionError(
-            f"What `{script}` asked for could not be recorded.", file=script, detail=(done.stdout + done.stderr)[-600:]
+            f"What `{script}` asked for could not be recorded.",
+            file=script,
+            detail=(done.stdout + done.stderr)[-600:],
         ) from error
 
 
@@ -111,7 +123,9 @@ def _request(raw: dict[str, Any]) -> ContainerRequest:
     host = body.get("HostConfig") or {}
     return ContainerRequest(
         image=str(body.get("Image") or ""),
-        gpus=tuple(DeviceRequest.from_api(one) for one in host.get("DeviceRequests") or ()),
+        gpus=tuple(
+            DeviceRequest.from_api(one) for one in host.get("DeviceRequests") or ()
+        ),
         runtime=str(host.get("Runtime") or ""),
         started=bool(raw["started"]),
         args=_words(body.get("Cmd")),

@@ -61,7 +61,9 @@ class Response:
     @property
     def type(self) -> str:
         """The media type, without parameters."""
-        return self.headers.get_content_type() if self.headers.get("Content-Type") else ""
+        return (
+            self.headers.get_content_type() if self.headers.get("Content-Type") else ""
+        )
 
 
 class Client:
@@ -111,31 +113,68 @@ class Client:
         that time).
         """
         with self._engine.meter.waiting():  # for the container to come up
-            return self._wait(container, path, port, status, container.started + within, within if loopback else 0)
+            return self._wait(
+                container,
+                path,
+                port,
+                status,
+                container.started + within,
+                within if loopback else 0,
+            )
 
     def _wait(
-        self, container: Container, path: str, port: int, status: int, end: float, loopback_from: float
+        self,
+        container: Container,
+        path: str,
+        port: int,
+        status: int,
+        end: float,
+        loopback_from: float,
     ) -> Response:
         within = end - container.started
         while True:
             left = end - time.monotonic()
-            response = self.get(container, path, port=port, timeout=max(1.0, min(5.0, left)))
+            response = self.get(
+                container, path, port=port, timeout=max(1.0, min(5.0, left))
+            )
             if not response.status and left < loopback_from * LOOPBACK_FROM:
-                response = self.get(container, path, port=port, timeout=max(1.0, min(5.0, left)), loopback=True)
+                response = self.get(
+                    container,
+                    path,
+                    port=port,
+                    timeout=max(1.0, min(5.0, left)),
+                    loopback=True,
+                )
             is_right = response.status == status if status else bool(response.status)
             if is_right or not container.running:
                 return response
             if left <= 0:  # what a busy machine takes is not the server's time
-                end = container.started + within + min(container.waited_for_processor(), MOST_EXTENSION * within)
+                end = (
+                    container.started
+                    + within
+                    + min(container.waited_for_processor(), MOST_EXTENSION * within)
+                )
                 if time.monotonic() >= end:
                     return response
             time.sleep(POLL if not response.status else ASK_AGAIN)
 
-    def raw(self, container: Container, data: bytes, *, port: int, timeout: float = 5, loopback: bool = False) -> bytes:
+    def raw(
+        self,
+        container: Container,
+        data: bytes,
+        *,
+        port: int,
+        timeout: float = 5,
+        loopback: bool = False,
+    ) -> bytes:
         """What comes back for bytes that need not be a request; empty where nothing does. For telling servers apart."""
         address = "127.0.0.1" if loopback else container.address
         helper = self._inside(container) if loopback else self._start()
-        return self._exchange(helper, address, port, data, timeout)[0] if helper is not None and address else b""
+        return (
+            self._exchange(helper, address, port, data, timeout)[0]
+            if helper is not None and address
+            else b""
+        )
 
     def listeners(self, container: Container) -> set[tuple[str, int]]:
         """Who listens where in the container, as (`loopback` or `any`, port); for telling why nobody answers."""
@@ -170,9 +209,13 @@ class Client:
         url = shlex.quote(f"http://{address}:{port}{quote(path, safe=SAFE)}")
         # `timeout`, not `wget -T`: that option ends some builds of busybox with a segmentation fault.
         loop = f"i=0; while [ $i -lt {times} ]; do timeout 5 wget -q -O - {url}; echo; echo {word}; i=$((i+1)); done"
-        return helper.shell.run(loop, time.monotonic() + 30).stdout.split(f"\n{word}\n")[:-1]
+        return helper.shell.run(loop, time.monotonic() + 30).stdout.split(
+            f"\n{word}\n"
+        )[:-1]
 
-    def is_held_up(self, container: Container, *, port: int, within: float, loopback: bool = False) -> bool:
+    def is_held_up(
+        self, container: Container, *, port: int, within: float, loopback: bool = False
+    ) -> bool:
         """Whether a second request has no answer for so many seconds while a slow one, begun before it, goes on.
 
         False also where the second one has none when the first is over: then something else is wrong.
@@ -189,7 +232,9 @@ class Client:
             f"sleep {SLOW_BEGINS}; beside=$({ask}); kill $slow; echo $beside; "
             f"[ $beside = yes ] || {{ sleep {SLOW_BEGINS}; {ask}; }}"
         )
-        said = helper.shell.run(script, time.monotonic() + 3 * within + 10).stdout.split()
+        said = helper.shell.run(
+            script, time.monotonic() + 3 * within + 10
+        ).stdout.split()
         return said[:1] == ["no"] and said[-1:] == ["yes"]
 
     def _inside(self, container: Container) -> Container | None:
@@ -197,7 +242,11 @@ class Client:
         if container.id not in self._beside:
             if not container.running:
                 return None
-            spec = RunSpec(image=HELPER_IMAGE, args=("sleep", "86400"), network=f"container:{container.id}")
+            spec = RunSpec(
+                image=HELPER_IMAGE,
+                args=("sleep", "86400"),
+                network=f"container:{container.id}",
+            )
             self._beside[container.id] = self._engine.start(spec, Limits())
         return self._beside[container.id]
 
@@ -205,7 +254,11 @@ class Client:
         self, helper: Container, address: str, port: int, request: bytes, timeout: float
     ) -> tuple[bytes, str]:
         api = self._engine.api
-        made = api.exec_create(helper.id, ["nc", "-w", str(max(1, round(timeout))), address, str(port)], stdin=True)
+        made = api.exec_create(
+            helper.id,
+            ["nc", "-w", str(max(1, round(timeout))), address, str(port)],
+            stdin=True,
+        )
         frames = Frames(api.exec_start(made["Id"], socket=True))
         body, complaint = bytearray(), bytearray()
         end = time.monotonic() + timeout
@@ -219,13 +272,16 @@ class Client:
         except Deadline:
             return bytes(body), f"no complete answer within {timeout:.0f} s"
         except OSError as error:
-            raise EngineGone(f"The engine closed the connection to the helper container: {error}.") from error
+            raise EngineGone(
+                f"The engine closed the connection to the helper container: {error}."
+            ) from error
         finally:
             frames.close()
         if not body:
             return (
                 b"",
-                complaint.decode("utf-8", "replace").strip()[:200] or "the connection was closed without an answer",
+                complaint.decode("utf-8", "replace").strip()[:200]
+                or "the connection was closed without an answer",
             )
         return bytes(body), ""
 
@@ -236,7 +292,9 @@ class Client:
                     f"Asking a web server needs the image {HELPER_IMAGE}.",
                     hint="`dockdojo images` gets it.",
                 )
-            spec = RunSpec(image=HELPER_IMAGE, args=("sleep", "86400"), network="inside")
+            spec = RunSpec(
+                image=HELPER_IMAGE, args=("sleep", "86400"), network="inside"
+            )
             self._helper = self._engine.start(spec, Limits())
         return self._helper
 
@@ -248,7 +306,11 @@ def _complete(raw: bytearray) -> bool:
         return False
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
-        if name.lower() == b"content-length" and value.strip().isdigit() and len(value) < LONGEST_NUMBER:
+        if (
+            name.lower() == b"content-length"
+            and value.strip().isdigit()
+            and len(value) < LONGEST_NUMBER
+        ):
             return len(body) >= int(value)
         if name.lower() == b"transfer-encoding" and b"chunked" in value.lower():
             return body.endswith(b"0\r\n\r\n")
@@ -269,7 +331,9 @@ def _parse(raw: bytes, seconds: float, error: str) -> Response:
     answer = http.client.HTTPResponse(_Socket(raw))  # type: ignore[arg-type]  # it only asks for makefile
     try:
         answer.begin()
-        return Response(answer.status, answer.headers, answer.read(LARGEST_BODY), seconds, error)
+        return Response(
+            answer.status, answer.headers, answer.read(LARGEST_BODY), seconds, error
+        )
     except (http.client.HTTPException, ValueError, OSError) as broken:
         return Response(
             0,

@@ -36,15 +36,21 @@ class ShellBackend(base.BaseBackend):  # type: ignore[misc]  # testinfra has no 
         line = self.get_command(command, *args)
         shell = self._container.shell
         if shell is None:
-            raise SubmissionError(f"The image has no shell, so `{line}` cannot run in it.")
+            raise SubmissionError(
+                f"The image has no shell, so `{line}` cannot run in it."
+            )
         until = time.monotonic() + QUICK
         if self._container.deadline is not None:
             until = min(until, self._container.deadline)
         try:
             done = shell.run(line, until)
-        except ValueError:  # the shell died under the command: a plain exec has nothing to lose
+        except (
+            ValueError
+        ):  # the shell died under the command: a plain exec has nothing to lose
             done = self._container.exec("/bin/sh", "-c", line)
-        return base.CommandResult(self, int(done.exit_code), line, done.stdout, done.stderr)
+        return base.CommandResult(
+            self, int(done.exit_code), line, done.stdout, done.stderr
+        )
 
 
 class ArchiveFile:
@@ -114,8 +120,15 @@ class ArchiveFile:
 
     def _named(self, book: str, number: int) -> str:
         text = ArchiveFile(self._container, book)
-        lines = [line.split(":") for line in text.content_string.splitlines()] if text.is_file else []
-        return next((words[0] for words in lines if len(words) > 2 and words[2] == str(number)), str(number))
+        lines = (
+            [line.split(":") for line in text.content_string.splitlines()]
+            if text.is_file
+            else []
+        )
+        return next(
+            (words[0] for words in lines if len(words) > 2 and words[2] == str(number)),
+            str(number),
+        )
 
     @property
     def is_executable(self) -> bool:
@@ -160,7 +173,9 @@ class ArchiveFile:
         """The names in a folder."""
         depth = self._info.name.rstrip("/").count("/") + 1
         names = [info.name.strip("/") for info, _ in self._members[1:]]
-        return sorted(name.rsplit("/", 1)[1] for name in names if name.count("/") == depth)
+        return sorted(
+            name.rsplit("/", 1)[1] for name in names if name.count("/") == depth
+        )
 
 
 class ArchiveHost(Host):  # type: ignore[misc]  # testinfra has no types

@@ -63,7 +63,14 @@ class Save:
 class Workspaces:
     """Named workspaces, each with the submission's files in it."""
 
-    def __init__(self, engine: Engine, image: str, submission: Path, checkpoint: str, names: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        image: str,
+        submission: Path,
+        checkpoint: str,
+        names: tuple[str, ...],
+    ) -> None:
         """`image` has Python, and is not the submission's; `checkpoint` is the name of the file that is watched."""
         self.engine = engine
         self.checkpoint = checkpoint
@@ -75,9 +82,15 @@ class Workspaces:
         full = f"dockdojo-{self.engine.run_id}-{name}-{secrets.token_hex(4)}"
         with speaking("make a volume"):
             self.engine.api.create_volume(
-                full, driver="local", labels=self.engine.labels,
-                driver_opts={"type": "tmpfs", "device": "tmpfs", "o": f"size={SIZE_MB}m,mode=0777"},
-            )  # fmt: skip
+                full,
+                driver="local",
+                labels=self.engine.labels,
+                driver_opts={
+                    "type": "tmpfs",
+                    "device": "tmpfs",
+                    "o": f"size={SIZE_MB}m,mode=0777",
+                },
+            )
         return full
 
     def _start(self, image: str, submission: Path) -> Container:
@@ -85,25 +98,35 @@ class Workspaces:
             Mount(source=volume, target=f"{ROOT}/{name}", read_only=False, volume=True)
             for name, volume in self._volumes.items()
         )
-        spec = RunSpec(image=image, args=("python", "-I", f"/{WATCHER}.py", "watch", self.checkpoint), mounts=mounts)
+        spec = RunSpec(
+            image=image,
+            args=("python", "-I", f"/{WATCHER}.py", "watch", self.checkpoint),
+            mounts=mounts,
+        )
         limits = Limits(memory_mb=4 * SIZE_MB, output_kib=4096)
         watcher = Container(self.engine, self.engine.create(spec, limits), spec, limits)
         with speaking("lay out workspaces"):
             self.engine.api.put_archive(watcher.id, "/", _packed(submission))
         once_more(lambda: self.engine.launch(watcher.id), starts=True)
         if not watcher.wait_for_log("ready", within=STARTS_WITHIN):
-            raise EngineGone(f"The watcher of the workspaces did not start: {watcher.logs()[-300:]}")
+            raise EngineGone(
+                f"The watcher of the workspaces did not start: {watcher.logs()[-300:]}"
+            )
         return watcher
 
     def mount(self, name: str, target: str) -> Mount:
         """What puts a workspace into a container."""
-        return Mount(source=self._volumes[name], target=target, read_only=False, volume=True)
+        return Mount(
+            source=self._volumes[name], target=target, read_only=False, volume=True
+        )
 
     def _do(self, *words: str) -> str:
         self._watcher.deadline = time.monotonic() + 120
         done = self._watcher.exec("python", "-I", f"/{WATCHER}.py", *words)
         if done.exit_code != 0:
-            raise EngineGone(f"The watcher of the workspaces failed: {done.stderr.strip()[-300:]}")
+            raise EngineGone(
+                f"The watcher of the workspaces failed: {done.stderr.strip()[-300:]}"
+            )
         return done.stdout
 
     def lay(self, name: str, copy: str = "") -> None:
@@ -120,7 +143,10 @@ class Workspaces:
 
         Each file is what a SIGKILL would have left at that moment.
         """
-        return [(str(one), int(size)) for one, size in json.loads(self._do("glimpses", name, target))]
+        return [
+            (str(one), int(size))
+            for one, size in json.loads(self._do("glimpses", name, target))
+        ]
 
     def saves(self, name: str) -> list[Save]:
         """How often the checkpoint in a workspace was written, in order."""
@@ -137,11 +163,16 @@ class Workspaces:
                 found[number] = replace(found[number], copied=False)
             elif raw["kind"] == "saved":
                 found[number] = Save(
-                    number=number, at=raw["at"], first=raw["first"], in_place=raw["how"] == "written",
+                    number=number,
+                    at=raw["at"],
+                    first=raw["first"],
+                    in_place=raw["how"] == "written",
                     seconds=max(0.0, raw["at"] - raw["began"]),
-                    smallest=-1 if raw["smallest"] is None else raw["smallest"], size=raw["size"],
-                    copied=raw["copied"], gap=raw["gap"],
-                )  # fmt: skip
+                    smallest=-1 if raw["smallest"] is None else raw["smallest"],
+                    size=raw["size"],
+                    copied=raw["copied"],
+                    gap=raw["gap"],
+                )
         return list(found.values())
 
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dockdojo.model import Report
-from dockdojo.reports import classroom, classroom50, github, gradescope, html, json, junit, markdown, text
+from dockdojo.reports import (
+    classroom,
+    classroom50,
+    github,
+    gradescope,
+    html,
+    json,
+    junit,
+    markdown,
+    text,
+)
 
 FORMATS: dict[str, Callable[[Report], str]] = {
     "text": text.render,

@@ -56,17 +56,28 @@ def _outcome(outcome: Outcome) -> Outcome:
 def _feedback(feedback: Feedback) -> Feedback:
     where = feedback.where
     return Feedback(
-        expected=_text(feedback.expected), observed=_text(feedback.observed), why=_text(feedback.why),
-        where=replace(where, file=_text(where.file, MAX_NAME), line=_line(where.line)) if where else None,
-        hint=_text(feedback.hint), detail=_text(feedback.detail),
-    )  # fmt: skip
+        expected=_text(feedback.expected),
+        observed=_text(feedback.observed),
+        why=_text(feedback.why),
+        where=(
+            replace(where, file=_text(where.file, MAX_NAME), line=_line(where.line))
+            if where
+            else None
+        ),
+        hint=_text(feedback.hint),
+        detail=_text(feedback.detail),
+    )
 
 
 def _advice(advice: Advice) -> Advice:
     return replace(
-        advice, file=_text(advice.file, MAX_NAME), line=_line(advice.line), code=_text(advice.code, MAX_NAME),
-        level=_text(advice.level, MAX_NAME), text=_text(advice.text),
-    )  # fmt: skip
+        advice,
+        file=_text(advice.file, MAX_NAME),
+        line=_line(advice.line),
+        code=_text(advice.code, MAX_NAME),
+        level=_text(advice.level, MAX_NAME),
+        text=_text(advice.text),
+    )
 
 
 def _part(part: Part) -> Part:
@@ -74,8 +85,16 @@ def _part(part: Part) -> Part:
 
 
 def _point(point: Point) -> Point:
-    return Point(epoch=_line(point.epoch), loss=_number(point.loss), accuracy=_number(point.accuracy))
+    return Point(
+        epoch=_line(point.epoch),
+        loss=_number(point.loss),
+        accuracy=_number(point.accuracy),
+    )
 
 
 def _number(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) and abs(value) < MAX_LOSS else None
+    return (
+        value
+        if value is not None and math.isfinite(value) and abs(value) < MAX_LOSS
+        else None
+    )

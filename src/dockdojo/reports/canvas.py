@@ -28,10 +28,15 @@ def read_roster(text: str) -> Roster:
     missing = [one for one in COLUMNS if one not in (reader.fieldnames or ())]
     if missing:
         raise UsageError(
-            f"The roster has no column {', '.join(missing)}.", hint="Export it from Canvas: Gradebook, Export."
+            f"The roster has no column {', '.join(missing)}.",
+            hint="Export it from Canvas: Gradebook, Export.",
         )
     rows = [{one: row.get(one) or "" for one in COLUMNS} for row in reader]
-    return [row for row in rows if row["Student"].strip() != POSSIBLE and any(row[key] for key in KEYS)]
+    return [
+        row
+        for row in rows
+        if row["Student"].strip() != POSSIBLE and any(row[key] for key in KEYS)
+    ]
 
 
 def find(roster: Roster, student: str) -> dict[str, str]:
@@ -39,11 +44,16 @@ def find(roster: Roster, student: str) -> dict[str, str]:
     found = [row for row in roster if student and student in [row[key] for key in KEYS]]
     if len(found) != 1:
         word = "nobody" if not found else "several students"
-        raise UsageError(f"The roster has {word} with the id {student!r}.", hint=f"Ids are in {', '.join(KEYS)}.")
+        raise UsageError(
+            f"The roster has {word} with the id {student!r}.",
+            hint=f"Ids are in {', '.join(KEYS)}.",
+        )
     return found[0]
 
 
-def render(reports: Iterable[tuple[Mapping[str, str], Report]], assignment: str = "") -> str:
+def render(
+    reports: Iterable[tuple[Mapping[str, str], Report]], assignment: str = ""
+) -> str:
     """The gradebook of students and their reports, all of the same lab; the mark of a report that is not final stays empty."""
     pairs = list(reports)
     name = assignment or (pairs[0][1].title if pairs else "")
@@ -53,7 +63,12 @@ def render(reports: Iterable[tuple[Mapping[str, str], Report]], assignment: str 
     writer.writerow([*COLUMNS, _cell(name)])
     writer.writerow([f"    {POSSIBLE}", "", "", "", "", points])
     for row, report in pairs:
-        writer.writerow([*(_cell(row[one]) for one in COLUMNS), report.score if report.final else ""])
+        writer.writerow(
+            [
+                *(_cell(row[one]) for one in COLUMNS),
+                report.score if report.final else "",
+            ]
+        )
     return out.getvalue()
 
 

@@ -19,17 +19,33 @@ STATUS = {"passed": "pass", "failed": "fail", "skipped": "fail", "error": "error
 
 def render(report: Report) -> str:
     """One line of base64, ready for the variable."""
-    return base64.b64encode(json.dumps(as_dict(bounded(report))).encode()).decode() + "\n"
+    return (
+        base64.b64encode(json.dumps(as_dict(bounded(report))).encode()).decode() + "\n"
+    )
 
 
 def as_dict(report: Report) -> dict[str, Any]:
     """What is in it. Its total, and the sum of its tests, are the report's; none of it scores while the report is not final."""
-    status = "error" if not report.final else "pass" if report.exit_code == 0 else "fail"
+    status = (
+        "error" if not report.final else "pass" if report.exit_code == 0 else "fail"
+    )
     tests = [_test(report, one) for one in report.outcomes]
-    if notes := notes_in_words(report):  # there is no place for them but a message, which the reporter prints
-        first = next((one for one in tests if one["status"] != "pass"), tests[0] if tests else {"message": ""})
-        first["message"] = "\n".join(["Notes: " + " ".join(notes), first["message"]]).strip()
-    return {"version": 1, "status": status, "max_score": report.max_score, "tests": tests}
+    if notes := notes_in_words(
+        report
+    ):  # there is no place for them but a message, which the reporter prints
+        first = next(
+            (one for one in tests if one["status"] != "pass"),
+            tests[0] if tests else {"message": ""},
+        )
+        first["message"] = "\n".join(
+            ["Notes: " + " ".join(notes), first["message"]]
+        ).strip()
+    return {
+        "version": 1,
+        "status": status,
+        "max_score": report.max_score,
+        "tests": tests,
+    }
 
 
 def _test(report: Report, outcome: Outcome) -> dict[str, Any]:
@@ -39,7 +55,15 @@ def _test(report: Report, outcome: Outcome) -> dict[str, Any]:
         "status": STATUS[outcome.status] if report.final else "error",
         "score": points_sent(report, outcome),
         "max_score": outcome.points,
-        "line_no": outcome.feedback.where.line if outcome.feedback and outcome.feedback.where else 0,
+        "line_no": (
+            outcome.feedback.where.line
+            if outcome.feedback and outcome.feedback.where
+            else 0
+        ),
         "test_code": outcome.check,
-        "message": in_words(outcome) if report.final or outcome.status != "passed" else NOT_FINAL,
+        "message": (
+            in_words(outcome)
+            if report.final or outcome.status != "passed"
+            else NOT_FINAL
+        ),
     }

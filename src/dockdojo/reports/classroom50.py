@@ -28,13 +28,19 @@ ABOUT = (
 
 def render(report: Report, about: Mapping[str, str] | None = None) -> str:
     """The report as an indented JSON object."""
-    return quiet_json(json.dumps(as_dict(bounded(report), about or {}), indent=2)) + "\n"
+    return (
+        quiet_json(json.dumps(as_dict(bounded(report), about or {}), indent=2)) + "\n"
+    )
 
 
 def as_dict(report: Report, about: Mapping[str, str]) -> dict[str, Any]:
     """What is in it; points are whole numbers, and none while the report is not final."""
     known = {"assignment": report.lab, "assignment_type": "individual", **about}
-    head = {key: known.get(key, "") for key in ABOUT if key != "submitted_by" or key in known}
+    head = {
+        key: known.get(key, "")
+        for key in ABOUT
+        if key != "submitted_by" or key in known
+    }
     return {
         "schema": SCHEMA,
         **head,

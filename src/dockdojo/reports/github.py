@@ -19,25 +19,53 @@ def render(report: Report) -> str:
     lines = [_annotation(one) for one in report.outcomes if one.status != "passed"]
     lines += [_command("notice", one, title="Note") for one in notes_in_words(report)]
     lines += [
-        _command("notice", cut(clean(one.text)), title=f"Advice: {one.code}", file=one.file, line=one.line)
+        _command(
+            "notice",
+            cut(clean(one.text)),
+            title=f"Advice: {one.code}",
+            file=one.file,
+            line=one.line,
+        )
         for one in report.advice
     ]
-    return "\n".join([*lines, _command("notice", verdict(report), title=report.title)]) + "\n"
+    return (
+        "\n".join([*lines, _command("notice", verdict(report), title=report.title)])
+        + "\n"
+    )
 
 
 def _annotation(outcome: Outcome) -> str:
     where = outcome.feedback.where if outcome.feedback else None
-    said = "\n".join([cut(clean(outcome.title)), *(f"{name}: {text}" for name, text in feedback_in_words(outcome))])
+    said = "\n".join(
+        [
+            cut(clean(outcome.title)),
+            *(f"{name}: {text}" for name, text in feedback_in_words(outcome)),
+        ]
+    )
     title = f"{outcome.check} ({outcome.score}/{outcome.points})"
     return _command(
-        LEVELS[outcome.status], said, title=title, file=where.file if where else "", line=where.line if where else 0
+        LEVELS[outcome.status],
+        said,
+        title=title,
+        file=where.file if where else "",
+        line=where.line if where else 0,
     )
 
 
-def _command(level: str, message: str, *, title: str, file: str = "", line: int = 0) -> str:
-    properties = {"file": file, "line": str(line) if file and line else "", "title": title}
+def _command(
+    level: str, message: str, *, title: str, file: str = "", line: int = 0
+) -> str:
+    properties = {
+        "file": file,
+        "line": str(line) if file and line else "",
+        "title": title,
+    }
     message = "\n".join(map(tame, message.split("\n")))
-    words = ",".join(f"{key}={_property(tame(clean(value)))}" for key, value in properties.items() if value)
+    words = ",".join(
+        f"{key}={_property(tame(clean(value)))}"
+        for key, value in properties.items()
+        if value
+    )
     return f"::{level} {words}::{_data(message)}"
 
 

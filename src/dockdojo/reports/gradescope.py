@@ -11,7 +11,14 @@ from typing import Any
 from dockdojo.model import Outcome, Report
 from dockdojo.reports.bounds import bounded
 from dockdojo.reports.text import clean, cut, quiet_json, tame
-from dockdojo.reports.words import advice_in_words, in_words, notes_in_words, points_sent, score_sent, verdict
+from dockdojo.reports.words import (
+    advice_in_words,
+    in_words,
+    notes_in_words,
+    points_sent,
+    score_sent,
+    verdict,
+)
 
 
 def render(report: Report) -> str:
@@ -22,7 +29,10 @@ def render(report: Report) -> str:
 def as_dict(report: Report) -> dict[str, Any]:
     """What is in it. The score at the top is the sum of the tests' scores; there is none while the report is not final."""
     advice = advice_in_words(report)
-    lines = [verdict(report), *([tame(cut(clean(report.problem)))] if report.problem else [])]
+    lines = [
+        verdict(report),
+        *([tame(cut(clean(report.problem)))] if report.problem else []),
+    ]
     lines += notes_in_words(report)
     lines += ["Advice on style, worth no points:", *advice] if advice else []
     return {
@@ -34,8 +44,14 @@ def as_dict(report: Report) -> dict[str, Any]:
         "test_name_format": "text",
         "visibility": "visible",
         "stdout_visibility": "hidden",
-        "extra_data": {"lab": report.lab, "final": report.final, "checksum": report.checksum},
-        "tests": [_test(report, number, one) for number, one in enumerate(report.outcomes, 1)],
+        "extra_data": {
+            "lab": report.lab,
+            "final": report.final,
+            "checksum": report.checksum,
+        },
+        "tests": [
+            _test(report, number, one) for number, one in enumerate(report.outcomes, 1)
+        ],
     }
 
 

@@ -9,10 +9,21 @@ from dockdojo.model import Outcome, Report
 from dockdojo.reports import pictures
 from dockdojo.reports.bounds import bounded
 from dockdojo.reports.text import MARKS, clean, cut
-from dockdojo.reports.words import advice_in_words, detail_in_lines, feedback_in_words, notes_in_words, verdict
+from dockdojo.reports.words import (
+    advice_in_words,
+    detail_in_lines,
+    feedback_in_words,
+    notes_in_words,
+    verdict,
+)
 
 CODE = re.compile(r"`([^`]+)`")
-WORDS = {"passed": "passed", "failed": "failed", "skipped": "skipped", "error": "not carried out"}
+WORDS = {
+    "passed": "passed",
+    "failed": "failed",
+    "skipped": "skipped",
+    "error": "not carried out",
+}
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """Whatever a submission smuggles in, a browser runs and fetches nothing."""
 
@@ -94,14 +105,30 @@ def render(report: Report) -> str:
         rows="\n".join(_row(one) for one in report.outcomes),
         details=f"<h2>What to look at</h2>\n{details}" if details else "",
         times="\n".join(_time(one, longest) for one in report.outcomes),
-        advice=f"<h2>Advice on style, worth no points</h2>\n<ul>\n{advice}</ul>\n" if advice else "",
+        advice=(
+            f"<h2>Advice on style, worth no points</h2>\n<ul>\n{advice}</ul>\n"
+            if advice
+            else ""
+        ),
         notes=f"<h2>Notes</h2>\n<ul>\n{notes}</ul>\n" if notes else "",
         started=_text(report.started),
         seconds=report.seconds,
-        engine=_text(f" on Docker {engine.version} ({engine.storage_driver}, GPU: {engine.gpu})") if engine else "",
-        checksum=f"<code>{_text(report.checksum[:16])}</code>" if report.checksum else "was refused",
+        engine=(
+            _text(
+                f" on Docker {engine.version} ({engine.storage_driver}, GPU: {engine.gpu})"
+            )
+            if engine
+            else ""
+        ),
+        checksum=(
+            f"<code>{_text(report.checksum[:16])}</code>"
+            if report.checksum
+            else "was refused"
+        ),
     )
-    return page.replace("##[", "&#35;#[")  # shown as it is, and no command where the page is printed to a log
+    return page.replace(
+        "##[", "&#35;#["
+    )  # shown as it is, and no command where the page is printed to a log
 
 
 def _row(outcome: Outcome) -> str:
@@ -112,7 +139,10 @@ def _row(outcome: Outcome) -> str:
 
 
 def _details(report: Report, outcome: Outcome) -> str:
-    pairs = "".join(f"<dt>{name}</dt><dd>{_text(text)}</dd>\n" for name, text in feedback_in_words(outcome))
+    pairs = "".join(
+        f"<dt>{name}</dt><dd>{_text(text)}</dd>\n"
+        for name, text in feedback_in_words(outcome)
+    )
     lines = detail_in_lines(outcome)
     detail = f"<pre>{escape(chr(10).join(lines))}</pre>\n" if lines else ""
     head = f"<h3>{MARKS[outcome.status]} {_text(outcome.check)}: {_text(outcome.title)}</h3>"
@@ -133,4 +163,7 @@ def _text(text: str, *, code: bool = True) -> str:
     parts = CODE.split(clean(text))
     if not code:
         return escape("".join(parts))
-    return "".join(f"<code>{escape(part)}</code>" if number % 2 else escape(part) for number, part in enumerate(parts))
+    return "".join(
+        f"<code>{escape(part)}</code>" if number % 2 else escape(part)
+        for number, part in enumerate(parts)
+    )

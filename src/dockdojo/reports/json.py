@@ -37,7 +37,10 @@ SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
 
 def render(report: Report) -> str:
     """The report as an indented JSON object, ending in a line feed; it may be printed, whatever is in it."""
-    return quiet_json(json.dumps(as_dict(bounded(report)), indent=2, ensure_ascii=False)) + "\n"
+    return (
+        quiet_json(json.dumps(as_dict(bounded(report)), indent=2, ensure_ascii=False))
+        + "\n"
+    )
 
 
 def parse(text: str | bytes) -> Report:
@@ -47,14 +50,23 @@ def parse(text: str | bytes) -> Report:
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
             raise UsageError(f"That is no report of dockdojo (schema {SCHEMA}).")
         checks = [
-            {"check": one["name"], "points": one["max_score"], **{key: one[key] for key in OUTCOME if key in one}}
+            {
+                "check": one["name"],
+                "points": one["max_score"],
+                **{key: one[key] for key in OUTCOME if key in one},
+            }
             for one in raw["checks"]
         ]
-        report = msgspec.convert({**{key: raw[key] for key in REPORT if key in raw}, "outcomes": checks}, Report)
+        report = msgspec.convert(
+            {**{key: raw[key] for key in REPORT if key in raw}, "outcomes": checks},
+            Report,
+        )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(f"That is no whole report of dockdojo: {error!r}.") from error
     if report.score != raw["score"] or report.max_score != raw["max_score"]:
-        raise UsageError("The report's score is not the sum of its checks: it was changed.")
+        raise UsageError(
+            "The report's score is not the sum of its checks: it was changed."
+        )
     return report
 
 

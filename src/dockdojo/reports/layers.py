@@ -66,17 +66,34 @@ def render_text(stats: ImageStats, width: int = 0) -> str:
         lines += [f"{counts}  {made_by}"] if beside else [counts, f"       {made_by}"]
         lines.append(f"       {bar}")
     if stats.waste:
-        lines += ["", *_wrapped("Wasted: bytes that are in the image, and that no container of it can reach", width)]
-        lines += [part for one in _top(stats) for part in _wrapped(f"  {_waste_line(stats, one)}", width, " " * 13)]
+        lines += [
+            "",
+            *_wrapped(
+                "Wasted: bytes that are in the image, and that no container of it can reach",
+                width,
+            ),
+        ]
+        lines += [
+            part
+            for one in _top(stats)
+            for part in _wrapped(f"  {_waste_line(stats, one)}", width, " " * 13)
+        ]
         rest = len([one for one in stats.waste if one.size]) - len(_top(stats))
         lines += [f"  … and {rest} more"] if rest > 0 else []
-    return "\n".join(tame(shortened(line, width) if width else line) for line in lines) + "\n"
+    return (
+        "\n".join(tame(shortened(line, width) if width else line) for line in lines)
+        + "\n"
+    )
 
 
 def _wrapped(line: str, width: int, indent: str = "  ") -> list[str]:
     bare = line.lstrip()
     first = line[: len(line) - len(bare)]
-    return textwrap.wrap(bare, width, initial_indent=first, subsequent_indent=indent) if width else [line]
+    return (
+        textwrap.wrap(bare, width, initial_indent=first, subsequent_indent=indent)
+        if width
+        else [line]
+    )
 
 
 def _top(stats: ImageStats) -> list[Waste]:
@@ -91,10 +108,14 @@ def _waste_line(stats: ImageStats, one: Waste) -> str:
 def render_json(stats: ImageStats) -> str:
     """All of it, paths included."""
     document = {
-        "schema": SCHEMA, "image": stats.image, "size": stats.size, "wasted": stats.wasted,
-        "efficiency": round(stats.efficiency, 6), "layers": [asdict(layer) for layer in stats.layers],
+        "schema": SCHEMA,
+        "image": stats.image,
+        "size": stats.size,
+        "wasted": stats.wasted,
+        "efficiency": round(stats.efficiency, 6),
+        "layers": [asdict(layer) for layer in stats.layers],
         "waste": [asdict(one) for one in stats.waste],
-    }  # fmt: skip
+    }
     return quiet_json(json.dumps(document, indent=2)) + "\n"
 
 
@@ -133,7 +154,9 @@ def render_html(stats: ImageStats) -> str:
     """One self-contained page, readable without scripts: the stack as a picture, the waste as a table."""
     name = html.escape(clean(stats.image))
     largest = max((layer.size for layer in stats.layers), default=1) or 1
-    stack = "\n".join(_html_layer(number, layer, largest) for number, layer in enumerate(stats.layers))
+    stack = "\n".join(
+        _html_layer(number, layer, largest) for number, layer in enumerate(stats.layers)
+    )
     rows = "\n".join(_html_waste(stats, one) for one in _top(stats))
     table = (
         "<table><thead><tr><th>bytes</th><th>path</th><th>made by</th><th>hidden by</th></tr></thead>"
@@ -146,7 +169,10 @@ def render_html(stats: ImageStats) -> str:
         for value, label in (
             (len(stats.layers), "layers"),
             (bytes_in_words(stats.size), "in all"),
-            (bytes_in_words(sum(layer.size for layer in stats.own)), "on top of the base"),
+            (
+                bytes_in_words(sum(layer.size for layer in stats.own)),
+                "on top of the base",
+            ),
             (bytes_in_words(stats.wasted), "wasted"),
             (f"{stats.efficiency:.3f}", "efficiency"),
         )
@@ -172,7 +198,9 @@ def render_html(stats: ImageStats) -> str:
 
 
 def _html_layer(number: int, layer: LayerStats, largest: int) -> str:
-    live, dead = (100 * part / largest for part in (layer.size - layer.wasted, layer.wasted))
+    live, dead = (
+        100 * part / largest for part in (layer.size - layer.wasted, layer.wasted)
+    )
     wasted = f", {bytes_in_words(layer.wasted)} of it wasted" if layer.wasted else ""
     lists = "".join(
         _html_paths(label, paths)
@@ -197,13 +225,18 @@ def _html_paths(label: str, paths: list[tuple[str, int]]) -> str:
         f"<li><code>/{html.escape(clean(path))}</code>{f' {bytes_in_words(size)}' if size >= 0 else ''}</li>"
         for path, size in paths[: SHOWN * 4]
     )
-    more = f"<li>… and {len(paths) - SHOWN * 4} more</li>" if len(paths) > SHOWN * 4 else ""
+    more = (
+        f"<li>… and {len(paths) - SHOWN * 4} more</li>"
+        if len(paths) > SHOWN * 4
+        else ""
+    )
     return f"<details><summary>{len(paths)} {label}</summary><ul>{shown}{more}</ul></details>"
 
 
 def _html_waste(stats: ImageStats, one: Waste) -> str:
     made, hidden = (
-        html.escape(instruction_in_words(stats.layers[index])[:80]) for index in (one.made_by, one.hidden_by)
+        html.escape(instruction_in_words(stats.layers[index])[:80])
+        for index in (one.made_by, one.hidden_by)
     )
     return (
         f'<tr><td class="n">{bytes_in_words(one.size)}</td><td><code>/{html.escape(clean(one.path))}</code></td>'
@@ -211,4 +244,8 @@ def _html_waste(stats: ImageStats, one: Waste) -> str:
     )
 
 
-FORMATS: dict[str, Callable[[ImageStats], str]] = {"text": render_text, "json": render_json, "html": render_html}
+FORMATS: dict[str, Callable[[ImageStats], str]] = {
+    "text": render_text,
+    "json": render_json,
+    "html": render_html,
+}

@@ -12,7 +12,13 @@ import re
 from dockdojo.model import Outcome, Report
 from dockdojo.reports.bounds import bounded
 from dockdojo.reports.text import MARKS, clean, cut
-from dockdojo.reports.words import advice_in_words, detail_in_lines, feedback_in_words, notes_in_words, verdict
+from dockdojo.reports.words import (
+    advice_in_words,
+    detail_in_lines,
+    feedback_in_words,
+    notes_in_words,
+    verdict,
+)
 
 SPLIT = "@#"
 """What makes a mention, an address or a reference of the word around it, also when written as a reference: kept apart from it."""
@@ -31,7 +37,11 @@ def render(report: Report) -> str:
         for one in report.outcomes
     ]
     for outcome in report.outcomes:
-        if outcome.status != "passed" and outcome.feedback is not None and not report.problem:
+        if (
+            outcome.status != "passed"
+            and outcome.feedback is not None
+            and not report.problem
+        ):
             lines += _details(outcome)
     if report.notes:
         lines += ["", "Notes:", ""]
@@ -44,7 +54,9 @@ def render(report: Report) -> str:
 
 def _details(outcome: Outcome) -> list[str]:
     lines = ["", f"### {MARKS[outcome.status]} {plain(outcome.check)}", ""]
-    lines += [f"- **{name}:** {plain(text)}" for name, text in feedback_in_words(outcome)]
+    lines += [
+        f"- **{name}:** {plain(text)}" for name, text in feedback_in_words(outcome)
+    ]
     detail = detail_in_lines(outcome)
     if detail:
         lines += ["", f"<pre>{html.escape(chr(10).join(detail))}</pre>"]
@@ -54,7 +66,10 @@ def _details(outcome: Outcome) -> list[str]:
 def plain(text: str) -> str:
     """The text as it is, whatever is in it; what stands between backticks becomes code."""
     parts = CODE.split(text)
-    return "".join(f"<code>{_safe(part)}</code>" if number % 2 else _safe(part) for number, part in enumerate(parts))
+    return "".join(
+        f"<code>{_safe(part)}</code>" if number % 2 else _safe(part)
+        for number, part in enumerate(parts)
+    )
 
 
 def _safe(text: str) -> str:

@@ -76,13 +76,31 @@ def parse(text: str, name: str) -> Marks:
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise UsageError(f"{name}: {error}") from error
     wrong = [
-        (not 0 <= marks.late.percent_per_day <= 100, "late.percent_per_day is from 0 to 100"),
+        (
+            not 0 <= marks.late.percent_per_day <= 100,
+            "late.percent_per_day is from 0 to 100",
+        ),
         (marks.late.free_days < 0, "late.free_days is 0 or more"),
-        (marks.late.last_day is not None and marks.late.last_day < 0, "late.last_day is 0 or more"),
-        (not 0 < marks.points.most <= 100, "points.most is more than 0 and at most 100"),
-        (marks.points.scale_to is not None and marks.points.scale_to <= 0, "points.scale_to is more than 0"),
-        (any(not one.reason.strip() for one in marks.adjust), "each [[adjust]] has a reason"),
-        (any(one.due.tzinfo is None for one in marks.labs.values()), "a due date has a time zone, such as +01:00"),
+        (
+            marks.late.last_day is not None and marks.late.last_day < 0,
+            "late.last_day is 0 or more",
+        ),
+        (
+            not 0 < marks.points.most <= 100,
+            "points.most is more than 0 and at most 100",
+        ),
+        (
+            marks.points.scale_to is not None and marks.points.scale_to <= 0,
+            "points.scale_to is more than 0",
+        ),
+        (
+            any(not one.reason.strip() for one in marks.adjust),
+            "each [[adjust]] has a reason",
+        ),
+        (
+            any(one.due.tzinfo is None for one in marks.labs.values()),
+            "a due date has a time zone, such as +01:00",
+        ),
     ]
     for bad, should in wrong:
         if bad:
@@ -90,14 +108,26 @@ def parse(text: str, name: str) -> Marks:
     return marks
 
 
-def apply(report: Report, marks: Marks, *, student: str = "", submitted: dt.datetime | None = None) -> Report:
+def apply(
+    report: Report,
+    marks: Marks,
+    *,
+    student: str = "",
+    submitted: dt.datetime | None = None,
+) -> Report:
     """The report with the rules' lines: late days first, then changes by hand, the most that counts, and the scale.
 
     Points are whole, rounded half up; a mark never falls below 0 or rises above what can be had. Raises UsageError where the
     report has such lines already, where `submitted` has no time zone, or where the lab has a due date and `submitted` is missing.
     """
-    if any(one.adjusts or one.check in (LATE, MOST, SCALED, BY_HAND) for one in report.outcomes):
-        raise UsageError("The rules were applied to this report already.", hint="Take the one that `grade` wrote.")
+    if any(
+        one.adjusts or one.check in (LATE, MOST, SCALED, BY_HAND)
+        for one in report.outcomes
+    ):
+        raise UsageError(
+            "The rules were applied to this report already.",
+            hint="Take the one that `grade` wrote.",
+        )
     for line in _lines_before_scaling(report, marks, student, submitted):
         report = replace(report, outcomes=(*report.outcomes, line))
     scale = marks.points.scale_to
@@ -113,29 +143,47 @@ def apply(report: Report, marks: Marks, *, student: str = "", submitted: dt.date
     return report
 
 
-def _lines_before_scaling(report: Report, marks: Marks, student: str, submitted: dt.datetime | None) -> list[Outcome]:
+def _lines_before_scaling(
+    report: Report, marks: Marks, student: str, submitted: dt.datetime | None
+) -> list[Outcome]:
     score, found = report.score, []
     lab = marks.labs.get(report.lab)
     if lab is not None:
         if submitted is None:
             raise UsageError(
-                f"{report.lab} has a due date: when was it submitted?", hint="--submitted 2026-12-02T08:00+01:00"
+                f"{report.lab} has a due date: when was it submitted?",
+                hint="--submitted 2026-12-02T08:00+01:00",
             )
         if submitted.tzinfo is None:
-            raise UsageError("--submitted has no time zone.", hint="For example 2026-12-02T08:00+01:00.")
+            raise UsageError(
+                "--submitted has no time zone.",
+                hint="For example 2026-12-02T08:00+01:00.",
+            )
         days = math.ceil(max(0.0, (submitted - lab.due).total_seconds()) / DAY)
         lost, why = _lost(score, days, marks.late)
         if days:
-            found.append(_line(LATE, f"Submitted {days} day(s) after the due date: {why}.", -lost))
+            found.append(
+                _line(
+                    LATE, f"Submitted {days} day(s) after the due date: {why}.", -lost
+                )
+            )
             score -= lost
     for one in marks.adjust:
         if one.student == student and one.lab == report.lab:
             given = max(-score, min(one.points, report.max_score - score))
-            found.append(_line(BY_HAND, f"{one.points:+d} points by hand: {one.reason}", given))
+            found.append(
+                _line(BY_HAND, f"{one.points:+d} points by hand: {one.reason}", given)
+            )
             score += given
     most = _round(report.max_score * marks.points.most / 100)
     if score > most:
-        found.append(_line(MOST, f"At most {most} of {report.max_score} points count.", most - score))
+        found.append(
+            _line(
+                MOST,
+                f"At most {most} of {report.max_score} points count.",
+                most - score,
+            )
+        )
     return found
 
 
@@ -150,9 +198,13 @@ def _lost(score: int, days: int, rule: _Late) -> tuple[int, str]:
 
 def _line(name: str, words: str, change: int, points: int = 0) -> Outcome:
     return Outcome(
-        check=name, title=words, status="passed", points=points, adjusts=change - points,
+        check=name,
+        title=words,
+        status="passed",
+        points=points,
+        adjusts=change - points,
         feedback=Feedback(why=f"{change:+d} points"),
-    )  # fmt: skip
+    )
 
 
 def _round(value: float) -> int:

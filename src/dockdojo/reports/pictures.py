@@ -54,7 +54,9 @@ def stack(parts: tuple[Part, ...]) -> str:
         return ""
     largest = max(one.size for one in parts) or 1
     items = "".join(_layer(number, one, largest) for number, one in enumerate(parts))
-    size, wasted = (sum(getattr(one, name) for one in parts) for name in ("size", "wasted"))
+    size, wasted = (
+        sum(getattr(one, name) for one in parts) for name in ("size", "wasted")
+    )
     return (
         f"<h2>The image</h2>\n<p>{bytes_in_words(size)} in {len(parts)} layers, {bytes_in_words(wasted)} of it wasted: "
         "overwritten or removed by a later layer. The first layer lies at the bottom.</p>\n"
@@ -80,7 +82,8 @@ def curve(points: tuple[Point, ...]) -> str:
         return ""
     drawings = "".join(_drawing(points, name) for name in ("loss", "accuracy"))
     rows = "".join(
-        f"<tr><td>{one.epoch}</td><td>{_number(one.loss)}</td><td>{_number(one.accuracy)}</td></tr>" for one in points
+        f"<tr><td>{one.epoch}</td><td>{_number(one.loss)}</td><td>{_number(one.accuracy)}</td></tr>"
+        for one in points
     )
     return (
         f"<h2>Learning curve</h2>\n{drawings}<details><summary>The numbers</summary><table><thead><tr>"
@@ -90,10 +93,18 @@ def curve(points: tuple[Point, ...]) -> str:
 
 
 def _drawing(points: tuple[Point, ...], name: str) -> str:
-    values = [(one.epoch, value) for one in points if (value := getattr(one, name)) is not None]
+    values = [
+        (one.epoch, value)
+        for one in points
+        if (value := getattr(one, name)) is not None
+    ]
     if len(values) < 2:
         return ""
-    low, high = (0.0, max(value for _, value in values) or 1.0) if name == "loss" else (min(v for _, v in values), 1.0)
+    low, high = (
+        (0.0, max(value for _, value in values) or 1.0)
+        if name == "loss"
+        else (min(v for _, v in values), 1.0)
+    )
     first, last = values[0][0], max(values[-1][0], values[0][0] + 1)
     span = (high - low) or 1.0
 

@@ -13,16 +13,27 @@ def as_text(lab: Lab, checks: Sequence[Check]) -> str:
     longest = max((len(check.name) for check in checks), default=0)
     lines = [f"{lab.title} ({lab.slug}): {_sum(checks)} points, {len(checks)} checks"]
     for check in checks:
-        lines.append(f"{check.points:>5}  {check.name:<{longest}}  {_hints(check):<7}  {check.title}{_needs(check)}")
+        lines.append(
+            f"{check.points:>5}  {check.name:<{longest}}  {_hints(check):<7}  {check.title}{_needs(check)}"
+        )
     return "\n".join(lines) + "\n"
 
 
 def as_markdown(lab: Lab, checks: Sequence[Check]) -> str:
     """The same as a table of GitHub's Markdown."""
-    lines = [f"# {lab.title}", "", "| check | points | needs | hints | what it asks |", "|---|--:|---|--:|---|"]
+    lines = [
+        f"# {lab.title}",
+        "",
+        "| check | points | needs | hints | what it asks |",
+        "|---|--:|---|--:|---|",
+    ]
     for check in checks:
-        needs, title = ", ".join(f"`{name}`" for name in check.needs), check.title.replace("|", "\\|")
-        lines.append(f"| `{check.name}`{_hidden(check)} | {check.points} | {needs} | {len(check.hints)} | {title} |")
+        needs, title = ", ".join(
+            f"`{name}`" for name in check.needs
+        ), check.title.replace("|", "\\|")
+        lines.append(
+            f"| `{check.name}`{_hidden(check)} | {check.points} | {needs} | {len(check.hints)} | {title} |"
+        )
     return "\n".join([*lines, f"| together | {_sum(checks)} | | | |"]) + "\n"
 
 
@@ -39,7 +50,12 @@ def as_json(lab: Lab, checks: Sequence[Check]) -> str:
         }
         for check in checks
     ]
-    whole = {"lab": lab.slug, "title": lab.title, "points": _sum(checks), "checks": listed}
+    whole = {
+        "lab": lab.slug,
+        "title": lab.title,
+        "points": _sum(checks),
+        "checks": listed,
+    }
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -26,19 +26,26 @@ def render(report: Report) -> str:
     report = bounded(report)
     lines = [f"{clean(report.title)} ({report.lab})", ""]
     if report.problem:
-        lines += [f"  {one}" for one in textwrap.wrap(cut(clean(report.problem)), WIDTH - 2)] + [""]
+        lines += [
+            f"  {one}" for one in textwrap.wrap(cut(clean(report.problem)), WIDTH - 2)
+        ] + [""]
     seen: dict[Feedback, str] = {}
     for outcome in report.outcomes:
         lines.append(headline(outcome))
         if outcome.feedback is None or report.problem:
             continue
-        plain = Feedback(observed=outcome.feedback.observed, detail=outcome.feedback.detail)
+        plain = Feedback(
+            observed=outcome.feedback.observed, detail=outcome.feedback.detail
+        )
         if plain.observed and plain in seen:
             lines.append(f"      the same as at `{seen[plain]}`")
             continue
         seen.setdefault(plain, outcome.check)
         lines += feedback_lines(outcome)
-    return "\n".join(map(tame, [*lines, *advice_lines(report), "", *summary(report)])) + "\n"
+    return (
+        "\n".join(map(tame, [*lines, *advice_lines(report), "", *summary(report)]))
+        + "\n"
+    )
 
 
 def headline(outcome: Outcome, width: int = 0) -> str:
@@ -48,7 +55,11 @@ def headline(outcome: Outcome, width: int = 0) -> str:
     said = f"{outcome.check}: {cut(clean(outcome.title))}"
     if not width:
         return head + said
-    return "\n".join(textwrap.wrap(said, width, initial_indent=head, subsequent_indent=" " * len(head)))
+    return "\n".join(
+        textwrap.wrap(
+            said, width, initial_indent=head, subsequent_indent=" " * len(head)
+        )
+    )
 
 
 def feedback_lines(outcome: Outcome, width: int = WIDTH) -> list[str]:
@@ -70,7 +81,9 @@ def feedback_lines(outcome: Outcome, width: int = WIDTH) -> list[str]:
 def labelled(name: str, value: str, width: int = WIDTH) -> list[str]:
     """A label and its text, wrapped below itself."""
     head = f"      {name + ':':<10}"
-    return textwrap.wrap(cut(clean(value)), width, initial_indent=head, subsequent_indent=" " * 16)
+    return textwrap.wrap(
+        cut(clean(value)), width, initial_indent=head, subsequent_indent=" " * 16
+    )
 
 
 def shortened(line: str, width: int = WIDTH) -> str:
@@ -85,7 +98,9 @@ def advice_lines(report: Report, width: int = WIDTH) -> list[str]:
     lines = ["", "Advice on style, worth no points:"]
     for one in report.advice:
         text = f"{one.file}, line {one.line}: {one.text} ({one.code})"
-        lines += textwrap.wrap(cut(clean(text)), width, initial_indent="  · ", subsequent_indent="    ")
+        lines += textwrap.wrap(
+            cut(clean(text)), width, initial_indent="  · ", subsequent_indent="    "
+        )
     return lines
 
 
@@ -96,11 +111,17 @@ def summary(report: Report, width: int = WIDTH) -> list[str]:
     if errors:
         lost = sum(outcome.points for outcome in errors)
         checks = "1 check" if len(errors) == 1 else f"{len(errors)} checks"
-        lines.append(f"Not final: {checks}, worth {lost} points, could not be carried out.")
+        lines.append(
+            f"Not final: {checks}, worth {lost} points, could not be carried out."
+        )
         lines.append("That is not the submission's fault. Grade again.")
     if report.unearnable:
-        names = ", ".join(f"`{outcome.check}`" for outcome in report.outcomes if outcome.unearnable)
-        lines.append(f"Not final: {report.unearnable} points could not be earned on this machine: {names}.")
+        names = ", ".join(
+            f"`{outcome.check}`" for outcome in report.outcomes if outcome.unearnable
+        )
+        lines.append(
+            f"Not final: {report.unearnable} points could not be earned on this machine: {names}."
+        )
     if width < WIDTH:
         lines = [wrapped for line in lines for wrapped in textwrap.wrap(line, width)]
     for note in report.notes:
@@ -111,7 +132,14 @@ def summary(report: Report, width: int = WIDTH) -> list[str]:
 def clean(text: str) -> str:
     """Without what a terminal would obey: colours are taken out, other controls and right-to-left marks shown as ␛ or �."""
     text = COLOUR.sub("", text)
-    return "".join("␛" if c == "\x1b" else c if c.isprintable() else " " if c in "\n\t\r" else "\ufffd" for c in text)
+    return "".join(
+        (
+            "␛"
+            if c == "\x1b"
+            else c if c.isprintable() else " " if c in "\n\t\r" else "\ufffd"
+        )
+        for c in text
+    )
 
 
 def cut(text: str, length: int = LONGEST) -> str:
@@ -126,7 +154,11 @@ def tame(line: str) -> str:
     (https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs).
     """
     bare = line.lstrip()
-    safe = line if not bare.startswith("::") else f"{line[: len(line) - len(bare)]}\\{bare}"
+    safe = (
+        line
+        if not bare.startswith("::")
+        else f"{line[: len(line) - len(bare)]}\\{bare}"
+    )
     return safe.replace("##[", "# #[")
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dockdojo.model import Outcome, Report
 from dockdojo.reports.text import LABELS, LINES, LONGEST, clean, cut, tame
 
-NOT_FINAL = "This check passed. It counts when the others can be carried out, too: grade again."
+NOT_FINAL = (
+    "This check passed. It counts when the others can be carried out, too: grade again."
+)
 """Of a check that passed, in a report that is not final."""
 
 
@@ -15,7 +17,11 @@ def feedback_in_words(outcome: Outcome) -> list[tuple[str, str]]:
     if feedback is None:
         return []
     pairs = [(name, getattr(feedback, name)) for name in LABELS]
-    return [(name, cut(clean(str(value)))) for name, value in pairs if value and value != outcome.title]
+    return [
+        (name, cut(clean(str(value))))
+        for name, value in pairs
+        if value and value != outcome.title
+    ]
 
 
 def detail_in_lines(outcome: Outcome) -> list[str]:
@@ -27,7 +33,9 @@ def detail_in_lines(outcome: Outcome) -> list[str]:
 def in_words(outcome: Outcome) -> str:
     """All of it as plain text; empty where there is nothing to say."""
     lines = [f"{name}: {text}" for name, text in feedback_in_words(outcome)]
-    return "\n".join(map(tame, [*lines, *(f"| {line}" for line in detail_in_lines(outcome))]))
+    return "\n".join(
+        map(tame, [*lines, *(f"| {line}" for line in detail_in_lines(outcome))])
+    )
 
 
 def points_sent(report: Report, outcome: Outcome) -> int:
@@ -43,7 +51,9 @@ def score_sent(report: Report) -> int:
 def verdict(report: Report) -> str:
     """The score, and whether it counts, in a sentence."""
     said = f"{report.score} of {report.max_score} points."
-    errors = sum(outcome.points for outcome in report.outcomes if outcome.status == "error")
+    errors = sum(
+        outcome.points for outcome in report.outcomes if outcome.status == "error"
+    )
     if errors:
         said += f" Not final: checks worth {errors} points could not be carried out. Grade again."
     if report.unearnable:
@@ -58,4 +68,7 @@ def notes_in_words(report: Report) -> list[str]:
 
 def advice_in_words(report: Report) -> list[str]:
     """What the linter says, a line each."""
-    return [tame(cut(clean(f"{one.file}, line {one.line}: {one.text} ({one.code})"))) for one in report.advice]
+    return [
+        tame(cut(clean(f"{one.file}, line {one.line}: {one.text} ({one.code})")))
+        for one in report.advice
+    ]

@@ -27,12 +27,18 @@ LOOK_SECONDS = 1.0
 @contextmanager
 def alarm(session: GradingSession) -> Iterator[None]:
     """Raise LimitReached in the check that runs inside, when its time is over and it neither builds nor waits."""
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+    if (
+        not hasattr(signal, "setitimer")
+        or threading.current_thread() is not threading.main_thread()
+    ):
         yield
         return
 
     def ring(number: int, frame: FrameType | None) -> None:
-        if time.monotonic() > session.deadline + SLACK_SECONDS and not session.is_waiting:
+        if (
+            time.monotonic() > session.deadline + SLACK_SECONDS
+            and not session.is_waiting
+        ):
             raise LimitReached(
                 f"What the submission says could not be read within the lab's limit of {session.limits.check_seconds:.0f} s.",
                 hint="Does it print, or hold, a text that no person would write?",

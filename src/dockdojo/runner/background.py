@@ -34,7 +34,9 @@ class Clock(Protocol):
 class Background(Generic[T]):
     """A piece of work that goes on beside the checks."""
 
-    def __init__(self, call: Callable[[], T], scopes: ContextVar[ContainerScope], clock: Clock) -> None:
+    def __init__(
+        self, call: Callable[[], T], scopes: ContextVar[ContainerScope], clock: Clock
+    ) -> None:
         self._scopes = scopes
         self._clock = clock
         self._scope = ContainerScope()
@@ -62,10 +64,15 @@ class Background(Generic[T]):
         """
         if not self.future.done():
             with self._clock.waiting():
-                wait([self.future], timeout=min(self._clock.build_seconds, self._clock.time_left()))
+                wait(
+                    [self.future],
+                    timeout=min(self._clock.build_seconds, self._clock.time_left()),
+                )
         if not self.future.done():
             self._clock.time_left()
-            raise LimitReached(f"It did not come to an end within {self._clock.build_seconds:.0f} s.")
+            raise LimitReached(
+                f"It did not come to an end within {self._clock.build_seconds:.0f} s."
+            )
         self._scopes.get().add_notes(self._scope.notes)
         return self.future.result()
 
@@ -76,4 +83,7 @@ def gather(*calls: Callable[[], Any]) -> list[Any]:
     The first error is raised.
     """
     with ThreadPoolExecutor(max_workers=MAX_SIDE_BY_SIDE) as pool:
-        return [future.result() for future in [pool.submit(copy_context().run, call) for call in calls]]
+        return [
+            future.result()
+            for future in [pool.submit(copy_context().run, call) for call in calls]
+        ]

@@ -29,7 +29,9 @@ class Bases:
         refs = {ref for ref, _ in dockerfile.bases()}
         unavailable = {ref: why for ref in refs if (why := self._missing(ref))}
         found = [self._engine().image(ref) for ref in refs - set(unavailable)]
-        fitting = [base for base in found if image.layers[: len(base.layers)] == base.layers]
+        fitting = [
+            base for base in found if image.layers[: len(base.layers)] == base.layers
+        ]
         last = dockerfile.final_base
         if not fitting and last in unavailable:
             why = unavailable[last]

@@ -35,12 +35,16 @@ def check(
         if not hasattr(need, ATTRIBUTE):
             raise TypeError(f"needs={need!r} is not a check of this grader")
         if getattr(need, ATTRIBUTE).hidden and not hidden:
-            raise ValueError(f"a check that is seen must not need `{getattr(need, ATTRIBUTE).name}`, which is hidden")
+            raise ValueError(
+                f"a check that is seen must not need `{getattr(need, ATTRIBUTE).name}`, which is hidden"
+            )
 
     def mark(function: F) -> F:
         title = " ".join((function.__doc__ or "").split())
         if not title:
-            raise ValueError(f"{function.__name__} has no docstring: it is the sentence that the student reads")
+            raise ValueError(
+                f"{function.__name__} has no docstring: it is the sentence that the student reads"
+            )
         if not function.__name__.startswith("test_"):
             raise ValueError(f"{function.__name__}: a check's name begins with test_")
         spec = Check(

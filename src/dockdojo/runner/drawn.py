@@ -49,7 +49,11 @@ class Drawn:
     @property
     def noisy(self) -> Data:
         """Digits of which each bears another one's label, and some of the test images, `wrong` of them, a wrong one."""
-        return self._draw("noisy", wrong=self._rng("the share of wrong labels").uniform(*WRONG), rename=True)
+        return self._draw(
+            "noisy",
+            wrong=self._rng("the share of wrong labels").uniform(*WRONG),
+            rename=True,
+        )
 
     @property
     def shuffled(self) -> Data:
@@ -62,11 +66,19 @@ class Drawn:
         return self._draw("many-shuffled", shuffle=True, at_least=MANY)
 
     def _draw(
-        self, name: str, *, wrong: float = 0.0, shuffle: bool = False, rename: bool = False, at_least: int = 0
+        self,
+        name: str,
+        *,
+        wrong: float = 0.0,
+        shuffle: bool = False,
+        rename: bool = False,
+        at_least: int = 0,
     ) -> Data:
         found = read_note(Path(self._pool)) if self._pool else None
         if found is None:
-            raise CourseError('The lab has no digits to be graded with: lab.toml needs `data = "digits"`.')
+            raise CourseError(
+                'The lab has no digits to be graded with: lab.toml needs `data = "digits"`.'
+            )
         with self._lock:
             if self._is_removed:
                 raise CourseError("The grading is over: nothing is drawn any more.")
@@ -75,7 +87,13 @@ class Drawn:
                 target = self._folder(found.root.parent) / name
                 rng = self._rng(f"digits, {name}")
                 self._made[name] = drawn(
-                    found, target, rng, wrong=wrong, shuffle=shuffle, rename=rename, at_least=at_least
+                    found,
+                    target,
+                    rng,
+                    wrong=wrong,
+                    shuffle=shuffle,
+                    rename=rename,
+                    at_least=at_least,
                 )
         return self._made[name]
 

@@ -19,19 +19,45 @@ from dockdojo.model import Check, Feedback, Status
 LONGEST = 400
 """Characters of one value that are shown."""
 _WORDS: dict[type[ast.cmpop], str] = {
-    ast.Eq: "is", ast.NotEq: "is not", ast.Lt: "is less than", ast.LtE: "is at most", ast.Gt: "is more than",
-    ast.GtE: "is at least", ast.In: "is in", ast.NotIn: "is not in", ast.Is: "is", ast.IsNot: "is not",
-}  # fmt: skip
+    ast.Eq: "is",
+    ast.NotEq: "is not",
+    ast.Lt: "is less than",
+    ast.LtE: "is at most",
+    ast.Gt: "is more than",
+    ast.GtE: "is at least",
+    ast.In: "is in",
+    ast.NotIn: "is not in",
+    ast.Is: "is",
+    ast.IsNot: "is not",
+}
 
 DOCKERS_WORDS = {
-    "exit_code": "the exit code", "stdout": "stdout", "stderr": "stderr", "seconds": "the time in seconds",
-    "oom_killed": "`OOMKilled`", "running": "the container's state `Running`", "status": "the HTTP status",
-    "text": "the answer", "type": "the media type", "workdir": "WORKDIR", "user": "USER", "cmd": "CMD",
-    "entrypoint": "ENTRYPOINT", "env": "the environment (ENV)", "labels": "the labels (LABEL)",
-    "ports": "the ports of EXPOSE", "volumes": "the folders of VOLUME", "stop_signal": "STOPSIGNAL",
-    "size": "the size in bytes", "layers": "the layers", "tags": "the tags", "argv": "the process's words",
-    "uid": "the process's user", "state": "the process's state", "pid": "the process's number",
-}  # fmt: skip
+    "exit_code": "the exit code",
+    "stdout": "stdout",
+    "stderr": "stderr",
+    "seconds": "the time in seconds",
+    "oom_killed": "`OOMKilled`",
+    "running": "the container's state `Running`",
+    "status": "the HTTP status",
+    "text": "the answer",
+    "type": "the media type",
+    "workdir": "WORKDIR",
+    "user": "USER",
+    "cmd": "CMD",
+    "entrypoint": "ENTRYPOINT",
+    "env": "the environment (ENV)",
+    "labels": "the labels (LABEL)",
+    "ports": "the ports of EXPOSE",
+    "volumes": "the folders of VOLUME",
+    "stop_signal": "STOPSIGNAL",
+    "size": "the size in bytes",
+    "layers": "the layers",
+    "tags": "the tags",
+    "argv": "the process's words",
+    "uid": "the process's user",
+    "state": "the process's state",
+    "pid": "the process's number",
+}
 """What graders name in their asserts, as people read it: they know Docker, and not the grader's Python."""
 NOT_SO = "It is not so."
 SEE_ABOVE = "It is the same as at `{}`: see above."
@@ -39,12 +65,18 @@ SEE_ABOVE = "It is the same as at `{}`: see above."
 
 def line_through(error: pytest.ExceptionInfo[BaseException], grader: Path) -> int:
     """The last line of the grader that an exception came through; 0 where there is none."""
-    lines = [entry.lineno + 1 for entry in error.traceback if Path(entry.path) == grader]
+    lines = [
+        entry.lineno + 1 for entry in error.traceback if Path(entry.path) == grader
+    ]
     return lines[-1] if lines else 0
 
 
 def judge(
-    error: BaseException, grader: Path, line: int, compared: tuple[Any, Any] | None, check: Check
+    error: BaseException,
+    grader: Path,
+    line: int,
+    compared: tuple[Any, Any] | None,
+    check: Check,
 ) -> tuple[Status, Feedback]:
     """The outcome that an exception of a check means, and the feedback.
 
@@ -57,9 +89,13 @@ def judge(
         return "failed", _with(error.feedback, hint, check)
     if isinstance(error, SubmissionError):
         # It knows what to try next, such as for a build that failed; the check's own hints are about something else.
-        return "failed", _with(replace(feedback_of(error), why="", hint=error.hint), hint, check)
+        return "failed", _with(
+            replace(feedback_of(error), why="", hint=error.hint), hint, check
+        )
     if isinstance(error, NoGpu):
-        return "skipped", Feedback(why=f"{error.message} Its points cannot be earned here.", hint=error.hint)
+        return "skipped", Feedback(
+            why=f"{error.message} Its points cannot be earned here.", hint=error.hint
+        )
     if isinstance(error, DockdojoError):
         return "error", Feedback(observed=error.message, why=error.hint)
     if isinstance(error, AssertionError):
@@ -73,12 +109,18 @@ def judge(
 
 def _with(feedback: Feedback, hint: str, check: Check) -> Feedback:
     return Feedback(
-        expected=feedback.expected or check.title, observed=feedback.observed, why=feedback.why, where=feedback.where,
-        hint=feedback.hint or hint, detail=feedback.detail,
-    )  # fmt: skip
+        expected=feedback.expected or check.title,
+        observed=feedback.observed,
+        why=feedback.why,
+        where=feedback.where,
+        hint=feedback.hint or hint,
+        detail=feedback.detail,
+    )
 
 
-def _plain(error: AssertionError, grader: Path, line: int, compared: tuple[Any, Any] | None) -> Feedback:
+def _plain(
+    error: AssertionError, grader: Path, line: int, compared: tuple[Any, Any] | None
+) -> Feedback:
     """A plain assert: its own source says what was expected, its values what was observed."""
     test, message = _assertion(grader, line)
     text = str(error)
@@ -92,22 +134,38 @@ def _plain(error: AssertionError, grader: Path, line: int, compared: tuple[Any, 
                 observed=f"{right or 'found'}: {_shown(compared[1])}",
                 why=why,
             )
-        expected = f"{left or 'what was found'} {word} {_shown(compared[1])}" if _is_short(compared[1]) else ""
-        observed = f"{left} is {_shown(compared[0])}" if left else f"found: {_shown(compared[0])}"
+        expected = (
+            f"{left or 'what was found'} {word} {_shown(compared[1])}"
+            if _is_short(compared[1])
+            else ""
+        )
+        observed = (
+            f"{left} is {_shown(compared[0])}"
+            if left
+            else f"found: {_shown(compared[0])}"
+        )
         return Feedback(expected=expected, observed=observed, why=why)
-    return Feedback(observed=why or (NOT_SO if test is not None else _cut(text.split("\n")[0])))
+    return Feedback(
+        observed=why or (NOT_SO if test is not None else _cut(text.split("\n")[0]))
+    )
 
 
 def _words(expression: ast.expr) -> str:
     """What an expression of a grader is, in Docker's words; empty where there are none for it."""
     if isinstance(expression, ast.Call) and isinstance(expression.func, ast.Attribute):
         expression = expression.func.value  # such as .strip()
-    return DOCKERS_WORDS.get(expression.attr, "") if isinstance(expression, ast.Attribute) else ""
+    return (
+        DOCKERS_WORDS.get(expression.attr, "")
+        if isinstance(expression, ast.Attribute)
+        else ""
+    )
 
 
 def seen_above(feedback: Feedback, check: str) -> Feedback:
     """The feedback of a check that failed for what another one, above, has told already."""
-    return Feedback(observed=feedback.observed, why=SEE_ABOVE.format(check), where=feedback.where)
+    return Feedback(
+        observed=feedback.observed, why=SEE_ABOVE.format(check), where=feedback.where
+    )
 
 
 @cache
@@ -117,7 +175,9 @@ def _tree(grader: Path) -> ast.Module:
 
 def _assertion(grader: Path, line: int) -> tuple[ast.expr | None, ast.expr | None]:
     for node in ast.walk(_tree(grader)):
-        if isinstance(node, ast.Assert) and node.lineno <= line <= (node.end_lineno or node.lineno):
+        if isinstance(node, ast.Assert) and node.lineno <= line <= (
+            node.end_lineno or node.lineno
+        ):
             return node.test, node.msg
     return None, None
 
@@ -154,11 +214,15 @@ def _shown(value: Any) -> str:
 
 def _visible(text: str) -> str:
     """Line ends and control characters made visible, so that a stray one is seen."""
-    return "".join(_ESCAPES.get(c, c if c.isprintable() else f"\\x{ord(c):02x}") for c in text)
+    return "".join(
+        _ESCAPES.get(c, c if c.isprintable() else f"\\x{ord(c):02x}") for c in text
+    )
 
 
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
+    return (
+        text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
+    )

@@ -19,7 +19,9 @@ T = TypeVar("T")
 def warn(old: str, new: str) -> None:
     """Say that a name is another one now."""
     warnings.warn(
-        f"`{old}` is called `{new}` now; the old name goes with the next release.", FutureWarning, stacklevel=3
+        f"`{old}` is called `{new}` now; the old name goes with the next release.",
+        FutureWarning,
+        stacklevel=3,
     )
 
 

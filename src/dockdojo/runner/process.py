@@ -28,4 +28,6 @@ def main() -> int:
 if __name__ == "__main__":
     code = main()
     sys.stderr.flush()
-    os._exit(code)  # all is said and put away; taking the interpreter apart would only take time
+    os._exit(
+        code
+    )  # all is said and put away; taking the interpreter apart would only take time

@@ -20,7 +20,17 @@ import pytest
 from dockdojo.build.builder import look_ahead
 from dockdojo.checks import CheckFailed, feedback_of
 from dockdojo.errors import LimitReached, SubmissionError
-from dockdojo.events import Broken, Building, CheckEnded, CheckStarted, Collected, Costs, Event, Picture, encode
+from dockdojo.events import (
+    Broken,
+    Building,
+    CheckEnded,
+    CheckStarted,
+    Collected,
+    Costs,
+    Event,
+    Picture,
+    encode,
+)
 from dockdojo.model import Check, Feedback, Outcome, Status
 from dockdojo.runner.alarm import alarm
 from dockdojo.runner.decorator import ATTRIBUTE
@@ -33,16 +43,32 @@ from dockdojo.texts import cut_feedback
 
 SKIPPED_FOR = "It needs the check `{}`, which did not pass."
 NOT_LOADED = (
-    "cacheprovider", "terminal", "faulthandler", "junitxml", "logging", "doctest", "unittest", "pastebin", "stepwise",
-    "dockdojo", "setuponly", "setupplan", "threadexception", "unraisableexception", "recwarn", "debugging",
-)  # fmt: skip
+    "cacheprovider",
+    "terminal",
+    "faulthandler",
+    "junitxml",
+    "logging",
+    "doctest",
+    "unittest",
+    "pastebin",
+    "stepwise",
+    "dockdojo",
+    "setuponly",
+    "setupplan",
+    "threadexception",
+    "unraisableexception",
+    "recwarn",
+    "debugging",
+)
 """Plugins of pytest's own that a grading has no use for; two of them collect garbage several times at the end."""
 
 
 class Run:
     """The pytest plugin of one child."""
 
-    def __init__(self, order: Order, session: GradingSession, emit: Callable[[Event], None]) -> None:
+    def __init__(
+        self, order: Order, session: GradingSession, emit: Callable[[Event], None]
+    ) -> None:
         self.order = order
         self.session = session
         self.emit = emit
@@ -69,14 +95,22 @@ class Run:
             if spec is None:
                 self.broken = self.broken or f"{item.name} has no @check(points=...)"
             elif name != spec.name or name in self.checks:
-                self.broken = self.broken or f"{item.name}: a check is one plain function with a name of its own"
+                self.broken = (
+                    self.broken
+                    or f"{item.name}: a check is one plain function with a name of its own"
+                )
             elif missing := [need for need in spec.needs if need not in self.checks]:
-                self.broken = self.broken or f"{item.name} needs `{missing[0]}`, which does not come before it"
+                self.broken = (
+                    self.broken
+                    or f"{item.name} needs `{missing[0]}`, which does not come before it"
+                )
             else:
                 self.checks[name] = spec
         if not items and not self.broken:
             self.broken = "it has no checks"
-        self.session.closed_network = any("http" in getattr(item, "fixturenames", ()) for item in items)
+        self.session.closed_network = any(
+            "http" in getattr(item, "fixturenames", ()) for item in items
+        )
         if not self.broken:
             self.emit(Collected(checks=list(self.checks.values())))
         wanted = self._wanted()
@@ -86,18 +120,25 @@ class Run:
         if self.broken or self.order.collect_only:
             return set()
         wanted = set(self.checks if self.order.only is None else self.order.only)
-        while missing := {need for name in wanted for need in self.checks[name].needs} - wanted:
+        while (
+            missing := {need for name in wanted for need in self.checks[name].needs}
+            - wanted
+        ):
             wanted |= missing
         return wanted - set(self.order.done)
 
     @pytest.hookimpl
-    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> bool:
         """One check: start, run, outcome."""
         spec = self.checks[item.name.removeprefix("test_")]
         self.emit(CheckStarted(check=spec.name))
         began = time.monotonic()
         missing = [need for need in spec.needs if self.status.get(need) != "passed"]
-        unearnable = bool(missing) and all(self.status.get(need) == UNEARNABLE for need in missing)
+        unearnable = bool(missing) and all(
+            self.status.get(need) == UNEARNABLE for need in missing
+        )
         if missing:
             status: Status = "skipped"
             feedback: Feedback | None = Feedback(why=SKIPPED_FOR.format(missing[0]))
@@ -107,14 +148,21 @@ class Run:
         feedback = cut_feedback(feedback) if feedback else None
         self.status[spec.name] = UNEARNABLE if unearnable else status
         outcome = Outcome(
-            check=spec.name, title=spec.title, status=status, points=spec.points,
-            seconds=round(time.monotonic() - began, 3), feedback=feedback, unearnable=unearnable,
+            check=spec.name,
+            title=spec.title,
+            status=status,
+            points=spec.points,
+            seconds=round(time.monotonic() - began, 3),
+            feedback=feedback,
+            unearnable=unearnable,
             hidden=spec.hidden,
-        )  # fmt: skip
+        )
         self.emit(CheckEnded(outcome=outcome))
         return True
 
-    def _run(self, item: pytest.Item, nextitem: pytest.Item | None, spec: Check) -> tuple[Status, Feedback | None]:
+    def _run(
+        self, item: pytest.Item, nextitem: pytest.Item | None, spec: Check
+    ) -> tuple[Status, Feedback | None]:
         from _pytest.runner import runtestprotocol
 
         self._compared, self._error = None, None
@@ -131,10 +179,19 @@ class Run:
         if self._error is None:
             return "passed", None
         error, line = self._error
-        status, feedback = judge(error, Path(self.order.grader), line, self._compared, spec)
-        if isinstance(error, SubmissionError | CheckFailed) and not spec.hidden:  # one cause is told once
+        status, feedback = judge(
+            error, Path(self.order.grader), line, self._compared, spec
+        )
+        if (
+            isinstance(error, SubmissionError | CheckFailed) and not spec.hidden
+        ):  # one cause is told once
             told = dataclasses.replace(
-                feedback_of(error) if isinstance(error, SubmissionError) else error.feedback, hint=""
+                (
+                    feedback_of(error)
+                    if isinstance(error, SubmissionError)
+                    else error.feedback
+                ),
+                hint="",
             )
             first = self._told.setdefault(told, spec.name)
             if first != spec.name:
@@ -145,10 +202,15 @@ class Run:
         return status, feedback
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, Any, Any]:
         """Keeps the first exception of a check, and where in the grader it came through."""
         if call.excinfo is not None and self._error is None:
-            self._error = (call.excinfo.value, line_through(call.excinfo, Path(self.order.grader)))
+            self._error = (
+                call.excinfo.value,
+                line_through(call.excinfo, Path(self.order.grader)),
+            )
         return (yield)
 
     @pytest.hookimpl
@@ -194,18 +256,36 @@ def carry_out(order: Order) -> None:
         connect = getattr(importlib.import_module(module), function)
         session = GradingSession(
             open_engine=lambda: connect(run_id=order.run_id),
-            submission=Submission(Path(order.submission)), limits=order.limits, emit=emit,
-            data_folder=order.data, seed=order.seed, images=tuple(order.images), cache_namespace=order.cache_namespace,
-            ends=time.monotonic() + order.seconds_left if order.seconds_left else math.inf,
-            failed_builds={name: SubmissionError.from_record(raw) for name, raw in order.failed_builds.items()},
-        )  # fmt: skip
+            submission=Submission(Path(order.submission)),
+            limits=order.limits,
+            emit=emit,
+            data_folder=order.data,
+            seed=order.seed,
+            images=tuple(order.images),
+            cache_namespace=order.cache_namespace,
+            ends=(
+                time.monotonic() + order.seconds_left
+                if order.seconds_left
+                else math.inf
+            ),
+            failed_builds={
+                name: SubmissionError.from_record(raw)
+                for name, raw in order.failed_builds.items()
+            },
+        )
         run = Run(order, session, emit)
         settings = Path(order.home, "pytest.ini")
         settings.write_text("[pytest]\npython_files = *.py\n")
         args = [
-            order.grader, f"--rootdir={order.home}", f"--confcutdir={order.home}", "-c", str(settings), "--noconftest",
-            "--import-mode=importlib", *(f"-pno:{plugin}" for plugin in NOT_LOADED),
-        ]  # fmt: skip
+            order.grader,
+            f"--rootdir={order.home}",
+            f"--confcutdir={order.home}",
+            "-c",
+            str(settings),
+            "--noconftest",
+            "--import-mode=importlib",
+            *(f"-pno:{plugin}" for plugin in NOT_LOADED),
+        ]
         pytest.main(args, plugins=[run, Fixtures(session)])
         session.close()
         if order.picture and not run.broken:

@@ -26,5 +26,7 @@ class ContainerScope:
             container = self.containers.pop()
             note = container.engine.disk.notes.get(container.id)
             self.notes += [note] if note else []
-            with contextlib.suppress(Exception):  # the parent's clean-up removes what is left, and says so
+            with contextlib.suppress(
+                Exception
+            ):  # the parent's clean-up removes what is left, and says so
                 container.remove()

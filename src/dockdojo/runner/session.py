@@ -68,7 +68,9 @@ class GradingSession:
     _engine: Engine | None = None
     _shared: Container | None = None
     _begun: list[Background[Any]] = field(default_factory=list)
-    _scopes: ContextVar[ContainerScope] = field(default_factory=lambda: ContextVar("scope"))
+    _scopes: ContextVar[ContainerScope] = field(
+        default_factory=lambda: ContextVar("scope")
+    )
     _http: Client | None = None
     _builds_begun: int = 0
 
@@ -76,7 +78,9 @@ class GradingSession:
         self._scopes.set(ContainerScope())
         self._drawn = Drawn(self.data_folder, self.rng)
         self._bases = Bases(lambda: self.engine)
-        self._images = SubmissionBuilds(self.submission, self._build, self._building, self.failed_builds)
+        self._images = SubmissionBuilds(
+            self.submission, self._build, self._building, self.failed_builds
+        )
 
     @property
     def engine(self) -> Engine:
@@ -103,7 +107,8 @@ class GradingSession:
 
         What is drawn for one purpose does not depend on the order of the checks, nor on what others draw.
         """
-        return random.Random(f"{self.seed}:{purpose}")  # noqa: S311 -- who knows the seed has seen the report
+        # Who knows the seed has seen the report.
+        return random.Random(f"{self.seed}:{purpose}")  # noqa: S311
 
     def begin(self) -> None:
         """A check begins: its time starts, nothing is noted yet."""
@@ -127,7 +132,9 @@ class GradingSession:
     @property
     def is_waiting(self) -> bool:
         """Whether a build goes on, or a call to the engine."""
-        return self._builds_begun > 0 or (self._engine is not None and self._engine.meter.is_waiting)
+        return self._builds_begun > 0 or (
+            self._engine is not None and self._engine.meter.is_waiting
+        )
 
     @contextlib.contextmanager
     def _building(self, build: str = "", *, beside: bool = False) -> Iterator[None]:
@@ -138,7 +145,11 @@ class GradingSession:
         began, failed = time.monotonic(), None
         self._builds_begun += 1
         seconds = min(self.limits.build_seconds, self.time_left())
-        self.emit(Waiting(seconds=seconds) if beside else Building(seconds=seconds, build=build))
+        self.emit(
+            Waiting(seconds=seconds)
+            if beside
+            else Building(seconds=seconds, build=build)
+        )
         try:
             yield
         except SubmissionError as error:
@@ -168,7 +179,14 @@ class GradingSession:
             self._drawn.begin()  # the builder has the time for it
         rules = rules_of(self.limits, self.images, self.cache_namespace)
         seconds = min(self.limits.build_seconds, self.time_left())
-        return self.engine.build(context, dockerfile, target=target, limits=self.limits, rules=rules, seconds=seconds)
+        return self.engine.build(
+            context,
+            dockerfile,
+            target=target,
+            limits=self.limits,
+            rules=rules,
+            seconds=seconds,
+        )
 
     def build_folder(self, folder: Path) -> Image:
         """The image of a folder of the course, such as a starter: what a submission is compared with."""
@@ -186,7 +204,14 @@ class GradingSession:
         """
         return self._bases.base_of(image, self.submission.dockerfile(dockerfile))
 
-    def spec(self, image: Image | str, args: tuple[str, ...], options: dict[str, Any], *, network: str) -> RunSpec:
+    def spec(
+        self,
+        image: Image | str,
+        args: tuple[str, ...],
+        options: dict[str, Any],
+        *,
+        network: str,
+    ) -> RunSpec:
         """What to ask the engine for; no arguments mean the image's own command."""
         ref = image if isinstance(image, str) else image.id
         options.setdefault("network", "outside" if self.limits.network else network)
@@ -198,17 +223,23 @@ class GradingSession:
             options["stdin"] = options["stdin"].encode()
         return RunSpec(image=ref, args=args or None, **options)
 
-    def run(self, *args: str, image: Image | str | None = None, **options: Any) -> Finished:
+    def run(
+        self, *args: str, image: Image | str | None = None, **options: Any
+    ) -> Finished:
         """`docker run`, to the end.
 
         Options: env, entrypoint, stdin, user, workdir, mounts, network, and gpus, in the words of `docker run --gpus`.
         """
-        spec = self.spec(image if image is not None else self.build(), args, options, network="none")
+        spec = self.spec(
+            image if image is not None else self.build(), args, options, network="none"
+        )
         done = self.engine.run(spec, self.limits, self.deadline)
         self._scopes.get().add_notes(done.notes)
         return done
 
-    def start(self, *args: str, image: Image | str | None = None, **options: Any) -> Container:
+    def start(
+        self, *args: str, image: Image | str | None = None, **options: Any
+    ) -> Container:
         """`docker run -d`: a container for this check alone, removed when the check ends."""
         made = self._start(image, args, options)
         self._scopes.get().containers.append(made)
@@ -220,14 +251,20 @@ class GradingSession:
         # The engine makes no container without a command, not even one that never runs.
         words = () if found.cmd or found.entrypoint else ("none",)
         spec = self.spec(found, words, {}, network="none")
-        made = Container(self.engine, self.engine.create(spec, self.limits), spec, self.limits)
+        made = Container(
+            self.engine, self.engine.create(spec, self.limits), spec, self.limits
+        )
         made.deadline = self.deadline
         self._scopes.get().containers.append(made)
         return made
 
-    def _start(self, image: Image | str | None, args: tuple[str, ...], options: dict[str, Any]) -> Container:
+    def _start(
+        self, image: Image | str | None, args: tuple[str, ...], options: dict[str, Any]
+    ) -> Container:
         network = "inside" if self.closed_network else "none"
-        spec = self.spec(image if image is not None else self.build(), args, options, network=network)
+        spec = self.spec(
+            image if image is not None else self.build(), args, options, network=network
+        )
         made = self.engine.start(spec, self.limits)
         made.deadline = self.deadline
         return made
@@ -261,7 +298,12 @@ class GradingSession:
         """
         image = recorder_image(self.build_folder)
         return record(
-            self.submission, script, name, image, lambda spec: self.engine.run(spec, self.limits, self.deadline), text
+            self.submission,
+            script,
+            name,
+            image,
+            lambda spec: self.engine.run(spec, self.limits, self.deadline),
+            text,
         )
 
     @staticmethod
@@ -274,7 +316,9 @@ class GradingSession:
 
         The containers that it starts are its own, and gone when it ends. An error is raised to each who asks for the result.
         """
-        assert self.engine  # connected here, once, and not by two threads at the same time
+        assert (
+            self.engine
+        )  # connected here, once, and not by two threads at the same time
         work = Background(call, self._scopes, self)
         self._begun.append(work)
         return work
@@ -305,9 +349,16 @@ class GradingSession:
             base = self.base(image)
         except ImageUnavailable:
             base = None
-        stats = analyse(image.id, self.engine.layers(image.id), len(base.layers) if base else 0)
+        stats = analyse(
+            image.id, self.engine.layers(image.id), len(base.layers) if base else 0
+        )
         return [
-            Part(instruction=one.instruction[:300], size=one.size, wasted=one.wasted, in_base=one.in_base)
+            Part(
+                instruction=one.instruction[:300],
+                size=one.size,
+                wasted=one.wasted,
+                in_base=one.in_base,
+            )
             for one in stats.layers
         ]
 
@@ -325,7 +376,9 @@ class GradingSession:
 
     def shared(self) -> Container:
         """The running container that checks share, until one of them stops or signals it, or it ends by itself."""
-        if self._shared is not None and (self._shared.consumed or not self._shared.running):
+        if self._shared is not None and (
+            self._shared.consumed or not self._shared.running
+        ):
             self._scopes.get().containers.append(self._shared)
             self._shared = None
         if self._shared is None:

@@ -43,7 +43,11 @@ class SubmissionBuilds:
 
     def get(self, dockerfile: str, target: str, changes: Changes) -> Image:
         """Return the image. Raises SubmissionError where the build fails, also where it failed before."""
-        key = (dockerfile, target, tuple(sorted(changes.items(), key=lambda item: item[0])))
+        key = (
+            dockerfile,
+            target,
+            tuple(sorted(changes.items(), key=lambda item: item[0])),
+        )
         with self._locks[key]:
             if key not in self._images:
                 self._images[key] = self._build(dockerfile, target, changes)
@@ -54,16 +58,28 @@ class SubmissionBuilds:
 
     def made(self, dockerfile: str) -> Image | None:
         """Return the first image that was built of a Dockerfile to its end, with changed files or without; None without one."""
-        found = next((image for key, image in self._images.items() if key[:2] == (dockerfile, "")), None)
+        found = next(
+            (
+                image
+                for key, image in self._images.items()
+                if key[:2] == (dockerfile, "")
+            ),
+            None,
+        )
         return found if isinstance(found, Image) else None
 
-    def _build(self, dockerfile: str, target: str, changes: Changes) -> Image | SubmissionError:
+    def _build(
+        self, dockerfile: str, target: str, changes: Changes
+    ) -> Image | SubmissionError:
         name = name_of(dockerfile, target, changes)
         if name in self._failed:
             return self._failed[name]
         try:
             self._submission.dockerfile(dockerfile)
-            with self._building(name), tempfile.TemporaryDirectory(prefix="dockdojo-context-") as scratch:
+            with (
+                self._building(name),
+                tempfile.TemporaryDirectory(prefix="dockdojo-context-") as scratch,
+            ):
                 context = self._submission.path
                 if changes:
                     context = self._submission.copy(Path(scratch, "context"), changes)
@@ -76,7 +92,10 @@ def name_of(dockerfile: str, target: str, changes: Changes) -> str:
     """Return what tells one build of a grading from all others, in every child of it."""
     digest = hashlib.sha256()
     for name, data in sorted(changes.items()):
-        digest.update(repr((name, data is None, len(data or b""))).encode("utf-8", "replace") + (data or b""))
+        digest.update(
+            repr((name, data is None, len(data or b""))).encode("utf-8", "replace")
+            + (data or b"")
+        )
     return f"{dockerfile}:{target}:{digest.hexdigest()}"
 
 

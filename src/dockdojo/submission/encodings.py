@@ -16,7 +16,18 @@ BOMS = (
 )
 """UTF-32 first: its mark begins with that of UTF-16."""
 CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
-ENCODINGS = frozenset({"utf-8", "ascii", "latin-1", "latin1", "iso-8859-1", "iso-8859-15", "cp1252", "windows-1252"})
+ENCODINGS = frozenset(
+    {
+        "utf-8",
+        "ascii",
+        "latin-1",
+        "latin1",
+        "iso-8859-1",
+        "iso-8859-15",
+        "cp1252",
+        "windows-1252",
+    }
+)
 """Encodings that a comment may name here; Python knows others, of which some are slow."""
 
 

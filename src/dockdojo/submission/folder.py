@@ -42,10 +42,14 @@ class Submission:
                 raw = file.read(most + 1)
         except OSError:
             raise SubmissionError(
-                f"There is no file `{printable(name)}`.", file=name, hint="The lesson says what belongs in it."
+                f"There is no file `{printable(name)}`.",
+                file=name,
+                hint="The lesson says what belongs in it.",
             ) from None
         if len(raw) > most:
-            raise SubmissionError(f"`{printable(name)}` has more than {most / 10**6:g} MB.", file=name)
+            raise SubmissionError(
+                f"`{printable(name)}` has more than {most / 10**6:g} MB.", file=name
+            )
         return raw
 
     def read(self, name: str) -> str:
@@ -55,10 +59,14 @@ class Submission:
         """
         raw = self.read_bytes(name, MAX_TEXT_BYTES)
         try:
-            return decode_as_pip(raw) if name.endswith(".txt") else raw.decode("utf-8-sig")
+            return (
+                decode_as_pip(raw) if name.endswith(".txt") else raw.decode("utf-8-sig")
+            )
         except UnicodeDecodeError as error:
             line = raw[: error.start].count(b"\n") + 1
-            raise SubmissionError(f"`{name}` is not UTF-8 text (line {line}).", file=name, line=line) from error
+            raise SubmissionError(
+                f"`{name}` is not UTF-8 text (line {line}).", file=name, line=line
+            ) from error
 
     def dockerfile(self, name: str = "Dockerfile") -> Dockerfile:
         """A Dockerfile of the submission, parsed. Raises NoDockerfile or DockerfileInvalid."""
@@ -72,6 +80,7 @@ class Submission:
                 write_file(target, name, data)
             except OSError as error:
                 raise SubmissionError(
-                    f"`{printable(name)}` cannot be changed for another build: {error.strerror}.", file=name
+                    f"`{printable(name)}` cannot be changed for another build: {error.strerror}.",
+                    file=name,
                 ) from error
         return target

@@ -22,7 +22,12 @@ def expect_exit_0(training: Training) -> None:
     seen = training.first.seen
     if seen.exit_code != 0:
         expect_words_arrive(training)
-        fail(f"it ends with exit code {seen.exit_code}", expected="exit code 0", detail=seen.end, file="train.py")
+        fail(
+            f"it ends with exit code {seen.exit_code}",
+            expected="exit code 0",
+            detail=seen.end,
+            file="train.py",
+        )
 
 
 def expect_words_arrive(training: Training) -> None:
@@ -66,8 +71,14 @@ def _answers(training: Training, entrypoint: tuple[str, ...]) -> bool:
         words = (*training.command[:1], *words)
     container = training.session.start(*words, **options)
     try:
-        seen = training.watch(container, lambda seen: answer in seen.text or bool(seen.told), ANSWERS_WITHIN)
-    except LimitReached:  # it may prepare something for long, or the machine is busy: nobody can say
+        seen = training.watch(
+            container,
+            lambda seen: answer in seen.text or bool(seen.told),
+            ANSWERS_WITHIN,
+        )
+    except (
+        LimitReached
+    ):  # it may prepare something for long, or the machine is busy: nobody can say
         return True
     except SubmissionError:
         return False

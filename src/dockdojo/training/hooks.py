@@ -25,7 +25,9 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """The first argument is the hooks' text, the second the script; new interpreters load them as `sitecustomize`."""
 
 
-def start_hooked(training: Training, space: str, hooks: str, *args: str, past_entrypoint: bool) -> Container:
+def start_hooked(
+    training: Training, space: str, hooks: str, *args: str, past_entrypoint: bool
+) -> Container:
     """A run of the training's script in a workspace, with hooks; past the image's ENTRYPOINT, or through it."""
     options = training.options(space, training.session.digits)
     python, *script = training.command

@@ -8,27 +8,47 @@ from collections.abc import Iterable
 
 from dockdojo.texts import lines_of
 
-NUMBER = r"[-+]?(?:\d{1,18}(?:\.\d{0,18})?(?!\d)(?:e[-+]?\d{1,3})?|\.\d{1,18}(?!\d)|nan|inf)"
+NUMBER = (
+    r"[-+]?(?:\d{1,18}(?:\.\d{0,18})?(?!\d)(?:e[-+]?\d{1,3})?|\.\d{1,18}(?!\d)|nan|inf)"
+)
 """At most 18 digits on each side: what has more is no number that a training prints."""
 WORD = r"(?<![a-z])acc(?:uracy)?(?![a-z])"
-FRACTION = re.compile(rf"{WORD}[^\d\n]{{0,20}}?(\d{{1,18}})\s{{0,4}}/\s{{0,4}}(\d{{1,18}})(?!\d)", re.IGNORECASE)
-ACCURACY = re.compile(rf"{WORD}(?:[^\d\n.-]|-(?!\d)){{0,24}}?({NUMBER})\s{{0,4}}(%)?", re.IGNORECASE)
-FAR = re.compile(rf"{WORD}[^:=\n]{{0,80}}[:=]\s{{0,20}}({NUMBER})\s{{0,4}}(%)?", re.IGNORECASE)
+FRACTION = re.compile(
+    rf"{WORD}[^\d\n]{{0,20}}?(\d{{1,18}})\s{{0,4}}/\s{{0,4}}(\d{{1,18}})(?!\d)",
+    re.IGNORECASE,
+)
+ACCURACY = re.compile(
+    rf"{WORD}(?:[^\d\n.-]|-(?!\d)){{0,24}}?({NUMBER})\s{{0,4}}(%)?", re.IGNORECASE
+)
+FAR = re.compile(
+    rf"{WORD}[^:=\n]{{0,80}}[:=]\s{{0,20}}({NUMBER})\s{{0,4}}(%)?", re.IGNORECASE
+)
 """`Accuracy of the network on the 10000 test images: 97 %`."""
-TESTED = re.compile(r"(?:test|val|valid|validation|eval)[\w ]{0,12}\W{0,2}$", re.IGNORECASE)
+TESTED = re.compile(
+    r"(?:test|val|valid|validation|eval)[\w ]{0,12}\W{0,2}$", re.IGNORECASE
+)
 """Before the word accuracy: it is of images that were not trained on."""
 LOSS = re.compile(
-    rf"(?<![a-z])(?:loss|nll|cross.?entropy)(?![a-z])[^\d\n.-]{{0,24}}?({NUMBER})(?![\w/])", re.IGNORECASE
+    rf"(?<![a-z])(?:loss|nll|cross.?entropy)(?![a-z])[^\d\n.-]{{0,24}}?({NUMBER})(?![\w/])",
+    re.IGNORECASE,
 )
 EPOCH = re.compile(r"(?<![a-z_])epoch(?!s)[^\d\n]{0,6}?(\d{1,18})(?!\d)", re.IGNORECASE)
-RESUMED = re.compile(r"\b(?:resum|restor|load|continu|already|nothing)\w*|\bfrom (?:the )?checkpoint", re.IGNORECASE)
-AFTERWARDS = re.compile(rf"({NUMBER})\s{{0,4}}%\s{{1,4}}(?:\w{{1,12}} )?acc(?:uracy)?(?![a-z])", re.IGNORECASE)
+RESUMED = re.compile(
+    r"\b(?:resum|restor|load|continu|already|nothing)\w*|\bfrom (?:the )?checkpoint",
+    re.IGNORECASE,
+)
+AFTERWARDS = re.compile(
+    rf"({NUMBER})\s{{0,4}}%\s{{1,4}}(?:\w{{1,12}} )?acc(?:uracy)?(?![a-z])",
+    re.IGNORECASE,
+)
 """`97.12% accuracy`, `97% test accuracy`."""
 COLOURS = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]")
 """Control sequences of terminals (ECMA-48, 5.4)."""
 ESCAPED = re.compile(r"\\[tn]")
 """A tab or a line's end that somebody printed as it is written in a program."""
-OUT_OF = re.compile(r"(?<![\w.])(\d{1,18}) (?:out )?of (\d{1,18})(?![\w.])", re.IGNORECASE)
+OUT_OF = re.compile(
+    r"(?<![\w.])(\d{1,18}) (?:out )?of (\d{1,18})(?![\w.])", re.IGNORECASE
+)
 COUNTED = re.compile(
     r"(?<![\w.])\d{1,18} (?:\w{1,12} )?"
     r"(?:epochs?|images?|digits|classes|samples?|examples?|batch(?:es)?|steps?|iterations?)(?![a-z])"
@@ -38,7 +58,8 @@ COUNTED = re.compile(
 )
 """Numbers beside the word accuracy that are none: of epochs, of images, the k of the k best guesses."""
 WRITER = re.compile(
-    r"(?:process|(?<![a-z])(?:pid|proc|worker|rank|trainer))[\s=:#(\[-]{0,3}(\d{1,9})(?![\d.%])", re.IGNORECASE
+    r"(?:process|(?<![a-z])(?:pid|proc|worker|rank|trainer))[\s=:#(\[-]{0,3}(\d{1,9})(?![\d.%])",
+    re.IGNORECASE,
 )
 """Which of several processes prints a line: `[rank 1]`, `worker=1`, `SpawnProcess-1`."""
 LEADING = re.compile(r"\s{0,8}[(\[]?(\d{1,9})[)\]]?(?:\s|[|:>]\s)")
@@ -60,7 +81,9 @@ def accuracies(text: str) -> list[float]:
     NaN. Where a line has more than one, that of the test or validation images counts.
     """
     found = []
-    for line in (COUNTED.sub("", OUT_OF.sub(r"\1/\2", whole)) for whole in _lines(text)):
+    for line in (
+        COUNTED.sub("", OUT_OF.sub(r"\1/\2", whole)) for whole in _lines(text)
+    ):
         if fractions := list(FRACTION.finditer(line)):
             chosen = _tested(line, fractions)
             whole = int(chosen[2])
@@ -77,7 +100,14 @@ def accuracies(text: str) -> list[float]:
 
 
 def _tested(line: str, matches: list[re.Match[str]]) -> re.Match[str]:
-    return next((one for one in matches if TESTED.search(line[max(0, one.start() - BEFORE) : one.start()])), matches[0])
+    return next(
+        (
+            one
+            for one in matches
+            if TESTED.search(line[max(0, one.start() - BEFORE) : one.start()])
+        ),
+        matches[0],
+    )
 
 
 def losses(text: str) -> list[float]:
@@ -87,7 +117,9 @@ def losses(text: str) -> list[float]:
 
 def tells_nan(text: str) -> bool:
     """Whether a log says `nan` of the work that it tells; what is said of loading and resuming is of the past."""
-    return any(NOT_A_NUMBER.search(line) and not RESUMED.search(line) for line in _lines(text))
+    return any(
+        NOT_A_NUMBER.search(line) and not RESUMED.search(line) for line in _lines(text)
+    )
 
 
 def epochs(lines: Iterable[tuple[float, str]]) -> list[tuple[float, int]]:
@@ -99,7 +131,9 @@ def epochs(lines: Iterable[tuple[float, str]]) -> list[tuple[float, int]]:
     return [(when, number) for when, number, _ in _of_work(lines)]
 
 
-def epochs_by_writer(lines: Iterable[tuple[float, str]]) -> dict[str, list[tuple[float, int]]]:
+def epochs_by_writer(
+    lines: Iterable[tuple[float, str]],
+) -> dict[str, list[tuple[float, int]]]:
     """The same, apart for each process that names itself in its lines; under the empty name those that name none."""
     found: dict[str, list[tuple[float, int]]] = {}
     for when, number, line in _of_work(lines):
@@ -116,5 +150,9 @@ def _of_work(lines: Iterable[tuple[float, str]]) -> list[tuple[float, int, str]]
         if (match := EPOCH.search(line)) is not None
     ]
     fresh = [one for one in named if not RESUMED.search(one[2])] or named
-    measured = [one for one in fresh if LOSS.search(one[2]) or ACCURACY.search(one[2]) or FRACTION.search(one[2])]
+    measured = [
+        one
+        for one in fresh
+        if LOSS.search(one[2]) or ACCURACY.search(one[2]) or FRACTION.search(one[2])
+    ]
     return measured or fresh

@@ -67,7 +67,9 @@ def _probed(training: Training, *, past_entrypoint: bool) -> Optimizer | None:
 def _is_known(seen: Seen, mark: str) -> bool:
     if any(name != PASSED for name, _ in _said(seen.text, mark)):
         return True
-    enough = MOST_LINES if _passes(seen.text, mark) >= ENOUGH_PASSES else 10 * MOST_LINES
+    enough = (
+        MOST_LINES if _passes(seen.text, mark) >= ENOUGH_PASSES else 10 * MOST_LINES
+    )
     return len(seen.told) >= enough
 
 
@@ -77,10 +79,14 @@ def _said(text: str, mark: str) -> list[tuple[str, int]]:
 
 
 def _passes(text: str, mark: str) -> int:
-    return max((count for name, count in _said(text, mark) if name == PASSED), default=0)
+    return max(
+        (count for name, count in _said(text, mark) if name == PASSED), default=0
+    )
 
 
-def read_probe(text: str, mark: str = MARK, *, to_its_end: bool = False) -> Optimizer | None:
+def read_probe(
+    text: str, mark: str = MARK, *, to_its_end: bool = False
+) -> Optimizer | None:
     """What the probe said in a log; None where it saw no optimizer, and too little of a training to know that there is none.
 
     Only lines count that begin with `mark`. `to_its_end`: the log is that of a whole training.

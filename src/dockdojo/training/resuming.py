@@ -67,14 +67,27 @@ def _uses(training: Training, name: str) -> bool:
     if not training.moves:
         return training.carries(name)
     runs = training.resumed
-    return {"weights": runs.weights, "optimizer": runs.optimizer}[name].shows(runs.control)
+    return {"weights": runs.weights, "optimizer": runs.optimizer}[name].shows(
+        runs.control
+    )
 
 
-def _expect_nan(training: Training, name: str, *, unseen: str, observed: str, expected: str, why: str) -> None:
+def _expect_nan(
+    training: Training,
+    name: str,
+    *,
+    unseen: str,
+    observed: str,
+    expected: str,
+    why: str,
+) -> None:
     """Fails the check where a run trains on as if it had not begun with NaN, or where nothing of that can be seen."""
     if _uses(training, name):
         return
-    spoilt = {"weights": training.resumed.weights, "optimizer": training.resumed.optimizer}[name]
+    spoilt = {
+        "weights": training.resumed.weights,
+        "optimizer": training.resumed.optimizer,
+    }[name]
     if spoilt.tells_nothing:
         fail(
             f"after --resume, {unseen}",
@@ -87,8 +100,11 @@ def _expect_nan(training: Training, name: str, *, unseen: str, observed: str, ex
     _expect_trust(training)
     fail(
         f"{observed}, and the resumed run trains as if nothing were wrong",
-        expected=expected, why=why, detail=spoilt.seen.end, file=FILE,
-    )  # fmt: skip
+        expected=expected,
+        why=why,
+        detail=spoilt.seen.end,
+        file=FILE,
+    )
 
 
 def expect_weights(training: Training) -> None:
@@ -119,7 +135,9 @@ def expect_optimizer(training: Training) -> str:
             return UNSEEN
         if not found.tensors:
             return ""
-        held = "an optimizer without its state" if kept.has_optimizer else "no optimizer"
+        held = (
+            "an optimizer without its state" if kept.has_optimizer else "no optimizer"
+        )
         fail(
             f"the checkpoint holds {held}, while {found.name} has {found.tensors} tensors of state after its first steps",
             expected="optimizer.state_dict() beside the weights",
@@ -142,7 +160,13 @@ def expect_next_epoch(training: Training) -> None:
     run, order = _resumed(training).control, whole.epochs
     _expect_trust(training)
     if not order:
-        fail("no line names an epoch", expected=SAY, hint=PRINT_IT, detail=whole.end, file=FILE)
+        fail(
+            "no line names an epoch",
+            expected=SAY,
+            hint=PRINT_IT,
+            detail=whole.end,
+            file=FILE,
+        )
     if not run.epochs:
         fail(
             "after --resume, no line names an epoch",
@@ -174,7 +198,9 @@ def other_epoch(got: int, first: int, wanted: int) -> str:
         return "It leaves an epoch out."
     if got == first and wanted == first + 1:
         return "It does the saved epoch again, or begins again from the start: after one epoch, that looks the same."
-    return "It begins again from the start." if got == first else "It does an epoch twice."
+    return (
+        "It begins again from the start." if got == first else "It does an epoch twice."
+    )
 
 
 def expect_to_survive_a_stop(training: Training) -> None:
@@ -211,7 +237,11 @@ def expect_to_survive_a_stop(training: Training) -> None:
             fail(
                 "after `docker stop` in the middle of an epoch, --resume ends without having trained anything",
                 expected="the rest of the training",
-                why="What was saved calls an epoch done that was not." if run.more else "",
+                why=(
+                    "What was saved calls an epoch done that was not."
+                    if run.more
+                    else ""
+                ),
                 hint="The signal comes in the middle of an epoch: save the number of the last one that was done.",
                 detail=SHUFFLED + run.after.end,
                 file=FILE,
@@ -227,7 +257,10 @@ def _expect_to_go_on(training: Training) -> None:
     """
     runs, whole, after = _resumed(training), training.first.seen, training.stopped.after
     _expect_trust(training)
-    if any(run.epochs and run.epochs[:1] != whole.epochs[:1] for run in (after, runs.control)):
+    if any(
+        run.epochs and run.epochs[:1] != whole.epochs[:1]
+        for run in (after, runs.control)
+    ):
         return
     if not _uses(training, "weights"):
         fail(

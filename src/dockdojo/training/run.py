@@ -11,7 +11,15 @@ from statistics import median
 from dockdojo.connection.types import ExitCode
 from dockdojo.model import Point
 from dockdojo.probes.workspaces import Save
-from dockdojo.training.log_parser import EPOCH, RESUMED, accuracies, epochs, epochs_by_writer, losses, tells_nan
+from dockdojo.training.log_parser import (
+    EPOCH,
+    RESUMED,
+    accuracies,
+    epochs,
+    epochs_by_writer,
+    losses,
+    tells_nan,
+)
 
 ENOUGH_LINES = 4
 """Lines with finite numbers, after which a spoilt one would have shown: the first may be from before the first step."""
@@ -83,14 +91,16 @@ class Seen:
 
     def tells_all_of(self, whole: Seen) -> bool:
         """Whether as many processes have told of epochs as in a whole run, or enough lines came for all of them."""
-        return len(epochs_by_writer(self.lines)) >= len(whole.writers) or len(self.told) >= ENOUGH_LINES * len(
-            whole.writers
-        )
+        return len(epochs_by_writer(self.lines)) >= len(whole.writers) or len(
+            self.told
+        ) >= ENOUGH_LINES * len(whole.writers)
 
     @property
     def is_in_order(self) -> bool:
         """Whether no epoch is told of after a later one: else several processes tell of them."""
-        return all(earlier <= later for (_, earlier), (_, later) in pairwise(self.marks))
+        return all(
+            earlier <= later for (_, earlier), (_, later) in pairwise(self.marks)
+        )
 
     @cached_property
     def epochs(self) -> list[int]:
@@ -100,7 +110,11 @@ class Seen:
     @cached_property
     def told(self) -> list[str]:
         """Lines with a loss or an accuracy of work that was done in this run: what is said of resuming is of the past."""
-        return [text for _, text in self.lines if not RESUMED.search(text) and (losses(text) or accuracies(text))]
+        return [
+            text
+            for _, text in self.lines
+            if not RESUMED.search(text) and (losses(text) or accuracies(text))
+        ]
 
     @cached_property
     def accuracies(self) -> list[float]:
@@ -110,7 +124,9 @@ class Seen:
     @property
     def shows_work(self) -> bool:
         """Whether it has told an epoch of its own, and a loss or an accuracy."""
-        return bool(self.told) and any(EPOCH.search(text) and not RESUMED.search(text) for _, text in self.lines)
+        return bool(self.told) and any(
+            EPOCH.search(text) and not RESUMED.search(text) for _, text in self.lines
+        )
 
     @property
     def shows_numbers(self) -> bool:
@@ -122,10 +138,14 @@ class Seen:
 
         It says `nan`, gives up, or is no better than chance; all of that, where the other does not.
         """
-        if self.exit_code not in (None, 0) or (tells_nan(self.text) and not tells_nan(control.text)):
+        if self.exit_code not in (None, 0) or (
+            tells_nan(self.text) and not tells_nan(control.text)
+        ):
             return True
         mine, others = ("\n".join(run.told) for run in (self, control))
-        if any(map(math.isnan, losses(mine))) and not any(map(math.isnan, losses(others))):
+        if any(map(math.isnan, losses(mine))) and not any(
+            map(math.isnan, losses(others))
+        ):
             return True
         last, usual = accuracies(mine), accuracies(others)
         return bool(last and usual) and not last[-1] > CHANCE and max(usual) > CHANCE
@@ -181,7 +201,9 @@ class Stop:
 
 def learned_more(run: Seen, others: tuple[Seen, ...]) -> bool:
     """Whether a run ended with better numbers than those on shuffled labels had at their best: in accuracy, or in loss."""
-    mine, theirs = run.accuracies[-1:], [one for other in others for one in other.accuracies]
+    mine, theirs = run.accuracies[-1:], [
+        one for other in others for one in other.accuracies
+    ]
     if mine and theirs and mine[-1] - max(theirs) > MOVED_ACCURACY:
         return True
     end = _last(losses("\n".join(run.told)))
@@ -199,14 +221,22 @@ def finished_epochs(seen: Seen, saves: list[Save], chosen: Save) -> frozenset[in
     Of several processes, each has its own: the one that saved may have been any of them.
     """
     if is_one_save_an_epoch(seen, saves):
-        return frozenset({min(chosen.number - saves_at_the_start(seen, saves), len(seen.epochs))})
-    return frozenset[int]().union(*(_finished(marks, chosen.at) for marks in seen.writers.values()))
+        return frozenset(
+            {min(chosen.number - saves_at_the_start(seen, saves), len(seen.epochs))}
+        )
+    return frozenset[int]().union(
+        *(_finished(marks, chosen.at) for marks in seen.writers.values())
+    )
 
 
 def _finished(marks: list[tuple[float, int]], saved: float) -> set[int]:
     """How many epochs one process had done when it was saved."""
     order = list(dict.fromkeys(number for _, number in marks))
-    begun = [one for one in order if min(at for at, number in marks if number == one) <= saved]
+    begun = [
+        one
+        for one in order
+        if min(at for at, number in marks if number == one) <= saved
+    ]
     if len(marks) == len(order):  # one line an epoch: before its work, or after it
         return {len(begun), len(begun) + 1}
     lines = [at for at, number in marks if begun and number == begun[-1]]
@@ -223,10 +253,18 @@ def save_to_resume_from(seen: Seen, saves: list[Save]) -> Save | None:
     """
     first = saves_at_the_start(seen, saves)
     if is_one_save_an_epoch(seen, saves):
-        wanted = saves[first + AFTER_EPOCH - 1 :][:1] if len(seen.epochs) > AFTER_EPOCH else []
+        wanted = (
+            saves[first + AFTER_EPOCH - 1 :][:1]
+            if len(seen.epochs) > AFTER_EPOCH
+            else []
+        )
     else:
         done = [(one, finished_epochs(seen, saves, one)) for one in saves if one.copied]
-        is_known = [(one, found) for one, found in done if len(found) == 1 or not seen.has_several_writers]
+        is_known = [
+            (one, found)
+            for one, found in done
+            if len(found) == 1 or not seen.has_several_writers
+        ]
         wanted = [
             one
             for least in (AFTER_EPOCH, 1)
@@ -257,7 +295,9 @@ def saves_early(seen: Seen, saves: list[Save]) -> bool:
     marks = [at for at, _ in seen.marks]
     trained = marks[-1] - marks[0] if len(marks) > 1 else seen.seconds
     is_spread = saves[-1].at - saves[0].first > 0.3 * trained
-    return is_spread or (trained >= SHORT and saves[0].at < seen.began + 0.8 * seen.seconds)
+    return is_spread or (
+        trained >= SHORT and saves[0].at < seen.began + 0.8 * seen.seconds
+    )
 
 
 def saves_at_the_start(seen: Seen, saves: list[Save]) -> int:

@@ -46,9 +46,20 @@ SPOILT = ("weights", "optimizer")
 AFTER = {name: f"after_{name}" for name in SPOILT}
 """Workspaces for what those runs saved."""
 SPACES = (
-    "first", "control", *SPOILT, *AFTER.values(), "again", "words", "stop", "restart", "left", "shuffled", "probe",
-    "apart", "typed",
-)  # fmt: skip
+    "first",
+    "control",
+    *SPOILT,
+    *AFTER.values(),
+    "again",
+    "words",
+    "stop",
+    "restart",
+    "left",
+    "shuffled",
+    "probe",
+    "apart",
+    "typed",
+)
 """Workspaces, each for one piece of work: they go on at the same time."""
 KILLED = ("control", *SPOILT, "restart")
 """Workspaces whose resumed runs were ended by SIGKILL when enough had been seen."""
@@ -77,7 +88,9 @@ class Spoilt:
 
     def shows(self, control: Seen) -> bool:
         """Whether the NaN reached it, unlike `control`: what it saved is NaN, or its log or its end says so."""
-        return (self.saved is not None and self.saved.has_nan) or self.seen.shows_spoilt(control)
+        return (
+            self.saved is not None and self.saved.has_nan
+        ) or self.seen.shows_spoilt(control)
 
     @property
     def tells_nothing(self) -> bool:
@@ -99,7 +112,14 @@ class Resumed:
 class Training:
     """The script `command`, run as `docker run -v FOLDER:workspace IMAGE command [--resume]`, in the image's working folder."""
 
-    def __init__(self, session: GradingHost, *, command: tuple[str, ...], workspace: str, checkpoint: str) -> None:
+    def __init__(
+        self,
+        session: GradingHost,
+        *,
+        command: tuple[str, ...],
+        workspace: str,
+        checkpoint: str,
+    ) -> None:
         """`session` is the fixture of that name; `checkpoint` is a file's name in the folder that is mounted at `workspace`."""
         self.session = session
         self._begun: dict[str, Awaited[Any]] = {}
@@ -119,16 +139,26 @@ class Training:
     @cached_property
     def spaces(self) -> Workspaces:
         """The folders that are mounted."""
-        spaces: Workspaces = self.session.workspaces(*SPACES, checkpoint=self.checkpoint)
+        spaces: Workspaces = self.session.workspaces(
+            *SPACES, checkpoint=self.checkpoint
+        )
         return spaces
 
     # One run
 
-    def options(self, name: str, data: Data, target: str = "", workdir: str = "") -> dict[str, Any]:
+    def options(
+        self, name: str, data: Data, target: str = "", workdir: str = ""
+    ) -> dict[str, Any]:
         """How a container with a workspace at `target` is started; the data are where such scripts look for them."""
         target = target or self.workspace
-        places = {f"{target}/data", "/data", f"{(workdir or self.image.workdir).rstrip('/')}/data"}
-        data_mounts = (Mount(source=str(data.root), target=place) for place in sorted(places))
+        places = {
+            f"{target}/data",
+            "/data",
+            f"{(workdir or self.image.workdir).rstrip('/')}/data",
+        }
+        data_mounts = (
+            Mount(source=str(data.root), target=place) for place in sorted(places)
+        )
         return {
             "image": self.image,
             "mounts": (self.spaces.mount(name, target), *data_mounts),
@@ -137,7 +167,9 @@ class Training:
 
     def start(self, name: str, *args: str, data: Data | None = None) -> Container:
         """Begins a run in a workspace."""
-        made: Container = self.session.start(*self.command, *args, **self.options(name, data or self.session.digits))
+        made: Container = self.session.start(
+            *self.command, *args, **self.options(name, data or self.session.digits)
+        )
         return made
 
     def look(self, container: Container) -> Seen:
@@ -167,8 +199,12 @@ class Training:
                 if counted and self.crowd < 2:
                     # Where it cannot be looked at now, the next look counts.
                     with contextlib.suppress(OurFault, SubmissionError):
-                        self.crowd = max(self.crowd, len(workers(container.processes())))
-                self.session.doing(f"{told}, epoch {seen.epochs[-1]}" if seen.epochs else told)
+                        self.crowd = max(
+                            self.crowd, len(workers(container.processes()))
+                        )
+                self.session.doing(
+                    f"{told}, epoch {seen.epochs[-1]}" if seen.epochs else told
+                )
                 if seen.exit_code is not None or enough(seen):
                     return seen
                 if time.monotonic() > end:
@@ -197,9 +233,12 @@ class Training:
         """Begins everything, in its order, without waiting."""
         _ = self.image, self.spaces  # made here, once, and not by two threads
         for name, work in (
-            ("first", self._first), ("start", self._start), ("resumed", self._resumed),
-            ("stopped", partial(stop_and_resume, self)), ("left", self._left),
-        ):  # fmt: skip
+            ("first", self._first),
+            ("start", self._start),
+            ("resumed", self._resumed),
+            ("stopped", partial(stop_and_resume, self)),
+            ("left", self._left),
+        ):
             self._begin(name, work)
 
     @property
@@ -239,8 +278,15 @@ class Training:
     def _start(self) -> Start:
         seen, saves = self.first.seen, self.first.saves
         if not saves:
-            ended = f"The training ended with exit code {seen.exit_code}, and no" if seen.exit_code else "No"
-            raise SubmissionError(f"{ended} `{self.checkpoint}` was written to {self.workspace}.", detail=seen.end)
+            ended = (
+                f"The training ended with exit code {seen.exit_code}, and no"
+                if seen.exit_code
+                else "No"
+            )
+            raise SubmissionError(
+                f"{ended} `{self.checkpoint}` was written to {self.workspace}.",
+                detail=seen.end,
+            )
         chosen = save_to_resume_from(seen, saves)
         copy = self.spaces.copy_of("first", chosen)
         for name in ("control", *SPOILT):
@@ -251,8 +297,17 @@ class Training:
             [(name, "/control", f"/{name}") for name in SPOILT],
             mounts=self._mounts("first", "control", *SPOILT),
         )
-        done = finished_epochs(seen, saves, chosen) if chosen else frozenset({len(seen.epochs)})
-        return Start(done, examination, SAYS_WITHIN + 2 * seen.seconds / max(1, len(seen.epochs)), copy)
+        done = (
+            finished_epochs(seen, saves, chosen)
+            if chosen
+            else frozenset({len(seen.epochs)})
+        )
+        return Start(
+            done,
+            examination,
+            SAYS_WITHIN + 2 * seen.seconds / max(1, len(seen.epochs)),
+            copy,
+        )
 
     def _mounts(self, *names: str) -> tuple[Mount, ...]:
         return tuple(self.spaces.mount(name, f"/{name}") for name in names)
@@ -261,12 +316,18 @@ class Training:
         within, whole = self.beginning.within, self.first.seen
 
         def resume(name: str, enough: Callable[[Seen], bool], *args: str) -> Seen:
-            told = {"control": "a resumed training"}.get(name, f"a resumed training, its {name} spoilt")
+            told = {"control": "a resumed training"}.get(
+                name, f"a resumed training, its {name} spoilt"
+            )
             return self.watch(self.start(name, "--resume", *args), enough, within, told)
 
-        works = partial(resume, "control", lambda seen: seen.shows_work and seen.tells_all_of(whole))
+        works = partial(
+            resume, "control", lambda seen: seen.shows_work and seen.tells_all_of(whole)
+        )
         control, more = self.or_for_more(works(), works, lambda seen: bool(seen.epochs))
-        spoilt = {name: resume(name, partial(self._decides, name), *more) for name in SPOILT}
+        spoilt = {
+            name: resume(name, partial(self._decides, name), *more) for name in SPOILT
+        }
         saved = self._saved(spoilt)
         weights, optimizer = (Spoilt(spoilt[name], saved.get(name)) for name in SPOILT)
         return Resumed(control, weights, optimizer, more)
@@ -301,18 +362,32 @@ class Training:
         for name, space in spaces.items():
             self.spaces.lay(space, self.spaces.copy_of(name, saves[name]))
         mounts = self._mounts(*spaces.values())
-        loaded = examine(self.session.run, list(paths.values()), [], mounts=mounts).loaded if paths else {}
+        loaded = (
+            examine(self.session.run, list(paths.values()), [], mounts=mounts).loaded
+            if paths
+            else {}
+        )
         found = {name: loaded[path] for name, path in paths.items()}
-        return {name: one for name, one in found.items() if not one.error and one.numbers}
+        return {
+            name: one for name, one in found.items() if not one.error and one.numbers
+        }
 
     def _left(self) -> dict[str, tuple[str, Examined]]:
         _ = self.resumed, self.stopped  # when both have ended
         self.spaces.lay("left")
         found = self.spaces.glimpses("first", "left")
-        paths = {f"/left/{name}": f"{name.partition('-')[0]}: {size:,} bytes" for name, size in found}
+        paths = {
+            f"/left/{name}": f"{name.partition('-')[0]}: {size:,} bytes"
+            for name, size in found
+        }
         paths |= {f"/{name}/{self.checkpoint}": "in a resumed run" for name in KILLED}
         paths[f"/stop/{self.checkpoint}"] = "at the end of `docker stop`"
-        loaded = examine(self.session.run, list(paths), [], mounts=self._mounts(*KILLED, "stop", "left")).loaded
+        loaded = examine(
+            self.session.run,
+            list(paths),
+            [],
+            mounts=self._mounts(*KILLED, "stop", "left"),
+        ).loaded
         return {path: (moment, loaded[path]) for path, moment in paths.items()}
 
     # What only some need
@@ -345,7 +420,9 @@ class Training:
         """
         if self.beginning.examination.loaded[f"/control/{self.checkpoint}"].has_nan:
             return False  # whatever it saves has them
-        saved = {"weights": self.resumed.weights, "optimizer": self.resumed.optimizer}[name].saved
+        saved = {"weights": self.resumed.weights, "optimizer": self.resumed.optimizer}[
+            name
+        ].saved
         if saved is None:  # it was ended before it had saved
             saved = self.once(f"again {name}", partial(self._again, name))
         return saved is not None and saved.has_nan
@@ -354,10 +431,20 @@ class Training:
         with self._one_again:
             start = self.beginning
             self.spaces.lay("again", start.copy)
-            examine(self.session.run, [], [(name, "/again", "/again")], mounts=self._mounts("again"))
+            examine(
+                self.session.run,
+                [],
+                [(name, "/again", "/again")],
+                mounts=self._mounts("again"),
+            )
             told = f"a resumed training, its {name} spoilt, until it saves"
             run = self.start("again", "--resume", *self.resumed.asked)
-            seen = self.watch(run, lambda seen: self._own_save("again", seen) is not None, start.within, told)
+            seen = self.watch(
+                run,
+                lambda seen: self._own_save("again", seen) is not None,
+                start.within,
+                told,
+            )
             return self._saved({"again": seen}).get("again")
 
     @property
@@ -365,7 +452,12 @@ class Training:
         """Whether its checkpoint has the same weights, byte for byte, whatever it learns from, and whatever it goes on from."""
         try:
             other = self.left[f"/stop/{self.checkpoint}"][1].fingerprint
-            same = self.beginning.examination.loaded[f"/first/{self.checkpoint}"].fingerprint == other
+            same = (
+                self.beginning.examination.loaded[
+                    f"/first/{self.checkpoint}"
+                ].fingerprint
+                == other
+            )
             return same and not self.carries("weights")
         except SubmissionError:
             return False

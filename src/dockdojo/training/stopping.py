@@ -37,21 +37,31 @@ def stop_and_resume(training: Training) -> Stop:
     Raises SubmissionError where a whole training writes no checkpoint: none could be left.
     """
     quick = training.beginning.within
-    seen, few, many = training.first.seen, training.session.shuffled_digits, training.session.many_shuffled_digits
+    seen, few, many = (
+        training.first.seen,
+        training.session.shuffled_digits,
+        training.session.many_shuffled_digits,
+    )
     if saves_early(seen, training.first.saves):
         data = few
-        before, by_itself, regular = _stop(training, few, partial(_until_saved, training))
+        before, by_itself, regular = _stop(
+            training, few, partial(_until_saved, training)
+        )
     else:
         # It saves at its end alone, unless it hears the signal: while it trains, and is far from its end.
         data = many
         for part in LATER_AND_LATER:
-            before, by_itself, regular = _stop(training, data, partial(_until, training, part * seen.seconds))
+            before, by_itself, regular = _stop(
+                training, data, partial(_until, training, part * seen.seconds)
+            )
             # Who tells of his work, and leaves nothing, is deaf. Who says nothing may not have begun, on a busy machine.
             if by_itself or before.told or training.spaces.saves("stop"):
                 break
         for part in EARLIER if by_itself else ():
             data = few
-            before, by_itself, regular = _stop(training, data, partial(_until, training, part * seen.seconds))
+            before, by_itself, regular = _stop(
+                training, data, partial(_until, training, part * seen.seconds)
+            )
             if not by_itself:
                 break
     size = _size(training, data)
@@ -63,11 +73,15 @@ def stop_and_resume(training: Training) -> Stop:
 
     def resume(*args: str) -> Seen:
         run = training.start("restart", "--resume", *args, data=data)
-        return training.watch(run, _shows_work, within, "a training after `docker stop`")
+        return training.watch(
+            run, _shows_work, within, "a training after `docker stop`"
+        )
 
     after = resume()
     more, _ = training.or_for_more(after, resume, _shows_work)
-    return Stop(before, after, None if more is after else more, by_itself, regular, size)
+    return Stop(
+        before, after, None if more is after else more, by_itself, regular, size
+    )
 
 
 def _shows_work(seen: Seen) -> bool:
@@ -79,7 +93,9 @@ def _size(training: Training, data: Data) -> float:
     return size
 
 
-def _stop(training: Training, data: Data, wait: Callable[[Container], None]) -> tuple[Seen, bool, int]:
+def _stop(
+    training: Training, data: Data, wait: Callable[[Container], None]
+) -> tuple[Seen, bool, int]:
     """A training from nothing, stopped after the wait; whether it had come to its end by itself; and its saves until then."""
     training.spaces.lay("stop")
     container = training.start("stop", data=data)
@@ -88,7 +104,12 @@ def _stop(training: Training, data: Data, wait: Callable[[Container], None]) -> 
         was_running, regular = container.running, len(training.spaces.saves("stop"))
         container.stop(grace=GRACE)
         before = training.look(container)
-        return before, tells_a_whole(before, training.first.seen, _size(training, data)) or not was_running, regular
+        return (
+            before,
+            tells_a_whole(before, training.first.seen, _size(training, data))
+            or not was_running,
+            regular,
+        )
     finally:
         container.remove()
 
@@ -107,7 +128,11 @@ def _until_saved(training: Training, container: Container) -> None:
     at = [when for when, _ in seen.marks]
     an_epoch = (at[-1] - at[0]) / max(1, len(seen.epochs) - 1) if at else 1.0
     before_the_first, waited = saves_at_the_start(seen, saves), 0.0
-    while container.running and waited < RUN_WITHIN and len(training.spaces.saves("stop")) <= before_the_first:
+    while (
+        container.running
+        and waited < RUN_WITHIN
+        and len(training.spaces.saves("stop")) <= before_the_first
+    ):
         training.session.sleep(LOOK)
         waited += LOOK
     training.session.sleep(min(3.0, 0.3 * an_epoch))
@@ -118,7 +143,9 @@ def _until_saved(training: Training, container: Container) -> None:
 
 def tells_a_whole(run: Seen, whole: Seen, size: float) -> bool:
     """Whether a run has told as much as a whole training does, to the last epoch; `size` times as many images are in its data."""
-    return len(run.told) >= _lines_of(whole, size) and run.epochs[-1:] == whole.epochs[-1:]
+    return (
+        len(run.told) >= _lines_of(whole, size) and run.epochs[-1:] == whole.epochs[-1:]
+    )
 
 
 def lacks_an_epoch(run: Seen, whole: Seen, size: float) -> bool:

@@ -19,11 +19,18 @@ from dockdojo.connection.types import Finished
 from dockdojo.engine.files import head, listing
 from dockdojo.errors import SubmissionError
 
-FOR_GPUS = re.compile(r"(?:nvidia|cuda|triton|pytorch_triton|pytorch-triton)[-_.\w]*", re.IGNORECASE)
+FOR_GPUS = re.compile(
+    r"(?:nvidia|cuda|triton|pytorch_triton|pytorch-triton)[-_.\w]*", re.IGNORECASE
+)
 """Packages that a build for processors does not need, as their dist-info folders are called."""
-LIBRARIES = re.compile(r"lib(?:torch_cuda|c10_cuda|torch_hip|c10_hip|cudart|cublas|cublasLt|cudnn)\b.*\.so.*")
+LIBRARIES = re.compile(
+    r"lib(?:torch_cuda|c10_cuda|torch_hip|c10_hip|cudart|cublas|cublasLt|cudnn)\b.*\.so.*"
+)
 PACKAGE = re.compile(r"(?P<name>[\w.]+?)-(?P<version>\d[^/]*)\.(?:dist|egg)-info")
-TOLD = re.compile(r"^(cuda|hip)\s*(?::[^=\n]{0,60})?=\s*(?:'([^'\n]{0,40})'|\"([^\"\n]{0,40})\"|None)", re.MULTILINE)
+TOLD = re.compile(
+    r"^(cuda|hip)\s*(?::[^=\n]{0,60})?=\s*(?:'([^'\n]{0,40})'|\"([^\"\n]{0,40})\"|None)",
+    re.MULTILINE,
+)
 """What torch/version.py says of the build, as torch's own setup writes it."""
 VERSION_FILE, CORE = "torch/version.py", "torch/lib/libtorch_cpu.so"
 CORE_BYTES = 50_000_000
@@ -73,29 +80,44 @@ def look_into(session: GradingHost, *, any_python: bool = False) -> Contents:
     """
     bare = session.create()
     files = listing(bare)
-    folders = sorted(path.removesuffix("/" + VERSION_FILE) for path in files if path.endswith("/" + VERSION_FILE))
+    folders = sorted(
+        path.removesuffix("/" + VERSION_FILE)
+        for path in files
+        if path.endswith("/" + VERSION_FILE)
+    )
     folders = [one for one in folders if files.get(f"{one}/{CORE}", 0) >= CORE_BYTES]
     folders = [one for one in folders if head(bare, f"{one}/{CORE}", len(ELF)) == ELF]
     if not folders:
         return Contents(files=files, torch=None, problem="")
-    texts = [bare.read(f"{one}/{VERSION_FILE}").decode("utf-8", "replace") for one in folders]
+    texts = [
+        bare.read(f"{one}/{VERSION_FILE}").decode("utf-8", "replace") for one in folders
+    ]
     built_for = [
         f"{'CUDA' if kind == 'cuda' else 'ROCm'} {one or other}"
         for text in texts
         for kind, one, other in TOLD.findall(text)
         if one or other
     ]
-    found = Torch(folders=tuple(folders), built_for=next(iter(built_for), ""), gpu_files=tuple(_for_gpus(files)))
-    return Contents(files=files, torch=found, problem=_import_problem(session, folders if any_python else None))
+    found = Torch(
+        folders=tuple(folders),
+        built_for=next(iter(built_for), ""),
+        gpu_files=tuple(_for_gpus(files)),
+    )
+    return Contents(
+        files=files,
+        torch=found,
+        problem=_import_problem(session, folders if any_python else None),
+    )
 
 
 def _import_problem(session: GradingHost, folders: list[str] | None) -> str:
     """What Python says where it is to import torch; empty where it can. Several are asked where `folders` of torch are given."""
     pythons = ["python"]
     if folders is not None:
-        pythons += [posixpath.normpath(posixpath.join(folder, "../../../bin/python")) for folder in folders] + [
-            "python3"
-        ]
+        pythons += [
+            posixpath.normpath(posixpath.join(folder, "../../../bin/python"))
+            for folder in folders
+        ] + ["python3"]
     problem = ""
     for python in pythons:
         try:
@@ -117,7 +139,9 @@ def _for_gpus(files: Iterable[str]) -> list[str]:
         folder, _, name = path.rpartition("/")
         if LIBRARIES.fullmatch(name):
             found.add(name)
-        elif name in ("METADATA", "PKG-INFO") and (package := PACKAGE.fullmatch(folder.rpartition("/")[2])):
+        elif name in ("METADATA", "PKG-INFO") and (
+            package := PACKAGE.fullmatch(folder.rpartition("/")[2])
+        ):
             found |= {package["name"]} if FOR_GPUS.fullmatch(package["name"]) else set()
     return sorted(found)
 
@@ -134,9 +158,11 @@ def expect_torch(contents: Contents) -> Torch:
         )
     if contents.problem:
         fail(
-            "torch cannot be imported in the image", expected="`import torch` works", detail=contents.problem,
+            "torch cannot be imported in the image",
+            expected="`import torch` works",
+            detail=contents.problem,
             hint='`docker run --rm --entrypoint python IMAGE -c "import torch"` shows the same: what is missing?',
-        )  # fmt: skip
+        )
     return contents.torch
 
 
@@ -150,7 +176,11 @@ def expect_cpu_build(contents: Contents) -> None:
             file="Dockerfile",
         )
     if found.gpu_files:
-        fail(f"the image has {', '.join(found.gpu_files[:4])}", expected="no packages for CUDA", file="Dockerfile")
+        fail(
+            f"the image has {', '.join(found.gpu_files[:4])}",
+            expected="no packages for CUDA",
+            file="Dockerfile",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,27 +209,47 @@ class Examination:
     """For each copy that was asked for, how many tensors were made NaN."""
 
 
-def examine(run: Run, load: list[str], poison: list[tuple[str, str, str]], **options: Any) -> Examination:
+def examine(
+    run: Run, load: list[str], poison: list[tuple[str, str, str]], **options: Any
+) -> Examination:
     """Reads checkpoints, and writes poisoned copies, in an image of the course; `run` is `session.run`.
 
     `load` has paths in the container; `poison` has (`weights` or `optimizer`, folder to read, folder to write). Raises
     SubmissionError where a checkpoint keeps the inspector from an answer.
     """
     order = json.dumps({"load": load, "poison": poison})
-    texts = json.dumps({f"dockdojo.payloads.{name}": payloads.source(name) for name in INSPECTOR})
-    done = run("-I", "-c", START, texts, order, image=KEEPS, entrypoint=("python",), user="root", **options)
+    texts = json.dumps(
+        {f"dockdojo.payloads.{name}": payloads.source(name) for name in INSPECTOR}
+    )
+    done = run(
+        "-I",
+        "-c",
+        START,
+        texts,
+        order,
+        image=KEEPS,
+        entrypoint=("python",),
+        user="root",
+        **options,
+    )
     try:
         told = json.loads(done.stdout.strip().splitlines()[-1])
         loaded = {
             str(path): Examined(
-                error=str(one["error"]), numbers=int(one.get("numbers", 0)), fingerprint=str(one.get("fingerprint", "")),
-                has_optimizer=bool(one.get("has_optimizer")), has_nan=bool(one.get("has_nan")),
+                error=str(one["error"]),
+                numbers=int(one.get("numbers", 0)),
+                fingerprint=str(one.get("fingerprint", "")),
+                has_optimizer=bool(one.get("has_optimizer")),
+                has_nan=bool(one.get("has_nan")),
                 plain_sgd=bool(one.get("plain_sgd")),
             )
             for path, one in told["load"].items()
-        }  # fmt: skip
-        return Examination(loaded=loaded, poisoned=tuple(int(one) for one in told["poison"]))
+        }
+        return Examination(
+            loaded=loaded, poisoned=tuple(int(one) for one in told["poison"])
+        )
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise SubmissionError(
-            "The checkpoint could not be looked at.", detail=(done.stdout + done.stderr)[-800:]
+            "The checkpoint could not be looked at.",
+            detail=(done.stdout + done.stderr)[-800:],
         ) from error

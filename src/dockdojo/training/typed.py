@@ -16,17 +16,31 @@ def as_typed(
     Returns what is wrong, and the end of what it printed; None where a checkpoint comes, which is enough.
     """
     if not targets:
-        return f"it mounts {in_words(one)}, and not the folder that the README is in", ""
+        return (
+            f"it mounts {in_words(one)}, and not the folder that the README is in",
+            "",
+        )
     try:
         image = training.session.build(build.dockerfile, target=build.target)
     except SubmissionError as error:
         return f"its build fails: {error.message}", error.detail
     training.spaces.lay("typed")
-    options = training.options("typed", training.session.digits, targets[0], one.workdir)
+    options = training.options(
+        "typed", training.session.digits, targets[0], one.workdir
+    )
     options["env"] |= dict(word.partition("=")[::2] for word in one.env)
-    options |= {"image": image, "entrypoint": one.entrypoint, "workdir": one.workdir, "user": one.user}
+    options |= {
+        "image": image,
+        "entrypoint": one.entrypoint,
+        "workdir": one.workdir,
+        "user": one.user,
+    }
     container = training.session.start(*(one.args or ()), **options)
-    seen = training.watch(container, lambda seen: bool(training.spaces.saves("typed")), told="the README's training")
+    seen = training.watch(
+        container,
+        lambda seen: bool(training.spaces.saves("typed")),
+        told="the README's training",
+    )
     if seen.exit_code not in (None, 0):
         return f"it ends with exit code {seen.exit_code}", seen.end
     if not training.spaces.saves("typed"):

@@ -54,12 +54,17 @@ def trainers(text: str, parents: Mapping[int, int]) -> set[int]:
     the work. The container's first process has no parent.
     """
     counts = Counter(
-        pid for line in lines_of_training(text) for pid in pids_of(line) if pid in parents or pid == FIRST_PROCESS
+        pid
+        for line in lines_of_training(text)
+        for pid in pids_of(line)
+        if pid in parents or pid == FIRST_PROCESS
     )
     starters = {FIRST_PROCESS, *(parents[pid] for pid in counts if pid in parents)}
     hands = [count for pid, count in counts.items() if pid not in starters]
     return {
-        pid for pid, count in counts.items() if pid not in starters or (hands and 2 * count * len(hands) >= sum(hands))
+        pid
+        for pid, count in counts.items()
+        if pid not in starters or (hands and 2 * count * len(hands) >= sum(hands))
     }
 
 
@@ -74,7 +79,10 @@ def workers(processes: Iterable[Process]) -> list[int]:
     alive = [
         one
         for one in processes
-        if one.pid != 1 and one.ppid != 0 and one.state != "Z" and not HELPER.search(" ".join(one.argv))
+        if one.pid != 1
+        and one.ppid != 0
+        and one.state != "Z"
+        and not HELPER.search(" ".join(one.argv))
     ]
     parents, groups = {one.ppid for one in alive}, defaultdict[int, list[int]](list)
     for one in alive:

@@ -32,7 +32,12 @@ def _apart(training: Training) -> Seen | None:
         training.spaces.lay("apart", start.copy)
         try:
             run = start_hooked(
-                training, "apart", payloads.source(NAMES), "--resume", *asked, past_entrypoint=past_entrypoint
+                training,
+                "apart",
+                payloads.source(NAMES),
+                "--resume",
+                *asked,
+                past_entrypoint=past_entrypoint,
             )
             seen = training.watch(run, _is_enough, start.within, "a resumed training")
         except SubmissionError:

@@ -24,6 +24,9 @@ def test_stays(start):
     """It stays, has its script at /main.sh, and ends with exit code 0 when it is asked to."""
     container = start(env={"STAY": "yes"})
     assert testinfra_host.testinfra_host(container).file("/main.sh").is_file
-    assert testinfra_host.testinfra_host(container).run("echo there").stdout.strip() == "there"
+    assert (
+        testinfra_host.testinfra_host(container).run("echo there").stdout.strip()
+        == "there"
+    )
     assert container.pid1.argv[0]
     assert container.stop(grace=1).exit_code == 0

@@ -12,7 +12,13 @@ from dockdojo.training.log_parser import accuracies, epochs, losses
 @check(points=20)
 def test_answer(submission):
     """The sky is blue."""
-    expect_answer(submission, read_answers(submission, ["sky"]), "sky", "blue", {"green": "That is the grass."})
+    expect_answer(
+        submission,
+        read_answers(submission, ["sky"]),
+        "sky",
+        "blue",
+        {"green": "That is the grass."},
+    )
 
 
 @check(points=20)
@@ -35,8 +41,14 @@ def test_log(submission):
     """The log tells an accuracy of at least 0.9, a loss and an epoch."""
     text = submission.read("log.txt")
     if not accuracies(text) or max(accuracies(text)) < 0.9 or not losses(text):
-        fail("the log tells no accuracy of 0.9", expected="`accuracy=0.95`", file="log.txt")
-    if not epochs((float(number), line) for number, line in enumerate(text.splitlines())):
+        fail(
+            "the log tells no accuracy of 0.9",
+            expected="`accuracy=0.95`",
+            file="log.txt",
+        )
+    if not epochs(
+        (float(number), line) for number, line in enumerate(text.splitlines())
+    ):
         fail("the log tells no epoch", expected="`epoch 1`", file="log.txt")
 
 

@@ -7,9 +7,10 @@ import os
 import subprocess
 import sys
 
+import click
 import pytest
 
-from dockdojo.cli import main
+from dockdojo.cli import dockdojo, main
 from dockdojo.commands import student
 from dockdojo.errors import UsageError
 from dockdojo.grading import list_checks
@@ -271,3 +272,21 @@ def test_a_terminal_gets_colours_and_a_live_line_unless_no_color(course):
     plain = on_a_terminal({"NO_COLOR": "1"})
     assert "\x1b[32m" not in plain
     assert "100 of 100 points" in plain
+
+
+def test_help_imports_no_command_and_each_is_there():
+    """What is slow to import is imported by the command that needs it."""
+    script = (
+        "import sys; from dockdojo.cli import main; main(['--help']); "
+        "print(sorted({'docker', 'pytest', 'rich', 'msgspec'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    context = click.Context(dockdojo)
+    for name in dockdojo.list_commands(context):
+        command = dockdojo.get_command(context, name)
+        assert command.name == name
+        assert command.help
+        assert f"  {name} " in done.stdout

@@ -19,7 +19,6 @@ import pytest
 import yaml
 
 from dockdojo.cli import main
-from dockdojo.cli.authors import STYLES as OFFERED
 from dockdojo.course import open_course
 from dockdojo.errors import UsageError
 from dockdojo.export import STYLES, WORKFLOW, files, release
@@ -71,10 +70,6 @@ def test_no_solution_grader_variant_or_hidden_check_gets_in(slug, style):
         or "variant" in name
         or "grader" in name.lower().replace("autograder", "")
     ]
-
-
-def test_the_command_line_knows_the_styles():
-    assert OFFERED == STYLES
 
 
 def test_export_never_overwrites(tmp_path):

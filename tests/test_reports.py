@@ -6,7 +6,6 @@ from dataclasses import replace
 import jsonschema
 import pytest
 
-from dockdojo.cli.commands import FORMAT_NAMES
 from dockdojo.model import Advice, EngineInfo, Feedback, Outcome, Report, Where
 from dockdojo.reports import FORMATS
 from dockdojo.reports.json import SCHEMA_FILE
@@ -91,10 +90,6 @@ REPORTS = {
         ),
     ),
 }
-
-
-def test_the_command_line_offers_just_the_formats_there_are():
-    assert set(FORMAT_NAMES) == set(FORMATS)
 
 
 @pytest.mark.parametrize("kind", REPORTS)

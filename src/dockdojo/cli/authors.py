@@ -1,4 +1,4 @@
-"""The commands of instructors and authors: hand out an assignment, begin a new lab."""
+"""What instructors and authors do: hand out an assignment, begin a new lab."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from pathlib import Path
 
 import click
 
-from dockdojo.cli import encodings
-from dockdojo.cli.commands import FOLDER, open_the_course
-
-RUBRICS = ("text", "markdown", "json")
-"""Those of dockdojo.reports.rubric."""
-STYLES = ("plain", "classroom", "classroom50", "gradescope")
-"""Those of dockdojo.export, known here without importing it."""
+from dockdojo import scaffold
+from dockdojo.cli.options import FOLDER
+from dockdojo.course import open_course
+from dockdojo.export import STYLES, release, write
 
 
 @click.command()
@@ -35,10 +32,8 @@ STYLES = ("plain", "classroom", "classroom50", "gradescope")
 )
 def export(lab: str, folder: Path, style: str, packages: tuple[str, ...]) -> None:
     """Write an assignment repository: lesson, starter, and what grades it. Solutions and graders stay here."""
-    from dockdojo.export import release, write
-
     lines = release.requirement_lines(packages)
-    written = write.export(open_the_course(), lab, folder, style, lines)
+    written = write.export(open_course(), lab, folder, style, lines)
     click.echo(
         f"{folder} has {len(written)} files. It grades itself with: bash {folder / 'tests' / 'grading.sh'}"
     )
@@ -55,39 +50,9 @@ def export(lab: str, folder: Path, style: str, packages: tuple[str, ...]) -> Non
 @click.argument("lab")
 def new(lab: str) -> None:
     """Begin a new lab that the self-test accepts, in the course named with --course; that is made where it is not there."""
-    from dockdojo import scaffold
-
     named = os.environ.get("DOCKDOJO_COURSE")
-    root = Path(named) if named else open_the_course().root
+    root = Path(named) if named else open_course().root
     for path in scaffold.new_lab(root, lab):
         click.echo(f"  {path}")
     course = f" --course {named}" if named else ""
     click.echo(f"Try it: dockdojo{course} doctor --run {lab}")
-
-
-@click.command()
-@click.argument("lab")
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(RUBRICS),
-    default="text",
-    show_default=True,
-    help="How it is written.",
-)
-def rubric(lab: str, style: str) -> None:
-    """Show what a lab's checks ask, what each is worth, which others it needs, and how many hints there are."""
-    from dockdojo import grading
-    from dockdojo.reports.rubric import FORMATS
-
-    course = open_the_course()
-    click.echo(
-        encodings.document(
-            FORMATS[style](course.lab(lab), grading.list_checks(course, lab))
-        ),
-        nl=False,
-    )
-
-
-ALL = (export, new, rubric)
-"""What the command line offers of these."""

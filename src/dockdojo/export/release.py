@@ -28,9 +28,10 @@ NAME = "dockdojo"
 MAX_WHEEL_BYTES = 200_000_000
 FETCH_SECONDS = 60.0
 EXACT = re.compile(
-    r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._-]*\])?\s*==\s*[A-Za-z0-9][A-Za-z0-9.!+_-]*"
+    r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(\[[A-Za-z0-9,._-]{0,99}\])?\s{0,9}==\s{0,9}"
+    r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,99}"
 )
-HASHES = re.compile(r"(?:\s+--hash[= ]sha256:[0-9a-f]{64})+")
+HASHES = re.compile(r"(?:\s{1,9}--hash[= ]sha256:[0-9a-f]{64}){1,9}")
 UNQUOTED = "'\"`$\\\n\r\0"
 """Characters that no requirement needs, and that a shell or a YAML file would read as something else."""
 HOW = "`pip wheel --no-deps -w dist` of its sources makes one, which `--package dist/….whl` names."
@@ -81,7 +82,7 @@ def _line(package: str) -> str:
 
 def _url(url: str, hashes: str) -> str:
     address, _, fragment = url.partition("#")
-    told = re.fullmatch(r"(?:.*&)?sha256=([0-9a-f]{64})(?:&.*)?", fragment)
+    told = re.search(r"(?:^|&)sha256=([0-9a-f]{64})(?:&|$)", fragment)
     if told and not hashes:
         hashes = f" --hash=sha256:{told[1]}"
     if not hashes:

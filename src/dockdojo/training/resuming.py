@@ -11,7 +11,8 @@ from dockdojo.checks import fail
 from dockdojo.training.command import expect_words_arrive
 from dockdojo.training.optimizers import find_optimizer
 from dockdojo.training.run import epoch_after, saves_early
-from dockdojo.training.script import SPOILT, Resumed, Training
+from dockdojo.training.runs import SPOILT
+from dockdojo.training.script import Resumed, Training
 from dockdojo.training.stopping import left_something_to_do
 from dockdojo.training.writers import resumed_apart
 

@@ -7,22 +7,17 @@ data from which nothing can be learned. What takes long goes on beside the check
 
 from __future__ import annotations
 
-import contextlib
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, TypeVar
 
-from dockdojo.checks.host import Awaited, GradingHost
-from dockdojo.connection.types import Image, Mount, when
-from dockdojo.datasets import Data
-from dockdojo.engine.container import Container
-from dockdojo.errors import LimitReached, OurFault, SubmissionError
-from dockdojo.probes.workspaces import Save, Workspaces
+from dockdojo.checks.host import GradingHost
+from dockdojo.connection.types import Mount
+from dockdojo.errors import SubmissionError
+from dockdojo.probes.workspaces import Save
 from dockdojo.training.run import (
-    First,
     Seen,
     Stop,
     finished_epochs,
@@ -30,39 +25,13 @@ from dockdojo.training.run import (
     save_to_resume_from,
     saves_at_the_start,
 )
+from dockdojo.training.runs import AFTER, KILLED, SPOILT, TrainingRuns
 from dockdojo.training.stopping import stop_and_resume
 from dockdojo.training.torch_image import Examination, Examined, examine
-from dockdojo.training.workers import workers
 
 T = TypeVar("T")
-RUN_WITHIN = 900
-"""Seconds of one training."""
 SAYS_WITHIN = 120
 """Seconds until a resumed run must have said something, beyond the time that two epochs took."""
-LOOK = 0.25
-"""Seconds between two looks at a log."""
-SPOILT = ("weights", "optimizer")
-"""Workspaces whose checkpoints have NaN there."""
-AFTER = {name: f"after_{name}" for name in SPOILT}
-"""Workspaces for what those runs saved."""
-SPACES = (
-    "first",
-    "control",
-    *SPOILT,
-    *AFTER.values(),
-    "again",
-    "words",
-    "stop",
-    "restart",
-    "left",
-    "shuffled",
-    "probe",
-    "apart",
-    "typed",
-)
-"""Workspaces, each for one piece of work: they go on at the same time."""
-KILLED = ("control", *SPOILT, "restart")
-"""Workspaces whose resumed runs were ended by SIGKILL when enough had been seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,125 +78,15 @@ class Resumed:
     """Words with which they were asked for more epochs; none where they had some left to do."""
 
 
-class Training:
-    """The script `command`, run as `docker run -v FOLDER:workspace IMAGE command [--resume]`, in the image's working folder."""
+class Training(TrainingRuns):
+    """A training script, put to the test: each run is begun once, beside the checks."""
 
-    def __init__(
-        self,
-        session: GradingHost,
-        *,
-        command: tuple[str, ...],
-        workspace: str,
-        checkpoint: str,
-    ) -> None:
-        """`session` is the fixture of that name; `checkpoint` is a file's name in the folder that is mounted at `workspace`."""
-        self.session = session
-        self._begun: dict[str, Awaited[Any]] = {}
+    def __init__(self, session: GradingHost, **options: Any) -> None:
+        """`session` is the fixture of that name; `options` are those of TrainingRuns."""
+        super().__init__(session, **options)
         self._one_again = threading.Lock()
-        self.crowd = 0
-        """Processes that worked side by side in the first run, up to 2; those that only load data count, too."""
-        self.command = command
-        self.workspace = workspace
-        self.checkpoint = checkpoint
-
-    @cached_property
-    def image(self) -> Image:
-        """The image of the submission's Dockerfile."""
-        image: Image = self.session.build()
-        return image
-
-    @cached_property
-    def spaces(self) -> Workspaces:
-        """The folders that are mounted."""
-        spaces: Workspaces = self.session.workspaces(
-            *SPACES, checkpoint=self.checkpoint
-        )
-        return spaces
-
-    # One run
-
-    def options(
-        self, name: str, data: Data, target: str = "", workdir: str = ""
-    ) -> dict[str, Any]:
-        """How a container with a workspace at `target` is started; the data are where such scripts look for them."""
-        target = target or self.workspace
-        places = {
-            f"{target}/data",
-            "/data",
-            f"{(workdir or self.image.workdir).rstrip('/')}/data",
-        }
-        data_mounts = (
-            Mount(source=str(data.root), target=place) for place in sorted(places)
-        )
-        return {
-            "image": self.image,
-            "mounts": (self.spaces.mount(name, target), *data_mounts),
-            "env": {"MNIST_ROOT": "/data", "PYTHONUNBUFFERED": "1"},
-        }
-
-    def start(self, name: str, *args: str, data: Data | None = None) -> Container:
-        """Begins a run in a workspace."""
-        made: Container = self.session.start(
-            *self.command, *args, **self.options(name, data or self.session.digits)
-        )
-        return made
-
-    def look(self, container: Container) -> Seen:
-        """What a run has shown until now."""
-        state = container.engine.state(container.id)
-        began = when(state["StartedAt"])
-        lines = tuple((began + one.seconds, one.text) for one in container.log_lines())
-        return Seen(lines, None if state["Running"] else state["ExitCode"], began)
-
-    def watch(
-        self,
-        container: Container,
-        enough: Callable[[Seen], bool] = lambda seen: False,
-        within: float = RUN_WITHIN,
-        told: str = "a training",
-        *,
-        counted: bool = False,
-    ) -> Seen:
-        """Watches a run until it ends or enough was seen; then it is killed. Raises LimitReached after `within` seconds.
-
-        `told` says what it is, for whoever waits. Where it is `counted`, the processes of it are, too: see `crowd`.
-        """
-        end = time.monotonic() + within
-        try:
-            while True:
-                seen = self.look(container)
-                if counted and self.crowd < 2:
-                    # Where it cannot be looked at now, the next look counts.
-                    with contextlib.suppress(OurFault, SubmissionError):
-                        self.crowd = max(
-                            self.crowd, len(workers(container.processes()))
-                        )
-                self.session.doing(
-                    f"{told}, epoch {seen.epochs[-1]}" if seen.epochs else told
-                )
-                if seen.exit_code is not None or enough(seen):
-                    return seen
-                if time.monotonic() > end:
-                    raise LimitReached(
-                        f"`{' '.join(self.command)}` was not done within {within:.0f} s.",
-                        hint="Does it train for very many epochs, or wait for something?",
-                        detail=seen.end,
-                    )
-                self.session.sleep(LOOK)
-        finally:
-            container.remove()
 
     # What is run, each once, beside the checks; each returns what waits for the result
-
-    def _begin(self, name: str, work: Callable[[], Any]) -> None:
-        if name not in self._begun:
-            self._begun[name] = self.session.background(work)
-
-    def once(self, name: str, work: Callable[[], T]) -> T:
-        """What a piece of work comes to that is done once, beside the checks; waits for it."""
-        self._begin(name, work)
-        result: T = self._begun[name].result()
-        return result
 
     def begin(self) -> None:
         """Begins everything, in its order, without waiting."""
@@ -236,15 +95,10 @@ class Training:
             ("first", self._first),
             ("start", self._start),
             ("resumed", self._resumed),
-            ("stopped", partial(stop_and_resume, self)),
+            ("stopped", self._stop),
             ("left", self._left),
         ):
             self._begin(name, work)
-
-    @property
-    def first(self) -> First:
-        """A whole training, from nothing; waits for it."""
-        return self.once("first", self._first)
 
     @property
     def beginning(self) -> Start:
@@ -259,7 +113,7 @@ class Training:
     @property
     def stopped(self) -> Stop:
         """The run that was stopped."""
-        return self.once("stopped", partial(stop_and_resume, self))
+        return self.once("stopped", self._stop)
 
     @property
     def left(self) -> dict[str, tuple[str, Examined]]:
@@ -270,10 +124,8 @@ class Training:
         """
         return self.once("left", self._left)
 
-    def _first(self) -> First:
-        self.spaces.lay("first")
-        seen = self.watch(self.start("first"), counted=True)
-        return First(seen, self.spaces.saves("first"))
+    def _stop(self) -> Stop:
+        return stop_and_resume(self, self.beginning.within)
 
     def _start(self) -> Start:
         seen, saves = self.first.seen, self.first.saves
@@ -331,18 +183,6 @@ class Training:
         saved = self._saved(spoilt)
         weights, optimizer = (Spoilt(spoilt[name], saved.get(name)) for name in SPOILT)
         return Resumed(control, weights, optimizer, more)
-
-    def or_for_more(
-        self, seen: Seen, run: Callable[..., Seen], is_enough: Callable[[Seen], bool]
-    ) -> tuple[Seen, tuple[str, ...]]:
-        """A resumed run, and the words with which it was asked for more epochs: where all were done, perhaps it can be."""
-        order = self.first.seen.epochs
-        if seen.exit_code == 0 and not is_enough(seen) and order:
-            asked = ("--epochs", str(len(order) + 2))
-            again = run(*asked)
-            if is_enough(again):
-                return again, asked
-        return seen, ()
 
     def _decides(self, name: str, seen: Seen) -> bool:
         """Whether a run from a spoilt checkpoint has shown enough, in its log or in what it saved."""

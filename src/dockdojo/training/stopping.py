@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from dockdojo.datasets import Data
 from dockdojo.engine.container import Container
 from dockdojo.training.run import FEW_LINES, Seen, Stop, saves_at_the_start, saves_early
-
-if TYPE_CHECKING:
-    from dockdojo.training.script import Training
+from dockdojo.training.runs import TrainingRuns
 
 RUN_WITHIN = 900
 """Seconds until a training must have saved for the first time."""
@@ -31,54 +28,49 @@ LOOK = 0.25
 """Seconds between two looks."""
 
 
-def stop_and_resume(training: Training) -> Stop:
-    """Stops a training on shuffled labels, and resumes it from what it left.
+def stop_and_resume(runs: TrainingRuns, quick: float) -> Stop:
+    """Stops a training on shuffled labels, and resumes it from what it left; on few images, within `quick` seconds.
 
     Raises SubmissionError where a whole training writes no checkpoint: none could be left.
     """
-    quick = training.beginning.within
     seen, few, many = (
-        training.first.seen,
-        training.session.shuffled_digits,
-        training.session.many_shuffled_digits,
+        runs.first.seen,
+        runs.session.shuffled_digits,
+        runs.session.many_shuffled_digits,
     )
-    if saves_early(seen, training.first.saves):
+    if saves_early(seen, runs.first.saves):
         data = few
-        before, by_itself, regular = _stop(
-            training, few, partial(_until_saved, training)
-        )
+        before, by_itself, regular = _stop(runs, few, partial(_until_saved, runs))
     else:
         # It saves at its end alone, unless it hears the signal: while it trains, and is far from its end.
         data = many
         for part in LATER_AND_LATER:
             before, by_itself, regular = _stop(
-                training, data, partial(_until, training, part * seen.seconds)
+                runs, data, partial(_until, runs, part * seen.seconds)
             )
             # Who tells of his work, and leaves nothing, is deaf. Who says nothing may not have begun, on a busy machine.
-            if by_itself or before.told or training.spaces.saves("stop"):
+            if by_itself or before.told or runs.spaces.saves("stop"):
                 break
         for part in EARLIER if by_itself else ():
             data = few
             before, by_itself, regular = _stop(
-                training, data, partial(_until, training, part * seen.seconds)
+                runs, data, partial(_until, runs, part * seen.seconds)
             )
             if not by_itself:
                 break
-    size = _size(training, data)
-    if not training.spaces.saves("stop"):
+    size = _size(runs, data)
+    if not runs.spaces.saves("stop"):
         return Stop(before, before, None, by_itself, regular, size)
     # Elsewhere: what `docker stop` left is judged as it was, and not as a SIGKILL leaves it a little later.
-    training.spaces.lay("restart", training.spaces.copy_of("stop", None))
+    runs.spaces.lay("restart", runs.spaces.copy_of("stop", None))
     within = quick if data is few else MANY_WITHIN
 
     def resume(*args: str) -> Seen:
-        run = training.start("restart", "--resume", *args, data=data)
-        return training.watch(
-            run, _shows_work, within, "a training after `docker stop`"
-        )
+        run = runs.start("restart", "--resume", *args, data=data)
+        return runs.watch(run, _shows_work, within, "a training after `docker stop`")
 
     after = resume()
-    more, _ = training.or_for_more(after, resume, _shows_work)
+    more, _ = runs.or_for_more(after, resume, _shows_work)
     return Stop(
         before, after, None if more is after else more, by_itself, regular, size
     )
@@ -88,25 +80,25 @@ def _shows_work(seen: Seen) -> bool:
     return seen.shows_work
 
 
-def _size(training: Training, data: Data) -> float:
-    size: float = data.train / training.session.digits.train
+def _size(runs: TrainingRuns, data: Data) -> float:
+    size: float = data.train / runs.session.digits.train
     return size
 
 
 def _stop(
-    training: Training, data: Data, wait: Callable[[Container], None]
+    runs: TrainingRuns, data: Data, wait: Callable[[Container], None]
 ) -> tuple[Seen, bool, int]:
     """A training from nothing, stopped after the wait; whether it had come to its end by itself; and its saves until then."""
-    training.spaces.lay("stop")
-    container = training.start("stop", data=data)
+    runs.spaces.lay("stop")
+    container = runs.start("stop", data=data)
     try:
         wait(container)
-        was_running, regular = container.running, len(training.spaces.saves("stop"))
+        was_running, regular = container.running, len(runs.spaces.saves("stop"))
         container.stop(grace=GRACE)
-        before = training.look(container)
+        before = runs.look(container)
         return (
             before,
-            tells_a_whole(before, training.first.seen, _size(training, data))
+            tells_a_whole(before, runs.first.seen, _size(runs, data))
             or not was_running,
             regular,
         )
@@ -114,28 +106,28 @@ def _stop(
         container.remove()
 
 
-def _until(training: Training, seconds: float, container: Container) -> None:
+def _until(runs: TrainingRuns, seconds: float, container: Container) -> None:
     """Waits so long, or until it ends."""
     waited = 0.0
     while container.running and waited < seconds:
-        training.session.sleep(LOOK)
+        runs.session.sleep(LOOK)
         waited += LOOK
 
 
-def _until_saved(training: Training, container: Container) -> None:
+def _until_saved(runs: TrainingRuns, container: Container) -> None:
     """Waits until it has saved after its first epoch, and trains on."""
-    seen, saves = training.first.seen, training.first.saves
+    seen, saves = runs.first.seen, runs.first.saves
     at = [when for when, _ in seen.marks]
     an_epoch = (at[-1] - at[0]) / max(1, len(seen.epochs) - 1) if at else 1.0
     before_the_first, waited = saves_at_the_start(seen, saves), 0.0
     while (
         container.running
         and waited < RUN_WITHIN
-        and len(training.spaces.saves("stop")) <= before_the_first
+        and len(runs.spaces.saves("stop")) <= before_the_first
     ):
-        training.session.sleep(LOOK)
+        runs.session.sleep(LOOK)
         waited += LOOK
-    training.session.sleep(min(3.0, 0.3 * an_epoch))
+    runs.session.sleep(min(3.0, 0.3 * an_epoch))
 
 
 # How much of a training a run has done, by its log

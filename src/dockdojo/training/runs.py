@@ -1,0 +1,186 @@
+"""Runs of a training script in containers: started in a workspace, watched, and each done once beside the checks."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, TypeVar
+
+from dockdojo.checks.host import Awaited, GradingHost
+from dockdojo.connection.types import Image, Mount, when
+from dockdojo.datasets import Data
+from dockdojo.engine.container import Container
+from dockdojo.errors import LimitReached, OurFault, SubmissionError
+from dockdojo.probes.workspaces import Workspaces
+from dockdojo.training.run import First, Seen
+from dockdojo.training.workers import workers
+
+T = TypeVar("T")
+RUN_WITHIN = 900
+"""Seconds of one training."""
+LOOK = 0.25
+"""Seconds between two looks at a log."""
+SPOILT = ("weights", "optimizer")
+"""Workspaces whose checkpoints have NaN there."""
+AFTER = {name: f"after_{name}" for name in SPOILT}
+"""Workspaces for what those runs saved."""
+SPACES = (
+    "first",
+    "control",
+    *SPOILT,
+    *AFTER.values(),
+    "again",
+    "words",
+    "stop",
+    "restart",
+    "left",
+    "shuffled",
+    "probe",
+    "apart",
+    "typed",
+)
+"""Workspaces, each for one piece of work: they go on at the same time."""
+KILLED = ("control", *SPOILT, "restart")
+"""Workspaces whose resumed runs were ended by SIGKILL when enough had been seen."""
+
+
+class TrainingRuns:
+    """The script `command`, run as `docker run -v FOLDER:workspace IMAGE command [--resume]`, in the image's working folder."""
+
+    def __init__(
+        self,
+        session: GradingHost,
+        *,
+        command: tuple[str, ...],
+        workspace: str,
+        checkpoint: str,
+    ) -> None:
+        """`session` is the fixture of that name; `checkpoint` is a file's name in the folder that is mounted at `workspace`."""
+        self.session = session
+        self._begun: dict[str, Awaited[Any]] = {}
+        self.crowd = 0
+        """Processes that worked side by side in the first run, up to 2; those that only load data count, too."""
+        self.command = command
+        self.workspace = workspace
+        self.checkpoint = checkpoint
+
+    @cached_property
+    def image(self) -> Image:
+        """The image of the submission's Dockerfile."""
+        image: Image = self.session.build()
+        return image
+
+    @cached_property
+    def spaces(self) -> Workspaces:
+        """The folders that are mounted."""
+        spaces: Workspaces = self.session.workspaces(
+            *SPACES, checkpoint=self.checkpoint
+        )
+        return spaces
+
+    # One run
+
+    def options(
+        self, name: str, data: Data, target: str = "", workdir: str = ""
+    ) -> dict[str, Any]:
+        """How a container with a workspace at `target` is started; the data are where such scripts look for them."""
+        target = target or self.workspace
+        places = {
+            f"{target}/data",
+            "/data",
+            f"{(workdir or self.image.workdir).rstrip('/')}/data",
+        }
+        data_mounts = (
+            Mount(source=str(data.root), target=place) for place in sorted(places)
+        )
+        return {
+            "image": self.image,
+            "mounts": (self.spaces.mount(name, target), *data_mounts),
+            "env": {"MNIST_ROOT": "/data", "PYTHONUNBUFFERED": "1"},
+        }
+
+    def start(self, name: str, *args: str, data: Data | None = None) -> Container:
+        """Begins a run in a workspace."""
+        made: Container = self.session.start(
+            *self.command, *args, **self.options(name, data or self.session.digits)
+        )
+        return made
+
+    def look(self, container: Container) -> Seen:
+        """What a run has shown until now."""
+        state = container.engine.state(container.id)
+        began = when(state["StartedAt"])
+        lines = tuple((began + one.seconds, one.text) for one in container.log_lines())
+        return Seen(lines, None if state["Running"] else state["ExitCode"], began)
+
+    def watch(
+        self,
+        container: Container,
+        enough: Callable[[Seen], bool] = lambda seen: False,
+        within: float = RUN_WITHIN,
+        told: str = "a training",
+        *,
+        counted: bool = False,
+    ) -> Seen:
+        """Watches a run until it ends or enough was seen; then it is killed. Raises LimitReached after `within` seconds.
+
+        `told` says what it is, for whoever waits. Where it is `counted`, the processes of it are, too: see `crowd`.
+        """
+        end = time.monotonic() + within
+        try:
+            while True:
+                seen = self.look(container)
+                if counted and self.crowd < 2:
+                    # Where it cannot be looked at now, the next look counts.
+                    with contextlib.suppress(OurFault, SubmissionError):
+                        self.crowd = max(
+                            self.crowd, len(workers(container.processes()))
+                        )
+                self.session.doing(
+                    f"{told}, epoch {seen.epochs[-1]}" if seen.epochs else told
+                )
+                if seen.exit_code is not None or enough(seen):
+                    return seen
+                if time.monotonic() > end:
+                    raise LimitReached(
+                        f"`{' '.join(self.command)}` was not done within {within:.0f} s.",
+                        hint="Does it train for very many epochs, or wait for something?",
+                        detail=seen.end,
+                    )
+                self.session.sleep(LOOK)
+        finally:
+            container.remove()
+
+    def _begin(self, name: str, work: Callable[[], Any]) -> None:
+        if name not in self._begun:
+            self._begun[name] = self.session.background(work)
+
+    def once(self, name: str, work: Callable[[], T]) -> T:
+        """What a piece of work comes to that is done once, beside the checks; waits for it."""
+        self._begin(name, work)
+        result: T = self._begun[name].result()
+        return result
+
+    @property
+    def first(self) -> First:
+        """A whole training, from nothing; waits for it."""
+        return self.once("first", self._first)
+
+    def _first(self) -> First:
+        self.spaces.lay("first")
+        seen = self.watch(self.start("first"), counted=True)
+        return First(seen, self.spaces.saves("first"))
+
+    def or_for_more(
+        self, seen: Seen, run: Callable[..., Seen], is_enough: Callable[[Seen], bool]
+    ) -> tuple[Seen, tuple[str, ...]]:
+        """A resumed run, and the words with which it was asked for more epochs: where all were done, perhaps it can be."""
+        order = self.first.seen.epochs
+        if seen.exit_code == 0 and not is_enough(seen) and order:
+            asked = ("--epochs", str(len(order) + 2))
+            again = run(*asked)
+            if is_enough(again):
+                return again, asked
+        return seen, ()

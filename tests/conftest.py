@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -100,9 +101,30 @@ def real_engine(course: Course) -> Iterator[str]:
     with client.connect() as engine:
         engine.clean_dead()  # what a grading that was killed left here before: the tests count what is there
     clean_folders()
-    yield where
-    SideBySide.pool.shutdown(wait=True, cancel_futures=True)
+    with _someone_without_a_network():
+        yield where
+        SideBySide.pool.shutdown(wait=True, cancel_futures=True)
     assert left_by_us() == []
+
+
+@contextlib.contextmanager
+def _someone_without_a_network() -> Iterator[None]:
+    """A container of nobody's on the network `none`, for as long as the tests run.
+
+    Engine 20.10 can lock itself up when the last container of a network goes while another one of it does: libnetwork's
+    processEndpointDelete holds the controller's lock and waits for the network's, and getSvcRecords has them the other way round.
+    Each grading's containers are on `none`, so with one that stays there is no last one.
+    """
+    with client.connect() as engine:
+        host = engine.api.create_host_config(network_mode="none")
+        made = engine.api.create_container(
+            "busybox:latest", ["sleep", "86400"], host_config=host
+        )["Id"]
+        try:
+            engine.api.start(made)
+            yield
+        finally:
+            engine.api.remove_container(made, force=True)
 
 
 def left_by_us() -> list[str]:

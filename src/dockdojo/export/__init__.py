@@ -9,11 +9,9 @@ from __future__ import annotations
 import fnmatch
 import json
 import shlex
-from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from dockdojo import templates
 from dockdojo.course import Course
 from dockdojo.errors import CourseError, UsageError
 
@@ -103,23 +101,8 @@ def _known(style: str) -> str:
     return style
 
 
-@cache
-def _templates() -> Environment:
-    """Scripts and workflows, in which `{{` has a meaning of its own: what is filled in stands between `{=` and `=}`."""
-    return Environment(  # noqa: S701 - no HTML: what is filled in is quoted for a shell, or is JSON
-        loader=PackageLoader("dockdojo.export"),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        variable_start_string="{=",
-        variable_end_string="=}",
-        comment_start_string="{=#",
-        comment_end_string="#=}",
-    )
-
-
 def _rendered(template: str, **words: str) -> bytes:
-    return _templates().get_template(f"{template}.j2").render(words).encode()
+    return templates.render(__name__, template, **words).encode()
 
 
 def _hides(line: str, name: str) -> bool:

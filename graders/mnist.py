@@ -155,7 +155,7 @@ def test_checkpoint(training, contents):
             detail=training.first.seen.end,
             file="train.py",
         )
-    found = training.beginning.examination.loaded[f"/first/{CHECKPOINT}"]
+    found = training.beginning.first
     if found.error:
         fail(
             f"it cannot be loaded: {found.error}",
@@ -235,8 +235,8 @@ def test_next_epoch(training):
 )
 def test_killed(training):
     """Killed at any moment, also while it writes (SIGKILL), it leaves a checkpoint that torch can load."""
-    here = [one for one in training.first.saves if one.in_place]
-    if any(one.gap for one in training.first.saves):
+    here = [save for save in training.first.saves if save.in_place]
+    if any(save.gap for save in training.first.saves):
         fail(
             f"`{CHECKPOINT}` is removed before the new one has its name",
             expected="the old checkpoint or the new one, whole, at every moment",
@@ -244,34 +244,33 @@ def test_killed(training):
             hint="Leave the old file where it is: os.replace puts the new one in its place.",
             file="train.py",
         )
-    left = training.left.values()
     broken = [
-        (moment, one)
-        for moment, one in left
-        if one.error and "No such file" not in one.error
+        left
+        for left in training.left
+        if left.found.error and "No such file" not in left.found.error
     ]
     if here:
-        one = max(here, key=lambda one: one.seconds)
+        longest = max(here, key=lambda save: save.seconds)
         seen_bytes = (
-            f"; then it had {one.smallest:,} of {one.size:,} bytes"
-            if 0 <= one.smallest < one.size
+            f"; then it had {longest.smallest:,} of {longest.size:,} bytes"
+            if 0 <= longest.smallest < longest.size
             else ""
         )
         fail(
-            f"for {1000 * one.seconds:.0f} ms, `{CHECKPOINT}` was half written{seen_bytes}",
+            f"for {1000 * longest.seconds:.0f} ms, `{CHECKPOINT}` was half written{seen_bytes}",
             expected="the old checkpoint or the new one, whole, at every moment",
             why="A SIGKILL at such a moment leaves no checkpoint at all: the old one is overwritten, and the new one is not there yet.",
             detail=(
-                f"Left by SIGKILL ({broken[0][0]}): {broken[0][1].error}"
+                f"Left by SIGKILL ({broken[0].moment}): {broken[0].found.error}"
                 if broken
                 else ""
             ),
             file="train.py",
         )
     if broken:
-        moment, one = broken[0]
         fail(
-            f"what was there at one of {len(left)} moments ({moment}) cannot be loaded: {one.error}",
+            f"what was there at one of {len(training.left)} moments ({broken[0].moment}) cannot be loaded: "
+            f"{broken[0].found.error}",
             expected="the old checkpoint or the new one, whole, at every moment",
             file="train.py",
         )

@@ -127,10 +127,10 @@ def expect_optimizer(training: Training) -> str:
     Returns why nobody could see whether it has; empty where that was seen.
     """
     _ = _resumed(training)
-    examination = training.beginning.examination
-    if not examination.poisoned[1]:
+    beginning = training.beginning
+    if not beginning.spoilt_tensors["optimizer"]:
         _expect_trust(training)
-        kept = examination.loaded[f"/control/{training.checkpoint}"]
+        kept = beginning.control
         found = find_optimizer(training, kept)
         if found is None:
             return UNSEEN
@@ -207,7 +207,7 @@ def other_epoch(got: int, first: int, wanted: int) -> str:
 def expect_to_survive_a_stop(training: Training) -> None:
     """Fails the check where `docker stop` leaves nothing from which a resumed run goes on."""
     run, first = training.stopped, training.first
-    kept = training.left[f"/stop/{training.checkpoint}"][1]
+    kept = training.left_by_stop
     if run.by_itself and not saves_early(first.seen, first.saves):
         fail(
             "`docker stop` did not end it, and nothing was saved until it had come to its end by itself",

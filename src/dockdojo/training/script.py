@@ -27,7 +27,7 @@ from dockdojo.training.run import (
 )
 from dockdojo.training.runs import AFTER, KILLED, SPOILT, TrainingRuns
 from dockdojo.training.stopping import stop_and_resume
-from dockdojo.training.torch_image import Examination, Examined, examine
+from dockdojo.training.torch_image import Examined, examine
 
 T = TypeVar("T")
 SAYS_WITHIN = 120
@@ -40,11 +40,27 @@ class Start:
 
     finished: frozenset[int]
     """How many epochs that may be."""
-    examination: Examination
+    first: Examined
+    """What the first run left in the end."""
+    control: Examined
+    """What resumed runs begin with."""
+    spoilt_tensors: dict[str, int]
+    """For `weights` and `optimizer`, how many tensors of the control's were made NaN."""
     within: float
     """Seconds until a resumed run must have said something."""
     copy: str
     """What was kept of the first run's workspace at that save."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What SIGKILL left of a checkpoint."""
+
+    space: str
+    """The run's workspace; `left` for what was caught while the first run wrote."""
+    moment: str
+    """When that was, in words."""
+    found: Examined
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +132,18 @@ class Training(TrainingRuns):
         return self.once("stopped", self._stop)
 
     @property
-    def left(self) -> dict[str, tuple[str, Examined]]:
-        """What SIGKILL leaves of the checkpoint, by path: when that was, and whether torch loads it.
+    def left(self) -> tuple[Left, ...]:
+        """What SIGKILL leaves of the checkpoint: when that was, and whether torch loads it.
 
-        The moments are those that the keeper caught in the first run, inside of writes as well, and the ends of all runs that
+        The moments are those that the watcher caught in the first run, inside of writes as well, and the ends of all runs that
         were killed when enough had been seen.
         """
         return self.once("left", self._left)
+
+    @property
+    def left_by_stop(self) -> Examined:
+        """What `docker stop` left of the checkpoint."""
+        return next(left.found for left in self.left if left.space == "stop")
 
     def _stop(self) -> Stop:
         return stop_and_resume(self, self.beginning.within)
@@ -143,9 +164,10 @@ class Training(TrainingRuns):
         copy = self.spaces.copy_of("first", chosen)
         for name in ("control", *SPOILT):
             self.spaces.lay(name, copy)
+        first, control = (f"/{name}/{self.checkpoint}" for name in ("first", "control"))
         examination = examine(
             self.session.run,
-            [f"/first/{self.checkpoint}", f"/control/{self.checkpoint}"],
+            [first, control],
             [(name, "/control", f"/{name}") for name in SPOILT],
             mounts=self._mounts("first", "control", *SPOILT),
         )
@@ -155,10 +177,12 @@ class Training(TrainingRuns):
             else frozenset({len(seen.epochs)})
         )
         return Start(
-            done,
-            examination,
-            SAYS_WITHIN + 2 * seen.seconds / max(1, len(seen.epochs)),
-            copy,
+            finished=done,
+            first=examination.loaded[first],
+            control=examination.loaded[control],
+            spoilt_tensors=dict(zip(SPOILT, examination.poisoned, strict=True)),
+            within=SAYS_WITHIN + 2 * seen.seconds / max(1, len(seen.epochs)),
+            copy=copy,
         )
 
     def _mounts(self, *names: str) -> tuple[Mount, ...]:
@@ -212,23 +236,28 @@ class Training(TrainingRuns):
             name: one for name, one in found.items() if not one.error and one.numbers
         }
 
-    def _left(self) -> dict[str, tuple[str, Examined]]:
+    def _left(self) -> tuple[Left, ...]:
         _ = self.resumed, self.stopped  # when both have ended
         self.spaces.lay("left")
         found = self.spaces.glimpses("first", "left")
-        paths = {
-            f"/left/{name}": f"{name.partition('-')[0]}: {size:,} bytes"
+        moments = {
+            f"/left/{name}": ("left", f"{name.partition('-')[0]}: {size:,} bytes")
             for name, size in found
         }
-        paths |= {f"/{name}/{self.checkpoint}": "in a resumed run" for name in KILLED}
-        paths[f"/stop/{self.checkpoint}"] = "at the end of `docker stop`"
+        for name in KILLED:
+            moments[f"/{name}/{self.checkpoint}"] = (name, "in a resumed run")
+        at_the_end = ("stop", "at the end of `docker stop`")
+        moments[f"/stop/{self.checkpoint}"] = at_the_end
         loaded = examine(
             self.session.run,
-            list(paths),
+            list(moments),
             [],
             mounts=self._mounts(*KILLED, "stop", "left"),
         ).loaded
-        return {path: (moment, loaded[path]) for path, moment in paths.items()}
+        return tuple(
+            Left(space, moment, loaded[path])
+            for path, (space, moment) in moments.items()
+        )
 
     # What only some need
 
@@ -258,7 +287,7 @@ class Training(TrainingRuns):
 
         For runs whose numbers prove nothing, because they do not depend on what they are given.
         """
-        if self.beginning.examination.loaded[f"/control/{self.checkpoint}"].has_nan:
+        if self.beginning.control.has_nan:
             return False  # whatever it saves has them
         saved = {"weights": self.resumed.weights, "optimizer": self.resumed.optimizer}[
             name
@@ -291,13 +320,8 @@ class Training(TrainingRuns):
     def stored(self) -> bool:
         """Whether its checkpoint has the same weights, byte for byte, whatever it learns from, and whatever it goes on from."""
         try:
-            other = self.left[f"/stop/{self.checkpoint}"][1].fingerprint
-            same = (
-                self.beginning.examination.loaded[
-                    f"/first/{self.checkpoint}"
-                ].fingerprint
-                == other
-            )
+            other = self.left_by_stop.fingerprint
+            same = self.beginning.first.fingerprint == other
             return same and not self.carries("weights")
         except SubmissionError:
             return False

@@ -10,7 +10,7 @@ import pytest
 from dockdojo import parsing
 from dockdojo.checks.readme import script_of
 from dockdojo.errors import SubmissionError
-from dockdojo.parsing import Unreadable, parse
+from dockdojo.parsing import Unreadable, parse, server
 
 FUZZ = int(os.environ.get("DOCKDOJO_FUZZ", "2000"))
 """Mutated inputs for each parser; DOCKDOJO_FUZZ=20000 tries as many."""
@@ -73,7 +73,7 @@ def test_whatever_a_text_holds_its_parser_has_an_answer(kind):
     for _ in range(FUZZ // 8 if kind == "yaml" else FUZZ):
         text = mutated(SEEDS[kind], random)
         told = json.loads(
-            parsing.answer(json.dumps([kind, text, OPTIONS.get(kind, {})]).encode())
+            server.answer(json.dumps([kind, text, OPTIONS.get(kind, {})]).encode())
         )
         assert set(told) in ({"value"}, {"unreadable", "line"}), text
 

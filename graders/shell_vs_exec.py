@@ -459,7 +459,7 @@ def test_shells_differ(submission, shells):
     """Quiz: process 1 of a single command in shell form, on debian and on busybox."""
     answers = read_answers(submission, [*BASES, *QUIZ])
 
-    found = [one() for one in shells.values()]
+    found = [shell.result() for shell in shells.values()]
     for key, right in zip(BASES, found, strict=True):
         wrong = dict.fromkeys(
             ("sh", "sleep"),

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 @cache
 def _environment(package: str) -> Environment:
     """What is filled in stands between `{=` and `=}`: in shells and workflows, `{{` has a meaning of its own."""
+    # Slow to import, and a grading needs it only for an assignment's own files.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     # No HTML: whoever fills something in quotes it for the shell or the format.
     return Environment(  # noqa: S701
         loader=PackageLoader(package),

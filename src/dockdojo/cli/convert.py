@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dockdojo.cli.options import FOLDER, deliver, read
+from dockdojo.cli.options import FOLDER, OUTPUT, deliver, read
 from dockdojo.errors import UsageError
 from dockdojo.reports import FORMATS, canvas, classroom50, json, marks
 
@@ -21,13 +21,7 @@ from dockdojo.reports import FORMATS, canvas, classroom50, json, marks
     required=True,
     help="What to make of it.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=FOLDER,
-    metavar="FILE",
-    help="Where to write it, instead of the terminal.",
-)
+@OUTPUT
 @click.option(
     "--roster",
     type=FOLDER,
@@ -106,7 +100,6 @@ def convert(
 
 
 def _time(words: str) -> datetime:
-
     try:
         return datetime.fromisoformat(words)
     except ValueError:

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from dockdojo import grading
-from dockdojo.cli import encodings, show
-from dockdojo.cli.options import FOLDER, write
+from dockdojo.cli import options, show
+from dockdojo.cli.options import FOLDER, OUTPUT, write
 from dockdojo.course import open_course
 from dockdojo.errors import UsageError
 from dockdojo.reports import FORMATS, audience
@@ -26,13 +26,7 @@ from dockdojo.reports import rubric as rubrics
     show_default=True,
     help="How the report is written.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=FOLDER,
-    metavar="FILE",
-    help="Where to write the report, instead of the terminal.",
-)
+@OUTPUT
 @click.option(
     "--student",
     "for_students",
@@ -100,9 +94,7 @@ def grade(
             err=True,
         )
     else:
-        click.echo(
-            rendered if style == "text" else encodings.document(rendered), nl=False
-        )
+        options.show(rendered, for_people=style == "text")
     if only:
         click.echo(
             f"That was {len(report.outcomes)} of {len(checks)} checks, which gives no mark."
@@ -123,9 +115,5 @@ def grade(
 def rubric(lab: str, style: str) -> None:
     """Show what a lab's checks ask, what each is worth, which others it needs, and how many hints there are."""
     course = open_course()
-    click.echo(
-        encodings.document(
-            rubrics.FORMATS[style](course.lab(lab), grading.list_checks(course, lab))
-        ),
-        nl=False,
-    )
+    checks = grading.list_checks(course, lab)
+    options.show(rubrics.FORMATS[style](course.lab(lab), checks))

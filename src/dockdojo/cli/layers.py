@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from dockdojo.cli import columns
-from dockdojo.cli.options import FOLDER, deliver
+from dockdojo.cli.options import OUTPUT, deliver
 from dockdojo.commands import explore
 from dockdojo.course import open_course
 from dockdojo.reports import layers as views
@@ -23,13 +23,7 @@ from dockdojo.reports import layers as views
     show_default=True,
     help="What to make of it.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=FOLDER,
-    metavar="FILE",
-    help="Where to write it, instead of the terminal.",
-)
+@OUTPUT
 def layers(image: str, style: str, output: Path | None) -> None:
     """Show an image layer by layer: instruction, size, files added, changed and removed, and wasted bytes."""
     found = explore.look_into(open_course(), image)

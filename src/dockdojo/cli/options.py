@@ -10,6 +10,13 @@ from dockdojo.cli import encodings
 from dockdojo.errors import UsageError
 
 FOLDER = click.Path(path_type=Path)
+OUTPUT = click.option(
+    "-o",
+    "--output",
+    type=FOLDER,
+    metavar="FILE",
+    help="Where to write it, instead of the terminal.",
+)
 
 
 def read(path: Path) -> str:
@@ -28,10 +35,15 @@ def write(output: Path, text: str) -> None:
         raise UsageError(f"{output} cannot be written: {error.strerror}.") from error
 
 
+def show(text: str, *, for_people: bool = False) -> None:
+    """Print a text as it is; what is not for people is a document, in whole Unicode."""
+    click.echo(text if for_people else encodings.document(text), nl=False)
+
+
 def deliver(text: str, output: Path | None, *, for_people: bool) -> None:
-    """Print a text, or write it into a file and say so. What is not for people is printed in whole Unicode."""
+    """Show a text, or write it into a file and say so."""
     if output is None:
-        click.echo(text if for_people else encodings.document(text), nl=False)
+        show(text, for_people=for_people)
     else:
         write(output, text)
         click.echo(f"Written to {output}.", err=True)

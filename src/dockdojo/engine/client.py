@@ -6,7 +6,7 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -192,7 +192,7 @@ class Engine:
         )
         config = self._config(spec.image)
         self.meter.containers += 1
-        try:
+        with self._starting(spec.image):
             made = self.api.create_container(
                 spec.image,
                 command=list(spec.args) if spec.args is not None else None,
@@ -208,16 +208,6 @@ class Engine:
                 healthcheck=hardening.healthcheck(config),
                 **options,
             )
-        except docker.errors.APIError as error:
-            raise self._start_error(spec.image, error) from error
-        except (
-            docker.errors.DockerException,
-            requests.RequestException,
-            OSError,
-        ) as error:
-            raise EngineGone(
-                f"The engine stopped answering: {brief(error)}."
-            ) from error
         container = str(made["Id"])
         if spec.image not in self._checked:
             try:
@@ -252,6 +242,22 @@ class Engine:
                 self._configs[image] = self.api.inspect_image(image).get("Config") or {}
         return self._configs[image]
 
+    @contextlib.contextmanager
+    def _starting(self, image: str) -> Iterator[None]:
+        """What goes wrong where a container is made or started, in terms of whose fault it is."""
+        try:
+            yield
+        except docker.errors.APIError as error:
+            raise self._start_error(image, error) from error
+        except (
+            docker.errors.DockerException,
+            requests.RequestException,
+            OSError,
+        ) as error:
+            raise EngineGone(
+                f"The engine stopped answering: {brief(error)}."
+            ) from error
+
     def _start_error(self, image: str, error: docker.errors.APIError) -> DockdojoError:
         text = brief(error)
         if device_request.none_to_grant(text):
@@ -278,19 +284,8 @@ class Engine:
 
     @guards.before_start()
     def _launch(self, container: str, image: str) -> None:
-        try:
-            with self.meter.waiting():
-                self.api.start(container)
-        except docker.errors.APIError as error:
-            raise self._start_error(image, error) from error
-        except (
-            docker.errors.DockerException,
-            requests.RequestException,
-            OSError,
-        ) as error:
-            raise EngineGone(
-                f"The engine stopped answering: {brief(error)}."
-            ) from error
+        with self._starting(image), self.meter.waiting():
+            self.api.start(container)
 
     def run(
         self, spec: RunSpec, limits: Limits, until: float | None = None

@@ -82,15 +82,19 @@ def files(course: Course, slug: str, style: str, release: str) -> dict[str, byte
 
 def graders(slug: str, style: str, release: str) -> dict[str, bytes]:
     """Return the files of an assignment that start a grading: path to bytes."""
-    words = {
-        "lab": slug,
-        "style": _known(style),
-        "package_shell": shlex.quote(release),
-        "package_json": json.dumps(release),
-    }
-    return {
-        path: _rendered(template, **words) for path, template in GRADERS[style].items()
-    }
+    paths = GRADERS[_known(style)]
+    return {path: grader(path, slug, style, release) for path in paths}
+
+
+def grader(path: str, slug: str, style: str, release: str) -> bytes:
+    """Return one of the files of a style that start a grading."""
+    return _rendered(
+        GRADERS[style][path],
+        lab=slug,
+        style=style,
+        package_shell=shlex.quote(release),
+        package_json=json.dumps(release),
+    )
 
 
 def _known(style: str) -> str:

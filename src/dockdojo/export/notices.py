@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dockdojo.beneath import printable
-from dockdojo.export import GRADERS, STYLES, WORKFLOW, graders
+from dockdojo.export import GRADERS, STYLES, WORKFLOW, grader
 
 PATHS = tuple(dict.fromkeys(path for style in STYLES for path in GRADERS[style]))
 MAX_BYTES = 100_000
@@ -44,7 +44,9 @@ def _line(slug: str, path: str, data: bytes) -> str:
     known = os.environ.get("DOCKDOJO_PACKAGE", release)
     # The file names its style, so each style hands out another one.
     same = release == known and any(
-        graders(slug, style, release).get(path) == data for style in STYLES
+        grader(path, slug, style, release) == data
+        for style in STYLES
+        if path in GRADERS[style]
     )
     named = (
         f", and installs {printable(' and '.join(release.split(chr(10))))[:300]}"

@@ -82,6 +82,10 @@ def _line(package: str) -> str:
 
 def _url(url: str, hashes: str) -> str:
     address, _, fragment = url.partition("#")
+    if not urllib.parse.urlsplit(address).path.endswith(".whl"):
+        raise UsageError(
+            f"--package {address}: it is not the address of a wheel, which ends in .whl."
+        )
     told = re.search(r"(?:^|&)sha256=([0-9a-f]{64})(?:&|$)", fragment)
     if told and not hashes:
         hashes = f" --hash=sha256:{told[1]}"
@@ -92,10 +96,6 @@ def _url(url: str, hashes: str) -> str:
                 hint=f"{url}#sha256=…",
             )
         hashes = f" --hash=sha256:{_fetched(address)}"
-    if not urllib.parse.urlsplit(address).path.endswith(".whl"):
-        raise UsageError(
-            f"--package {address}: it is not the address of a wheel, which ends in .whl."
-        )
     return " ".join(f"{address}{hashes}".split())
 
 
@@ -122,9 +122,12 @@ def _fetched(address: str) -> str:
 
 def _of_file(path: Path) -> str:
     name = path.name.partition("-")[0].replace("_", "-")
+    return f"{name} @ {path.resolve().as_uri()} --hash=sha256:{_digest(path)}"
+
+
+def _digest(path: Path) -> str:
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return f"{name} @ {path.resolve().as_uri()} --hash=sha256:{digest}"
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _this_release() -> str:
@@ -149,24 +152,21 @@ def _this_release() -> str:
     )
 
 
-def _built(sources: str) -> Path:
-    """The wheel of a folder of sources: installed from there, dockdojo is whatever they are now."""
-    target = state_folder() / "release"
-    shutil.rmtree(target, ignore_errors=True)
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--disable-pip-version-check",
-    ]
-    done = subprocess.run(
-        [*pip, "--no-deps", "--wheel-dir", str(target), sources],
+def _pip(command: str, *words: str) -> subprocess.CompletedProcess[str]:
+    pip = [sys.executable, "-m", "pip", command, "--quiet"]
+    return subprocess.run(
+        [*pip, "--disable-pip-version-check", *words],
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def _built(sources: str) -> Path:
+    """The wheel of a folder of sources: installed from there, dockdojo is whatever they are now."""
+    target = state_folder() / "release"
+    shutil.rmtree(target, ignore_errors=True)
+    done = _pip("wheel", "--no-deps", "--wheel-dir", str(target), sources)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
         raise UsageError(
@@ -179,24 +179,13 @@ def _built(sources: str) -> Path:
 def _on_the_index(distribution: metadata.Distribution, named: str) -> str:
     """The SHA-256 of the wheel of that name on the index, if it holds what is installed here; else nothing."""
     with tempfile.TemporaryDirectory() as scratch:
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--disable-pip-version-check",
-        ]
         exact = ["--no-deps", "--only-binary", ":all:", "--dest", scratch, named]
-        if (
-            subprocess.run([*pip, *exact], capture_output=True, check=False).returncode
-            != 0
-        ):
+        if _pip("download", *exact).returncode != 0:
             return ""
         wheel = next(Path(scratch).glob("*.whl"))
         if not holds(wheel, distribution):
             return ""
-        return hashlib.sha256(wheel.read_bytes()).hexdigest()
+        return _digest(wheel)
 
 
 def holds(wheel: Path, distribution: metadata.Distribution) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 from dockdojo.build.policy import BuildRules
 from dockdojo.connection.types import Image
 from dockdojo.errors import SubmissionError
+from dockdojo.model import Limits
 from dockdojo.submission.folder import Submission
 
 Changes = Mapping[str, bytes | None]
@@ -99,7 +100,9 @@ def name_of(dockerfile: str, target: str, changes: Changes) -> str:
     return f"{dockerfile}:{target}:{digest.hexdigest()}"
 
 
-def rules_of(limits: Any, images: tuple[str, ...], cache_namespace: str) -> BuildRules:
+def rules_of(
+    limits: Limits, images: tuple[str, ...], cache_namespace: str
+) -> BuildRules:
     """Return what the submission's builds may do, by the lab's limits."""
     return BuildRules(
         registries=limits.registries,

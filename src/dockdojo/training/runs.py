@@ -69,16 +69,12 @@ class TrainingRuns:
     @cached_property
     def image(self) -> Image:
         """The image of the submission's Dockerfile."""
-        image: Image = self.session.build()
-        return image
+        return self.session.build()
 
     @cached_property
     def spaces(self) -> Workspaces:
         """The folders that are mounted."""
-        spaces: Workspaces = self.session.workspaces(
-            *SPACES, checkpoint=self.checkpoint
-        )
-        return spaces
+        return self.session.workspaces(*SPACES, checkpoint=self.checkpoint)
 
     # One run
 
@@ -103,10 +99,9 @@ class TrainingRuns:
 
     def start(self, name: str, *args: str, data: Data | None = None) -> Container:
         """Begins a run in a workspace."""
-        made: Container = self.session.start(
+        return self.session.start(
             *self.command, *args, **self.options(name, data or self.session.digits)
         )
-        return made
 
     def look(self, container: Container) -> Seen:
         """What a run has shown until now."""

@@ -81,8 +81,7 @@ def _shows_work(seen: Seen) -> bool:
 
 
 def _size(runs: TrainingRuns, data: Data) -> float:
-    size: float = data.train / runs.session.digits.train
-    return size
+    return data.train / runs.session.digits.train
 
 
 def _stop(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dockdojo.build.builder import LEGACY
+from dockdojo.build.builds import Builds
 from dockdojo.errors import BuildFailed, DockerfileInvalid, EngineGone
 from dockdojo.model import Limits
 
@@ -14,7 +15,8 @@ pytestmark = pytest.mark.engine
 @pytest.fixture
 def built(engine, submission, monkeypatch):
     """Builds a Dockerfile beside a file `f`, without BuildKit."""
-    monkeypatch.setattr(type(engine), "builder", LEGACY)
+    monkeypatch.setattr(Builds, "builder", LEGACY)
+    assert engine.builder is LEGACY
     return lambda text: engine.build(
         submission({"Dockerfile": text, "f": "x"}), limits=Limits()
     )

@@ -32,8 +32,8 @@ def shapes(history, resumed):
     """Lines and texts of the whole picture; SVG and PNG are two ways to draw them."""
     last = max(history[-1][0], 1)
     series = {
-        "loss": [(e, one) for e, one, _ in history],
-        "accuracy": [(e, one) for e, _, one in history],
+        "loss": [(epoch, loss) for epoch, loss, _ in history],
+        "accuracy": [(epoch, accuracy) for epoch, _, accuracy in history],
     }
     for name, (top, bottom) in PANELS.items():
         values = [value for _, value in series[name] if value == value]
@@ -51,8 +51,8 @@ def shapes(history, resumed):
             _, y = place(0, value)
             yield Line([(LEFT, y), (RIGHT, y)], LIGHT)
             yield Text(LEFT - 8, y, f"{value:.3g}", "end")
-        for one in resumed:
-            x, _ = place(one, low)
+        for position in resumed:
+            x, _ = place(position, low)
             yield Line([(x, top), (x, bottom)], MARK)
             yield Text(x, top - 9, "resumed")
         for epoch in range(0, last + 1, -(-last // 10)):
@@ -71,16 +71,16 @@ def svg(drawn):
         'font-family="sans-serif" font-size="14">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
     ]
-    for one in drawn:
-        if isinstance(one, Line):
-            points = " ".join(f"{x:.1f},{y:.1f}" for x, y in one.points)
+    for shape in drawn:
+        if isinstance(shape, Line):
+            points = " ".join(f"{x:.1f},{y:.1f}" for x, y in shape.points)
             parts.append(
-                f'<polyline points="{points}" fill="none" stroke="{one.color}" stroke-width="{one.width}"/>'
+                f'<polyline points="{points}" fill="none" stroke="{shape.color}" stroke-width="{shape.width}"/>'
             )
         else:
             parts.append(
-                f'<text x="{one.x:.1f}" y="{one.y:.1f}" text-anchor="{one.anchor}" dominant-baseline="middle" '
-                f'fill="{INK}">{one.words}</text>'
+                f'<text x="{shape.x:.1f}" y="{shape.y:.1f}" text-anchor="{shape.anchor}" dominant-baseline="middle" '
+                f'fill="{INK}">{shape.words}</text>'
             )
     return "\n".join([*parts, "</svg>", ""])
 
@@ -91,17 +91,17 @@ def png(drawn, path):
     scale = 2  # drawn larger and made smaller: smooth lines
     picture = Image.new("RGB", (WIDTH * scale, HEIGHT * scale), "white")
     pen, font = ImageDraw.Draw(picture), ImageFont.load_default(14 * scale)
-    for one in drawn:
-        if isinstance(one, Line):
+    for shape in drawn:
+        if isinstance(shape, Line):
             pen.line(
-                [(x * scale, y * scale) for x, y in one.points],
-                one.color,
-                one.width * scale,
+                [(x * scale, y * scale) for x, y in shape.points],
+                shape.color,
+                shape.width * scale,
                 joint="curve",
             )
         else:
-            anchor = {"start": "lm", "middle": "mm", "end": "rm"}[one.anchor]
-            pen.text((one.x * scale, one.y * scale), one.words, INK, font, anchor)
+            anchor = {"start": "lm", "middle": "mm", "end": "rm"}[shape.anchor]
+            pen.text((shape.x * scale, shape.y * scale), shape.words, INK, font, anchor)
     picture.resize((WIDTH, HEIGHT), Image.LANCZOS).save(path)
 
 

@@ -25,8 +25,8 @@ strip --strip-unneeded "$packages"/torch/lib/libtorch*.so "$packages"/torch/lib/
 
 # Debian's folders: /bin and /lib are names for what is in /usr.
 mkdir -p "$root/usr/bin" "$root/usr/lib" "$root/etc" "$root/usr/local/bin"
-for one in bin lib lib64 sbin; do
-  if [ -L /$one ]; then ln -s "usr/$one" "$root/$one"; mkdir -p "$root/usr/$one"; fi
+for folder in bin lib lib64 sbin; do
+  if [ -L /$folder ]; then ln -s "usr/$folder" "$root/$folder"; mkdir -p "$root/usr/$folder"; fi
 done
 install -d -m 1777 "$root/tmp"
 install -d -o 1000 -g 1000 "$root/workspace" # nothing is mounted there: an ordinary user's
@@ -37,8 +37,8 @@ rm -f "$root"/usr/local/bin/*config*
 mkdir -p "$root/usr/local/lib"
 cp -a $here "$root/usr/local/lib/"
 cp -aL --parents /bin/sh /usr/bin/env /etc/passwd /etc/group "$root"
-for one in /etc/nsswitch.conf /etc/ssl/certs/ca-certificates.crt /usr/lib/locale/C.utf8 /usr/lib/ssl; do
-  if [ -e $one ]; then cp -a --parents $one "$root"; fi
+for path in /etc/nsswitch.conf /etc/ssl/certs/ca-certificates.crt /usr/lib/locale/C.utf8 /usr/lib/ssl; do
+  if [ -e $path ]; then cp -a --parents $path "$root"; fi
 done
 
 # The shared libraries that those, and all that they load, are linked against.
@@ -50,5 +50,5 @@ find "$root" -type f \( -name '*.so*' -o -perm -u=x \) -exec ldd {} + 2>/dev/nul
       *) cp -L --parents "$library" "$root" ;;
     esac
   done
-for one in /etc/ld.so.conf /etc/ld.so.conf.d; do cp -a $one "$root/etc/"; done
+for path in /etc/ld.so.conf /etc/ld.so.conf.d; do cp -a $path "$root/etc/"; done
 ldconfig -r "$root"

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from dockdojo import check, fail
-from dockdojo.checks.answers import expect_answer, read_answers
+from dockdojo.checks.answers import expect_answers
 from dockdojo.checks.shell_commands import script_of, simple_commands
 
 SITE, BACKUP, CONF = "site.tar.gz", "backup.tar.gz", "app.conf"
@@ -45,7 +45,7 @@ WHAT_ADD_DOES = (
 QUIZ = {
     "local_tar_gz": (
         "unpacks it",
-        {one: LOOK for one in WHAT_ADD_DOES if one != "unpacks it"},
+        dict.fromkeys(WHAT_ADD_DOES, LOOK),
     ),
     "local_zip": (
         "copies it as it is",
@@ -56,19 +56,17 @@ QUIZ = {
     ),
     "url_of_a_page": (
         "downloads it",
-        {
-            one: "The builder has the address only. What must it do to have the bytes?"
-            for one in WHAT_ADD_DOES
-            if one != "downloads it"
-        },
+        dict.fromkeys(
+            WHAT_ADD_DOES,
+            "The builder has the address only. What must it do to have the bytes?",
+        ),
     ),
     "url_of_a_tar_gz": (
         "downloads it",
-        {
-            one: "For a URL, what comes is not looked into. The reference of ADD says it in so many words."
-            for one in WHAT_ADD_DOES
-            if one != "downloads it"
-        },
+        dict.fromkeys(
+            WHAT_ADD_DOES,
+            "For a URL, what comes is not looked into. The reference of ADD says it in so many words.",
+        ),
     ),
     "copy_cannot": (
         "unpack an archive",
@@ -143,9 +141,9 @@ def layers(begun):
 @pytest.fixture(scope="session")
 def files(session, begun, fresh):
     """The files below some paths, read from a container that never runs."""
-    still = session.create(fresh.image)
+    created = session.create(fresh.image)
     return {
-        path: still.members(path)
+        path: created.members(path)
         for path in ("/srv/site", "/srv/backup", "/etc/app/app.conf")
     }
 
@@ -176,7 +174,9 @@ def test_site(files, fresh):
     found = tree(files["/srv/site"], "site")
     for path, (mode, data) in fresh.site.items():
         if path not in found:
-            near = [one for one in found if one.endswith("/" + path.rpartition("/")[2])]
+            near = [
+                name for name in found if name.endswith("/" + path.rpartition("/")[2])
+            ]
             fail(
                 f"`/srv/site/{path}` is not there"
                 + (f", but `/srv/site/{near[0]}` is" if near else ""),
@@ -341,34 +341,34 @@ def test_conf_once(layers, fresh):
 )
 def test_add_for_unpacking_only(dockerfile, submission):
     """ADD is used for unpacking only: no remote ADD, none for plain files, and no `RUN tar`."""
-    for one in dockerfile.all("RUN"):
+    for run in dockerfile.all("RUN"):
         # What is run, not what is said: `echo tar`, a comment, or a package of that name unpack nothing.
         if any(
             posixpath.basename(words[0]) in UNPACKERS
-            for words in simple_commands(script_of(one))
+            for words in simple_commands(script_of(run))
         ):
             fail(
-                f"`{one.original[:120]}`",
+                f"`{run.original[:120]}`",
                 why="ADD unpacks an archive of the context by itself, in one step.",
                 file=dockerfile.name,
-                line=one.line,
+                line=run.line,
             )
-    for one in dockerfile.all("ADD"):
-        for source in (dockerfile.filled(word, one) for word in one.args[:-1]):
+    for add in dockerfile.all("ADD"):
+        for source in (dockerfile.filled(word, add) for word in add.args[:-1]):
             if re.match(r"(https?|git|ssh)://|git@", source):
                 fail(
-                    f"`{one.original[:120]}`",
+                    f"`{add.original[:120]}`",
                     why="What a URL gives may be another thing tomorrow.",
                     file=dockerfile.name,
-                    line=one.line,
+                    line=add.line,
                 )
             if not all(is_archive(path) for path in matching(submission, source)):
                 fail(
-                    f"`{one.original[:120]}`",
+                    f"`{add.original[:120]}`",
                     expected="COPY",
                     why=f"`{source}` is no archive: COPY says plainly that nothing else happens.",
                     file=dockerfile.name,
-                    line=one.line,
+                    line=add.line,
                 )
 
 
@@ -395,15 +395,10 @@ def is_archive(path):
 )
 def test_what_add_does(submission):
     """Quiz: what ADD does with a local archive, a zip file, a page and a remote archive."""
-    answers = read_answers(submission, QUIZ)
-    for key in QUIZ:
-        if key != "copy_cannot":
-            expect_answer(submission, answers, key, *QUIZ[key])
+    expect_answers(submission, QUIZ, *(key for key in QUIZ if key != "copy_cannot"))
 
 
 @check(points=6, hints=("Three of the four are done by an option, or by COPY alone.",))
 def test_what_copy_cannot(submission):
     """Quiz: what COPY cannot do."""
-    expect_answer(
-        submission, read_answers(submission, QUIZ), "copy_cannot", *QUIZ["copy_cannot"]
-    )
+    expect_answers(submission, QUIZ, "copy_cannot")

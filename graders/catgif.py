@@ -348,7 +348,7 @@ def test_workdir(image, twice, layers, container, causes):
         causes.no_answer(container)
     works = set()
     for process in working(
-        [one for one in container.processes() if not one.is_from_outside]
+        [process for process in container.processes() if not process.is_from_outside]
     ):
         with contextlib.suppress(SubmissionError):  # it has ended
             works.add(container.program(process.pid).folder)
@@ -463,7 +463,7 @@ def test_size(image, session):
 )
 def test_not_root(container, serving):
     """No process of it runs as root."""
-    roots = [one for one in container.processes() if one.is_root]
+    roots = [process for process in container.processes() if process.is_root]
     if roots:
         fail(
             f"process {roots[0].pid}, `{' '.join(roots[0].argv)[:100]}`, runs as uid 0 (root), or can again",

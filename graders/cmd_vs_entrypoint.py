@@ -24,7 +24,7 @@ ERROR = "error"
 def truth(session):
     """What each combination prints, by building and running it."""
 
-    def one(key):
+    def run_pair(key):
         entrypoint, cmd = key.split("_")
         with tempfile.TemporaryDirectory() as scratch:
             # The base brings a CMD of its own, which would hide that there is none: a stage of its own takes it away.
@@ -38,7 +38,7 @@ def truth(session):
     return dict(
         zip(
             KEYS,
-            session.gather(*(lambda key=key: one(key) for key in KEYS)),
+            session.gather(*(lambda key=key: run_pair(key) for key in KEYS)),
             strict=True,
         )
     )
@@ -210,17 +210,19 @@ def test_exec_form(submission, build):
             ("ENTRYPOINT", image.entrypoint),
             ("CMD", image.cmd),
         ):
-            counted = [one for one in parsed.final_stage if one.name == instruction][
+            counted = [step for step in parsed.final_stage if step.name == instruction][
                 -1:
             ]
             # What an earlier stage said counts as well, as long as nothing replaces it: the image knows.
-            others = [one for one in parsed.with_triggers() if one.name == instruction]
+            others = [
+                step for step in parsed.with_triggers() if step.name == instruction
+            ]
             if (
                 words
                 and not counted
-                and not any(one.json and one.args == words for one in others)
+                and not any(step.json and step.args == words for step in others)
             ):
-                counted = [one for one in others if not one.json][-1:]
+                counted = [step for step in others if not step.json][-1:]
             if counted and not counted[0].json:
                 fail(
                     f"`{counted[0].original}`",
@@ -233,7 +235,7 @@ def test_exec_form(submission, build):
 
 def judge_row(submission, truth, row, why):
     answers = read_answers(submission, KEYS, fold=False)
-    for key in (one for one in KEYS if one.startswith(row + "_")):
+    for key in filter(lambda key: key.startswith(f"{row}_"), KEYS):
         given = expect_given(submission, answers, key, "the line that is printed")
         said = " ".join(given.split())
         if (said.lower() if said.lower() == ERROR else said) != truth[key]:

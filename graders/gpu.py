@@ -6,7 +6,7 @@ import re
 import pytest
 
 from dockdojo import check, fail
-from dockdojo.checks.answers import expect_answer, read_answers
+from dockdojo.checks.answers import expect_answers
 from dockdojo.checks.compose import reservations_by_service
 from dockdojo.checks.shell_words import commands_at
 from dockdojo.connection.device_request import EVERY
@@ -173,10 +173,16 @@ def test_run_sh(session, rng):
     """`run.sh IMAGE` runs that image and asks the engine for every GPU, with `--gpus`."""
     name = rng.choice(NAMES).format(rng.getrandbits(32))
     asked = session.record_api_calls("run.sh", name)
-    ran = [one for one in asked.containers if one.started and one.image == name]
+    ran = [
+        container
+        for container in asked.containers
+        if container.started and container.image == name
+    ]
     if not ran:
         others = ", ".join(
-            sorted({one.image for one in asked.containers if one.started})
+            sorted(
+                {container.image for container in asked.containers if container.started}
+            )
         )
         fail(
             (
@@ -190,9 +196,9 @@ def test_run_sh(session, rng):
             detail=asked.output[-600:],
             file="run.sh",
         )
-    requests = [gpu for one in ran for gpu in one.gpus if gpu.is_gpu]
+    requests = [gpu for container in ran for gpu in container.gpus if gpu.is_gpu]
     if not any(gpu.is_every_gpu for gpu in requests):
-        runtime = any(one.runtime for one in ran)
+        runtime = any(container.runtime for container in ran)
         fail(
             f"the engine was asked for {', '.join(map(str, requests)) or 'no GPU'}",
             expected="a request for all GPUs",
@@ -217,8 +223,8 @@ def test_run_sh(session, rng):
 def test_compose(submission):
     """`compose.yaml` reserves one GPU for the service that is built here, below `deploy.resources.reservations.devices`."""
     reserved = reservations_by_service(submission, "compose.yaml", preferred=SERVICE)
-    found = [one for devices in reserved.values() for one in devices]
-    if not any(one.is_gpu for one in found):
+    found = [device for devices in reserved.values() for device in devices]
+    if not any(device.is_gpu for device in found):
         fail(
             (
                 "the service reserves no GPU"
@@ -230,7 +236,7 @@ def test_compose(submission):
             file="compose.yaml",
         )
     for devices in reserved.values():
-        gpus = [one for one in devices if one.is_gpu]
+        gpus = [device for device in devices if device.is_gpu]
         if gpus and how_many(gpus) != 1:
             fail(
                 f"it reserves {' and '.join(map(str, gpus))}",
@@ -242,7 +248,7 @@ def test_compose(submission):
                 ),
                 why=(
                     "`count: all` asks for every GPU; so does a device without `count` and `device_ids`."
-                    if any(one.count == EVERY for one in gpus)
+                    if any(gpu.count == EVERY for gpu in gpus)
                     else ""
                 ),
                 file="compose.yaml",
@@ -251,10 +257,10 @@ def test_compose(submission):
 
 def how_many(gpus):
     """How many GPUs a service reserves: counts are added up, a name that is there twice is one GPU; -1 is all of them."""
-    if any(one.is_every_gpu for one in gpus):
+    if any(gpu.is_every_gpu for gpu in gpus):
         return EVERY
-    return sum(one.count for one in gpus) + len(
-        {name for one in gpus for name in one.ids}
+    return sum(gpu.count for gpu in gpus) + len(
+        {name for gpu in gpus for name in gpu.ids}
     )
 
 
@@ -358,9 +364,11 @@ def test_cuda(session, image, scripts, every_gpu):
         "cuda",
         f"`docker run --gpus all IMAGE`, with {OPTION},",
     )
-    one = f"device={len(every_gpu) - 1}"  # not the first, where there are others: a program that knows only that one is wrong
+    device = f"device={len(every_gpu) - 1}"  # not the first, where there are others: a program that knows only that one is wrong
     expect_device(
-        run_script(session, image, gpus=one), "cuda", f"`docker run --gpus {one} IMAGE`"
+        run_script(session, image, gpus=device),
+        "cuda",
+        f"`docker run --gpus {device} IMAGE`",
     )
 
 
@@ -402,12 +410,12 @@ def test_nvidia_smi(smi, every_gpu):
 )
 def test_one_device(session, image, smi, every_gpu):
     """With `--gpus device=1` just that one GPU is seen, and so for any other."""
-    still = session.create(image)
+    created = session.create(image)
     for folder in image.env.get("PATH", PATH).split(":"):
         path = posixpath.normpath(
             posixpath.join("/", image.workdir, folder, "nvidia-smi")
         )
-        if still.members(path):
+        if created.members(path):
             fail(
                 f"the image has a `{path}` of its own",
                 expected="the one that the runtime puts in",
@@ -428,6 +436,4 @@ def test_one_device(session, image, smi, every_gpu):
 @check(points=10, hints=("Try each of them; the lesson shows the commands.",))
 def test_answers(submission):
     """Quiz: where the driver is, and what the engine does with a request."""
-    answers = read_answers(submission, QUIZ)
-    for key, (right, wrong) in QUIZ.items():
-        expect_answer(submission, answers, key, right, wrong)
+    expect_answers(submission, QUIZ)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from dockdojo import check, fail
-from dockdojo.checks.answers import expect_answer, read_answers
+from dockdojo.checks.answers import expect_answers
 from dockdojo.checks.pinning import expect_pinned_bases
 
 AUTHORS = "org.opencontainers.image.authors"
@@ -238,7 +238,9 @@ def test_pinned(dockerfile):
 def test_authors(image, dockerfile):
     """The image says who made it, in the label `org.opencontainers.image.authors`."""
     if not image.labels.get(AUTHORS, "").strip():
-        labels = [one for one in dockerfile.all("LABEL") if "authors" in one.original]
+        labels = [
+            label for label in dockerfile.all("LABEL") if "authors" in label.original
+        ]
         fail(
             f"the label is {'empty' if AUTHORS in image.labels else 'not there'}",
             expected=f"a label `{AUTHORS}` that is not empty",
@@ -247,24 +249,19 @@ def test_authors(image, dockerfile):
         )
 
 
-def _answer(submission, key):
-    right, wrong = QUIZ[key]
-    expect_answer(submission, read_answers(submission, QUIZ), key, right, wrong)
-
-
 @check(
     points=5,
     hints=("Run hello-world, then look at the STATUS column of `docker ps -a`.",),
 )
 def test_state_after_exit(submission):
     """Quiz: the state of a container whose program has ended."""
-    _answer(submission, "state_after_exit")
+    expect_answers(submission, QUIZ, "state_after_exit")
 
 
 @check(points=5, hints=("Compare `docker ps` with `docker ps -a`.",))
 def test_ps_shows(submission):
     """Quiz: which containers `docker ps` shows."""
-    _answer(submission, "ps_shows")
+    expect_answers(submission, QUIZ, "ps_shows")
 
 
 @check(
@@ -272,7 +269,7 @@ def test_ps_shows(submission):
 )
 def test_removes_container(submission):
     """Quiz: what removes a container."""
-    _answer(submission, "removes_container")
+    expect_answers(submission, QUIZ, "removes_container")
 
 
 @check(
@@ -281,16 +278,16 @@ def test_removes_container(submission):
 )
 def test_logs_after_exit(submission):
     """Quiz: whether a container's output can still be read after its end."""
-    _answer(submission, "logs_after_exit")
+    expect_answers(submission, QUIZ, "logs_after_exit")
 
 
 @check(points=5, hints=("`echo hi | docker run busybox cat`, with and without `-i`.",))
 def test_option_i(submission):
     """Quiz: what `-i` does."""
-    _answer(submission, "option_i")
+    expect_answers(submission, QUIZ, "option_i")
 
 
 @check(points=5, hints=("`docker run busybox tty`, with and without `-t`.",))
 def test_option_t(submission):
     """Quiz: what `-t` does."""
-    _answer(submission, "option_t")
+    expect_answers(submission, QUIZ, "option_t")

@@ -68,9 +68,9 @@ def watched(session, digits, *args):
         ):  # too busy to be looked at now: the next look counts
             processes = container.processes()
             seen |= {
-                one.pid: one.ppid
-                for one in processes
-                if one.ppid != 0 and one.state != "Z"
+                process.pid: process.ppid
+                for process in processes
+                if process.ppid != 0 and process.state != "Z"
             }
             most = max(most, len(workers(processes)))
         session.sleep(LOOK)
@@ -146,9 +146,9 @@ def test_cpu_build(contents, trained, shuffled, deaths):
 def test_arguments(shuffled):
     """The words after the image's name reach main.py: `docker run IMAGE --num-processes 3 --epochs 1` starts 3 workers."""
     done, seen, most = shuffled.result()
-    told = trainers(done.stdout + done.stderr, seen)
-    if MANY not in (len(told), most):
-        count = max(len(told), most)
+    named = trainers(done.stdout + done.stderr, seen)
+    if MANY not in (len(named), most):
+        count = max(len(named), most)
         has_failed = count == 0 and done.exit_code != 0
         fail(
             f"there {'was' if count == 1 else 'were'} {count or 'no'} worker{'' if count == 1 else 's'}"
@@ -173,17 +173,17 @@ def test_arguments(shuffled):
 def test_processes(trained):
     """It trains in at least 2 processes; each line of the training begins with the number of its process."""
     done, seen, _ = trained.result()
-    told = pids(done.stdout + done.stderr)
-    if len(told) < WORKERS:
+    named = pids(done.stdout + done.stderr)
+    if len(named) < WORKERS:
         fail(
-            f"lines come from {len(told) or 'no'} process{'' if len(told) == 1 else 'es'}",
+            f"lines come from {len(named) or 'no'} process{'' if len(named) == 1 else 'es'}",
             expected=f"from {WORKERS}",
             detail=(done.stdout + done.stderr)[-600:],
         )
     there = trainers(done.stdout + done.stderr, seen)
     if len(there) < WORKERS:
         fail(
-            f"the lines name the processes {numbers(told)}; of those, {really_there(there)}, and trained",
+            f"the lines name the processes {numbers(named)}; of those, {really_there(there)}, and trained",
             expected="process ids as os.getpid() tells them",
             hint="os.getpid() in the worker itself tells its number; `docker top` shows the host's.",
         )
@@ -261,7 +261,8 @@ def begun(session, epochs):
     while container.running and time.monotonic() < end:
         processes = container.processes()
         named = trainers(
-            container.logs(), {one.pid: one.ppid for one in processes if one.ppid != 0}
+            container.logs(),
+            {process.pid: process.ppid for process in processes if process.ppid != 0},
         )
         group = workers(processes)
         most = max(most, len(named), len(group))
@@ -285,7 +286,8 @@ def death(session, choose):
         chosen, is_killed = choose(found) if found else 0, False
         try:
             if found and any(
-                one.pid == chosen and one.state == "Z" for one in container.processes()
+                process.pid == chosen and process.state == "Z"
+                for process in container.processes()
             ):
                 continue  # it was done: a signal changes nothing
             if found:
@@ -405,7 +407,7 @@ def test_data_outside(contents, session):
 def test_keeps_install(session, submission, dockerfile, image, rng):
     """After a change of train.py alone, building again installs nothing again."""
     name = next(
-        (one for one in ("train.py", "main.py") if submission.has(one)), "train.py"
+        (name for name in ("train.py", "main.py") if submission.has(name)), "train.py"
     )
     text = submission.read(name)
 

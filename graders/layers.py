@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from dockdojo import check, fail
-from dockdojo.checks.answers import expect_answer, read_answers
+from dockdojo.checks.answers import expect_answers
 from dockdojo.checks.cache import installs, made_anew
 from dockdojo.checks.projects import own_packages
 from dockdojo.image.efficiency import analyse
@@ -46,31 +46,21 @@ MOST_WASTE = 1_000_000  # bytes
 LEAST_EFFICIENCY = 0.98
 MOST_SHARE = 0.45  # of the given image's own bytes
 MOST_LAYERS = 8
-YES_NO = {
-    "run_makes_a_layer": (
-        "yes",
-        "Build an image with it, and look with `dockdojo layers`.",
-    ),
-    "copy_makes_a_layer": (
-        "yes",
-        "Build an image with it, and look with `dockdojo layers`.",
-    ),
-    "env_makes_a_layer": (
-        "no",
-        "It changes what is known of the image. Does it change a file?",
-    ),
-    "cmd_makes_a_layer": (
-        "no",
-        "It changes what is known of the image. Does it change a file?",
+LOOK = "Build an image with it, and look with `dockdojo layers`."
+KNOWN_OF_IT = "It changes what is known of the image. Does it change a file?"
+QUIZ = {
+    "run_makes_a_layer": ("yes", {"no": LOOK}),
+    "copy_makes_a_layer": ("yes", {"no": LOOK}),
+    "env_makes_a_layer": ("no", {"yes": KNOWN_OF_IT}),
+    "cmd_makes_a_layer": ("no", {"yes": KNOWN_OF_IT}),
+    "deleted_file_is": (
+        "in the layer of COPY",
+        {
+            "gone": "A layer never changes once it is made. What can a later one do, then?",
+            "in the layer of RUN": "`dockdojo layers` shows what a RUN rm holds: a note that a name is hidden.",
+        },
     ),
 }
-DELETED = (
-    "in the layer of COPY",
-    {
-        "gone": "A layer never changes once it is made. What can a later one do, then?",
-        "in the layer of RUN": "`dockdojo layers` shows what a RUN rm holds: a note that a name is hidden.",
-    },
-)
 
 
 @pytest.fixture(scope="session")
@@ -213,11 +203,11 @@ def runs_as(session, fresh, layers):
     pipe.type, pipe.mode = tarfile.FIFOTYPE, 0o666
     with tarfile.open(fileobj=raw, mode="w") as archive:
         archive.addfile(pipe)
-    still = session.create(fresh.image)
-    still.unpack("/" + str(Path(places[-1]).parent), raw.getvalue())
-    session.engine.launch(still.id)
+    created = session.create(fresh.image)
+    created.unpack("/" + str(Path(places[-1]).parent), raw.getvalue())
+    session.engine.launch(created.id)
     for _ in range(LOOKS):  # it may become another user first
-        others = {one.uid for one in still.processes()} - {int(STATION)}
+        others = {process.uid for process in created.processes()} - {int(STATION)}
         if not others:
             break
         session.sleep(LOOK_AGAIN)
@@ -273,8 +263,10 @@ def test_secret(fresh, layers, session):
 )
 def test_waste(stats):
     """At most 1 MB is wasted, and the efficiency is 0.98 or more."""
-    ours = [one for one in stats.waste if not stats.layers[one.hidden_by].in_base]
-    wasted = sum(one.size for one in ours)
+    ours = [
+        hidden for hidden in stats.waste if not stats.layers[hidden.hidden_by].in_base
+    ]
+    wasted = sum(hidden.size for hidden in ours)
     efficiency = (stats.size - wasted) / stats.size if stats.size else 1.0
     if wasted > MOST_WASTE or efficiency < LEAST_EFFICIENCY:
         top = ours[0]
@@ -362,11 +354,9 @@ def test_keeps_install(build, layers, session, submission, dockerfile, fresh, rn
 @check(points=6, hints=("Which instructions change a file?",))
 def test_what_makes_layers(submission):
     """Quiz: which instructions make a layer with files."""
-    answers = read_answers(submission, [*YES_NO, "deleted_file_is"])
-    for key, (right, why) in YES_NO.items():
-        expect_answer(
-            submission, answers, key, right, {"no" if right == "yes" else "yes": why}
-        )
+    expect_answers(
+        submission, QUIZ, *(key for key in QUIZ if key.endswith("_makes_a_layer"))
+    )
 
 
 @check(
@@ -374,5 +364,4 @@ def test_what_makes_layers(submission):
 )
 def test_deleted_file(submission):
     """Quiz: where a file is that a later instruction deleted."""
-    answers = read_answers(submission, [*YES_NO, "deleted_file_is"])
-    expect_answer(submission, answers, "deleted_file_is", *DELETED)
+    expect_answers(submission, QUIZ, "deleted_file_is")

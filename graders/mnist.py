@@ -127,7 +127,9 @@ def test_learns(session, training, contents):
         seen.accuracies,
         digits,
         goal=GOALS[digits.train >= FULL],
-        elsewhere=lambda: [one for run in training.elsewhere for one in run.accuracies],
+        elsewhere=lambda: [
+            accuracy for run in training.elsewhere for accuracy in run.accuracies
+        ],
         detail=seen.end,
         file="train.py",
     )
@@ -334,12 +336,12 @@ def test_readme(session, training, submission, contents):
         )
     fitting = pairs(asked)
     if not fitting:
-        ran = [one for one in asked.containers if one.started]
+        ran = [container for container in asked.containers if container.started]
         fail(
             "no `docker run` of it starts the image that it builds, with a folder mounted",
             expected="`docker run -v $(pwd):/workspace NAME …`, with the NAME of the build",
             why=(
-                f"It runs {', '.join(sorted({one.image for one in ran}))}."
+                f"It runs {', '.join(sorted({container.image for container in ran}))}."
                 if ran
                 else ""
             ),
@@ -347,21 +349,21 @@ def test_readme(session, training, submission, contents):
             file="README.md",
         )
     problems = []
-    for build, one in fitting[:3]:
-        targets = of_the_folder(one)
+    for build, container in fitting[:3]:
+        targets = of_the_folder(container)
         as_above = (
-            one.args == COMMAND
+            container.args == COMMAND
             and WORKSPACE in targets
-            and not (one.entrypoint or one.workdir)
+            and not (container.entrypoint or container.workdir)
         )
         if as_above and training.first.seen.exit_code == 0:
             return
-        problems.append(as_typed(training, build, one, targets))
+        problems.append(as_typed(training, build, container, targets))
         if not problems[-1]:
             return
         if as_above:
             expect_exit_0(training)
-        if targets and one.args and not one.entrypoint:
+        if targets and container.args and not container.entrypoint:
             expect_words_arrive(training)
     fail(
         "a `docker run` of it does not train: " + problems[0][0],

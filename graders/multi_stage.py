@@ -110,13 +110,13 @@ def test_sum(run, marked, rng):
 def test_stage(build, submission, rng):
     """`docker build --target test .` runs the unit tests, and fails when one fails."""
     stages = [
-        one.args[2].lower()
-        for one in submission.dockerfile().all("FROM")
-        if len(one.args) == 3
+        stage.args[2].lower()
+        for stage in submission.dockerfile().all("FROM")
+        if len(stage.args) == 3
     ]
     if "test" not in stages:
         fail(
-            f"there is no stage `test`; there is {', '.join(f'`{one}`' for one in stages) or 'no named stage'}",
+            f"there is no stage `test`; there is {', '.join(f'`{name}`' for name in stages) or 'no named stage'}",
             file="Dockerfile",
         )
     build(target="test")
@@ -185,12 +185,14 @@ def gives_root_up(session, submission):
         )
         if not container.wait_for_log(r"(?m)^waits$", within=WAITS_WITHIN):
             return False
-        processes = [one for one in container.processes() if not one.is_from_outside]
+        processes = [
+            process for process in container.processes() if not process.is_from_outside
+        ]
     except SubmissionError:
         return False
-    parents = {one.ppid for one in processes}
+    parents = {process.ppid for process in processes}
     return bool(processes) and not any(
-        one.is_root for one in processes if one.pid not in parents
+        process.is_root for process in processes if process.pid not in parents
     )
 
 

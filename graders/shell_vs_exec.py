@@ -10,7 +10,7 @@ import pytest
 
 from dockdojo import check, fail
 from dockdojo.checks import CheckFailed
-from dockdojo.checks.answers import expect_answer, read_answers
+from dockdojo.checks.answers import expect_answers
 from dockdojo.checks.first_process import (
     Before,
     Seen,
@@ -22,6 +22,7 @@ from dockdojo.checks.first_process import (
     what_stands_before,
     who_run,
 )
+from dockdojo.checks.goodbyes import SOON, quicker_of_two
 from dockdojo.checks.shell_words import commands_at
 from dockdojo.errors import SubmissionError
 
@@ -39,7 +40,6 @@ MEMORY = "/dev/shm"  # a folder in memory that each container has, empty at firs
 READY = 5  # seconds in which a program has printed something
 SETTLE = 0.5  # seconds in which a shell that steps aside has done so
 GRACE = 3  # seconds that `docker stop` waits here; by itself it waits 10
-SOON = 2  # seconds in which a program that hears the signal has ended
 SIGKILL_CODE = 137
 WRAPPER = "wrapper.Dockerfile"
 QUIZ = {
@@ -80,8 +80,8 @@ def elsewhere(session, container, image):
 
 def written(changes):
     """The paths that a script changed: without the folders above them, and without what Python compiles by itself."""
-    above = {os.path.dirname(one) for one in changes}
-    return [one for one in changes if one not in above and COMPILED not in one]
+    above = {os.path.dirname(path) for path in changes}
+    return [path for path in changes if path not in above and COMPILED not in path]
 
 
 def started(session, dockerfile, *words, **options):
@@ -102,14 +102,13 @@ def started(session, dockerfile, *words, **options):
 def stops(session):
     """How `docker stop` ends the three containers: begun side by side, and awaited by the checks that ask."""
 
+    def once(name):
+        return started(session, name).stop(grace=GRACE)
+
     def stop(name):
-        once = started(session, name).stop(grace=GRACE)
-        if name == "shell.Dockerfile" or once.seconds < SOON:
-            return once
-        # Deaf, or was the machine busy? Who is deaf is so twice.
-        return min(
-            once, started(session, name).stop(grace=GRACE), key=lambda one: one.seconds
-        )
+        if name == "shell.Dockerfile":
+            return once(name)  # whose shell is deaf, as it should be
+        return quicker_of_two(lambda: once(name), lambda stop: stop.seconds)
 
     names = ("shell.Dockerfile", "exec.Dockerfile", WRAPPER)
     return {name: session.background(lambda name=name: stop(name)) for name in names}
@@ -119,11 +118,13 @@ def stops(session):
 def words(session):
     """What nobody knows before: a greeting, and words with all that a shell may spoil."""
     rng = session.rng("words")
-    one, two, three = ("".join(rng.choices("bcdfglmnorstu", k=6)) for _ in range(3))
-    spoilt = [f"{one}  {two}", f"{two}'s", "*", "", f"${three}"]
-    rng.shuffle(spoilt)
+    first, second, third = (
+        "".join(rng.choices("bcdfglmnorstu", k=6)) for _ in range(3)
+    )
+    fragile = [f"{first}  {second}", f"{second}'s", "*", "", f"${third}"]
+    rng.shuffle(fragile)
     return SimpleNamespace(
-        greeting=f"{three}-{rng.randrange(10**6)}", spoilt=tuple(spoilt)
+        greeting=f"{third}-{rng.randrange(10**6)}", fragile=tuple(fragile)
     )
 
 
@@ -138,11 +139,11 @@ def shells_of(session):
             return {}
         with one_at_a_time:
             if base.id not in known:
-                still = session.create(base)
+                created = session.create(base)
                 files = [
                     (path, info, data)
                     for path in SHELL_FILES
-                    for info, data in still.members(path)[:1]
+                    for info, data in created.members(path)[:1]
                 ]
                 known[base.id] = {
                     hashlib.sha256(data).hexdigest(): base_of(path)
@@ -189,14 +190,14 @@ def looks(session, stops, shells, words, shells_of):
     def with_words():
         command = session.build(WRAPPER).cmd or ()
         if commands_at(command):  # shell form: its words are the shell's
-            return look(WRAPPER, GREETER, *words.spoilt)
+            return look(WRAPPER, GREETER, *words.fragile)
         try:
-            return look(WRAPPER, *command, *words.spoilt)
+            return look(WRAPPER, *command, *words.fragile)
         except (CheckFailed, SubmissionError):
             if command:
                 raise
             return look(
-                WRAPPER, GREETER, *words.spoilt
+                WRAPPER, GREETER, *words.fragile
             )  # the script has a command of its own where it is given none
 
     return {
@@ -248,7 +249,7 @@ def test_shell_pid_1(looks):
             hint="What is the file behind that name? `docker run --rm --entrypoint ls IMAGE -l /bin/sh` shows it.",
             file="shell.Dockerfile",
         )
-    if not any(one.ppid == 1 for one in seen.processes):
+    if not any(process.ppid == 1 for process in seen.processes):
         fail(
             "the shell has no child",
             expected="the program as the child of the shell",
@@ -269,7 +270,7 @@ def test_shell_expands(looks, words):
     seen = looks["shell"].result()
     children = below_first(seen.who.processes)
     if (
-        not any(words.greeting in " ".join(one.argv) for one in children)
+        not any(words.greeting in " ".join(child.argv) for child in children)
         and words.greeting not in seen.logs
     ):
         fail(
@@ -371,9 +372,9 @@ def test_wrapper_sets_up(session, looks):
         "/" + path.strip("/") for path in image.volumes
     ]  # the engine makes these folders, and those above
     made = [
-        one
-        for one in written(seen.changes)
-        if not any(f"{path}/".startswith(f"{one}/") for path in mounts)
+        change
+        for change in written(seen.changes)
+        if not any(f"{path}/".startswith(f"{change}/") for path in mounts)
     ]
     if not made and not seen.elsewhere and not given:
         fail(
@@ -428,8 +429,10 @@ def test_wrapper_words(looks, words):
     programs = (
         [seen.first] if not what_stands_before(seen) else below_first(seen.processes)
     )
-    if not any(one.argv[-len(words.spoilt) :] == words.spoilt for one in programs):
-        listed = " ".join(f"`{word}`" for word in words.spoilt)
+    if not any(
+        process.argv[-len(words.fragile) :] == words.fragile for process in programs
+    ):
+        listed = " ".join(f"`{word}`" for word in words.fragile)
         found = " ".join(f"`{word}`" for word in (programs or [seen.first])[-1].argv)
         fail(
             f"given the words {listed}, the program is {found[:600]}",
@@ -448,36 +451,21 @@ def test_wrapper_stop(stops):
     quick(stops[WRAPPER].result(), WRAPPER)
 
 
-def _answer(submission, key):
-    expect_answer(
-        submission, read_answers(submission, [*BASES, *QUIZ]), key, *QUIZ[key]
-    )
-
-
 @check(points=4, hints=("Build both, run both, and look with `docker top`.",))
 def test_shells_differ(submission, shells):
     """Quiz: process 1 of a single command in shell form, on debian and on busybox."""
-    answers = read_answers(submission, [*BASES, *QUIZ])
-
-    found = [shell.result() for shell in shells.values()]
-    for key, right in zip(BASES, found, strict=True):
-        wrong = dict.fromkeys(
-            ("sh", "sleep"),
-            "Try it: dash starts a child for the last command, too; other shells step aside.",
-        )
-        expect_answer(
-            submission,
-            answers,
-            key,
-            right,
-            {one: why for one, why in wrong.items() if one != right},
-        )
+    why = "Try it: dash starts a child for the last command, too; other shells step aside."
+    found = {
+        key: (shell.result(), dict.fromkeys(("sh", "sleep"), why))
+        for key, shell in zip(BASES, shells.values(), strict=True)
+    }
+    expect_answers(submission, found, others=QUIZ)
 
 
 @check(points=2, hints=("Which of the three containers ends quickly?",))
 def test_stop_goes_to(submission):
     """Quiz: who gets the signal of `docker stop`."""
-    _answer(submission, "stop_goes_to")
+    expect_answers(submission, QUIZ, "stop_goes_to", others=BASES)
 
 
 @check(
@@ -488,4 +476,4 @@ def test_stop_goes_to(submission):
 )
 def test_exec_does(submission):
     """Quiz: what `exec` does in a script."""
-    _answer(submission, "exec_does")
+    expect_answers(submission, QUIZ, "exec_does", others=BASES)

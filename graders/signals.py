@@ -8,8 +8,15 @@ from typing import NamedTuple
 import pytest
 
 from dockdojo import check, fail
-from dockdojo.checks.answers import expect_answer, read_answers
-from dockdojo.checks.goodbyes import GRACE, LAST_WORD, NUMBERS, SOON, graceful
+from dockdojo.checks.answers import expect_answers
+from dockdojo.checks.goodbyes import (
+    GRACE,
+    LAST_WORD,
+    NUMBERS,
+    SOON,
+    graceful,
+    quicker_of_two,
+)
 from dockdojo.checks.last_lines import came_at_once, said_after
 from dockdojo.connection.types import LogLine, Stopped
 from dockdojo.errors import LimitReached, SubmissionError
@@ -46,7 +53,7 @@ QUIZ = {
         ),
     ),
     **{
-        key: (right, {one: FORMULA for one in ENDS if one != right})
+        key: (right, dict.fromkeys(ENDS, FORMULA))
         for key, right in (
             ("code_130", ENDS[1]),
             ("code_137", ENDS[3]),
@@ -57,8 +64,8 @@ QUIZ = {
     "uncatchable": (
         "sigkill",
         {
-            one: f"Your own program has a handler for it, or could have: signal.signal(signal.{one.upper()}, ...)."
-            for one in ("sigint", "sigterm", "sighup")
+            name: f"Your own program has a handler for it, or could have: signal.signal(signal.{name.upper()}, ...)."
+            for name in ("sigint", "sigterm", "sighup")
         },
     ),
     "formula": (
@@ -104,10 +111,10 @@ def ends(session):
     """How it ends, in each of four ways; begun side by side, and awaited by the checks that ask."""
     session.build()
     ways = {
-        "stop": lambda one: one.stop(grace=GRACE),
-        "kill": lambda one: one.kill("KILL"),
-        "sigterm": lambda one: one.kill("TERM", within=GRACE),
-        "sigint": lambda one: one.kill("INT", within=GRACE),
+        "stop": lambda container: container.stop(grace=GRACE),
+        "kill": lambda container: container.kill("KILL"),
+        "sigterm": lambda container: container.kill("TERM", within=GRACE),
+        "sigint": lambda container: container.kill("INT", within=GRACE),
     }
 
     def once(way):
@@ -116,17 +123,7 @@ def ends(session):
         return End(stop, container.log_lines())
 
     def end(way):
-        # Slow or deaf, or was the machine busy? Who is so by himself is so twice.
-        try:
-            found = once(way)
-        except LimitReached:
-            return once(way)
-        if found.stop.seconds < SOON:
-            return found
-        try:
-            return min(found, once(way), key=lambda one: one.stop.seconds)
-        except LimitReached:
-            return found
+        return quicker_of_two(lambda: once(way), lambda ended: ended.stop.seconds)
 
     return {
         name: session.background(lambda way=way: end(way)) for name, way in ways.items()
@@ -167,7 +164,9 @@ def zombies(session):
     def dead(container, more):
         """The zombies after so many more rounds."""
         rounds(session, container, more)
-        return {one.pid for one in container.processes() if one.state == "Z"}
+        return {
+            process.pid for process in container.processes() if process.state == "Z"
+        }
 
     def look():
         container = started(session)
@@ -180,7 +179,7 @@ def zombies(session):
             looks.append(
                 dead(container, CHILDREN)
             )  # each may be another one, and there are more and more
-        counts = [len(one) for one in looks]
+        counts = [len(pids) for pids in looks]
         grows = len(looks) == GROWS and all(
             later > earlier for earlier, later in itertools.pairwise(counts[1:])
         )
@@ -426,29 +425,24 @@ def test_reaps(zombies):
         )
 
 
-def _answer(submission, *keys):
-    answers = read_answers(submission, QUIZ)
-    for key in keys:
-        right, wrong = QUIZ[key]
-        expect_answer(submission, answers, key, right, wrong)
-
-
 @check(points=6, hints=("`kill -l` lists the signals with their numbers.",))
 def test_codes(submission):
     """Quiz: what the exit codes 0, 130, 137, 139 and 143 say."""
-    _answer(submission, "code_0", "code_130", "code_137", "code_139", "code_143")
+    expect_answers(
+        submission, QUIZ, "code_0", "code_130", "code_137", "code_139", "code_143"
+    )
 
 
 @check(points=2, hints=("Try to catch each of them in Python: one raises an error.",))
 def test_uncatchable(submission):
     """Quiz: the signal that no program can catch."""
-    _answer(submission, "uncatchable")
+    expect_answers(submission, QUIZ, "uncatchable")
 
 
 @check(points=2, hints=("`docker kill` sends 9; `docker ps -a` shows 137.",))
 def test_formula(submission):
     """Quiz: from the signal to the exit code."""
-    _answer(submission, "formula")
+    expect_answers(submission, QUIZ, "formula")
 
 
 @check(
@@ -459,4 +453,4 @@ def test_formula(submission):
 )
 def test_out_of_memory(submission):
     """Quiz: the exit code of a container that used too much memory."""
-    _answer(submission, "out_of_memory")
+    expect_answers(submission, QUIZ, "out_of_memory")

@@ -25,6 +25,10 @@ CURLY = "“”„‟‘’‚‛«»"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
+Question = tuple[str, dict[str, str]]
+"""The right answer; and for each wrong one why it is wrong, without telling the right one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Broken:
     """A line that cannot be read, and the key that it begins with."""
@@ -242,6 +246,22 @@ def expect_answer(
         file=FILE,
         line=line,
     )
+
+
+def expect_answers(
+    submission: Submission,
+    quiz: Mapping[str, Question],
+    *keys: str,
+    others: Iterable[str] = (),
+) -> None:
+    """Judge the answers of these questions of a quiz, in their order; of all its questions where none is named.
+
+    `others` are the keys of questions that are in the same file and not in the quiz.
+    """
+    answers = read_answers(submission, [*others, *quiz])
+    for key in keys or quiz:
+        right, wrong = quiz[key]
+        expect_answer(submission, answers, key, right, wrong)
 
 
 def of_no_question(text: str, starter: str) -> list[tuple[str, int]]:

@@ -62,12 +62,14 @@ class Answers(dict[str, str]):
         """Keys whose value is no answer, with what it is instead: `a number`."""
         self.unknown = [key[:100] for key in document.values if key not in known]
         """Keys of no question."""
-        self.stray = [one for one in document.broken if one.key not in known]
+        self.stray = [broken for broken in document.broken if broken.key not in known]
         """Lines that cannot be read and that begin with the key of no question."""
 
     def broken_at(self, key: str) -> Broken | None:
         """The line that was to answer the question, and cannot be read."""
-        return next((one for one in self.document.broken if one.key == key), None)
+        return next(
+            (broken for broken in self.document.broken if broken.key == key), None
+        )
 
     def line_of(self, key: str) -> int:
         """The line on which the key is set; 0 where it is not."""
@@ -111,7 +113,9 @@ def read_answers(
         )
     document = read_document(text)
     given, mistyped = {}, {}
-    for key in [one for one in known if one in document.values]:
+    for key in known:
+        if key not in document.values:
+            continue
         value, kind = document.values[key]
         if value is None or len(value) > LONGEST:
             mistyped[key] = str(kind or "too long")
@@ -221,7 +225,7 @@ def expect_answer(
 ) -> None:
     """Holds one answer against the right one. `wrong` maps each wrong choice to why it is wrong, without the right one."""
     line = answers.line_of(key)
-    choices = " or ".join(f'"{one}"' for one in sorted({right, *wrong}))
+    choices = " or ".join(f'"{choice}"' for choice in sorted({right, *wrong}))
     given = expect_given(submission, answers, key, f"one of {choices}").lower()
     if given == right.lower():
         return
@@ -253,7 +257,7 @@ def of_no_question(text: str, starter: str) -> list[tuple[str, int]]:
         if key not in asked
     ]
     return keys + [
-        ("what cannot be read", one.line)
-        for one in document.broken
-        if one.key not in asked
+        ("what cannot be read", broken.line)
+        for broken in document.broken
+        if broken.key not in asked
     ]

@@ -122,7 +122,9 @@ def made_anew(
     read = layers if layers is not None else engine.layers(first.id)
     known = _written(read)
     holding = {
-        one.diff_id for one in read if any(holds(entry.path) for entry in one.entries)
+        layer.diff_id
+        for layer in read
+        if any(holds(entry.path) for entry in layer.entries)
     }
     again: list[Layer] = []
     newest, made = _newest(read, holds), 0
@@ -135,12 +137,16 @@ def made_anew(
             and _only_copies(engine, changed, fresh, copied)
         ):
             return []  # without reading anything
-        read = [one for one in engine.layers(changed.id) if one.diff_id in fresh]
+        read = [layer for layer in engine.layers(changed.id) if layer.diff_id in fresh]
         new = {
-            one.diff_id: [entry for entry in one.entries if _key(entry) not in known]
-            for one in read
+            layer.diff_id: [
+                entry for entry in layer.entries if _key(entry) not in known
+            ]
+            for layer in read
         }
-        again = [one for one in read if _installs_again(one, new[one.diff_id], holds)]
+        again = [
+            layer for layer in read if _installs_again(layer, new[layer.diff_id], holds)
+        ]
         if not again:
             sizes = (
                 entry.size
@@ -150,7 +156,8 @@ def made_anew(
             )
             if sum(sizes) > COPIES * copied + SMALL:
                 again = sorted(
-                    read, key=lambda one: -sum(entry.size for entry in new[one.diff_id])
+                    read,
+                    key=lambda layer: -sum(entry.size for entry in new[layer.diff_id]),
                 )
         if not again:
             return []
@@ -241,6 +248,6 @@ def packages_noted(path: str) -> list[str]:
     noted = (folder for folder in path.split("/") if folder.endswith(NOTES))
     # The name ends where the version begins, which may be missing: names have no hyphen there.
     return [
-        re.sub(r"[-_.]+", "-", one.rpartition(".")[0].partition("-")[0]).lower()
-        for one in noted
+        re.sub(r"[-_.]+", "-", folder.rpartition(".")[0].partition("-")[0]).lower()
+        for folder in noted
     ]

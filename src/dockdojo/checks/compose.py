@@ -32,7 +32,7 @@ def gpu_reservations(
 ) -> list[DeviceRequest]:
     """All the devices of `reservations_by_service`."""
     found = reservations_by_service(submission, name, preferred=preferred)
-    return [one for devices in found.values() for one in devices]
+    return [device for devices in found.values() for device in devices]
 
 
 def reservations_by_service(
@@ -124,10 +124,10 @@ def _reserved(settings: dict[Any, Any], name: str) -> list[DeviceRequest]:
             "`gpus: all`, or a list of devices such as `- count: 1`",
         )
     wanted = [
-        {"capabilities": ["gpu"], **one} if isinstance(one, dict) else one
-        for one in gpus or ()
+        {"capabilities": ["gpu"], **gpu} if isinstance(gpu, dict) else gpu
+        for gpu in gpus or ()
     ]
-    return [_device(one, name) for one in [*(here or ()), *wanted]]
+    return [_device(device, name) for device in [*(here or ()), *wanted]]
 
 
 def _load(submission: Submission, name: str) -> dict[Any, Any]:
@@ -192,8 +192,8 @@ def _device(raw: Any, name: str) -> DeviceRequest:
         _fail(name, f"`count` is `{str(count)[:40]}`", "a whole number, or `all`")
     return DeviceRequest(
         count=0 if ids is not None else EVERY if count in (None, "all") else count,
-        ids=tuple(str(one) for one in ids or ()),
-        capabilities=(tuple(str(one) for one in capabilities),),
+        ids=tuple(str(device_id) for device_id in ids or ()),
+        capabilities=(tuple(str(capability) for capability in capabilities),),
         driver=str(raw.get("driver") or ""),
     )
 
@@ -201,7 +201,7 @@ def _device(raw: Any, name: str) -> DeviceRequest:
 def _filled_in(value: Any) -> Any:
     """A value with Compose's variables filled in, where no variable is set: `${GPUS:-1}` is 1."""
     if isinstance(value, list):
-        return [_filled_in(one) for one in value]
+        return [_filled_in(element) for element in value]
     return (
         VARIABLE.sub(lambda match: match[1] or "", value)
         if isinstance(value, str)

@@ -69,16 +69,16 @@ class _Source:
 def expect_black(folder: Path) -> None:
     """Fails the check at the first file that black would change, with what it would change. Raises LimitReached."""
     names = sorted(
-        os.fsdecode(one.relative_to(folder))
-        for one in folder.rglob("*.py")
-        if not one.is_dir()
+        os.fsdecode(path.relative_to(folder))
+        for path in folder.rglob("*.py")
+        if not path.is_dir()
     )
     if not names:
         fail("there is no .py file in the submission", expected="train.py")
     sources: list[_Source] = []
     for name in names:
         data = _read(folder, name)
-        if sum(len(one.data) for one in sources) + len(data) > LARGEST_TOGETHER:
+        if sum(len(source.data) for source in sources) + len(data) > LARGEST_TOGETHER:
             fail(
                 f"the .py files have more than {LARGEST_TOGETHER // 10**6} MB together",
                 expected="source code",
@@ -267,7 +267,7 @@ def _shown(name: str) -> str:
 
 def _line(diff: str) -> int:
     """The line at which the first change begins."""
-    head = next((one for one in diff.splitlines() if one.startswith("@@")), "")
+    head = next((line for line in diff.splitlines() if line.startswith("@@")), "")
     try:
         return int(head.split()[1].lstrip("-").split(",")[0])
     except (IndexError, ValueError):

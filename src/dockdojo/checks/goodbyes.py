@@ -50,7 +50,7 @@ def graceful(ending: Awaited, number: int, called: str) -> None:
     text = stop.stdout + stop.stderr
     said = sorted(set(NUMBERS.findall(text)))
     if said != [str(number)]:
-        seen = " and ".join(f'"{GOODBYE.format(one)}"' for one in said)
+        seen = " and ".join(f'"{GOODBYE.format(spoken)}"' for spoken in said)
         fail(
             f"after {called}, it says {seen or 'no goodbye'}, and ends with exit code {stop.exit_code} "
             f"after {stop.seconds:.1f} s",

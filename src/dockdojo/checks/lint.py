@@ -50,12 +50,12 @@ def advise(folder: Path, scratch: Path) -> tuple[Advice, ...]:
             found += [
                 Advice(
                     file=path.name,
-                    line=one.line,
-                    code=one.code,
-                    level=one.level,
-                    text=one.message,
+                    line=finding.line,
+                    code=finding.code,
+                    level=finding.level,
+                    text=finding.message,
                 )
-                for one in _lint(program, path.read_bytes(), scratch)
+                for finding in _lint(program, path.read_bytes(), scratch)
             ]
     return tuple(found[:MOST])
 

@@ -96,9 +96,9 @@ def requirement_is_pinned(text: str) -> bool:
     except (InvalidRequirement, RecursionError):
         return False
     return bool(parsed.url) or any(
-        one.operator == "==="
-        or (one.operator == "==" and not one.version.endswith(".*"))
-        for one in parsed.specifier
+        specifier.operator == "==="
+        or (specifier.operator == "==" and not specifier.version.endswith(".*"))
+        for specifier in parsed.specifier
     )
 
 
@@ -129,11 +129,11 @@ def requirements(text: str) -> Iterator[tuple[str, int]]:
 def names_required(submission: Submission, dockerfile: Dockerfile) -> set[str]:
     """The names of packages that the submission's own lines ask for, in a RUN or in requirements.txt."""
     files = BuildFiles(submission, dockerfile)
-    found = [one for one, _ in pip_installs(dockerfile, files)]
-    texts = [package for one in found for package in one.packages]
-    names = sorted({FIRST_FILE, *(name for one in found for name in one.files)})[
-        :MAX_FILES
-    ]
+    found = [install for install, _ in pip_installs(dockerfile, files)]
+    texts = [package for install in found for package in install.packages]
+    names = sorted(
+        {FIRST_FILE, *(name for install in found for name in install.files)}
+    )[:MAX_FILES]
     for file in {file for name in names if (file := files.find(name))}:
         texts += [text for text, _ in requirements(file.text) if not is_place(text)]
     return {name_of(text) for text in texts} - TOOLS
@@ -141,9 +141,9 @@ def names_required(submission: Submission, dockerfile: Dockerfile) -> set[str]:
 
 def loose_requirements(text: str) -> Iterator[tuple[str, int]]:
     """The requirements that are not pinned, with their lines."""
-    for one, line in requirements(text):
-        if not is_place(one) and not requirement_is_pinned(one):
-            yield one, line
+    for requirement, line in requirements(text):
+        if not is_place(requirement) and not requirement_is_pinned(requirement):
+            yield requirement, line
 
 
 def loose_installs(
@@ -258,29 +258,31 @@ def loose_packages(submission: Submission, dockerfile: Dockerfile) -> list[Loose
     )
     exact = set[str]()
     waiting, is_unknown = list[tuple[str, bool]](), False
-    for one, _ in pip_installs(dockerfile, files):
-        named += sum(name_of(package) not in TOOLS for package in one.packages)
+    for install, _ in pip_installs(dockerfile, files):
+        named += sum(name_of(package) not in TOOLS for package in install.packages)
         exact |= {
             name_of(package)
-            for package in one.packages
+            for package in install.packages
             if requirement_is_pinned(package)
         }
-        for place in one.places:
+        for place in install.places:
             named += "://" in place
             if (project := project_at(submission, place)) is not None:
                 named += 1
                 found += (
-                    loose_dependencies(submission, project) if not one.no_deps else []
+                    loose_dependencies(submission, project)
+                    if not install.no_deps
+                    else []
                 )
-        waiting += [(name, False) for name in one.files] + [
-            (name, True) for name in one.constraints
+        waiting += [(name, False) for name in install.files] + [
+            (name, True) for name in install.constraints
         ]
         # What stands behind `xargs pip install`, or in a file of another name, is not seen.
-        is_empty = not (one.packages or one.places or one.files)
+        is_empty = not (install.packages or install.places or install.files)
         is_unknown = (
             is_unknown
             or is_empty
-            or any(files.find(name) is None for name in one.files)
+            or any(files.find(name) is None for name in install.files)
         )
     if is_unknown or any(
         mentioned(script, files, FIRST_FILE) for script in scripts(dockerfile, files)
@@ -298,10 +300,10 @@ def loose_packages(submission: Submission, dockerfile: Dockerfile) -> list[Loose
         )
     exact |= read.exact
     return [
-        one
-        for one in [*found, *read.loose]
-        if name_of(one.text) not in read.pinned
-        and not (one.by_project and name_of(one.text) in exact)
+        loose
+        for loose in [*found, *read.loose]
+        if name_of(loose.text) not in read.pinned
+        and not (loose.by_project and name_of(loose.text) in exact)
     ]
 
 
@@ -339,9 +341,9 @@ def follow(files: BuildFiles, waiting: list[tuple[str, bool]]) -> Read:
                     )
                 )
         exact = {
-            name_of(one)
-            for one, _ in requirements(file.text)
-            if requirement_is_pinned(one)
+            name_of(requirement)
+            for requirement, _ in requirements(file.text)
+            if requirement_is_pinned(requirement)
         }
         if is_constraint:
             read.pinned |= exact
@@ -349,8 +351,8 @@ def follow(files: BuildFiles, waiting: list[tuple[str, bool]]) -> Read:
             read.exact |= exact
             read.named += sum(1 for _ in requirements(file.text))
             read.loose += [
-                Loose(text=one, file=file.name, line=line + file.line - 1)
-                for one, line in loose_requirements(file.text)
+                Loose(text=requirement, file=file.name, line=line + file.line - 1)
+                for requirement, line in loose_requirements(file.text)
             ]
     return read
 
@@ -386,9 +388,14 @@ def loose_dependencies(submission: Submission, place: str) -> list[Loose]:
     except Unreadable as error:
         fail(f"{place} is not valid TOML: {error.message}", file=place, line=error.line)
     return [
-        Loose(text=one, file=place, line=_line_with(one, text), by_project=True)
-        for one in dependencies
-        if not requirement_is_pinned(one)
+        Loose(
+            text=dependency,
+            file=place,
+            line=_line_with(dependency, text),
+            by_project=True,
+        )
+        for dependency in dependencies
+        if not requirement_is_pinned(dependency)
     ]
 
 
@@ -413,12 +420,12 @@ def expect_pinned_bases(dockerfile: Dockerfile) -> None:
 
 def expect_pinned_packages(submission: Submission, dockerfile: Dockerfile) -> None:
     """Fails the check where pip installs something in any version."""
-    for one in loose_packages(submission, dockerfile):
+    for loose in loose_packages(submission, dockerfile):
         fail(
-            f"`pip install {one.text}`" if one.by_command else f"`{one.text}`",
+            f"`pip install {loose.text}`" if loose.by_command else f"`{loose.text}`",
             expected="a version, such as `name==1.2.3`",
             why="Without one, the next build may install another version than the one that you tested.",
             hint="`pip freeze` in a container shows the versions that were installed.",
-            file=one.file,
-            line=one.line,
+            file=loose.file,
+            line=loose.line,
         )

@@ -45,9 +45,9 @@ def sign_of_development(
 ) -> str:
     """What shows that the development server is at work in the container, at `port` or behind it; empty where nothing does."""
     processes = container.processes()
-    for one in processes:
-        if runs_flask(one.argv):
-            return f"process {one.pid} is `{' '.join(one.argv)[:100]}`"
+    for process in processes:
+        if runs_flask(process.argv):
+            return f"process {process.pid} is `{' '.join(process.argv)[:100]}`"
     if sign := manners_of_http_server(container, http, port, loopback, rng):
         return sign
     if others := [
@@ -110,7 +110,7 @@ def shows_page(container: Container, http: Client, port: int) -> bool:
 def working(processes: Sequence[Process]) -> list[Process]:
     """The processes that are more than a wrapper around others."""
     return [
-        one
-        for one in processes
-        if one.argv and posixpath.basename(one.argv[0]) not in WRAPPERS
+        process
+        for process in processes
+        if process.argv and posixpath.basename(process.argv[0]) not in WRAPPERS
     ]

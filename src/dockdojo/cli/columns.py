@@ -82,7 +82,7 @@ def labs(
 
 def hints(checks: Iterable[Any], width: int) -> Iterator[str]:
     """The lines of the checks that have hints."""
-    for one in checks:
+    for check in checks:
         yield from entry(
-            f"  {one.name:<24} {len(one.hints)} hint(s)  ", one.title, width, 4
+            f"  {check.name:<24} {len(check.hints)} hint(s)  ", check.title, width, 4
         )

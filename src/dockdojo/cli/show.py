@@ -74,10 +74,10 @@ def write(out: Console, line: str) -> None:
 
 def paragraph(out: Console, line: str) -> None:
     """A line of any length, wrapped to the terminal; as it is where there is none."""
-    for one in columns.paragraph(line, width_of(out) if out.is_terminal else 0).split(
+    for piece in columns.paragraph(line, width_of(out) if out.is_terminal else 0).split(
         "\n"
     ):
-        write(out, one)
+        write(out, piece)
 
 
 @contextmanager
@@ -154,7 +154,9 @@ def feedback(out: Console, report: Report) -> None:
             write(out, f"  {line}")
     seen: dict[str, str] = {}
     told = (
-        [] if report.problem else [one for one in report.outcomes if worth_telling(one)]
+        []
+        if report.problem
+        else [outcome for outcome in report.outcomes if worth_telling(outcome)]
     )
     for number, outcome in enumerate(
         most_useful_first(told, report) if out.is_terminal else told

@@ -139,9 +139,16 @@ def check(
         )
     )
     if before is not None and only is not None:
-        now = {one.check: one for one in report.outcomes if one.check != HIDDEN}
+        now = {
+            outcome.check: outcome
+            for outcome in report.outcomes
+            if outcome.check != HIDDEN
+        }
         report = replace(
-            report, outcomes=tuple(now.get(one.check, one) for one in before.outcomes)
+            report,
+            outcomes=tuple(
+                now.get(outcome.check, outcome) for outcome in before.outcomes
+            ),
         )
     notes = read_notes(folder)
     if notes is not None and notes.lab == lab:
@@ -183,8 +190,10 @@ def _without_hidden(listen: Listen) -> Listen:
     def hear(event: Event) -> None:
         match event:
             case Collected(checks=checks):
-                hidden.update(one.name for one in checks if one.hidden)
-                listen(Collected(checks=[one for one in checks if not one.hidden]))
+                hidden.update(check.name for check in checks if check.hidden)
+                listen(
+                    Collected(checks=[check for check in checks if not check.hidden])
+                )
             case CheckStarted(check=name) | CheckEnded(outcome=Outcome(check=name)) if (
                 name in hidden
             ):
@@ -197,10 +206,10 @@ def _without_hidden(listen: Listen) -> Listen:
 
 def remember(notes: Notes, report: Report, *, whole: bool = True) -> None:
     """Adds what passed now; what passed earlier is kept. Some checks alone (not `whole`) give no score."""
-    for one in report.outcomes:
-        if one.status == "passed":
-            notes.passed.setdefault(one.check, report.started)
-    most = sum(one.points for one in report.outcomes if not one.hidden)
+    for outcome in report.outcomes:
+        if outcome.status == "passed":
+            notes.passed.setdefault(outcome.check, report.started)
+    most = sum(outcome.points for outcome in report.outcomes if not outcome.hidden)
     if whole and (report.score >= notes.score or most != notes.max_score):
         notes.score, notes.max_score = report.score, most
 
@@ -231,9 +240,9 @@ def reset(course: Course, lab: str, folder: Path) -> Path:
         )
     home = folder.resolve()
     aside = next(
-        one
+        moved
         for number in range(1, 1000)
-        if not (one := home.with_name(f"{home.name}.old-{number}")).exists()
+        if not (moved := home.with_name(f"{home.name}.old-{number}")).exists()
     )
     aside.mkdir()
     for path in sorted(home.iterdir()):
@@ -277,9 +286,9 @@ def next_hint(
 
     After the last rung the last is told again. Raises UsageError for a check that is not there or has no hints.
     """
-    checks = [one for one in list_checks(course, lab) if not one.hidden]
+    checks = [check for check in list_checks(course, lab) if not check.hidden]
     if not name:
-        return [one for one in checks if one.hints]
+        return [check for check in checks if check.hints]
     found = find_check(checks, lab, name)
     if not found.hints:
         raise UsageError(

@@ -258,11 +258,11 @@ def list_checks(course: Course, lab: str) -> list[Check]:
 def find_check(checks: Sequence[Check], lab: str, name: str) -> Check:
     """The check of that name, which may begin with `test_`. Raises UsageError where there is none, naming what may be meant."""
     found = next(
-        (one for one in checks if one.name == name.removeprefix("test_")), None
+        (check for check in checks if check.name == name.removeprefix("test_")), None
     )
     if found is None:
         near = difflib.get_close_matches(
-            name, [one.name for one in checks], n=1, cutoff=0.4
+            name, [check.name for check in checks], n=1, cutoff=0.4
         )
         hint = (
             f"Did you mean `{near[0]}`?"

@@ -147,7 +147,7 @@ def together(found: Iterable[Finding]) -> Iterator[Finding]:
     findings = list(found)
     if not findings:
         return
-    first, others = findings[0], [_place(one) for one in findings[1:]]
+    first, others = findings[0], [_place(finding) for finding in findings[1:]]
     if not others:
         yield first
         return

@@ -39,7 +39,7 @@ def look_at(
         copy = Path(scratch, "submission")
         copy_submission(folder, copy, limits, lab.files if lab else ())
         found = look(copy, lab, starter)
-        spoilt = any(one.kind == "nested" for one in found)
+        spoilt = any(finding.kind == "nested" for finding in found)
         old = [] if spoilt else heredocs(copy, lab)
         return found + tuple(old if old and _is_builder_old() else ())
 
@@ -70,9 +70,9 @@ def look(
     """
     read = Folder.read(folder, lab, starter)
     found = list(look_at_files(read))
-    if any(one.kind == "nested" for one in found):
+    if any(finding.kind == "nested" for finding in found):
         return tuple(found)
-    spoilt = {one.file for one in found}
+    spoilt = {finding.file for finding in found}
     parsed = [
         dockerfile
         for name in read.dockerfiles
@@ -91,7 +91,11 @@ def heredocs(folder: Path, lab: Lab | None = None) -> tuple[Finding, ...]:
     found = []
     for name in Folder(folder, lab, None).dockerfiles:
         for dockerfile in _parsed(folder, name):
-            lines = [one.line for one in dockerfile.instructions if one.heredocs]
+            lines = [
+                instruction.line
+                for instruction in dockerfile.instructions
+                if instruction.heredocs
+            ]
             if lines and not dockerfile.has_official_syntax:
                 found.append(
                     Finding(
@@ -119,18 +123,25 @@ def _carriage_returns(
 ) -> Iterator[Finding]:
     """Scripts whose lines end in CR and LF, where that matters: a shell reads them, or the kernel their first line."""
     instructions = [
-        one for dockerfile in dockerfiles for one in dockerfile.instructions
+        instruction
+        for dockerfile in dockerfiles
+        for instruction in dockerfile.instructions
     ]
     if any(
-        one.name == "RUN" and REPAIRS.search(one.original[:MAX_LOOKED_AT])
-        for one in instructions
+        instruction.name == "RUN"
+        and REPAIRS.search(instruction.original[:MAX_LOOKED_AT])
+        for instruction in instructions
     ):
         return
-    by_shell = {name for one in instructions for name in _read_by_shells(one)}
+    by_shell = {
+        name for instruction in instructions for name in _read_by_shells(instruction)
+    }
     begun = {
-        os.path.basename(one.args[0].split()[0])
-        for one in instructions
-        if one.name in EXEC_FORMS and one.args and one.args[0].split()
+        os.path.basename(instruction.args[0].split()[0])
+        for instruction in instructions
+        if instruction.name in EXEC_FORMS
+        and instruction.args
+        and instruction.args[0].split()
     }
     for name, file in folder.files.items():
         first, _, _ = file.head.partition(b"\n")
@@ -170,16 +181,16 @@ def _read_by_shells(instruction: Instruction) -> Iterator[str]:
 
 def _quotes(dockerfile: Dockerfile) -> Iterator[Finding]:
     """Exec forms that are no JSON, so that a shell gets them, with brackets and all."""
-    for one in dockerfile.instructions:
-        text = " ".join(one.original[:MAX_LOOKED_AT].split())
+    for instruction in dockerfile.instructions:
+        text = " ".join(instruction.original[:MAX_LOOKED_AT].split())
         rest = text.partition(" ")[2]
         if (
-            one.name not in EXEC_FORMS
-            or one.json
+            instruction.name not in EXEC_FORMS
+            or instruction.json
             or not re.match(rf"\[\s?['\"{CURLY}]", rest)
         ):
             continue
-        if one.name == "RUN" and "," not in rest:  # `[` is a program, too
+        if instruction.name == "RUN" and "," not in rest:  # `[` is a program, too
             continue
         curly = next((c for c in rest if c in CURLY), "")
         if not curly and not SINGLE.search(rest):
@@ -192,7 +203,7 @@ def _quotes(dockerfile: Dockerfile) -> Iterator[Finding]:
             "The exec form is a JSON array, and JSON knows the straight double quote alone: Docker takes this line for the "
             "shell form, and a shell looks for a program of the name `[...`.",
             'Write `"` around each word, as in `["python", "app.py"]`.',
-            one.line,
+            instruction.line,
         )
 
 

@@ -76,7 +76,7 @@ class Worker:
                 raise OurFault(
                     f"The process that grades ended before its first check: {why}"
                 )
-            check = next(one for one in self.checks if one.name == running)
+            check = next(check for check in self.checks if check.name == running)
             lost = Outcome(
                 check=check.name,
                 title=check.title,

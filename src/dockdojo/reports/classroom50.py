@@ -50,7 +50,7 @@ def as_dict(report: Report, about: Mapping[str, str]) -> dict[str, Any]:
         "max-score": report.max_score,
         "final": report.final,
         "notes": notes_in_words(report),
-        "tests": [_test(report, one) for one in report.outcomes],
+        "tests": [_test(report, outcome) for outcome in report.outcomes],
     }
 
 

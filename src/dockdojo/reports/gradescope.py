@@ -50,7 +50,8 @@ def as_dict(report: Report) -> dict[str, Any]:
             "checksum": report.checksum,
         },
         "tests": [
-            _test(report, number, one) for number, one in enumerate(report.outcomes, 1)
+            _test(report, number, outcome)
+            for number, outcome in enumerate(report.outcomes, 1)
         ],
     }
 

@@ -51,11 +51,11 @@ def parse(text: str | bytes) -> Report:
             raise UsageError(f"That is no report of dockdojo (schema {SCHEMA}).")
         checks = [
             {
-                "check": one["name"],
-                "points": one["max_score"],
-                **{key: one[key] for key in OUTCOME if key in one},
+                "check": check["name"],
+                "points": check["max_score"],
+                **{key: check[key] for key in OUTCOME if key in check},
             }
-            for one in raw["checks"]
+            for check in raw["checks"]
         ]
         report = msgspec.convert(
             {**{key: raw[key] for key in REPORT if key in raw}, "outcomes": checks},
@@ -86,11 +86,11 @@ def as_dict(report: Report) -> dict[str, Any]:
         "checksum": report.checksum,
         "seed": report.seed,
         "engine": asdict(report.engine) if report.engine else None,
-        "advice": [asdict(one) for one in report.advice],
+        "advice": [asdict(advice) for advice in report.advice],
         "notes": list(report.notes),
         "sources": report.sources,
-        "layers": [asdict(one) for one in report.layers],
-        "curve": [asdict(one) for one in report.curve],
+        "layers": [asdict(layer) for layer in report.layers],
+        "curve": [asdict(point) for point in report.curve],
         "costs": report.costs,
         "checks": [_check(outcome) for outcome in report.outcomes],
     }

@@ -19,7 +19,8 @@ def render(report: Report) -> str:
     """The report as one XML document; its characters are all ones that XML allows."""
     report = bounded(report)
     count = {
-        name: str(sum(one.status == name for one in report.outcomes)) for name in TAGS
+        name: str(sum(outcome.status == name for outcome in report.outcomes))
+        for name in TAGS
     }
     suites = ET.Element("testsuites")
     suite = ET.SubElement(

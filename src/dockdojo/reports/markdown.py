@@ -33,8 +33,8 @@ def render(report: Report) -> str:
         lines += [plain(cut(clean(report.problem))), ""]
     lines += ["| | check | points |", "|---|---|---|"]
     lines += [
-        f"| {MARKS[one.status]} | {plain(cut(clean(one.title)))} | {one.score}/{one.points} |"
-        for one in report.outcomes
+        f"| {MARKS[outcome.status]} | {plain(cut(clean(outcome.title)))} | {outcome.score}/{outcome.points} |"
+        for outcome in report.outcomes
     ]
     for outcome in report.outcomes:
         if (
@@ -45,10 +45,10 @@ def render(report: Report) -> str:
             lines += _details(outcome)
     if report.notes:
         lines += ["", "Notes:", ""]
-        lines += [f"- {plain(one)}" for one in notes_in_words(report)]
+        lines += [f"- {plain(note)}" for note in notes_in_words(report)]
     if report.advice:
         lines += ["", "Advice on style, worth no points:", ""]
-        lines += [f"- {plain(one)}" for one in advice_in_words(report)]
+        lines += [f"- {plain(advice)}" for advice in advice_in_words(report)]
     return "\n".join(lines) + "\n"
 
 

@@ -94,11 +94,11 @@ def parse(text: str, name: str) -> Marks:
             "points.scale_to is more than 0",
         ),
         (
-            any(not one.reason.strip() for one in marks.adjust),
+            any(not adjustment.reason.strip() for adjustment in marks.adjust),
             "each [[adjust]] has a reason",
         ),
         (
-            any(one.due.tzinfo is None for one in marks.labs.values()),
+            any(marking.due.tzinfo is None for marking in marks.labs.values()),
             "a due date has a time zone, such as +01:00",
         ),
     ]
@@ -121,8 +121,8 @@ def apply(
     report has such lines already, where `submitted` has no time zone, or where the lab has a due date and `submitted` is missing.
     """
     if any(
-        one.adjusts or one.check in (LATE, MOST, SCALED, BY_HAND)
-        for one in report.outcomes
+        outcome.adjusts or outcome.check in (LATE, MOST, SCALED, BY_HAND)
+        for outcome in report.outcomes
     ):
         raise UsageError(
             "The rules were applied to this report already.",
@@ -168,11 +168,15 @@ def _lines_before_scaling(
                 )
             )
             score -= lost
-    for one in marks.adjust:
-        if one.student == student and one.lab == report.lab:
-            given = max(-score, min(one.points, report.max_score - score))
+    for adjustment in marks.adjust:
+        if adjustment.student == student and adjustment.lab == report.lab:
+            given = max(-score, min(adjustment.points, report.max_score - score))
             found.append(
-                _line(BY_HAND, f"{one.points:+d} points by hand: {one.reason}", given)
+                _line(
+                    BY_HAND,
+                    f"{adjustment.points:+d} points by hand: {adjustment.reason}",
+                    given,
+                )
             )
             score += given
     most = _round(report.max_score * marks.points.most / 100)

@@ -27,7 +27,7 @@ def render(report: Report) -> str:
     lines = [f"{clean(report.title)} ({report.lab})", ""]
     if report.problem:
         lines += [
-            f"  {one}" for one in textwrap.wrap(cut(clean(report.problem)), WIDTH - 2)
+            f"  {line}" for line in textwrap.wrap(cut(clean(report.problem)), WIDTH - 2)
         ] + [""]
     seen: dict[Feedback, str] = {}
     for outcome in report.outcomes:
@@ -96,8 +96,8 @@ def advice_lines(report: Report, width: int = WIDTH) -> list[str]:
     if not report.advice:
         return []
     lines = ["", "Advice on style, worth no points:"]
-    for one in report.advice:
-        text = f"{one.file}, line {one.line}: {one.text} ({one.code})"
+    for advice in report.advice:
+        text = f"{advice.file}, line {advice.line}: {advice.text} ({advice.code})"
         lines += textwrap.wrap(
             cut(clean(text)), width, initial_indent="  · ", subsequent_indent="    "
         )

@@ -63,12 +63,18 @@ def verdict(report: Report) -> str:
 
 def notes_in_words(report: Report) -> list[str]:
     """What an instructor should know, a line each."""
-    return [tame(cut(clean(one))) for one in report.notes]
+    return [tame(cut(clean(note))) for note in report.notes]
 
 
 def advice_in_words(report: Report) -> list[str]:
     """What the linter says, a line each."""
     return [
-        tame(cut(clean(f"{one.file}, line {one.line}: {one.text} ({one.code})")))
-        for one in report.advice
+        tame(
+            cut(
+                clean(
+                    f"{advice.file}, line {advice.line}: {advice.text} ({advice.code})"
+                )
+            )
+        )
+        for advice in report.advice
     ]

@@ -206,9 +206,9 @@ def _shown(value: Any) -> str:
         isinstance(value, Sequence)
         and not isinstance(value, bytes)
         and value
-        and all(isinstance(one, str) for one in value)
+        and all(isinstance(element, str) for element in value)
     ):
-        return _cut(", ".join(f'"{_visible(one)}"' for one in value))
+        return _cut(", ".join(f'"{_visible(element)}"' for element in value))
     return _cut(repr(value))
 
 

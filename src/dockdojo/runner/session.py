@@ -354,12 +354,12 @@ class GradingSession:
         )
         return [
             Part(
-                instruction=one.instruction[:300],
-                size=one.size,
-                wasted=one.wasted,
-                in_base=one.in_base,
+                instruction=layer.instruction[:300],
+                size=layer.size,
+                wasted=layer.wasted,
+                in_base=layer.in_base,
             )
-            for one in stats.layers
+            for layer in stats.layers
         ]
 
     def close(self) -> None:

@@ -60,9 +60,9 @@ def _arrive(training: Training) -> bool:
 
 
 def _answers(training: Training, entrypoint: tuple[str, ...]) -> bool:
-    one, other = random.sample(range(10_000, 100_000), 2)
-    answer = str(one * other)
-    words: tuple[str, ...] = ("-c", f"print({one} * {other})")
+    factor, other = random.sample(range(10_000, 100_000), 2)
+    answer = str(factor * other)
+    words: tuple[str, ...] = ("-c", f"print({factor} * {other})")
     training.spaces.lay("words")
     options = training.options("words", training.session.digits)
     if entrypoint:

@@ -75,7 +75,7 @@ def _is_known(seen: Seen, mark: str) -> bool:
 
 def _said(text: str, mark: str) -> list[tuple[str, int]]:
     found = map(PROBED.fullmatch, lines_of(text))
-    return [(one[2], int(one[3])) for one in found if one and one[1] == mark]
+    return [(match[2], int(match[3])) for match in found if match and match[1] == mark]
 
 
 def _passes(text: str, mark: str) -> int:

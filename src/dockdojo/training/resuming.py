@@ -182,7 +182,7 @@ def expect_next_epoch(training: Training) -> None:
     run, several = apart or run, apart is not None or whole.has_several_writers
     wrong = sorted(run.begins_at(several=several) - set(wanted))
     if wrong:
-        saved = " or ".join(str(one - 1) for one in wanted)
+        saved = " or ".join(str(epoch - 1) for epoch in wanted)
         who = "one of its processes" if several else "the resumed run"
         fail(
             f"the checkpoint was saved after epoch {saved}, and {who} goes on at epoch {wrong[0]}",

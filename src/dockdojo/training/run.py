@@ -202,7 +202,7 @@ class Stop:
 def learned_more(run: Seen, others: tuple[Seen, ...]) -> bool:
     """Whether a run ended with better numbers than those on shuffled labels had at their best: in accuracy, or in loss."""
     mine, theirs = run.accuracies[-1:], [
-        one for other in others for one in other.accuracies
+        accuracy for other in others for accuracy in other.accuracies
     ]
     if mine and theirs and mine[-1] - max(theirs) > MOVED_ACCURACY:
         return True
@@ -233,9 +233,9 @@ def _finished(marks: list[tuple[float, int]], saved: float) -> set[int]:
     """How many epochs one process had done when it was saved."""
     order = list(dict.fromkeys(number for _, number in marks))
     begun = [
-        one
-        for one in order
-        if min(at for at, number in marks if number == one) <= saved
+        process
+        for process in order
+        if min(at for at, number in marks if number == process) <= saved
     ]
     if len(marks) == len(order):  # one line an epoch: before its work, or after it
         return {len(begun), len(begun) + 1}
@@ -259,21 +259,23 @@ def save_to_resume_from(seen: Seen, saves: list[Save]) -> Save | None:
             else []
         )
     else:
-        done = [(one, finished_epochs(seen, saves, one)) for one in saves if one.copied]
+        done = [
+            (save, finished_epochs(seen, saves, save)) for save in saves if save.copied
+        ]
         is_known = [
-            (one, found)
-            for one, found in done
+            (save, found)
+            for save, found in done
             if len(found) == 1 or not seen.has_several_writers
         ]
         wanted = [
-            one
+            save
             for least in (AFTER_EPOCH, 1)
-            for one, found in is_known
+            for save, found in is_known
             if min(found) >= least and max(found) < len(seen.epochs)
         ]
         if not wanted and seen.has_several_writers:
             return None
-    return next((one for one in (*wanted, saves[first]) if one.copied), None)
+    return next((save for save in (*wanted, saves[first]) if save.copied), None)
 
 
 def epoch_after(order: list[int], done: int) -> int:

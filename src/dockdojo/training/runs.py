@@ -107,7 +107,9 @@ class TrainingRuns:
         """What a run has shown until now."""
         state = container.engine.state(container.id)
         began = when(state["StartedAt"])
-        lines = tuple((began + one.seconds, one.text) for one in container.log_lines())
+        lines = tuple(
+            (began + line.seconds, line.text) for line in container.log_lines()
+        )
         return Seen(lines, None if state["Running"] else state["ExitCode"], began)
 
     def watch(

@@ -214,9 +214,9 @@ class Training(TrainingRuns):
 
     def _own_save(self, name: str, seen: Seen) -> Save | None:
         """The last save of a run that was kept, after it had trained; what was laid into its workspace came before its start."""
-        own = [one for one in self.spaces.saves(name) if one.at > seen.began]
+        own = [save for save in self.spaces.saves(name) if save.at > seen.began]
         trained = own[saves_at_the_start(self.first.seen, self.first.saves) :]
-        return next((one for one in reversed(trained) if one.copied), None)
+        return next((save for save in reversed(trained) if save.copied), None)
 
     def _saved(self, runs: dict[str, Seen]) -> dict[str, Examined]:
         """What the checkpoints hold that the runs saved, as far as they can be loaded."""
@@ -233,7 +233,9 @@ class Training(TrainingRuns):
         )
         found = {name: loaded[path] for name, path in paths.items()}
         return {
-            name: one for name, one in found.items() if not one.error and one.numbers
+            name: examined
+            for name, examined in found.items()
+            if not examined.error and examined.numbers
         }
 
     def _left(self) -> tuple[Left, ...]:

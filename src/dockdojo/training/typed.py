@@ -9,7 +9,10 @@ from dockdojo.training.script import Training
 
 
 def as_typed(
-    training: Training, build: BuildRequest, one: ContainerRequest, targets: list[str]
+    training: Training,
+    build: BuildRequest,
+    request: ContainerRequest,
+    targets: list[str],
 ) -> tuple[str, str] | None:
     """Runs a container as a README says, with the submission's folder at the first of `targets`; it may use another stage.
 
@@ -17,7 +20,7 @@ def as_typed(
     """
     if not targets:
         return (
-            f"it mounts {in_words(one)}, and not the folder that the README is in",
+            f"it mounts {in_words(request)}, and not the folder that the README is in",
             "",
         )
     try:
@@ -26,16 +29,16 @@ def as_typed(
         return f"its build fails: {error.message}", error.detail
     training.spaces.lay("typed")
     options = training.options(
-        "typed", training.session.digits, targets[0], one.workdir
+        "typed", training.session.digits, targets[0], request.workdir
     )
-    options["env"] |= dict(word.partition("=")[::2] for word in one.env)
+    options["env"] |= dict(word.partition("=")[::2] for word in request.env)
     options |= {
         "image": image,
-        "entrypoint": one.entrypoint,
-        "workdir": one.workdir,
-        "user": one.user,
+        "entrypoint": request.entrypoint,
+        "workdir": request.workdir,
+        "user": request.user,
     }
-    container = training.session.start(*(one.args or ()), **options)
+    container = training.session.start(*(request.args or ()), **options)
     seen = training.watch(
         container,
         lambda seen: bool(training.spaces.saves("typed")),

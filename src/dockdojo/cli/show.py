@@ -34,8 +34,6 @@ THEME = Theme(
 
 MIN_WIDTH = 40
 """Columns; a narrower terminal wraps by itself."""
-HANGS_ON = re.compile(r"(?:It needs the check|It is the same as at) `([^`]{1,200})`")
-"""How the feedback of a check begins that another one decides."""
 
 
 class _Highlighter(RegexHighlighter):
@@ -187,18 +185,15 @@ def worth_telling(outcome: Outcome) -> bool:
     """Whether there is something to say of it that another check's feedback does not say already."""
     if outcome.status == "passed" or outcome.feedback is None:
         return False
-    return not (
-        outcome.status == "skipped" and outcome.feedback.why.startswith("It needs")
-    )
+    return not (outcome.status == "skipped" and outcome.decided_by)
 
 
 def most_useful_first(told: list[Outcome], report: Report) -> list[Outcome]:
-    """In the order of the tasks, with what others hang on before the rest, and failures before what could not be graded."""
-    whys = [outcome.feedback.why for outcome in report.outcomes if outcome.feedback]
-    hung_on = {found[1] for why in whys if (found := HANGS_ON.match(why))}
+    """In the order of the tasks, with what decides others before the rest, and failures before what could not be graded."""
+    deciding = {outcome.decided_by for outcome in report.outcomes}
     return sorted(
         told,
-        key=lambda outcome: (outcome.status != "failed", outcome.check not in hung_on),
+        key=lambda outcome: (outcome.status != "failed", outcome.check not in deciding),
     )
 
 

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import pytest
 
@@ -61,6 +61,15 @@ NOT_LOADED = (
     "debugging",
 )
 """Plugins of pytest's own that a grading has no use for; two of them collect garbage several times at the end."""
+
+
+class Verdict(NamedTuple):
+    """How a check ended, without what is known of it beforehand."""
+
+    status: Status
+    feedback: Feedback | None = None
+    decided_by: str = ""
+    """The check that decided it, see Outcome."""
 
 
 class Run:
@@ -140,21 +149,21 @@ class Run:
             self.status.get(need) == UNEARNABLE for need in missing
         )
         if missing:
-            status: Status = "skipped"
-            feedback: Feedback | None = Feedback(why=SKIPPED_FOR.format(missing[0]))
+            feedback = Feedback(why=SKIPPED_FOR.format(missing[0]))
+            verdict = Verdict("skipped", feedback, missing[0])
         else:
-            status, feedback = self._run(item, nextitem, spec)
-            unearnable = status == "skipped"
-        feedback = cut_feedback(feedback) if feedback else None
-        self.status[spec.name] = UNEARNABLE if unearnable else status
+            verdict = self._run(item, nextitem, spec)
+            unearnable = verdict.status == "skipped"
+        self.status[spec.name] = UNEARNABLE if unearnable else verdict.status
         outcome = Outcome(
             check=spec.name,
             title=spec.title,
-            status=status,
+            status=verdict.status,
             points=spec.points,
             seconds=round(time.monotonic() - began, 3),
-            feedback=feedback,
+            feedback=cut_feedback(verdict.feedback) if verdict.feedback else None,
             unearnable=unearnable,
+            decided_by=verdict.decided_by,
             hidden=spec.hidden,
         )
         self.emit(CheckEnded(outcome=outcome))
@@ -162,7 +171,7 @@ class Run:
 
     def _run(
         self, item: pytest.Item, nextitem: pytest.Item | None, spec: Check
-    ) -> tuple[Status, Feedback | None]:
+    ) -> Verdict:
         from _pytest.runner import runtestprotocol
 
         self._compared, self._error = None, None
@@ -170,21 +179,20 @@ class Run:
         try:
             self.session.time_left()
         except LimitReached as error:
-            return judge(error, Path(self.order.grader), 0, None, spec)
+            return Verdict(*judge(error, Path(self.order.grader), 0, None, spec))
         try:
             with alarm(self.session):
                 runtestprotocol(item, log=False, nextitem=nextitem)
         finally:
             self.session.end()
         if self._error is None:
-            return "passed", None
+            return Verdict("passed")
         error, line = self._error
         status, feedback = judge(
             error, Path(self.order.grader), line, self._compared, spec
         )
-        if (
-            isinstance(error, SubmissionError | CheckFailed) and not spec.hidden
-        ):  # one cause is told once
+        # One cause is told once.
+        if isinstance(error, SubmissionError | CheckFailed) and not spec.hidden:
             told = dataclasses.replace(
                 (
                     feedback_of(error)
@@ -195,11 +203,11 @@ class Run:
             )
             first = self._told.setdefault(told, spec.name)
             if first != spec.name:
-                return status, seen_above(feedback, first)
+                return Verdict(status, seen_above(feedback, first), first)
         if self.session.notes and status == "failed":
             why = " ".join([feedback.why, *self.session.notes]).strip()
             feedback = dataclasses.replace(feedback, why=why)
-        return status, feedback
+        return Verdict(status, feedback)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 
+from dockdojo.checks.requirement_files import normalized
 from dockdojo.connection.types import Entry, Image, Layer
 from dockdojo.engine.client import Engine
 from dockdojo.instructions import shown
@@ -247,7 +248,4 @@ def packages_noted(path: str) -> list[str]:
     """The Python packages of which an installer notes something at that path, as the index knows their names."""
     noted = (folder for folder in path.split("/") if folder.endswith(NOTES))
     # The name ends where the version begins, which may be missing: names have no hyphen there.
-    return [
-        re.sub(r"[-_.]+", "-", folder.rpartition(".")[0].partition("-")[0]).lower()
-        for folder in noted
-    ]
+    return [normalized(folder.rpartition(".")[0].partition("-")[0]) for folder in noted]

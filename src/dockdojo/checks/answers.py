@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import re
 from collections.abc import Iterable, Mapping
@@ -18,11 +19,11 @@ FILE = "answers.toml"
 HINT = 'Each answer is a line of the form key = "answer", with the key as the starter has it.'
 MAX_CHARACTERS = 50_000
 """Of answers.toml; what people write has a thousand."""
-LONGEST = 2_000
-"""Characters of one answer."""
+MAX_ANSWER_CHARACTERS = 2_000
 FIRST_WORD = re.compile(r"""["']?([\w-]{1,200})""")
-CURLY = "“”„‟‘’‚‛«»"
-UTF16 = (b"\xff\xfe", b"\xfe\xff")
+CURLY_QUOTES = "“”„‟‘’‚‛«»"
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""How a file begins that is saved as UTF-16."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def read_answers(
         if key not in document.values:
             continue
         value, kind = document.values[key]
-        if value is None or len(value) > LONGEST:
+        if value is None or len(value) > MAX_ANSWER_CHARACTERS:
             mistyped[key] = str(kind or "too long")
         elif value.strip():
             given[key] = value.strip().lower() if fold else value.strip()
@@ -130,7 +131,7 @@ def _text(submission: Submission) -> str:
         return submission.read(FILE)
     except SubmissionError:
         raw = submission.read_bytes(FILE)
-        if len(raw) > MAX_CHARACTERS or raw.startswith(UTF16):
+        if len(raw) > MAX_CHARACTERS or raw.startswith(UTF16_MARKS):
             raise
         return raw.decode("utf-8-sig", "replace")
 
@@ -201,7 +202,7 @@ def _tell_broken(broken: Broken, expected: str, before: str = "") -> NoReturn:
 def _why_broken(line: str) -> str:
     _, equals, value = line.partition("=")
     value = value.strip()
-    if any(c in line for c in CURLY):
+    if any(c in line for c in CURLY_QUOTES):
         return 'These quotation marks are curly; TOML knows the straight one, ".'
     if not equals:
         return "There is no equals sign between a key and an answer."

@@ -12,15 +12,16 @@ from shlex import quote
 from dockdojo.beneath import printable
 from dockdojo.build.dockerfile import Dockerfile, Instruction
 from dockdojo.build.stages import WAY_OUT, lost_stages
+from dockdojo.checks.answers import CURLY_QUOTES, UTF16_MARKS
 from dockdojo.errors import DockdojoError
-from dockdojo.grading.findings import UTF16, Finding, Folder, look_at_files, together
+from dockdojo.grading.findings import Finding, look_at_files, together
+from dockdojo.grading.folder import Folder
 from dockdojo.grading.intake import copy_submission
 from dockdojo.model import Lab, Limits
 
 MAX_LOOKED_AT = 2_000
 """Characters of an instruction that are looked at."""
 EXEC_FORMS = ("CMD", "ENTRYPOINT", "RUN", "SHELL")
-CURLY = "“”„‟‘’‚‛«»"
 SINGLE = re.compile(r"[\[,]\s*'[^']*'\s*[,\]]")
 """`['python', …`; not the test `[ 'a' = "$b" ]` of a shell."""
 SHELL = re.compile(rb"#![^\n]{0,100}\b(?:a|ba|da|k|z)?sh\b")
@@ -39,8 +40,8 @@ def look_at(
         copy = Path(scratch, "submission")
         copy_submission(folder, copy, limits, lab.files if lab else ())
         found = look(copy, lab, starter)
-        spoilt = any(finding.kind == "nested" for finding in found)
-        old = [] if spoilt else heredocs(copy, lab)
+        is_nested = any(finding.kind == "nested" for finding in found)
+        old = [] if is_nested else heredocs(copy, lab)
         return found + tuple(old if old and _is_builder_old() else ())
 
 
@@ -72,11 +73,11 @@ def look(
     found = list(look_at_files(read))
     if any(finding.kind == "nested" for finding in found):
         return tuple(found)
-    spoilt = {finding.file for finding in found}
+    unreadable = {finding.file for finding in found}
     parsed = [
         dockerfile
         for name in read.dockerfiles
-        if name not in spoilt
+        if name not in unreadable
         for dockerfile in _parsed(folder, name)
     ]
     found += together(_carriage_returns(read, parsed))
@@ -154,7 +155,7 @@ def _carriage_returns(
         kernel = first.startswith(b"#!") and (file.mode & 0o111 != 0 or base in begun)
         if (
             not ((shell and b"\r\n" in file.head) or (kernel and first.endswith(b"\r")))
-            or file.head[:2] in UTF16
+            or file.head[:2] in UTF16_MARKS
         ):
             continue
         shown = printable(name)[:200]
@@ -187,12 +188,12 @@ def _quotes(dockerfile: Dockerfile) -> Iterator[Finding]:
         if (
             instruction.name not in EXEC_FORMS
             or instruction.json
-            or not re.match(rf"\[\s?['\"{CURLY}]", rest)
+            or not re.match(rf"\[\s?['\"{CURLY_QUOTES}]", rest)
         ):
             continue
         if instruction.name == "RUN" and "," not in rest:  # `[` is a program, too
             continue
-        curly = next((c for c in rest if c in CURLY), "")
+        curly = next((c for c in rest if c in CURLY_QUOTES), "")
         if not curly and not SINGLE.search(rest):
             continue
         kind = f"curly quotes (`{curly}`)" if curly else "single quotes"

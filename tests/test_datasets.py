@@ -153,15 +153,15 @@ def test_what_is_drawn_for_a_grading_is_gone_after_it(folder, tmp_path):
     )  # of a process that cannot be: the kernel's numbers end before
     left.mkdir()
     made = Drawn(str(pool.root), lambda purpose: random.Random(f"seed:{purpose}"))
-    noisy, shuffled = made.noisy, made.shuffled
-    assert noisy is made.noisy
+    noisy, shuffled = made.draw_noisy(), made.draw_shuffled()
+    assert noisy is made.draw_noisy()
     assert WRONG[0] - 0.01 <= noisy.wrong / noisy.test <= WRONG[1] + 0.01
     assert shuffled.wrong == 0
     assert content(noisy.root) != content(shuffled.root)
     made.remove()
     assert list((tmp_path / "data").iterdir()) == [pool.root]
     with pytest.raises(CourseError, match="no digits"):
-        assert Drawn("", lambda purpose: random.Random(1)).noisy
+        assert Drawn("", lambda purpose: random.Random(1)).draw_noisy()
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ class Optimizer:
 def find_optimizer(training: Training, kept: Examined) -> Optimizer | None:
     """The script's optimizer, by what it does, or by what the checkpoint `kept` holds; None where nobody could see it."""
     found = _probed(training, past_entrypoint=True)
-    if found is None and training.image.entrypoint:
+    if found is None and training.build().entrypoint:
         found = _probed(training, past_entrypoint=False)
     if found is None and kept.plain_sgd:
         return Optimizer("SGD", 0)
@@ -53,7 +53,7 @@ def find_optimizer(training: Training, kept: Examined) -> Optimizer | None:
 
 
 def _probed(training: Training, *, past_entrypoint: bool) -> Optimizer | None:
-    training.spaces.lay("probe")
+    training.workspaces().lay("probe")
     mark = f"{MARK}_{secrets.token_hex(8)}"
     try:
         hooks = f'{payloads.source(PROBE)}\n\nMARK = "{mark}"\n'

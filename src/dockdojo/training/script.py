@@ -25,7 +25,7 @@ from dockdojo.training.run import (
     save_to_resume_from,
     saves_at_the_start,
 )
-from dockdojo.training.runs import AFTER, KILLED, SPOILT, TrainingRuns
+from dockdojo.training.runs import AFTER, KILLED, SPOILT, TrainingRuns, Work
 from dockdojo.training.stopping import stop_and_resume
 from dockdojo.training.torch_image import Examined, examine
 
@@ -93,6 +93,10 @@ class Resumed:
     asked: tuple[str, ...] = ()
     """Words with which they were asked for more epochs; none where they had some left to do."""
 
+    def spoilt(self, name: str) -> Spoilt:
+        """The run whose `weights`, or whose `optimizer`, were made NaN."""
+        return {"weights": self.weights, "optimizer": self.optimizer}[name]
+
 
 class Training(TrainingRuns):
     """A training script, put to the test: each run is begun once, beside the checks."""
@@ -100,56 +104,44 @@ class Training(TrainingRuns):
     def __init__(self, session: GradingHost, **options: Any) -> None:
         """`session` is the fixture of that name; `options` are those of TrainingRuns."""
         super().__init__(session, **options)
-        self._one_again = threading.Lock()
-
-    # What is run, each once, beside the checks; each returns what waits for the result
-
-    def begin(self) -> None:
-        """Begins everything, in its order, without waiting."""
-        _ = self.image, self.spaces  # made here, once, and not by two threads
-        for name, work in (
-            ("first", self._first),
-            ("start", self._start),
-            ("resumed", self._resumed),
-            ("stopped", self._stop),
-            ("left", self._left),
-        ):
-            self._begin(name, work)
-
-    @property
-    def beginning(self) -> Start:
-        """What resumed runs begin with. Raises SubmissionError where no checkpoint was written."""
-        return self.once("start", self._start)
-
-    @property
-    def resumed(self) -> Resumed:
+        self.beginning: Work[Start] = Work(session, self._start)
+        """What resumed runs begin with. Its result raises SubmissionError where no checkpoint was written."""
+        self.resumed: Work[Resumed] = Work(session, self._resumed)
         """The runs with --resume."""
-        return self.once("resumed", self._resumed)
-
-    @property
-    def stopped(self) -> Stop:
+        self.stopped: Work[Stop] = Work(session, self._stop)
         """The run that was stopped."""
-        return self.once("stopped", self._stop)
-
-    @property
-    def left(self) -> tuple[Left, ...]:
+        self.left: Work[tuple[Left, ...]] = Work(session, self._left)
         """What SIGKILL leaves of the checkpoint: when that was, and whether torch loads it.
 
         The moments are those that the watcher caught in the first run, inside of writes as well, and the ends of all runs that
         were killed when enough had been seen.
         """
-        return self.once("left", self._left)
+        self.elsewhere: Work[tuple[Seen, ...]] = Work(session, self._elsewhere)
+        """Runs on shuffled labels, from which nothing can be learned; an accuracy is among what they tell, where any is told."""
+        self._one_again = threading.Lock()
 
-    @property
-    def left_by_stop(self) -> Examined:
-        """What `docker stop` left of the checkpoint."""
-        return next(left.found for left in self.left if left.space == "stop")
+    # What is run, each once, beside the checks
+
+    def begin(self) -> None:
+        """Begin what every check looks at, in its order, without waiting."""
+        self.build()  # and the folders: made here, once, and not by two threads
+        self.workspaces()
+        self.first.begin()
+        self.beginning.begin()
+        self.resumed.begin()
+        self.stopped.begin()
+        self.left.begin()
+
+    def examine_left_by_stop(self) -> Examined:
+        """Return what `docker stop` left of the checkpoint; wait for it."""
+        return next(left.found for left in self.left.result() if left.space == "stop")
 
     def _stop(self) -> Stop:
-        return stop_and_resume(self, self.beginning.within)
+        return stop_and_resume(self, self.beginning.result().within)
 
     def _start(self) -> Start:
-        seen, saves = self.first.seen, self.first.saves
+        first_run = self.first.result()
+        seen, saves = first_run.seen, first_run.saves
         if not saves:
             ended = (
                 f"The training ended with exit code {seen.exit_code}, and no"
@@ -161,9 +153,9 @@ class Training(TrainingRuns):
                 detail=seen.end,
             )
         chosen = save_to_resume_from(seen, saves)
-        copy = self.spaces.copy_of("first", chosen)
+        copy = self.workspaces().copy_of("first", chosen)
         for name in ("control", *SPOILT):
-            self.spaces.lay(name, copy)
+            self.workspaces().lay(name, copy)
         first, control = (f"/{name}/{self.checkpoint}" for name in ("first", "control"))
         examination = examine(
             self.session.run,
@@ -186,10 +178,10 @@ class Training(TrainingRuns):
         )
 
     def _mounts(self, *names: str) -> tuple[Mount, ...]:
-        return tuple(self.spaces.mount(name, f"/{name}") for name in names)
+        return tuple(self.workspaces().mount(name, f"/{name}") for name in names)
 
     def _resumed(self) -> Resumed:
-        within, whole = self.beginning.within, self.first.seen
+        within, whole = self.beginning.result().within, self.first.result().seen
 
         def resume(name: str, enough: Callable[[Seen], bool], *args: str) -> Seen:
             told = {"control": "a resumed training"}.get(
@@ -214,8 +206,9 @@ class Training(TrainingRuns):
 
     def _own_save(self, name: str, seen: Seen) -> Save | None:
         """The last save of a run that was kept, after it had trained; what was laid into its workspace came before its start."""
-        own = [save for save in self.spaces.saves(name) if save.at > seen.began]
-        trained = own[saves_at_the_start(self.first.seen, self.first.saves) :]
+        own = [save for save in self.workspaces().saves(name) if save.at > seen.began]
+        first = self.first.result()
+        trained = own[saves_at_the_start(first.seen, first.saves) :]
         return next((save for save in reversed(trained) if save.copied), None)
 
     def _saved(self, runs: dict[str, Seen]) -> dict[str, Examined]:
@@ -224,7 +217,7 @@ class Training(TrainingRuns):
         spaces = {name: AFTER.get(name, name) for name, save in saves.items() if save}
         paths = {name: f"/{space}/{self.checkpoint}" for name, space in spaces.items()}
         for name, space in spaces.items():
-            self.spaces.lay(space, self.spaces.copy_of(name, saves[name]))
+            self.workspaces().lay(space, self.workspaces().copy_of(name, saves[name]))
         mounts = self._mounts(*spaces.values())
         loaded = (
             examine(self.session.run, list(paths.values()), [], mounts=mounts).loaded
@@ -239,9 +232,10 @@ class Training(TrainingRuns):
         }
 
     def _left(self) -> tuple[Left, ...]:
-        _ = self.resumed, self.stopped  # when both have ended
-        self.spaces.lay("left")
-        found = self.spaces.glimpses("first", "left")
+        self.resumed.result()
+        self.stopped.result()
+        self.workspaces().lay("left")
+        found = self.workspaces().glimpses("first", "left")
         moments = {
             f"/left/{name}": ("left", f"{name.partition('-')[0]}: {size:,} bytes")
             for name, size in found
@@ -263,45 +257,41 @@ class Training(TrainingRuns):
 
     # What only some need
 
-    @property
-    def elsewhere(self) -> tuple[Seen, ...]:
-        """Runs on shuffled labels, from which nothing can be learned; an accuracy is among what they tell, where any is told."""
-        return self.once("elsewhere", self._elsewhere)
-
     def _elsewhere(self) -> tuple[Seen, ...]:
         try:
-            found: tuple[Seen, ...] = (self.stopped.before, self.stopped.after)
+            stopped = self.stopped.result()
+            found: tuple[Seen, ...] = (stopped.before, stopped.after)
         except SubmissionError:
             found = ()
         if any(run.accuracies for run in found):
             return found
-        self.spaces.lay("shuffled")
+        self.workspaces().lay("shuffled")
         container = self.start("shuffled", data=self.session.shuffled_digits)
         return (*found, self.watch(container, lambda seen: bool(seen.accuracies)))
 
-    @property
-    def moves(self) -> bool:
-        """Whether what it prints depends on what it is given: better numbers where there is something to be learned."""
-        return learned_more(self.first.seen, self.elsewhere)
+    def reacts_to_data(self) -> bool:
+        """Return whether what it prints depends on what it is given: better numbers where there is something to be learned.
+
+        Waits for the runs that tell.
+        """
+        return learned_more(self.first.result().seen, self.elsewhere.result())
 
     def carries(self, name: str) -> bool:
         """Whether the NaN of a spoilt checkpoint are in what a resumed run saves after it has trained: seen in files alone.
 
         For runs whose numbers prove nothing, because they do not depend on what they are given.
         """
-        if self.beginning.control.has_nan:
+        if self.beginning.result().control.has_nan:
             return False  # whatever it saves has them
-        saved = {"weights": self.resumed.weights, "optimizer": self.resumed.optimizer}[
-            name
-        ].saved
+        saved = self.resumed.result().spoilt(name).saved
         if saved is None:  # it was ended before it had saved
             saved = self.once(f"again {name}", partial(self._again, name))
         return saved is not None and saved.has_nan
 
     def _again(self, name: str) -> Examined | None:
         with self._one_again:
-            start = self.beginning
-            self.spaces.lay("again", start.copy)
+            start = self.beginning.result()
+            self.workspaces().lay("again", start.copy)
             examine(
                 self.session.run,
                 [],
@@ -309,7 +299,7 @@ class Training(TrainingRuns):
                 mounts=self._mounts("again"),
             )
             told = f"a resumed training, its {name} spoilt, until it saves"
-            run = self.start("again", "--resume", *self.resumed.asked)
+            run = self.start("again", "--resume", *self.resumed.result().asked)
             seen = self.watch(
                 run,
                 lambda seen: self._own_save("again", seen) is not None,
@@ -318,12 +308,14 @@ class Training(TrainingRuns):
             )
             return self._saved({"again": seen}).get("again")
 
-    @property
-    def stored(self) -> bool:
-        """Whether its checkpoint has the same weights, byte for byte, whatever it learns from, and whatever it goes on from."""
+    def saves_stored_weights(self) -> bool:
+        """Return whether its checkpoint has the same weights, byte for byte, whatever it learns from or goes on from.
+
+        Waits for the runs that tell.
+        """
         try:
-            other = self.left_by_stop.fingerprint
-            same = self.beginning.first.fingerprint == other
+            other = self.examine_left_by_stop().fingerprint
+            same = self.beginning.result().first.fingerprint == other
             return same and not self.carries("weights")
         except SubmissionError:
             return False

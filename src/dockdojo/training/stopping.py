@@ -33,12 +33,13 @@ def stop_and_resume(runs: TrainingRuns, quick: float) -> Stop:
 
     Raises SubmissionError where a whole training writes no checkpoint: none could be left.
     """
+    first = runs.first.result()
     seen, few, many = (
-        runs.first.seen,
+        first.seen,
         runs.session.shuffled_digits,
         runs.session.many_shuffled_digits,
     )
-    if saves_early(seen, runs.first.saves):
+    if saves_early(seen, first.saves):
         data = few
         before, by_itself, regular = _stop(runs, few, partial(_until_saved, runs))
     else:
@@ -49,7 +50,7 @@ def stop_and_resume(runs: TrainingRuns, quick: float) -> Stop:
                 runs, data, partial(_until, runs, part * seen.seconds)
             )
             # Who tells of his work, and leaves nothing, is deaf. Who says nothing may not have begun, on a busy machine.
-            if by_itself or before.told or runs.spaces.saves("stop"):
+            if by_itself or before.told or runs.workspaces().saves("stop"):
                 break
         for part in EARLIER if by_itself else ():
             data = few
@@ -59,10 +60,10 @@ def stop_and_resume(runs: TrainingRuns, quick: float) -> Stop:
             if not by_itself:
                 break
     size = _size(runs, data)
-    if not runs.spaces.saves("stop"):
+    if not runs.workspaces().saves("stop"):
         return Stop(before, before, None, by_itself, regular, size)
     # Elsewhere: what `docker stop` left is judged as it was, and not as a SIGKILL leaves it a little later.
-    runs.spaces.lay("restart", runs.spaces.copy_of("stop", None))
+    runs.workspaces().lay("restart", runs.workspaces().copy_of("stop", None))
     within = quick if data is few else MANY_WITHIN
 
     def resume(*args: str) -> Seen:
@@ -88,16 +89,16 @@ def _stop(
     runs: TrainingRuns, data: Data, wait: Callable[[Container], None]
 ) -> tuple[Seen, bool, int]:
     """A training from nothing, stopped after the wait; whether it had come to its end by itself; and its saves until then."""
-    runs.spaces.lay("stop")
+    runs.workspaces().lay("stop")
     container = runs.start("stop", data=data)
     try:
         wait(container)
-        was_running, regular = container.running, len(runs.spaces.saves("stop"))
+        was_running, regular = container.running, len(runs.workspaces().saves("stop"))
         container.stop(grace=GRACE)
         before = runs.look(container)
         return (
             before,
-            tells_a_whole(before, runs.first.seen, _size(runs, data))
+            tells_a_whole(before, runs.first.result().seen, _size(runs, data))
             or not was_running,
             regular,
         )
@@ -115,14 +116,15 @@ def _until(runs: TrainingRuns, seconds: float, container: Container) -> None:
 
 def _until_saved(runs: TrainingRuns, container: Container) -> None:
     """Waits until it has saved after its first epoch, and trains on."""
-    seen, saves = runs.first.seen, runs.first.saves
+    first = runs.first.result()
+    seen, saves = first.seen, first.saves
     at = [when for when, _ in seen.marks]
     an_epoch = (at[-1] - at[0]) / max(1, len(seen.epochs) - 1) if at else 1.0
     before_the_first, waited = saves_at_the_start(seen, saves), 0.0
     while (
         container.running
         and waited < RUN_WITHIN
-        and len(runs.spaces.saves("stop")) <= before_the_first
+        and len(runs.workspaces().saves("stop")) <= before_the_first
     ):
         runs.session.sleep(LOOK)
         waited += LOOK

@@ -27,7 +27,7 @@ def as_typed(
         image = training.session.build(build.dockerfile, target=build.target)
     except SubmissionError as error:
         return f"its build fails: {error.message}", error.detail
-    training.spaces.lay("typed")
+    training.workspaces().lay("typed")
     options = training.options(
         "typed", training.session.digits, targets[0], request.workdir
     )
@@ -41,11 +41,11 @@ def as_typed(
     container = training.session.start(*(request.args or ()), **options)
     seen = training.watch(
         container,
-        lambda seen: bool(training.spaces.saves("typed")),
+        lambda seen: bool(training.workspaces().saves("typed")),
         told="the README's training",
     )
     if seen.exit_code not in (None, 0):
         return f"it ends with exit code {seen.exit_code}", seen.end
-    if not training.spaces.saves("typed"):
+    if not training.workspaces().saves("typed"):
         return f"no `{training.checkpoint}` is in the folder afterwards", seen.end
     return None

@@ -20,16 +20,16 @@ def resumed_apart(training: Training) -> Seen | None:
 
     None as well where such a run tells of no epoch: the hooks did not get to it.
     """
-    whole = training.first.seen
+    whole = training.first.result().seen
     if whole.has_several_writers or (training.crowd < 2 and whole.is_in_order):
         return None
     return training.once("apart", lambda: _apart(training))
 
 
 def _apart(training: Training) -> Seen | None:
-    start, asked = training.beginning, training.resumed.asked
+    start, asked = training.beginning.result(), training.resumed.result().asked
     for past_entrypoint in (True, False):
-        training.spaces.lay("apart", start.copy)
+        training.workspaces().lay("apart", start.copy)
         try:
             run = start_hooked(
                 training,

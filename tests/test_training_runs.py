@@ -18,7 +18,7 @@ from dockdojo.training.resuming import (
     expect_to_survive_a_stop,
     expect_weights,
 )
-from dockdojo.training.run import Seen, Stop
+from dockdojo.training.run import StoppedRun, TrainingRun
 from dockdojo.training.runs import Work
 from dockdojo.training.script import Training
 from dockdojo.training.torch_image import Examination, Examined
@@ -90,7 +90,7 @@ def run(*numbers, accuracy=0.9):
         )
         for number in numbers
     )
-    return Seen(tuple(lines), 0, 0.0)
+    return TrainingRun(tuple(lines), 0, 0.0)
 
 
 class Played(Training):
@@ -103,8 +103,12 @@ class Played(Training):
         self.runs = {
             "first": run(1, 2, 3),
             "control": run(3),
-            "weights": Seen(((3.0, "Epoch 3 loss nan accuracy 0.1"),), None, 0.0),
-            "optimizer": Seen(((3.0, "Epoch 3 loss nan accuracy 0.1"),), None, 0.0),
+            "weights": TrainingRun(
+                ((3.0, "Epoch 3 loss nan accuracy 0.1"),), None, 0.0
+            ),
+            "optimizer": TrainingRun(
+                ((3.0, "Epoch 3 loss nan accuracy 0.1"),), None, 0.0
+            ),
             "shuffled": run(1, 2, 3, accuracy=0.1),
         } | runs
         self.started = Counter()
@@ -136,7 +140,7 @@ def played(monkeypatch):
 
     def stop_and_resume(runs, quick):
         shuffled = run(1, accuracy=0.1)
-        return Stop(shuffled, run(2, 3, accuracy=0.1), None, False, 1, 1.0)
+        return StoppedRun(shuffled, run(2, 3, accuracy=0.1), None, False, 1, 1.0)
 
     monkeypatch.setattr(script, "examine", examine)
     monkeypatch.setattr(script, "stop_and_resume", stop_and_resume)
@@ -178,7 +182,7 @@ def test_a_check_alone_begins_what_it_needs(played):
         ({"optimizer": run(3)}, expect_optimizer, "all of the optimizer's state"),
         ({"control": run(1, 2, 3)}, expect_next_epoch, "goes on at epoch 1"),
         (
-            {"control": Seen((), 3, 0.0)},
+            {"control": TrainingRun((), 3, 0.0)},
             expect_weights,
             "with --resume it ends with exit code 3",
         ),

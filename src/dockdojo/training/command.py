@@ -73,7 +73,7 @@ def _answers(training: Training, entrypoint: tuple[str, ...]) -> bool:
     try:
         seen = training.watch(
             container,
-            lambda seen: answer in seen.text or bool(seen.told),
+            lambda seen: answer in seen.text or bool(seen.metric_lines),
             ANSWERS_WITHIN,
         )
     except (

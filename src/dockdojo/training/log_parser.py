@@ -111,7 +111,7 @@ def _tested(line: str, matches: list[re.Match[str]]) -> re.Match[str]:
 
 
 def losses(text: str) -> list[float]:
-    """The losses that a log tells, in order, of any kind; NaN is told as NaN."""
+    """All losses in a log, of any kind, in order; NaN stays NaN."""
     return [float(match[1]) for line in _lines(text) for match in LOSS.finditer(line)]
 
 

@@ -11,8 +11,8 @@ from dockdojo.checks import fail
 from dockdojo.training.command import expect_words_arrive
 from dockdojo.training.optimizers import find_optimizer
 from dockdojo.training.run import epoch_after, saves_early
-from dockdojo.training.runs import SPOILT
-from dockdojo.training.script import Resumed, Training
+from dockdojo.training.runs import CORRUPTED
+from dockdojo.training.script import ResumedRuns, Training
 from dockdojo.training.stopping import left_something_to_do
 from dockdojo.training.writers import resumed_apart
 
@@ -27,8 +27,8 @@ PRINT_IT = "In the loop over the epochs: print the number of the epoch with its 
 NOTHING_LEFT = "Save after every epoch, not only at the end: then a run that was cut short has something left to do."
 
 
-def _expect_resumed(training: Training) -> Resumed:
-    """Return the runs with --resume. Fails the check where the one from an unspoilt checkpoint does not work."""
+def _expect_resumed(training: Training) -> ResumedRuns:
+    """Return the runs with --resume. Fails the check where the one from an uncorrupted checkpoint does not work."""
     expect_words_arrive(training)
     resumed = training.resumed.result()
     control = resumed.control
@@ -59,7 +59,7 @@ def _distrust(training: Training) -> NoReturn:
 def _expect_trust(training: Training) -> None:
     """Fails the check where neither the numbers nor the files of a resumed run depend on what it is given."""
     if not training.reacts_to_data() and not any(
-        training.carries(name) for name in SPOILT
+        training.carries(name) for name in CORRUPTED
     ):
         _distrust(training)
 
@@ -71,7 +71,7 @@ def _uses(training: Training, name: str) -> bool:
     if not training.reacts_to_data():
         return training.carries(name)
     resumed = training.resumed.result()
-    return resumed.spoilt(name).shows(resumed.control)
+    return resumed.corrupted(name).shows(resumed.control)
 
 
 def _expect_nan(
@@ -86,14 +86,14 @@ def _expect_nan(
     """Fails the check where a run trains on as if it had not begun with NaN, or where nothing of that can be seen."""
     if _uses(training, name):
         return
-    spoilt = training.resumed.result().spoilt(name)
-    if spoilt.tells_nothing:
+    corrupted = training.resumed.result().corrupted(name)
+    if corrupted.tells_nothing:
         fail(
             f"after --resume, {unseen}",
             expected=SAY,
             why=NOTHING_LEFT,
             hint=PRINT_IT,
-            detail=spoilt.seen.end,
+            detail=corrupted.seen.end,
             file=FILE,
         )
     _expect_trust(training)
@@ -101,7 +101,7 @@ def _expect_nan(
         f"{observed}, and the resumed run trains as if nothing were wrong",
         expected=expected,
         why=why,
-        detail=spoilt.seen.end,
+        detail=corrupted.seen.end,
         file=FILE,
     )
 
@@ -126,7 +126,7 @@ def expect_optimizer(training: Training) -> str:
     """
     _expect_resumed(training)
     beginning = training.beginning.result()
-    if not beginning.spoilt_tensors["optimizer"]:
+    if not beginning.corrupted_tensors["optimizer"]:
         _expect_trust(training)
         kept = beginning.control
         found = find_optimizer(training, kept)

@@ -13,22 +13,22 @@ from dockdojo.datasets import Data
 from dockdojo.engine.container import Container
 from dockdojo.errors import LimitReached, OurFault, SubmissionError
 from dockdojo.probes.workspaces import Workspaces
-from dockdojo.training.run import First, Seen
+from dockdojo.training.run import FirstRun, TrainingRun
 from dockdojo.training.workers import workers
 
 T = TypeVar("T")
 RUN_WITHIN = 900
 """Seconds of one training."""
-LOOK = 0.25
+POLL_SECONDS = 0.25
 """Seconds between two looks at a log."""
-SPOILT = ("weights", "optimizer")
+CORRUPTED = ("weights", "optimizer")
 """Workspaces whose checkpoints have NaN there."""
-AFTER = {name: f"after_{name}" for name in SPOILT}
+AFTER = {name: f"after_{name}" for name in CORRUPTED}
 """Workspaces for what those runs saved."""
 SPACES = (
     "first",
     "control",
-    *SPOILT,
+    *CORRUPTED,
     *AFTER.values(),
     "again",
     "words",
@@ -41,7 +41,7 @@ SPACES = (
     "typed",
 )
 """Workspaces, each for one piece of work: they go on at the same time."""
-KILLED = ("control", *SPOILT, "restart")
+KILLED = ("control", *CORRUPTED, "restart")
 """Workspaces whose resumed runs were ended by SIGKILL when enough had been seen."""
 
 
@@ -64,7 +64,7 @@ class Work(Generic[T]):
         return self.begin().result()
 
 
-class TrainingRuns:
+class ScriptRunner:
     """The script `command`, run as `docker run -v FOLDER:workspace IMAGE command [--resume]`, in the image's working folder."""
 
     def __init__(
@@ -77,7 +77,7 @@ class TrainingRuns:
     ) -> None:
         """`session` is the fixture of that name; `checkpoint` is a file's name in the folder that is mounted at `workspace`."""
         self.session = session
-        self.first: Work[First] = Work(session, self._first)
+        self.first: Work[FirstRun] = Work(session, self._first)
         """A whole training, from nothing."""
         self._once: dict[str, Work[Any]] = {}
         self._workspaces: Workspaces | None = None
@@ -127,27 +127,29 @@ class TrainingRuns:
             *self.command, *args, **self.options(name, data or self.session.digits)
         )
 
-    def look(self, container: Container) -> Seen:
+    def look(self, container: Container) -> TrainingRun:
         """What a run has shown until now."""
         state = container.engine.state(container.id)
         began = when(state["StartedAt"])
         lines = tuple(
             (began + line.seconds, line.text) for line in container.log_lines()
         )
-        return Seen(lines, None if state["Running"] else state["ExitCode"], began)
+        return TrainingRun(
+            lines, None if state["Running"] else state["ExitCode"], began
+        )
 
     def watch(
         self,
         container: Container,
-        enough: Callable[[Seen], bool] = lambda seen: False,
+        enough: Callable[[TrainingRun], bool] = lambda seen: False,
         within: float = RUN_WITHIN,
-        told: str = "a training",
+        label: str = "a training",
         *,
         counted: bool = False,
-    ) -> Seen:
+    ) -> TrainingRun:
         """Watches a run until it ends or enough was seen; then it is killed. Raises LimitReached after `within` seconds.
 
-        `told` says what it is, for whoever waits. Where it is `counted`, the processes of it are, too: see `crowd`.
+        `label` says what it is, for whoever waits. Where it is `counted`, the processes of it are, too: see `crowd`.
         """
         end = time.monotonic() + within
         try:
@@ -160,7 +162,7 @@ class TrainingRuns:
                             self.crowd, len(workers(container.processes()))
                         )
                 self.session.doing(
-                    f"{told}, epoch {seen.epochs[-1]}" if seen.epochs else told
+                    f"{label}, epoch {seen.epochs[-1]}" if seen.epochs else label
                 )
                 if seen.exit_code is not None or enough(seen):
                     return seen
@@ -170,7 +172,7 @@ class TrainingRuns:
                         hint="Does it train for very many epochs, or wait for something?",
                         detail=seen.end,
                     )
-                self.session.sleep(LOOK)
+                self.session.sleep(POLL_SECONDS)
         finally:
             container.remove()
 
@@ -179,19 +181,22 @@ class TrainingRuns:
         result: T = self._once.setdefault(name, Work(self.session, work)).result()
         return result
 
-    def _first(self) -> First:
+    def _first(self) -> FirstRun:
         self.workspaces().lay("first")
         seen = self.watch(self.start("first"), counted=True)
-        return First(seen, self.workspaces().saves("first"))
+        return FirstRun(seen, self.workspaces().saves("first"))
 
     def or_for_more(
-        self, seen: Seen, run: Callable[..., Seen], is_enough: Callable[[Seen], bool]
-    ) -> tuple[Seen, tuple[str, ...]]:
+        self,
+        seen: TrainingRun,
+        run: Callable[..., TrainingRun],
+        is_enough: Callable[[TrainingRun], bool],
+    ) -> tuple[TrainingRun, tuple[str, ...]]:
         """A resumed run, and the words with which it was asked for more epochs: where all were done, perhaps it can be."""
         order = self.first.result().seen.epochs
         if seen.exit_code == 0 and not is_enough(seen) and order:
-            asked = ("--epochs", str(len(order) + 2))
-            again = run(*asked)
+            epoch_args = ("--epochs", str(len(order) + 2))
+            again = run(*epoch_args)
             if is_enough(again):
-                return again, asked
+                return again, epoch_args
         return seen, ()

@@ -27,7 +27,7 @@ LIBRARIES = re.compile(
     r"lib(?:torch_cuda|c10_cuda|torch_hip|c10_hip|cudart|cublas|cublasLt|cudnn)\b.*\.so.*"
 )
 PACKAGE = re.compile(r"(?P<name>[\w.]+?)-(?P<version>\d[^/]*)\.(?:dist|egg)-info")
-TOLD = re.compile(
+BUILD = re.compile(
     r"^(cuda|hip)\s*(?::[^=\n]{0,60})?=\s*(?:'([^'\n]{0,40})'|\"([^\"\n]{0,40})\"|None)",
     re.MULTILINE,
 )
@@ -100,7 +100,7 @@ def look_into(session: GradingHost, *, any_python: bool = False) -> Contents:
     built_for = [
         f"{'CUDA' if kind == 'cuda' else 'ROCm'} {version or other}"
         for text in texts
-        for kind, version, other in TOLD.findall(text)
+        for kind, version, other in BUILD.findall(text)
         if version or other
     ]
     found = Torch(
@@ -238,7 +238,7 @@ def examine(
         **options,
     )
     try:
-        told = json.loads(done.stdout.strip().splitlines()[-1])
+        answer = json.loads(done.stdout.strip().splitlines()[-1])
         loaded = {
             str(path): Examined(
                 error=str(checkpoint["error"]),
@@ -248,10 +248,10 @@ def examine(
                 has_nan=bool(checkpoint.get("has_nan")),
                 plain_sgd=bool(checkpoint.get("plain_sgd")),
             )
-            for path, checkpoint in told["load"].items()
+            for path, checkpoint in answer["load"].items()
         }
         return Examination(
-            loaded=loaded, poisoned=tuple(int(value) for value in told["poison"])
+            loaded=loaded, poisoned=tuple(int(value) for value in answer["poison"])
         )
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise SubmissionError(

@@ -42,7 +42,7 @@ def as_typed(
     seen = training.watch(
         container,
         lambda seen: bool(training.workspaces().saves("typed")),
-        told="the README's training",
+        label="the README's training",
     )
     if seen.exit_code not in (None, 0):
         return f"it ends with exit code {seen.exit_code}", seen.end

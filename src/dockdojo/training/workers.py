@@ -27,8 +27,8 @@ HELPER = re.compile(r"multiprocessing\.(?:resource|semaphore)_tracker")
 
 def lines_of_training(text: str) -> list[str]:
     """The lines that tell of a training, not of a test: that may be told by the process that starts the workers."""
-    told = list(lines_of(text))
-    lines = [line for line in told if TRAINING.search(line)] or told
+    all_lines = list(lines_of(text))
+    lines = [line for line in all_lines if TRAINING.search(line)] or all_lines
     return [line for line in lines if not TESTS.search(line)] or lines
 
 

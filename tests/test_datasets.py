@@ -14,7 +14,7 @@ from dockdojo import datasets
 from dockdojo.cli import main
 from dockdojo.datasets import Digits, parse, prepare
 from dockdojo.errors import CourseError, DataUnavailable, UsageError
-from dockdojo.runner.drawn import FOLDER, WRONG, Drawn
+from dockdojo.runner.drawn import FOLDER, WRONG_LABEL_SHARES, Drawn
 
 REAL = Path(
     os.environ.get("MNIST_ROOT") or Path(__file__).parents[2] / "shared" / "mnist"
@@ -155,7 +155,11 @@ def test_what_is_drawn_for_a_grading_is_gone_after_it(folder, tmp_path):
     made = Drawn(str(pool.root), lambda purpose: random.Random(f"seed:{purpose}"))
     noisy, shuffled = made.draw_noisy(), made.draw_shuffled()
     assert noisy is made.draw_noisy()
-    assert WRONG[0] - 0.01 <= noisy.wrong / noisy.test <= WRONG[1] + 0.01
+    assert (
+        WRONG_LABEL_SHARES[0] - 0.01
+        <= noisy.wrong / noisy.test
+        <= WRONG_LABEL_SHARES[1] + 0.01
+    )
     assert shuffled.wrong == 0
     assert content(noisy.root) != content(shuffled.root)
     made.remove()

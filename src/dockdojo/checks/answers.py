@@ -251,14 +251,14 @@ def expect_answer(
 
 def of_no_question(text: str, starter: str) -> list[tuple[str, int]]:
     """What answers no question that the starter asks: keys with their lines, and lines that cannot be read."""
-    asked, document = read_document(starter).values, read_document(text)
+    questions, document = read_document(starter).values, read_document(text)
     keys = [
         (f"the key `{key[:100]}`", document.lines.get(key) or line_of(text, key))
         for key in document.values
-        if key not in asked
+        if key not in questions
     ]
     return keys + [
         ("what cannot be read", broken.line)
         for broken in document.broken
-        if broken.key not in asked
+        if broken.key not in questions
     ]

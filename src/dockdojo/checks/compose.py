@@ -14,14 +14,14 @@ from dockdojo.connection.device_request import EVERY, DeviceRequest
 from dockdojo.parsing import Unreadable, parse
 from dockdojo.submission.folder import Submission
 
-LARGEST = 64_000
+MAX_COMPOSE_CHARACTERS = 64_000
 """Characters of a Compose file that is read."""
-MOST_ALIASES = 50
+MAX_ALIASES = 50
 """More anchors that are used again than people write, and fewer than it takes to blow a file up."""
 VARIABLE = re.compile(r"\$\{\w+(?::?-([^}$]{0,200}))?\}")
-MOST_BRACKETS = 300
+MAX_BRACKETS = 300
 """A parser needs a time that grows with the square of how deep they are."""
-MOST_EXTENDED = 5
+MAX_EXTENDS = 5
 """How often a service may go back to another one."""
 PLACE = "deploy.resources.reservations.devices"
 HINT = "`docker compose config` prints the file as Compose reads it, or says what it does not accept."
@@ -60,31 +60,31 @@ def reservations_by_service(
                 "one of them",
             )
     whole = {
-        service: _extended(settings, services, MOST_EXTENDED)
+        service: _extended(settings, services, MAX_EXTENDS)
         for service, settings in services.items()
     }
     reserved = {
         service: _reserved(settings, name) for service, settings in whole.items()
     }
-    asked = [
+    chosen = [
         service for service, settings in whole.items() if settings.get("build")
     ] or list(whole)
-    if preferred in asked:
-        asked = [preferred]
-    return {str(service): reserved[service] for service in asked}
+    if preferred in chosen:
+        chosen = [preferred]
+    return {str(service): reserved[service] for service in chosen}
 
 
 def _extended(
-    settings: dict[Any, Any], services: dict[Any, Any], most: int
+    settings: dict[Any, Any], services: dict[Any, Any], depth: int
 ) -> dict[Any, Any]:
     """A service with what it has from another one of the same file (`extends`)."""
     other = settings.get("extends")
     if isinstance(other, dict):
         other = None if other.get("file") else other.get("service")
     base = services.get(other) if isinstance(other, str) else None
-    if most == 0 or not isinstance(base, dict):
+    if depth == 0 or not isinstance(base, dict):
         return settings
-    return _merged(_extended(base, services, most - 1), settings)
+    return _merged(_extended(base, services, depth - 1), settings)
 
 
 def _merged(under: dict[Any, Any], over: dict[Any, Any]) -> dict[Any, Any]:
@@ -132,16 +132,20 @@ def _reserved(settings: dict[Any, Any], name: str) -> list[DeviceRequest]:
 
 def _load(submission: Submission, name: str) -> dict[Any, Any]:
     text = submission.read(name)
-    if len(text) > LARGEST:
-        _fail(name, f"it has more than {LARGEST} characters", "a file that people read")
-    if text.count("[") + text.count("{") > MOST_BRACKETS:
+    if len(text) > MAX_COMPOSE_CHARACTERS:
         _fail(
             name,
-            f"it has more than {MOST_BRACKETS} brackets",
+            f"it has more than {MAX_COMPOSE_CHARACTERS} characters",
+            "a file that people read",
+        )
+    if text.count("[") + text.count("{") > MAX_BRACKETS:
+        _fail(
+            name,
+            f"it has more than {MAX_BRACKETS} brackets",
             "a file that people read",
         )
     try:
-        raw = parse("yaml", text, name=name, most_aliases=MOST_ALIASES)
+        raw = parse("yaml", text, name=name, most_aliases=MAX_ALIASES)
     except Unreadable as error:
         fail(
             f"{name} is not valid YAML: {error.message}",

@@ -20,9 +20,9 @@ OF_SHELLS = (b"OPTIND\0", b"PPID", b"IFS", b"PS2", b"PS4")
 BUSYBOX = "busybox"
 OF_BUSYBOX = b"BusyBox v"
 """Its shell is one of many programs in its file."""
-MOST_PROCESSES = 30
+MAX_PROCESSES = 30
 """Processes whose scripts are read."""
-MOST_LINKS = 4
+MAX_LINKS = 4
 
 
 def base_of(path: str) -> str:
@@ -78,7 +78,7 @@ def who_run(
 
     text = data.decode("utf-8", "replace").strip()
     found = set()
-    for process in processes[:MOST_PROCESSES]:
+    for process in processes[:MAX_PROCESSES]:
         words = [
             word
             for word in (
@@ -102,7 +102,7 @@ def who_run(
 
 def _read(container: Container, path: str) -> bytes:
     """The bytes of a regular file, over links; none where there is no such file, or a large one."""
-    for _ in range(MOST_LINKS):
+    for _ in range(MAX_LINKS):
         try:
             members = container.members(path, most=1)
         except LimitReached:

@@ -6,6 +6,7 @@ import re
 from typing import Protocol
 
 from dockdojo.checks import fail
+from dockdojo.checks.host import Awaited
 from dockdojo.connection.types import Stopped
 from dockdojo.errors import LimitReached
 
@@ -26,17 +27,10 @@ class Ending(Protocol):
         """Its exit code, output and seconds."""
 
 
-class Awaited(Protocol):
-    """What waits for an ending, such as `session.background(...)`."""
+def graceful(ending: Awaited[Ending], number: int, called: str) -> None:
+    """Fails the check unless the container said goodbye for that signal, and ended by itself, in time, with exit code 0.
 
-    def result(self) -> Ending:
-        """Return the ending. Raises LimitReached where the container went on."""
-
-
-def graceful(ending: Awaited, number: int, called: str) -> None:
-    """Ends the check as failed unless it said goodbye for that signal, and ended by itself, soon, with 0.
-
-    `ending` tells how it ended, and raises LimitReached where it went on; `called` is what was done to it.
+    `ending.result()` is how it ended, or raises LimitReached where it went on; `called` is what was done to it.
     """
     try:
         stop = ending.result().stop

@@ -122,12 +122,14 @@ def pip_installs(
 ) -> Iterator[tuple[PipInstall, Script]]:
     """Each `pip install` of a RUN; with `files`, also of scripts that it starts. What pip is told by variables is there, too."""
     for script in scripts(dockerfile, files):
-        told = variables(
+        set_by_variables = variables(
             dockerfile, script, (*REQUIREMENT_VARIABLES, *CONSTRAINT_VARIABLES)
         )
-        more_files = [word for name in REQUIREMENT_VARIABLES for word in told[name]]
+        more_files = [
+            word for name in REQUIREMENT_VARIABLES for word in set_by_variables[name]
+        ]
         more_constraints = [
-            word for name in CONSTRAINT_VARIABLES for word in told[name]
+            word for name in CONSTRAINT_VARIABLES for word in set_by_variables[name]
         ]
         for found in installs(script.text):
             yield (

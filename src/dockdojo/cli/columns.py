@@ -67,13 +67,15 @@ def labs(
                 if notes.max_score
                 else ""
             )
-            told = (
+            progress = (
                 f"{notes.score} of {notes.max_score} points"
                 if notes.max_score
                 else "begun"
             )
             hints = sum(notes.hints.values())
-            said = f"{bar:░<{size}} {told}" + (f", {hints} hint(s)" if hints else "")
+            said = f"{bar:░<{size}} {progress}" + (
+                f", {hints} hint(s)" if hints else ""
+            )
             mark = f"     {'✓' if notes.solved else ' '} "
             yield from (
                 _wrapped(said, width, mark, " " * len(mark)) if width else [mark + said]

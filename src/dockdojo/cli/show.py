@@ -151,13 +151,13 @@ def feedback(out: Console, report: Report) -> None:
         for line in textwrap.wrap(text.clean(report.problem), width_of(out) - 2):
             write(out, f"  {line}")
     seen: dict[str, str] = {}
-    told = (
+    outcomes = (
         []
         if report.problem
         else [outcome for outcome in report.outcomes if worth_telling(outcome)]
     )
     for number, outcome in enumerate(
-        most_useful_first(told, report) if out.is_terminal else told
+        most_useful_first(outcomes, report) if out.is_terminal else outcomes
     ):
         if number and out.is_terminal:
             said = (
@@ -171,7 +171,7 @@ def feedback(out: Console, report: Report) -> None:
         write(out, "")
         write(out, _headline(out, outcome))
         _feedback(out, outcome, seen)
-        if not number and len(told) > 1 and out.is_terminal:
+        if not number and len(outcomes) > 1 and out.is_terminal:
             write(out, "")
             write(out, "Then:")
     for line in text.advice_lines(report, width_of(out)):
@@ -188,11 +188,11 @@ def worth_telling(outcome: Outcome) -> bool:
     return not (outcome.status == "skipped" and outcome.decided_by)
 
 
-def most_useful_first(told: list[Outcome], report: Report) -> list[Outcome]:
+def most_useful_first(outcomes: list[Outcome], report: Report) -> list[Outcome]:
     """In the order of the tasks, with what decides others before the rest, and failures before what could not be graded."""
     deciding = {outcome.decided_by for outcome in report.outcomes}
     return sorted(
-        told,
+        outcomes,
         key=lambda outcome: (outcome.status != "failed", outcome.check not in deciding),
     )
 

@@ -18,7 +18,7 @@ from dockdojo.model import Check, Report
 SIDE_BY_SIDE = 3
 """Gradings that go on at once in the self-test: they wait more than they work."""
 
-MOST_SKIPPED = 15
+MAX_SKIPPED_POINTS = 15
 """Points that are skipped because of one check that failed, above which the author is warned."""
 
 
@@ -116,7 +116,7 @@ def long_chains(variants: list[Variant], checks: list[Check]) -> Iterator[str]:
     points = {check.name: check.points for check in checks}
     for variant in variants:
         skipped = sum(points.get(name, 0) for name in variant.skips)
-        if len(variant.fails) == 1 and skipped > MOST_SKIPPED:
+        if len(variant.fails) == 1 and skipped > MAX_SKIPPED_POINTS:
             yield (
                 f"warning: variant {variant.name} fails `{variant.fails[0]}` alone and skips {skipped} points more; "
                 "can those checks really not be carried out?"

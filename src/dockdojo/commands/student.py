@@ -209,9 +209,9 @@ def remember(notes: Notes, report: Report, *, whole: bool = True) -> None:
     for outcome in report.outcomes:
         if outcome.status == "passed":
             notes.passed.setdefault(outcome.check, report.started)
-    most = sum(outcome.points for outcome in report.outcomes if not outcome.hidden)
-    if whole and (report.score >= notes.score or most != notes.max_score):
-        notes.score, notes.max_score = report.score, most
+    max_score = sum(outcome.points for outcome in report.outcomes if not outcome.hidden)
+    if whole and (report.score >= notes.score or max_score != notes.max_score):
+        notes.score, notes.max_score = report.score, max_score
 
 
 def progress(course: Course, folder: Path) -> dict[str, Notes]:

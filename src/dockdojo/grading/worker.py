@@ -29,7 +29,7 @@ from dockdojo.grading.child import Child
 from dockdojo.model import Check, Feedback, Limits, Outcome, Part, Point
 from dockdojo.runner.order import UNEARNABLE, Order
 
-SLACK = 15.0
+SLACK_SECONDS = 15.0
 """Seconds beyond a limit of the lab after which the child is judged to hang: what it waits for has limits of its own."""
 START_SECONDS = 60.0
 
@@ -190,21 +190,27 @@ class Worker:
                 case Broken(reason=reason):
                     raise CourseError(f"{self._order.grader}: {reason}")
                 case CheckStarted(check=running):
-                    patience, since = limits.check_seconds + SLACK, time.monotonic()
+                    patience, since = (
+                        limits.check_seconds + SLACK_SECONDS,
+                        time.monotonic(),
+                    )
                 case Building(seconds=seconds):
                     self._note_build(event)
-                    patience, since = seconds + SLACK, time.monotonic()
+                    patience, since = seconds + SLACK_SECONDS, time.monotonic()
                 case Waiting(seconds=seconds):
-                    patience, since = seconds + SLACK, time.monotonic()
+                    patience, since = seconds + SLACK_SECONDS, time.monotonic()
                 case Built():
                     self._note_build(event)
-                    patience, since = limits.check_seconds + SLACK, time.monotonic()
+                    patience, since = (
+                        limits.check_seconds + SLACK_SECONDS,
+                        time.monotonic(),
+                    )
                 case CheckEnded(outcome=outcome):
                     running, patience, since = "", START_SECONDS, time.monotonic()
                     self._bring(outcome)
                     continue
                 case Curve(points=points):
-                    self.curve = tuple(points[:MOST_POINTS])
+                    self.curve = tuple(points[:MAX_EPOCHS])
                 case Picture(layers=layers):
                     self.layers = tuple(layers)
                 case Costs(costs=costs, builder=builder):
@@ -217,5 +223,5 @@ class Worker:
 DIED = "died"
 LATE_SECONDS = 8.0
 """After the deadline, for the child to come to its end by itself."""
-MOST_POINTS = 1_000
+MAX_EPOCHS = 1_000
 """Epochs of a learning curve that are kept."""

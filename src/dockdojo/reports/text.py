@@ -14,9 +14,9 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 """ECMA-48, "select graphic rendition"."""
 UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 MARKS = {"passed": "✓", "failed": "✗", "skipped": "–", "error": "!"}
-LONGEST = 4_000
+MAX_TEXT_CHARACTERS = 4_000
 """Characters of one text that are shown; a line of a megabyte helps nobody."""
-LINES = 200
+MAX_LOG_LINES = 200
 """Lines of a log that are shown, the last ones."""
 LABELS = ("expected", "observed", "why", "where", "hint")
 
@@ -73,7 +73,7 @@ def feedback_lines(outcome: Outcome, width: int = WIDTH) -> list[str]:
         if value and value != outcome.title:
             lines += labelled(name, str(value), width)
     if feedback.detail:
-        detail = feedback.detail[-LONGEST:].splitlines()[-LINES:]
+        detail = feedback.detail[-MAX_TEXT_CHARACTERS:].splitlines()[-MAX_LOG_LINES:]
         lines += [shortened("      | " + clean(line), width) for line in detail]
     return lines
 
@@ -142,7 +142,7 @@ def clean(text: str) -> str:
     )
 
 
-def cut(text: str, length: int = LONGEST) -> str:
+def cut(text: str, length: int = MAX_TEXT_CHARACTERS) -> str:
     """The text, or its beginning with a word on how long it is."""
     return text if len(text) <= length else f"{text[:length]}… ({len(text)} characters)"
 

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from dockdojo.model import Outcome, Report
-from dockdojo.reports.text import LABELS, LINES, LONGEST, clean, cut, tame
+from dockdojo.reports.text import (
+    LABELS,
+    MAX_LOG_LINES,
+    MAX_TEXT_CHARACTERS,
+    clean,
+    cut,
+    tame,
+)
 
 NOT_FINAL = (
     "This check passed. It counts when the others can be carried out, too: grade again."
@@ -27,7 +34,10 @@ def feedback_in_words(outcome: Outcome) -> list[tuple[str, str]]:
 def detail_in_lines(outcome: Outcome) -> list[str]:
     """The end of a log or a build, line by line."""
     detail = outcome.feedback.detail if outcome.feedback else ""
-    return [tame(cut(clean(line))) for line in detail[-LONGEST:].splitlines()[-LINES:]]
+    return [
+        tame(cut(clean(line)))
+        for line in detail[-MAX_TEXT_CHARACTERS:].splitlines()[-MAX_LOG_LINES:]
+    ]
 
 
 def in_words(outcome: Outcome) -> str:

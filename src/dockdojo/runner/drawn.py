@@ -16,9 +16,9 @@ from dockdojo.errors import CourseError
 
 FOLDER = "drawn-"
 """How the folders begin in which drawn sets are; the number of the process follows, which removes them."""
-WRONG = (0.08, 0.25)
+WRONG_LABEL_SHARES = (0.08, 0.25)
 """The least and the largest share of wrong labels among the test images."""
-MANY = 60_000
+MNIST_TRAIN_IMAGES = 60_000
 """Training images of the whole MNIST."""
 
 
@@ -51,7 +51,7 @@ class Drawn:
         """Return digits of which each bears another one's label, and some of the test images, `wrong` of them, a wrong one."""
         return self._draw(
             "noisy",
-            wrong=self._rng("the share of wrong labels").uniform(*WRONG),
+            wrong=self._rng("the share of wrong labels").uniform(*WRONG_LABEL_SHARES),
             rename=True,
         )
 
@@ -61,7 +61,7 @@ class Drawn:
 
     def draw_many_shuffled(self) -> Data:
         """Return the same, as many as MNIST has: for a training that is to last."""
-        return self._draw("many-shuffled", shuffle=True, at_least=MANY)
+        return self._draw("many-shuffled", shuffle=True, at_least=MNIST_TRAIN_IMAGES)
 
     def _draw(
         self,

@@ -19,9 +19,9 @@ def main() -> int:
     from dockdojo.runner.order import Order
     from dockdojo.runner.runner import carry_out
 
-    asked = sys.stdin.buffer.readline()
-    if asked:  # else whoever started it has nothing to do for it after all
-        carry_out(msgspec.json.decode(asked, type=Order))
+    request = sys.stdin.buffer.readline()
+    if request:  # else whoever started it has nothing to do for it after all
+        carry_out(msgspec.json.decode(request, type=Order))
     return 0
 
 

@@ -86,7 +86,7 @@ class Run:
         self.broken = ""
         self._compared: tuple[Any, Any] | None = None
         self._error: tuple[BaseException, int] | None = None
-        self._told: dict[Feedback, str] = {}
+        self._first_of_cause: dict[Feedback, str] = {}
         """What the submission was told to be at fault for, and the first check that said so."""
 
     @pytest.hookimpl
@@ -193,7 +193,7 @@ class Run:
         )
         # One cause is told once.
         if isinstance(error, SubmissionError | CheckFailed) and not spec.hidden:
-            told = dataclasses.replace(
+            cause = dataclasses.replace(
                 (
                     feedback_of(error)
                     if isinstance(error, SubmissionError)
@@ -201,7 +201,7 @@ class Run:
                 ),
                 hint="",
             )
-            first = self._told.setdefault(told, spec.name)
+            first = self._first_of_cause.setdefault(cause, spec.name)
             if first != spec.name:
                 return Verdict(status, seen_above(feedback, first), first)
         if self.session.notes and status == "failed":

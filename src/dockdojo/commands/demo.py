@@ -97,7 +97,7 @@ def verdict(scene: Scene, report: Report) -> int:
     if any(outcome.status == "error" for outcome in report.outcomes):
         return 3
     passed = all(
-        outcome.status == "passed" or outcome.unearnable for outcome in report.outcomes
+        outcome.status == "passed" or outcome.ungraded for outcome in report.outcomes
     )
     return 0 if passed or scene.flawed or scene.what != "solution" else 1
 

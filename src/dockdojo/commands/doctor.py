@@ -176,7 +176,7 @@ def _run_solution(course: Course, slug: str) -> Finding:
     assert solution is not None
     report = grade(slug, solution, course=course)
     passed = all(
-        outcome.status == "passed" or outcome.unearnable for outcome in report.outcomes
+        outcome.status == "passed" or outcome.ungraded for outcome in report.outcomes
     )
     return Finding(f"{slug}: solution", passed, _summary(report))
 
@@ -195,15 +195,15 @@ def run_variant(course: Course, variant: Variant) -> Finding:
     skipped = {
         outcome.check for outcome in report.outcomes if outcome.status == "skipped"
     }
-    unearnable = {outcome.check for outcome in report.outcomes if outcome.unearnable}
+    ungraded = {outcome.check for outcome in report.outcomes if outcome.ungraded}
     ok = (
         _graded(report)
-        and failed == set(variant.fails) - unearnable
-        and skipped == set(variant.skips) | unearnable
+        and failed == set(variant.fails) - ungraded
+        and skipped == set(variant.skips) | ungraded
     )
     detail = f"failed {sorted(failed)}, skipped {sorted(skipped)}"
     detail += (
-        f"; {report.unearnable} points cannot be earned here" if unearnable else ""
+        f"; {report.ungraded_points} points cannot be earned here" if ungraded else ""
     )
     if not ok:
         detail += f"; should fail {sorted(variant.fails)}, skip {sorted(variant.skips)}"

@@ -15,7 +15,7 @@ from dockdojo.grading import find_check, grade, list_checks
 from dockdojo.grading.findings import Finding
 from dockdojo.grading.look import look_at
 from dockdojo.model import HIDDEN, Check, Outcome, Report
-from dockdojo.reports.audience import for_student
+from dockdojo.reports.redaction import for_student
 
 NOTES = ".dockdojo.json"
 """The workspace's own file: which lab it is, and how many hints were shown."""

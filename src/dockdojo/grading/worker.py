@@ -27,7 +27,7 @@ from dockdojo.events import (
 )
 from dockdojo.grading.child import Child
 from dockdojo.model import Check, Feedback, Limits, Outcome, Part, Point
-from dockdojo.runner.order import UNEARNABLE, Order
+from dockdojo.runner.order import UNGRADED, Order
 
 SLACK_SECONDS = 15.0
 """Seconds beyond a limit of the lab after which the child is judged to hang: what it waits for has limits of its own."""
@@ -145,7 +145,7 @@ class Worker:
     def _child(self) -> tuple[str, str]:
         """One child, to its end: the check that it died in ("" for none), and why it died ("" where it did not)."""
         done = {
-            name: UNEARNABLE if outcome.unearnable else outcome.status
+            name: UNGRADED if outcome.ungraded else outcome.status
             for name, outcome in self.outcomes.items()
         }
         child, self._first = (

@@ -11,8 +11,8 @@ from typing import Any
 
 from dockdojo.model import Outcome, Report
 from dockdojo.reports.bounds import bounded
+from dockdojo.reports.phrases import NOT_FINAL, in_words, notes_in_words, points_sent
 from dockdojo.reports.text import clean, cut
-from dockdojo.reports.words import NOT_FINAL, in_words, notes_in_words, points_sent
 
 STATUS = {"passed": "pass", "failed": "fail", "skipped": "fail", "error": "error"}
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from dockdojo.model import Outcome, Report
 from dockdojo.reports.bounds import bounded
+from dockdojo.reports.phrases import in_words, notes_in_words, points_sent, score_sent
 from dockdojo.reports.text import clean, cut, quiet_json
-from dockdojo.reports.words import in_words, notes_in_words, points_sent, score_sent
 
 SCHEMA = "classroom50/result/v1"
 ABOUT = (

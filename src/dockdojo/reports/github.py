@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dockdojo.model import Outcome, Report
 from dockdojo.reports.bounds import bounded
+from dockdojo.reports.phrases import feedback_in_words, notes_in_words, verdict
 from dockdojo.reports.text import clean, cut, tame
-from dockdojo.reports.words import feedback_in_words, notes_in_words, verdict
 
 LEVELS = {"failed": "error", "error": "warning", "skipped": "notice"}
 

@@ -31,7 +31,16 @@ REPORT = (
     "curve",
     "costs",
 )
-OUTCOME = ("title", "status", "seconds", "feedback", "unearnable", "hidden", "adjusts")
+OUTCOME = {
+    "title": "title",
+    "status": "status",
+    "seconds": "seconds",
+    "feedback": "feedback",
+    "unearnable": "ungraded",
+    "hidden": "hidden",
+    "adjusts": "adjustment",
+}
+"""Keys of a check in JSON that need not be there, and the fields of an outcome that they are."""
 SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
 
 
@@ -53,7 +62,7 @@ def parse(text: str | bytes) -> Report:
             {
                 "check": check["name"],
                 "points": check["max_score"],
-                **{key: check[key] for key in OUTCOME if key in check},
+                **{field: check[key] for key, field in OUTCOME.items() if key in check},
             }
             for check in raw["checks"]
         ]
@@ -79,7 +88,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "score": report.score,
         "max_score": report.max_score,
         "final": report.final,
-        "unearnable": report.unearnable,
+        "unearnable": report.ungraded_points,
         "problem": report.problem,
         "started": report.started,
         "seconds": report.seconds,
@@ -103,9 +112,9 @@ def _check(outcome: Outcome) -> dict[str, Any]:
         "status": outcome.status,
         "score": outcome.score,
         "max_score": outcome.points,
-        "unearnable": outcome.unearnable,
+        "unearnable": outcome.ungraded,
         "hidden": outcome.hidden,
-        "adjusts": outcome.adjusts,
+        "adjusts": outcome.adjustment,
         "seconds": outcome.seconds,
         "feedback": _feedback(outcome.feedback) if outcome.feedback else None,
     }

@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 
 from dockdojo.model import Outcome, Report
 from dockdojo.reports.bounds import bounded
+from dockdojo.reports.phrases import in_words, notes_in_words, points_sent, score_sent
 from dockdojo.reports.text import clean, cut, tame
-from dockdojo.reports.words import in_words, notes_in_words, points_sent, score_sent
 
 TAGS = {"failed": "failure", "skipped": "skipped", "error": "error"}
 

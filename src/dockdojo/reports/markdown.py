@@ -11,14 +11,14 @@ import re
 
 from dockdojo.model import Outcome, Report
 from dockdojo.reports.bounds import bounded
-from dockdojo.reports.text import MARKS, clean, cut
-from dockdojo.reports.words import (
+from dockdojo.reports.phrases import (
     advice_in_words,
     detail_in_lines,
     feedback_in_words,
     notes_in_words,
     verdict,
 )
+from dockdojo.reports.text import MARKS, clean, cut
 
 SPLIT = "@#"
 """What makes a mention, an address or a reference of the word around it, also when written as a reference: kept apart from it."""

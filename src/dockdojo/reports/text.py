@@ -115,12 +115,12 @@ def summary(report: Report, width: int = WIDTH) -> list[str]:
             f"Not final: {checks}, worth {lost} points, could not be carried out."
         )
         lines.append("That is not the submission's fault. Grade again.")
-    if report.unearnable:
+    if report.ungraded_points:
         names = ", ".join(
-            f"`{outcome.check}`" for outcome in report.outcomes if outcome.unearnable
+            f"`{outcome.check}`" for outcome in report.outcomes if outcome.ungraded
         )
         lines.append(
-            f"Not final: {report.unearnable} points could not be earned on this machine: {names}."
+            f"Not final: {report.ungraded_points} points could not be earned on this machine: {names}."
         )
     if width < WIDTH:
         lines = [wrapped for line in lines for wrapped in textwrap.wrap(line, width)]

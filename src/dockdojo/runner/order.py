@@ -8,7 +8,7 @@ import msgspec
 
 from dockdojo.model import Limits
 
-UNEARNABLE = "unearnable"
+UNGRADED = "ungraded"
 """The status, among checks, of one that was skipped because of this machine."""
 
 

@@ -36,7 +36,7 @@ from dockdojo.runner.alarm import alarm
 from dockdojo.runner.decorator import ATTRIBUTE
 from dockdojo.runner.feedback import judge, line_through, seen_above
 from dockdojo.runner.fixtures import Fixtures
-from dockdojo.runner.order import UNEARNABLE, Order
+from dockdojo.runner.order import UNGRADED, Order
 from dockdojo.runner.session import GradingSession
 from dockdojo.submission.folder import Submission
 from dockdojo.texts import cut_feedback
@@ -145,16 +145,16 @@ class Run:
         self.emit(CheckStarted(check=spec.name))
         began = time.monotonic()
         missing = [need for need in spec.needs if self.status.get(need) != "passed"]
-        unearnable = bool(missing) and all(
-            self.status.get(need) == UNEARNABLE for need in missing
+        ungraded = bool(missing) and all(
+            self.status.get(need) == UNGRADED for need in missing
         )
         if missing:
             feedback = Feedback(why=SKIPPED_FOR.format(missing[0]))
             verdict = Verdict("skipped", feedback, missing[0])
         else:
             verdict = self._run(item, nextitem, spec)
-            unearnable = verdict.status == "skipped"
-        self.status[spec.name] = UNEARNABLE if unearnable else verdict.status
+            ungraded = verdict.status == "skipped"
+        self.status[spec.name] = UNGRADED if ungraded else verdict.status
         outcome = Outcome(
             check=spec.name,
             title=spec.title,
@@ -162,7 +162,7 @@ class Run:
             points=spec.points,
             seconds=round(time.monotonic() - began, 3),
             feedback=cut_feedback(verdict.feedback) if verdict.feedback else None,
-            unearnable=unearnable,
+            ungraded=ungraded,
             decided_by=verdict.decided_by,
             hidden=spec.hidden,
         )

@@ -66,8 +66,8 @@ def verdict(report: Report) -> str:
     )
     if errors:
         said += f" Not final: checks worth {errors} points could not be carried out. Grade again."
-    if report.unearnable:
-        said += f" Not final: {report.unearnable} points could not be earned on this machine."
+    if report.ungraded_points:
+        said += f" Not final: {report.ungraded_points} points could not be earned on this machine."
     return said
 
 

@@ -24,15 +24,15 @@ def for_student(report: Report) -> Report:
     count = len(hidden)
     words = "1 hidden check counts" if count == 1 else f"{count} hidden checks count"
     failed_us = any(outcome.status == "error" for outcome in hidden)
-    unearnable = any(outcome.unearnable for outcome in hidden)
+    ungraded = any(outcome.ungraded for outcome in hidden)
     together = Outcome(
         check=HIDDEN,
         title=f"{words} when your instructor grades.",
         status="error" if failed_us else "skipped",
         points=sum(outcome.points for outcome in hidden),
         hidden=True,
-        unearnable=unearnable,
-        feedback=NOT_CARRIED_OUT if failed_us or unearnable else None,
+        ungraded=ungraded,
+        feedback=NOT_CARRIED_OUT if failed_us or ungraded else None,
     )
     seen = tuple(outcome for outcome in report.outcomes if not outcome.hidden)
     return replace(report, outcomes=(*seen, together), costs={})

@@ -11,7 +11,7 @@ import msgspec
 from dockdojo.course import Course
 from dockdojo.errors import CourseError, UsageError
 from dockdojo.events import CheckEnded, CheckStarted, Collected, Event, Listen
-from dockdojo.grading import find_check, grade, list_checks
+from dockdojo.grading import find_check, grade, list_checks, require_folder
 from dockdojo.grading.findings import Finding
 from dockdojo.grading.look import look_at
 from dockdojo.model import HIDDEN, Check, Outcome, Report
@@ -61,12 +61,17 @@ def start(course: Course, slug: str, folder: Path | None = None) -> Path:
             f"{target} is there already, and not empty.",
             hint=f"Name another folder: `dockdojo start {slug} DIR`.",
         )
-    shutil.copytree(starter, target, dirs_exist_ok=True, symlinks=True)
+    _copy_starter(course, slug, target)
+    write_notes(target, Notes(lab=slug))
+    return target
+
+
+def _copy_starter(course: Course, slug: str, target: Path) -> None:
+    """Copy the lab's starter to a workspace, and its lesson beside it."""
+    shutil.copytree(course.starter(slug), target, dirs_exist_ok=True, symlinks=True)
     lesson = course.lesson(slug)
     if lesson.is_file():
         shutil.copyfile(lesson, target / "LESSON.md")
-    write_notes(target, Notes(lab=slug))
-    return target
 
 
 def read_notes(folder: Path) -> Notes | None:
@@ -167,13 +172,7 @@ def look(course: Course, folder: Path, slug: str | None = None) -> tuple[Finding
 
     Raises UsageError for a folder that is not there, SubmissionError for one that may not be graded.
     """
-    if not folder.is_dir():
-        hint = (
-            "Give the folder that the file is in."
-            if folder.exists()
-            else "Is the path right?"
-        )
-        raise UsageError(f"There is no folder {folder}.", hint=hint)
+    require_folder(folder)
     notes = read_notes(folder) if slug is None else None
     name = slug or (notes.lab if notes else None)
     return (
@@ -248,9 +247,7 @@ def reset(course: Course, lab: str, folder: Path) -> Path:
     for path in sorted(home.iterdir()):
         if path.name not in (NOTES, ".git"):
             shutil.move(path, aside / path.name)
-    shutil.copytree(course.starter(lab), home, dirs_exist_ok=True, symlinks=True)
-    if course.lesson(lab).is_file():
-        shutil.copyfile(course.lesson(lab), home / "LESSON.md")
+    _copy_starter(course, lab, home)
     return aside
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from dockdojo import check, fail
-from dockdojo.checks.cache import installs, made_anew
+from dockdojo.checks.cache import installs, rebuilt_layers
 from dockdojo.checks.page_pictures import Server, pictures_shown
 from dockdojo.checks.pinning import expect_pinned_bases, expect_pinned_packages
 from dockdojo.checks.projects import own_packages
@@ -391,7 +391,7 @@ def test_pinned(dockerfile, submission):
 def test_cache(twice, layers, engine, submission, dockerfile):
     """After a change of app.py alone, building again installs nothing again."""
     own = own_packages(submission, dockerfile)
-    again = made_anew(
+    again = rebuilt_layers(
         engine,
         twice.image,
         twice.changed,

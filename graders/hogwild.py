@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from dockdojo import check, fail
-from dockdojo.checks.cache import installs, large_made_anew
+from dockdojo.checks.cache import installs, rebuilt_large_layers
 from dockdojo.checks.pinning import expect_pinned_bases, expect_pinned_packages
 from dockdojo.checks.projects import own_packages
 from dockdojo.connection.types import Mount
@@ -417,7 +417,7 @@ def test_keeps_install(session, submission, dockerfile, image, rng):
         )
 
     own = own_packages(submission, dockerfile)
-    again = large_made_anew(
+    again = rebuilt_large_layers(
         session.engine,
         image,
         changed,

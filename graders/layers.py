@@ -10,7 +10,7 @@ import pytest
 
 from dockdojo import check, fail
 from dockdojo.checks.answers import expect_answers
-from dockdojo.checks.cache import installs, made_anew
+from dockdojo.checks.cache import installs, rebuilt_layers
 from dockdojo.checks.projects import own_packages
 from dockdojo.image.efficiency import analyse
 from dockdojo.image.needles import Needles
@@ -335,7 +335,7 @@ def test_keeps_install(build, layers, session, submission, dockerfile, fresh, rn
 
     copied = session.submission.size + sum(map(len, fresh.measured.values()))
     own = own_packages(submission, dockerfile)
-    again = made_anew(
+    again = rebuilt_layers(
         session.engine,
         fresh.image,
         changed,

@@ -104,7 +104,7 @@ def test_trains(session, training, contents):
     """`docker run -v FOLDER:/workspace IMAGE python /workspace/train.py` ends with exit code 0."""
     expect_torch(contents.result())
     training.begin()
-    session.curve(training.first.seen.curve)
+    session.curve(training.first.result().seen.curve)
     expect_exit_0(training)
 
 
@@ -120,7 +120,7 @@ def test_trains(session, training, contents):
 def test_learns(session, training, contents):
     """It learns: the last accuracy that it prints is 0.80 or more (0.95 on the full set) of what can be right, and it is measured."""
     expect_torch(contents.result())
-    seen, digits = training.first.seen, session.digits
+    seen, digits = training.first.result().seen, session.digits
     if not seen.accuracies:
         expect_exit_0(training)
     expect_counted(
@@ -128,7 +128,9 @@ def test_learns(session, training, contents):
         digits,
         goal=GOALS[digits.train >= FULL],
         elsewhere=lambda: [
-            accuracy for run in training.elsewhere for accuracy in run.accuracies
+            accuracy
+            for run in training.elsewhere.result()
+            for accuracy in run.accuracies
         ],
         detail=seen.end,
         file="train.py",
@@ -147,17 +149,17 @@ def test_learns(session, training, contents):
 def test_checkpoint(training, contents):
     """After the run, `model_checkpoint.pth` is in the folder on the host; torch can load it, and the weights of this run are in it."""
     expect_torch(contents.result())
-    if not training.first.saves:
+    if not training.first.result().saves:
         expect_exit_0(training)
         expect_words_arrive(training)
         fail(
             f"there is no new `{CHECKPOINT}` in the folder that was mounted at {WORKSPACE}",
             expected="the checkpoint, on the host",
             why="Does it go to another folder of the container, or bear another name?",
-            detail=training.first.seen.end,
+            detail=training.first.result().seen.end,
             file="train.py",
         )
-    found = training.beginning.first
+    found = training.beginning.result().first
     if found.error:
         fail(
             f"it cannot be loaded: {found.error}",
@@ -172,7 +174,7 @@ def test_checkpoint(training, contents):
             hint="`print(torch.load(…).keys())`: is model.state_dict() in what is given to torch.save?",
             file="train.py",
         )
-    if training.stored:
+    if training.saves_stored_weights():
         fail(
             "it holds the same weights, bit for bit, after a training on other data, and after one that went on from others",
             expected="what was learned in this run",
@@ -237,8 +239,8 @@ def test_next_epoch(training):
 )
 def test_killed(training):
     """Killed at any moment, also while it writes (SIGKILL), it leaves a checkpoint that torch can load."""
-    here = [save for save in training.first.saves if save.in_place]
-    if any(save.gap for save in training.first.saves):
+    here = [save for save in training.first.result().saves if save.in_place]
+    if any(save.gap for save in training.first.result().saves):
         fail(
             f"`{CHECKPOINT}` is removed before the new one has its name",
             expected="the old checkpoint or the new one, whole, at every moment",
@@ -246,9 +248,10 @@ def test_killed(training):
             hint="Leave the old file where it is: os.replace puts the new one in its place.",
             file="train.py",
         )
+    moments = training.left.result()
     broken = [
         left
-        for left in training.left
+        for left in moments
         if left.found.error and "No such file" not in left.found.error
     ]
     if here:
@@ -271,7 +274,7 @@ def test_killed(training):
         )
     if broken:
         fail(
-            f"what was there at one of {len(training.left)} moments ({broken[0].moment}) cannot be loaded: "
+            f"what was there at one of {len(moments)} moments ({broken[0].moment}) cannot be loaded: "
             f"{broken[0].found.error}",
             expected="the old checkpoint or the new one, whole, at every moment",
             file="train.py",
@@ -356,7 +359,7 @@ def test_readme(session, training, submission, contents):
             and WORKSPACE in targets
             and not (container.entrypoint or container.workdir)
         )
-        if as_above and training.first.seen.exit_code == 0:
+        if as_above and training.first.result().seen.exit_code == 0:
             return
         problems.append(as_typed(training, build, container, targets))
         if not problems[-1]:

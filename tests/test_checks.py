@@ -5,12 +5,8 @@ import pytest
 from dockdojo.build.dockerfile import Dockerfile
 from dockdojo.checks import CheckFailed
 from dockdojo.checks.answers import expect_answer, read_answers
-from dockdojo.checks.pinning import (
-    image_is_pinned,
-    loose_installs,
-    loose_requirements,
-    requirements,
-)
+from dockdojo.checks.pinning import image_is_pinned, loose_installs
+from dockdojo.checks.requirement_files import loose_requirements, requirements
 from dockdojo.errors import SubmissionError
 from dockdojo.submission.folder import Submission
 from dockdojo.training.optimizers import PROBED

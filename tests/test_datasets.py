@@ -14,7 +14,7 @@ from dockdojo import datasets
 from dockdojo.cli import main
 from dockdojo.datasets import Digits, parse, prepare
 from dockdojo.errors import CourseError, DataUnavailable, UsageError
-from dockdojo.runner.drawn import FOLDER, WRONG, Drawn
+from dockdojo.runner.drawn import FOLDER, WRONG_LABEL_SHARES, Drawn
 
 REAL = Path(
     os.environ.get("MNIST_ROOT") or Path(__file__).parents[2] / "shared" / "mnist"
@@ -153,15 +153,19 @@ def test_what_is_drawn_for_a_grading_is_gone_after_it(folder, tmp_path):
     )  # of a process that cannot be: the kernel's numbers end before
     left.mkdir()
     made = Drawn(str(pool.root), lambda purpose: random.Random(f"seed:{purpose}"))
-    noisy, shuffled = made.noisy, made.shuffled
-    assert noisy is made.noisy
-    assert WRONG[0] - 0.01 <= noisy.wrong / noisy.test <= WRONG[1] + 0.01
+    noisy, shuffled = made.draw_noisy(), made.draw_shuffled()
+    assert noisy is made.draw_noisy()
+    assert (
+        WRONG_LABEL_SHARES[0] - 0.01
+        <= noisy.wrong / noisy.test
+        <= WRONG_LABEL_SHARES[1] + 0.01
+    )
     assert shuffled.wrong == 0
     assert content(noisy.root) != content(shuffled.root)
     made.remove()
     assert list((tmp_path / "data").iterdir()) == [pool.root]
     with pytest.raises(CourseError, match="no digits"):
-        assert Drawn("", lambda purpose: random.Random(1)).noisy
+        assert Drawn("", lambda purpose: random.Random(1)).draw_noisy()
 
 
 @pytest.mark.parametrize(

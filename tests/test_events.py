@@ -29,10 +29,10 @@ from dockdojo.events import (
     encode,
 )
 from dockdojo.grading.child import Child
-from dockdojo.grading.worker import Worker
+from dockdojo.grading.supervisor import Supervisor
 from dockdojo.model import Check, Feedback, Limits, Outcome, Part, Point, Report, Where
 from dockdojo.reports import FORMATS
-from dockdojo.runner.order import Order
+from dockdojo.runner.request import GradeRequest
 from dockdojo.texts import cut_feedback
 
 FUZZ = int(os.environ.get("DOCKDOJO_FUZZ", "2000"))
@@ -205,8 +205,8 @@ class Scripted(Child):
 
     scripts: ClassVar[list[list[bytes]]] = []
 
-    def order(self, order):
-        del order
+    def send(self, request):
+        del request
         self._process.stdin.close()
         while self.lines.get(timeout=60):  # it ends, having had no order
             pass
@@ -215,10 +215,10 @@ class Scripted(Child):
         self.lines.put(b"")
 
 
-def worked(monkeypatch, home: Path, scripts: list[list[bytes]]) -> Worker:
-    monkeypatch.setattr("dockdojo.grading.worker.Child", Scripted)
+def worked(monkeypatch, home: Path, scripts: list[list[bytes]]) -> Supervisor:
+    monkeypatch.setattr("dockdojo.grading.supervisor.Child", Scripted)
     monkeypatch.setattr(Scripted, "scripts", scripts)
-    order = Order(
+    request = GradeRequest(
         grader="grader.py",
         submission="",
         home=str(home),
@@ -226,9 +226,9 @@ def worked(monkeypatch, home: Path, scripts: list[list[bytes]]) -> Worker:
         limits=Limits(),
         connect="",
     )
-    worker = Worker(order, "owner", lambda event: None)
-    worker.work()
-    return worker
+    supervisor = Supervisor(request, "owner", lambda event: None)
+    supervisor.work()
+    return supervisor
 
 
 def test_the_parent_goes_on_with_the_next_check_after_a_line_that_broke_off(
@@ -248,19 +248,19 @@ def test_the_parent_goes_on_with_the_next_check_after_a_line_that_broke_off(
         encode(CheckEnded(outcome=passed)),
         encode(Costs(costs={}, builder="cli")),
     ]
-    worker = worked(
+    supervisor = worked(
         monkeypatch,
         tmp_path,
         [[*opening, encode(CheckEnded(outcome=OUTCOME))[:40]], [opening[0], *closing]],
     )
-    assert [(one.check, one.status) for one in worker.outcomes.values()] == [
+    assert [(one.check, one.status) for one in supervisor.outcomes.values()] == [
         ("greets", "error"),
         ("waves", "passed"),
     ]
     report = Report(
         lab="a",
         title="A",
-        outcomes=tuple(worker.outcomes.values()),
+        outcomes=tuple(supervisor.outcomes.values()),
         started="",
         seconds=1,
     )
@@ -285,8 +285,8 @@ def test_a_child_that_ends_between_two_checks_costs_none_of_them(monkeypatch, tm
         encode(CheckEnded(outcome=waves)),
         b"{",
     ]
-    worker = worked(monkeypatch, tmp_path, [first, last])
-    assert [(one.check, one.status) for one in worker.outcomes.values()] == [
+    supervisor = worked(monkeypatch, tmp_path, [first, last])
+    assert [(one.check, one.status) for one in supervisor.outcomes.values()] == [
         ("greets", "failed"),
         ("waves", "passed"),
     ]

@@ -21,7 +21,7 @@ import pytest
 from dockdojo.cli import main
 from dockdojo.errors import UsageError
 from dockdojo.model import HIDDEN, Advice, EngineInfo, Feedback, Outcome, Report, Where
-from dockdojo.reports import FORMATS, audience, canvas, classroom50
+from dockdojo.reports import FORMATS, canvas, classroom50, redaction
 from dockdojo.reports.json import parse
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -96,7 +96,7 @@ REPORTS = {
         PASSED,
         outcomes=(
             outcome("a"),
-            outcome("b", "skipped", feedback=LACKS, unearnable=True),
+            outcome("b", "skipped", feedback=LACKS, ungraded=True),
         ),
     ),
     "errored": replace(
@@ -197,7 +197,7 @@ def test_the_totals_of_every_consumer_are_ours(kind):
 @pytest.mark.parametrize("shown", [False, True])
 def test_a_report_that_is_not_final_yields_no_points(kind, shown):
     """Whatever a consumer adds up: scores of tests, tests that pass, or the score of the whole."""
-    assert_no_points(audience.for_student(REPORTS[kind]) if shown else REPORTS[kind])
+    assert_no_points(redaction.for_student(REPORTS[kind]) if shown else REPORTS[kind])
 
 
 @pytest.mark.parametrize("kind", ["unearnable", "errored"])
@@ -207,7 +207,7 @@ def test_a_hidden_check_that_was_not_carried_out_keeps_the_students_report_from_
     """The visible checks alone are not the mark: their points would count as if the hidden ones had failed."""
     report = REPORTS[kind]
     seen, lost = report.outcomes
-    shown = audience.for_student(
+    shown = redaction.for_student(
         replace(report, outcomes=(seen, replace(lost, hidden=True)))
     )
     assert [one.check for one in shown.outcomes] == ["a", HIDDEN]

@@ -92,7 +92,7 @@ def test_what_is_no_source_code_is_the_submissions_fault(judged, kind):
 
 
 def test_brackets_without_end_come_to_one(submission, monkeypatch):
-    monkeypatch.setattr(formatting, "SECONDS", 5)
+    monkeypatch.setattr(formatting, "MAX_BLACK_SECONDS", 5)
     with pytest.raises((CheckFailed, SubmissionError)) as raised:
         expect_black(
             submission({"train.py": b"x = " + b"[" * 20_000 + b"]" * 20_000 + b"\n"})

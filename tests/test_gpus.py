@@ -274,12 +274,12 @@ def test_points_that_cannot_be_earned_here(make_course, submission):
         course=make_course(NO_GPU),
         connect="dockdojo.engine.fake:connect",
     )
-    found = {one.check: (one.status, one.unearnable) for one in report.outcomes}
+    found = {one.check: (one.status, one.ungraded) for one in report.outcomes}
     assert found["works"] == ("passed", False)
     assert found["sees"] == ("skipped", True)
     assert found["trains"] == ("skipped", True)
     assert found["second"] == ("failed", False)
-    assert (report.score, report.unearnable, report.final, report.exit_code) == (
+    assert (report.score, report.ungraded_points, report.final, report.exit_code) == (
         60,
         35,
         False,

@@ -111,7 +111,7 @@ DEATHS = {
 
 @pytest.mark.parametrize("death", DEATHS)
 def test_a_dead_child_loses_only_its_running_check(judged, death, monkeypatch):
-    monkeypatch.setattr("dockdojo.grading.worker.SLACK", 1.0)
+    monkeypatch.setattr("dockdojo.grading.supervisor.SLACK_SECONDS", 1.0)
     code, said = DEATHS[death]
     report, found = judged(
         f'''

@@ -12,8 +12,8 @@ from dockdojo.commands import student
 from dockdojo.grading import grade, list_checks
 from dockdojo.model import HIDDEN
 from dockdojo.reports import FORMATS
-from dockdojo.reports.audience import for_student
 from dockdojo.reports.json import parse
+from dockdojo.reports.redaction import for_student
 from tests.conftest import FAKE
 
 GRADER = """

@@ -362,7 +362,7 @@ def test_a_grader_that_dies_in_the_middle_costs_its_check_and_no_other(
                 children.append(self._process)
 
     monkeypatch.setattr("dockdojo.grading.Child", Known)
-    monkeypatch.setattr("dockdojo.grading.worker.Child", Known)
+    monkeypatch.setattr("dockdojo.grading.supervisor.Child", Known)
     killed = []
 
     def listen(event):

@@ -17,7 +17,7 @@ from dockdojo.probes.workspaces import Save
 from dockdojo.readme import script_of
 from dockdojo.training.resuming import other_epoch
 from dockdojo.training.run import (
-    Seen,
+    TrainingRun,
     finished_epochs,
     learned_more,
     save_to_resume_from,
@@ -490,7 +490,7 @@ def test_a_run_that_was_stopped_in_an_epoch_ends_with_the_same_bits(reference):
 
 
 def seen(*lines):
-    return Seen(tuple(lines), None, 0.0)
+    return TrainingRun(tuple(lines), None, 0.0)
 
 
 def save(number, at, first=0.0):
@@ -736,8 +736,10 @@ HONEST = ("Resumed from epoch 1, accuracy 0.95", "Epoch 2 loss 0.1 acc 0.9")
     ],
 )
 def test_what_shows_that_numbers_were_spoilt(lines, exit_code, control, shows):
-    run = Seen(tuple(enumerate(lines)), exit_code, 0.0)
-    assert run.shows_spoilt(Seen(tuple(enumerate(control)), None, 0.0)) is shows
+    run = TrainingRun(tuple(enumerate(lines)), exit_code, 0.0)
+    assert (
+        run.shows_corruption(TrainingRun(tuple(enumerate(control)), None, 0.0)) is shows
+    )
 
 
 @pytest.mark.parametrize(
@@ -760,7 +762,7 @@ def test_what_shows_that_numbers_were_spoilt(lines, exit_code, control, shows):
     ],
 )
 def test_how_long_a_resumed_run_is_watched(lines, work, numbers):
-    run = Seen(tuple(enumerate(lines)), None, 0.0)
+    run = TrainingRun(tuple(enumerate(lines)), None, 0.0)
     assert (run.shows_work, run.shows_numbers) == (work, numbers)
 
 
@@ -785,7 +787,7 @@ def test_how_long_a_resumed_run_is_watched(lines, work, numbers):
     ],
 )
 def test_whether_numbers_move_with_the_data(lines, others, more):
-    run, other = (Seen(tuple(enumerate(one)), 0, 0.0) for one in (lines, others))
+    run, other = (TrainingRun(tuple(enumerate(one)), 0, 0.0) for one in (lines, others))
     assert learned_more(run, (other,)) is more
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from dockdojo.build.dockerfile import Dockerfile
-from dockdojo.checks.pinning import loose_requirements
+from dockdojo.checks.requirement_files import loose_requirements
 from dockdojo.cli import main
 from dockdojo.commands.student import start
 from dockdojo.course import open_course

@@ -13,8 +13,8 @@ from dockdojo.errors import UsageError
 from dockdojo.model import Outcome, Report
 from dockdojo.reports import FORMATS
 from dockdojo.reports.json import parse, render
-from dockdojo.reports.marks import apply
-from dockdojo.reports.marks import parse as rules
+from dockdojo.reports.policy import apply
+from dockdojo.reports.policy import parse as rules
 
 DUE = dt.datetime(2026, 1, 10, 23, 59, tzinfo=dt.UTC)
 TOML = """

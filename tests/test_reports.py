@@ -70,7 +70,12 @@ REPORTS = {
                     detail=NASTY,
                 ),
             ),
-            outcome("b", "skipped", feedback=Feedback(why="It needs the check `a`")),
+            outcome(
+                "b",
+                "skipped",
+                feedback=Feedback(why="It needs the check `a`"),
+                decided_by="a",
+            ),
         ),
     ),
     "error": replace(

@@ -121,6 +121,19 @@ def test_a_course_without_solutions_says_so(make_course, tmp_path):
         student.solution(bare, "sample", folder)
 
 
+def deciding(given, check, decided_by):
+    """The report with that check decided by another one."""
+    return dataclasses.replace(
+        given,
+        outcomes=tuple(
+            dataclasses.replace(
+                outcome, decided_by=decided_by if outcome.check == check else ""
+            )
+            for outcome in given.outcomes
+        ),
+    )
+
+
 VAGUE, PLACED = Feedback(observed="something is wrong"), Feedback(
     observed="this line is wrong", where=Where(file="Dockerfile", line=3)
 )
@@ -134,6 +147,7 @@ LATER = report(
     c2=PLACED,
     c3=Feedback(why="It needs the check `c0`"),
 )
+LATER = deciding(LATER, "c3", "c0")
 
 
 def shown(*, terminal, width=100):
@@ -182,6 +196,7 @@ def test_the_first_that_is_shown_is_what_others_hang_on_in_the_order_of_the_task
         c2=PLACED,
         c3=Feedback(why=why),
     )
+    given = deciding(given, "c3", "c1")
     assert [
         one.check for one in show.most_useful_first(list(given.outcomes[:3]), given)
     ] == ["c1", "c0", "c2"]

@@ -15,7 +15,7 @@ from dockdojo.payloads.checkpoint_inspector import is_plain_sgd
 from dockdojo.probes.api_recording import ContainerRequest
 from dockdojo.training.hooks import START
 from dockdojo.training.optimizers import Optimizer, read_probe
-from dockdojo.training.run import Seen, Stop
+from dockdojo.training.run import StoppedRun, TrainingRun
 from dockdojo.training.stopping import (
     lacks_an_epoch,
     left_something_to_do,
@@ -24,7 +24,7 @@ from dockdojo.training.stopping import (
 
 
 def seen(*lines):
-    return Seen(tuple(enumerate(lines)), None, 0.0)
+    return TrainingRun(tuple(enumerate(lines)), None, 0.0)
 
 
 def epoch_lines(count, of=1):
@@ -86,7 +86,7 @@ def test_more_lines_than_a_whole_training_are_not_its_end_where_there_are_more_i
 )
 def test_what_is_saved_at_the_signal_does_not_count_as_an_epoch(regular, told, left):
     run = seen(*epoch_lines(told))
-    stop = Stop(run, run, None, by_itself=False, regular=regular, size=1.0)
+    stop = StoppedRun(run, run, None, by_itself=False, regular=regular, size=1.0)
     assert left_something_to_do(stop, seen(*epoch_lines(3)), saves=3) is left
 
 

@@ -6,7 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from dockdojo.checks.cache import installs, large_made_anew, made_anew, packages_noted
+from dockdojo.checks.cache import (
+    installs,
+    packages_noted,
+    rebuilt_large_layers,
+    rebuilt_layers,
+)
 from dockdojo.checks.page_pictures import MAX_PICTURES, picture_addresses
 from dockdojo.checks.web_servers import runs_flask, working
 from dockdojo.connection.types import Entry, Layer, Process, Step
@@ -158,7 +163,7 @@ def test_what_a_change_makes_anew(name):
     numbers = iter(range(1, 20))
 
     builds = Builds(images)
-    found = made_anew(
+    found = rebuilt_layers(
         builds,
         builds.image(0),
         lambda: builds.image(next(numbers)),
@@ -201,7 +206,7 @@ def test_large_packages_that_are_copied_from_a_stage(instruction, mtime, is_agai
 
     numbers = iter(range(1, 20))
     builds = Builds(images)
-    found = large_made_anew(
+    found = rebuilt_large_layers(
         builds,
         builds.image(0),
         lambda: builds.image(next(numbers)),
@@ -235,7 +240,7 @@ def test_a_cache_may_have_many_results_of_one_step(times, is_again):
     ]
     numbers = iter(range(1, len(built)))
     builds = Builds({str(number): layers for number, layers in enumerate(built)})
-    found = made_anew(
+    found = rebuilt_layers(
         builds,
         builds.image(0),
         lambda: builds.image(next(numbers)),

@@ -127,15 +127,20 @@ class Outcome:
     feedback: Feedback | None = None
     hidden: bool = False
     """Whether the student's report tells nothing of it but its points."""
-    unearnable: bool = False
+    ungraded: bool = False
     """Skipped because this machine lacks what the check needs: its points could not be earned here."""
-    adjusts: int = 0
+    decided_by: str = field(default="", compare=False)
+    """The earlier check that decided this one: skipped because that did not pass, or failed for the cause that it told.
+
+    For the order on a terminal. A report's JSON does not have it, so equality leaves it out.
+    """
+    adjustment: int = 0
     """Points given or taken beside the checks, by an instructor's rule; then this is no check."""
 
     @property
     def score(self) -> int:
         """Points earned: all or nothing; and what an instructor's rule gives or takes."""
-        return (self.points if self.status == "passed" else 0) + self.adjusts
+        return (self.points if self.status == "passed" else 0) + self.adjustment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,13 +236,13 @@ class Report:
     def final(self) -> bool:
         """False while any outcome is `error` or could not be earned here: then the mark does not count yet."""
         return bool(self.outcomes) and not any(
-            o.status == "error" or o.unearnable for o in self.outcomes
+            o.status == "error" or o.ungraded for o in self.outcomes
         )
 
     @property
-    def unearnable(self) -> int:
+    def ungraded_points(self) -> int:
         """Points that could not be earned on this machine."""
-        return sum(outcome.points for outcome in self.outcomes if outcome.unearnable)
+        return sum(outcome.points for outcome in self.outcomes if outcome.ungraded)
 
     @property
     def exit_code(self) -> int:

@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     from dockdojo.course import open_course
     from dockdojo.errors import DockdojoError
-    from dockdojo.grading.alone import bench_for
+    from dockdojo.grading.alone import session_for
     from dockdojo.runner.fixtures import Fixtures
 
     grader, folder = _grader(config), Path(config.getoption("--submission"))
@@ -61,7 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
             )
         stack = ExitStack()
         session = stack.enter_context(
-            bench_for(
+            session_for(
                 course,
                 grader.stem,
                 folder,

@@ -40,7 +40,7 @@ def marked(name: str) -> dict[str, str]:
             else one.status
         )
         for one in report.outcomes
-        if one.status != "passed" and not one.unearnable
+        if one.status != "passed" and not one.ungraded
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import re
 from collections.abc import Iterable, Mapping
@@ -18,11 +19,11 @@ FILE = "answers.toml"
 HINT = 'Each answer is a line of the form key = "answer", with the key as the starter has it.'
 MAX_CHARACTERS = 50_000
 """Of answers.toml; what people write has a thousand."""
-LONGEST = 2_000
-"""Characters of one answer."""
+MAX_ANSWER_CHARACTERS = 2_000
 FIRST_WORD = re.compile(r"""["']?([\w-]{1,200})""")
-CURLY = "“”„‟‘’‚‛«»"
-UTF16 = (b"\xff\xfe", b"\xfe\xff")
+CURLY_QUOTES = "“”„‟‘’‚‛«»"
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""How a file begins that is saved as UTF-16."""
 
 
 Question = tuple[str, dict[str, str]]
@@ -66,12 +67,14 @@ class Answers(dict[str, str]):
         """Keys whose value is no answer, with what it is instead: `a number`."""
         self.unknown = [key[:100] for key in document.values if key not in known]
         """Keys of no question."""
-        self.stray = [one for one in document.broken if one.key not in known]
+        self.stray = [broken for broken in document.broken if broken.key not in known]
         """Lines that cannot be read and that begin with the key of no question."""
 
     def broken_at(self, key: str) -> Broken | None:
         """The line that was to answer the question, and cannot be read."""
-        return next((one for one in self.document.broken if one.key == key), None)
+        return next(
+            (broken for broken in self.document.broken if broken.key == key), None
+        )
 
     def line_of(self, key: str) -> int:
         """The line on which the key is set; 0 where it is not."""
@@ -115,9 +118,11 @@ def read_answers(
         )
     document = read_document(text)
     given, mistyped = {}, {}
-    for key in [one for one in known if one in document.values]:
+    for key in known:
+        if key not in document.values:
+            continue
         value, kind = document.values[key]
-        if value is None or len(value) > LONGEST:
+        if value is None or len(value) > MAX_ANSWER_CHARACTERS:
             mistyped[key] = str(kind or "too long")
         elif value.strip():
             given[key] = value.strip().lower() if fold else value.strip()
@@ -130,7 +135,7 @@ def _text(submission: Submission) -> str:
         return submission.read(FILE)
     except SubmissionError:
         raw = submission.read_bytes(FILE)
-        if len(raw) > MAX_CHARACTERS or raw.startswith(UTF16):
+        if len(raw) > MAX_CHARACTERS or raw.startswith(UTF16_MARKS):
             raise
         return raw.decode("utf-8-sig", "replace")
 
@@ -201,7 +206,7 @@ def _tell_broken(broken: Broken, expected: str, before: str = "") -> NoReturn:
 def _why_broken(line: str) -> str:
     _, equals, value = line.partition("=")
     value = value.strip()
-    if any(c in line for c in CURLY):
+    if any(c in line for c in CURLY_QUOTES):
         return 'These quotation marks are curly; TOML knows the straight one, ".'
     if not equals:
         return "There is no equals sign between a key and an answer."
@@ -225,7 +230,7 @@ def expect_answer(
 ) -> None:
     """Holds one answer against the right one. `wrong` maps each wrong choice to why it is wrong, without the right one."""
     line = answers.line_of(key)
-    choices = " or ".join(f'"{one}"' for one in sorted({right, *wrong}))
+    choices = " or ".join(f'"{choice}"' for choice in sorted({right, *wrong}))
     given = expect_given(submission, answers, key, f"one of {choices}").lower()
     if given == right.lower():
         return
@@ -266,14 +271,14 @@ def expect_answers(
 
 def of_no_question(text: str, starter: str) -> list[tuple[str, int]]:
     """What answers no question that the starter asks: keys with their lines, and lines that cannot be read."""
-    asked, document = read_document(starter).values, read_document(text)
+    questions, document = read_document(starter).values, read_document(text)
     keys = [
         (f"the key `{key[:100]}`", document.lines.get(key) or line_of(text, key))
         for key in document.values
-        if key not in asked
+        if key not in questions
     ]
     return keys + [
-        ("what cannot be read", one.line)
-        for one in document.broken
-        if one.key not in asked
+        ("what cannot be read", broken.line)
+        for broken in document.broken
+        if broken.key not in questions
     ]

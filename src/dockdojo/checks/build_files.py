@@ -70,29 +70,29 @@ class BuildFiles:
         self._found: dict[str, File | None] = {}
         self._written: dict[str, File] = {}
         self._renamed: dict[str, str] = {}
-        for one in dockerfile.with_triggers():
+        for instruction in dockerfile.with_triggers():
             if (
-                one.name in ("COPY", "ADD")
-                and len(one.args) > 1
-                and not any(f.startswith("--from") for f in one.flags)
+                instruction.name in ("COPY", "ADD")
+                and len(instruction.args) > 1
+                and not any(f.startswith("--from") for f in instruction.flags)
             ):
-                self._note_copy(dockerfile, one)
-            for flag in one.flags if one.name == "RUN" else ():
+                self._note_copy(dockerfile, instruction)
+            for flag in instruction.flags if instruction.name == "RUN" else ():
                 self._note_mount(flag)
 
-    def _note_copy(self, dockerfile: Dockerfile, one: Instruction) -> None:
+    def _note_copy(self, dockerfile: Dockerfile, copy: Instruction) -> None:
         *sources, target = (
-            dockerfile.filled_where_known(word, one) if "$" in word else word
-            for word in one.args
+            dockerfile.filled_where_known(word, copy) if "$" in word else word
+            for word in copy.args
         )
         here = [source for source in sources if source.startswith("<<")]
-        for source, text in zip(here, one.heredocs, strict=False):
+        for source, text in zip(here, copy.heredocs, strict=False):
             name = (
                 source.lstrip("<-").strip("\"'")
                 if target.endswith("/")
                 else posixpath.basename(target)
             )
-            self._written[name] = File(text, dockerfile.name, one.line + 1)
+            self._written[name] = File(text, dockerfile.name, copy.line + 1)
         if len(sources) == 1 and not here and not target.endswith(("/", ".")):
             self._rename(sources[0], target)
 
@@ -174,15 +174,19 @@ def scripts(
     What ARG and ENV set is filled in.
     """
     read = set[tuple[str, int]]()
-    runs = (one for one in dockerfile.with_triggers() if one.name == "RUN")
-    for one in islice(runs, MAX_RUNS):
-        raw = script_of(one)
+    runs = (
+        instruction
+        for instruction in dockerfile.with_triggers()
+        if instruction.name == "RUN"
+    )
+    for run in islice(runs, MAX_RUNS):
+        raw = script_of(run)
         text = (
-            dockerfile.filled_where_known(raw, one)
+            dockerfile.filled_where_known(raw, run)
             if isinstance(raw, str)
             else list(raw)
         )
-        waiting = [Script(text, dockerfile.name, one.line, one)]
+        waiting = [Script(text, dockerfile.name, run.line, run)]
         while waiting:
             script = waiting.pop(0)
             yield script
@@ -190,8 +194,8 @@ def scripts(
                 key = (started.name, started.line)
                 if key not in read and len(read) < MAX_SCRIPTS:
                     read.add(key)
-                    text = dockerfile.filled_where_known(started.text[:MAX_SCRIPT], one)
-                    waiting.append(Script(text, started.name, 0, one))
+                    text = dockerfile.filled_where_known(started.text[:MAX_SCRIPT], run)
+                    waiting.append(Script(text, started.name, 0, run))
 
 
 def _started(script: Script, files: BuildFiles) -> Iterator[File]:

@@ -1,56 +1,59 @@
-"""What a build made anew after a change, told by comparing the layers of two builds, never by reading a build's log."""
+"""What a build made anew after a change: found by comparing the layers of two builds, never by reading a build's log."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
 
+from dockdojo.checks.requirement_files import normalized
 from dockdojo.connection.types import Entry, Image, Layer
 from dockdojo.engine.client import Engine
 from dockdojo.instructions import shown
 
-SMALL = 500_000
+MAX_INCIDENTAL_BYTES = 500_000
 """Bytes beyond what was copied: useradd's sparse logs have less (292 for each number up to the user's), packages more."""
-COPIES = 2
+MAX_COPIES = 2
 """How often what was copied may be in the new layers: a `chown` after the COPY writes it once more."""
-TRIES = 4
+ENOUGH_TRIES = 4
 """Changed builds that are looked at before a layer is judged to be made anew each time."""
-MOST_TRIES = 16
+MAX_TRIES = 16
 """The same, with those in which what was installed is older than in a build before: such a layer came from the cache."""
-LARGE = 50_000_000
+LARGE_LAYER_BYTES = 50_000_000
 """Bytes of a layer with installed packages, where those are large."""
-PASSING = re.compile(r"\.pyc$|(?:^|/)\.cache/")
+BY_PRODUCTS = re.compile(r"\.pyc$|(?:^|/)\.cache/")
 """What Python compiled, and what pip keeps, such as the tools with which it made a wheel of the project."""
 CODE = re.compile(r"\.(?:py|so)$|(?:^|/)(?:site-packages|dist-packages|node_modules)/")
 """Files of packages, wherever they are."""
-METADATA = "ARG|CMD|ENTRYPOINT|ENV|EXPOSE|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|SHELL|STOPSIGNAL|USER|VOLUME"
+INSTRUCTIONS_WITHOUT_FILES = "ARG|CMD|ENTRYPOINT|ENV|EXPOSE|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|SHELL|STOPSIGNAL|USER|VOLUME"
 """Instructions that make no layer."""
 COPIES_FILES = re.compile(r"(/bin/sh -c #\(nop\)\s+)?(COPY|ADD|WORKDIR)\b")
 """Instructions that copy: from the build context or from another stage, the history does not tell."""
-NOTES = (".dist-info", ".egg-info")
+METADATA_FOLDERS = (".dist-info", ".egg-info")
 """How the folders end in which an installer notes what it knows of a package (PEP 376)."""
-DPKG = re.compile(r"(?:^|/)var/lib/dpkg/info/[^/]+\.list$")
+DPKG_LIST = re.compile(r"(?:^|/)var/lib/dpkg/info/[^/]+\.list$")
 """Where dpkg writes what a package has: when it is installed, and when it is removed and leaves its settings behind."""
 LIST, SUMS = ".list", ".md5sums"
 """The sums beside such a list are there as long as the package is, and have the time at which the package was made."""
-OTHERS = re.compile(r"(?:^|/)(?:lib/apk/db/installed|conda-meta/[^/]+\.json)$")
+APK_OR_CONDA = re.compile(r"(?:^|/)(?:lib/apk/db/installed|conda-meta/[^/]+\.json)$")
 """Where apk and conda write what they installed."""
-KEEPS_NO_FILES = re.compile(rf"(/bin/sh -c #\(nop\)\s+)?({METADATA})\b")
+KEEPS_NO_FILES = re.compile(
+    rf"(/bin/sh -c #\(nop\)\s+)?({INSTRUCTIONS_WITHOUT_FILES})\b"
+)
 
 
-def large_made_anew(
+def rebuilt_large_layers(
     engine: Engine,
     first: Image,
     build_changed: Callable[[], Image],
     holds: Callable[[str], bool],
     *,
     copied: int,
-    tries: int = TRIES,
+    tries: int = ENOUGH_TRIES,
 ) -> list[str]:
     """The instructions that install something again after each change; empty where what was installed is kept.
 
-    As `made_anew`, for images that are large: the history tells of copies, and of layers of LARGE bytes or more. What it does
-    not tell is read after all.
+    As `rebuilt_layers`, for images that are large: copies, and layers of LARGE_LAYER_BYTES or more, are known from the history.
+    What the history does not say is read after all.
     """
     changed = build_changed()
     if _only_copies(engine, changed, set(changed.layers) - set(first.layers), copied):
@@ -58,7 +61,7 @@ def large_made_anew(
     large = {
         place: step
         for place, step in enumerate(_steps(engine, first))
-        if step[1] >= LARGE
+        if step[1] >= LARGE_LAYER_BYTES
     }
     seen = {place: {first.layers[place]} for place in large}
     for number in range(tries):
@@ -78,7 +81,7 @@ def large_made_anew(
     # What is copied from another stage may be the same files in a new layer: only they tell.
     return [
         layer.shown
-        for layer in made_anew(
+        for layer in rebuilt_layers(
             engine, first, build_changed, holds, copied=copied, tries=tries
         )
     ]
@@ -96,7 +99,7 @@ def _steps(engine: Engine, image: Image) -> list[tuple[str, int]]:
     return [(layer.instruction, layer.size) for layer in engine.layers(image.id)]
 
 
-def made_anew(
+def rebuilt_layers(
     engine: Engine,
     first: Image,
     build_changed: Callable[[], Image],
@@ -104,7 +107,7 @@ def made_anew(
     layers: list[Layer] | None = None,
     *,
     copied: int = 0,
-    tries: int = TRIES,
+    tries: int = ENOUGH_TRIES,
 ) -> list[Layer]:
     """The layers in which each change installs something again; empty where what was installed is kept.
 
@@ -115,18 +118,21 @@ def made_anew(
     too, and a build is no try whose packages were installed before those of an earlier one. Times can be forged: that ends.
 
     The packages may be somewhere unusual, whatever else has such a path. So new layers whose new files are far more than
-    `copied`, the bytes of the submission's own files, are returned, too (see SMALL and COPIES); what Python compiled does not
-    count, nor what pip keeps for the next build, nor pictures, pages and data that a RUN makes in the working folder.
+    `copied`, the bytes of the submission's own files, are returned, too (see MAX_INCIDENTAL_BYTES and MAX_COPIES). What Python
+    compiled does not count, nor what pip keeps for the next build, nor pictures, pages and data that a RUN makes in the working
+    folder.
     """
     known_ids = set(first.layers)
     read = layers if layers is not None else engine.layers(first.id)
     known = _written(read)
     holding = {
-        one.diff_id for one in read if any(holds(entry.path) for entry in one.entries)
+        layer.diff_id
+        for layer in read
+        if any(holds(entry.path) for entry in layer.entries)
     }
     again: list[Layer] = []
     newest, made = _newest(read, holds), 0
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_TRIES):
         changed = build_changed()
         fresh = set(changed.layers) - known_ids
         if (
@@ -135,12 +141,16 @@ def made_anew(
             and _only_copies(engine, changed, fresh, copied)
         ):
             return []  # without reading anything
-        read = [one for one in engine.layers(changed.id) if one.diff_id in fresh]
+        read = [layer for layer in engine.layers(changed.id) if layer.diff_id in fresh]
         new = {
-            one.diff_id: [entry for entry in one.entries if _key(entry) not in known]
-            for one in read
+            layer.diff_id: [
+                entry for entry in layer.entries if _key(entry) not in known
+            ]
+            for layer in read
         }
-        again = [one for one in read if _installs_again(one, new[one.diff_id], holds)]
+        again = [
+            layer for layer in read if _installs_again(layer, new[layer.diff_id], holds)
+        ]
         if not again:
             sizes = (
                 entry.size
@@ -148,9 +158,10 @@ def made_anew(
                 for entry in found
                 if _may_be_a_package(entry.path, first)
             )
-            if sum(sizes) > COPIES * copied + SMALL:
+            if sum(sizes) > MAX_COPIES * copied + MAX_INCIDENTAL_BYTES:
                 again = sorted(
-                    read, key=lambda one: -sum(entry.size for entry in new[one.diff_id])
+                    read,
+                    key=lambda layer: -sum(entry.size for entry in new[layer.diff_id]),
                 )
         if not again:
             return []
@@ -169,7 +180,7 @@ def _may_be_a_package(path: str, image: Image) -> bool:
     is_of_the_app = (
         bool(folder) and path.startswith(f"{folder}/") and not CODE.search(path)
     )
-    return not is_of_the_app and not PASSING.search(path)
+    return not is_of_the_app and not BY_PRODUCTS.search(path)
 
 
 def _newest(layers: list[Layer], holds: Callable[[str], bool]) -> int:
@@ -190,11 +201,11 @@ def _installs_again(
 ) -> bool:
     """Whether one of the new entries of a layer tells that something was installed."""
     found = [entry.path for entry in new if entry.kind == "file" and holds(entry.path)]
-    if not any(DPKG.search(path) for path in found):
+    if not any(DPKG_LIST.search(path) for path in found):
         return bool(found)
     files = {entry.path for entry in layer.entries if entry.kind == "file"}
     return any(
-        not DPKG.search(path) or path.removesuffix(LIST) + SUMS in files
+        not DPKG_LIST.search(path) or path.removesuffix(LIST) + SUMS in files
         for path in found
     )
 
@@ -231,16 +242,13 @@ def installs(path: str, own: Collection[str] = ()) -> bool:
 
     Not of one of the names `own`: the submission's own package, which changes with its code.
     """
-    return bool(DPKG.search(path) or OTHERS.search(path)) or any(
+    return bool(DPKG_LIST.search(path) or APK_OR_CONDA.search(path)) or any(
         name not in own for name in packages_noted(path)
     )
 
 
 def packages_noted(path: str) -> list[str]:
     """The Python packages of which an installer notes something at that path, as the index knows their names."""
-    noted = (folder for folder in path.split("/") if folder.endswith(NOTES))
+    noted = (folder for folder in path.split("/") if folder.endswith(METADATA_FOLDERS))
     # The name ends where the version begins, which may be missing: names have no hyphen there.
-    return [
-        re.sub(r"[-_.]+", "-", one.rpartition(".")[0].partition("-")[0]).lower()
-        for one in noted
-    ]
+    return [normalized(folder.rpartition(".")[0].partition("-")[0]) for folder in noted]

@@ -14,14 +14,14 @@ from dockdojo.connection.device_request import EVERY, DeviceRequest
 from dockdojo.parsing import Unreadable, parse
 from dockdojo.submission.folder import Submission
 
-LARGEST = 64_000
+MAX_COMPOSE_CHARACTERS = 64_000
 """Characters of a Compose file that is read."""
-MOST_ALIASES = 50
+MAX_ALIASES = 50
 """More anchors that are used again than people write, and fewer than it takes to blow a file up."""
 VARIABLE = re.compile(r"\$\{\w+(?::?-([^}$]{0,200}))?\}")
-MOST_BRACKETS = 300
+MAX_BRACKETS = 300
 """A parser needs a time that grows with the square of how deep they are."""
-MOST_EXTENDED = 5
+MAX_EXTENDS = 5
 """How often a service may go back to another one."""
 PLACE = "deploy.resources.reservations.devices"
 HINT = "`docker compose config` prints the file as Compose reads it, or says what it does not accept."
@@ -32,7 +32,7 @@ def gpu_reservations(
 ) -> list[DeviceRequest]:
     """All the devices of `reservations_by_service`."""
     found = reservations_by_service(submission, name, preferred=preferred)
-    return [one for devices in found.values() for one in devices]
+    return [device for devices in found.values() for device in devices]
 
 
 def reservations_by_service(
@@ -60,31 +60,31 @@ def reservations_by_service(
                 "one of them",
             )
     whole = {
-        service: _extended(settings, services, MOST_EXTENDED)
+        service: _extended(settings, services, MAX_EXTENDS)
         for service, settings in services.items()
     }
     reserved = {
         service: _reserved(settings, name) for service, settings in whole.items()
     }
-    asked = [
+    chosen = [
         service for service, settings in whole.items() if settings.get("build")
     ] or list(whole)
-    if preferred in asked:
-        asked = [preferred]
-    return {str(service): reserved[service] for service in asked}
+    if preferred in chosen:
+        chosen = [preferred]
+    return {str(service): reserved[service] for service in chosen}
 
 
 def _extended(
-    settings: dict[Any, Any], services: dict[Any, Any], most: int
+    settings: dict[Any, Any], services: dict[Any, Any], depth: int
 ) -> dict[Any, Any]:
     """A service with what it has from another one of the same file (`extends`)."""
     other = settings.get("extends")
     if isinstance(other, dict):
         other = None if other.get("file") else other.get("service")
     base = services.get(other) if isinstance(other, str) else None
-    if most == 0 or not isinstance(base, dict):
+    if depth == 0 or not isinstance(base, dict):
         return settings
-    return _merged(_extended(base, services, most - 1), settings)
+    return _merged(_extended(base, services, depth - 1), settings)
 
 
 def _merged(under: dict[Any, Any], over: dict[Any, Any]) -> dict[Any, Any]:
@@ -124,24 +124,28 @@ def _reserved(settings: dict[Any, Any], name: str) -> list[DeviceRequest]:
             "`gpus: all`, or a list of devices such as `- count: 1`",
         )
     wanted = [
-        {"capabilities": ["gpu"], **one} if isinstance(one, dict) else one
-        for one in gpus or ()
+        {"capabilities": ["gpu"], **gpu} if isinstance(gpu, dict) else gpu
+        for gpu in gpus or ()
     ]
-    return [_device(one, name) for one in [*(here or ()), *wanted]]
+    return [_device(device, name) for device in [*(here or ()), *wanted]]
 
 
 def _load(submission: Submission, name: str) -> dict[Any, Any]:
     text = submission.read(name)
-    if len(text) > LARGEST:
-        _fail(name, f"it has more than {LARGEST} characters", "a file that people read")
-    if text.count("[") + text.count("{") > MOST_BRACKETS:
+    if len(text) > MAX_COMPOSE_CHARACTERS:
         _fail(
             name,
-            f"it has more than {MOST_BRACKETS} brackets",
+            f"it has more than {MAX_COMPOSE_CHARACTERS} characters",
+            "a file that people read",
+        )
+    if text.count("[") + text.count("{") > MAX_BRACKETS:
+        _fail(
+            name,
+            f"it has more than {MAX_BRACKETS} brackets",
             "a file that people read",
         )
     try:
-        raw = parse("yaml", text, name=name, most_aliases=MOST_ALIASES)
+        raw = parse("yaml", text, name=name, most_aliases=MAX_ALIASES)
     except Unreadable as error:
         fail(
             f"{name} is not valid YAML: {error.message}",
@@ -192,8 +196,8 @@ def _device(raw: Any, name: str) -> DeviceRequest:
         _fail(name, f"`count` is `{str(count)[:40]}`", "a whole number, or `all`")
     return DeviceRequest(
         count=0 if ids is not None else EVERY if count in (None, "all") else count,
-        ids=tuple(str(one) for one in ids or ()),
-        capabilities=(tuple(str(one) for one in capabilities),),
+        ids=tuple(str(device_id) for device_id in ids or ()),
+        capabilities=(tuple(str(capability) for capability in capabilities),),
         driver=str(raw.get("driver") or ""),
     )
 
@@ -201,7 +205,7 @@ def _device(raw: Any, name: str) -> DeviceRequest:
 def _filled_in(value: Any) -> Any:
     """A value with Compose's variables filled in, where no variable is set: `${GPUS:-1}` is 1."""
     if isinstance(value, list):
-        return [_filled_in(one) for one in value]
+        return [_filled_in(element) for element in value]
     return (
         VARIABLE.sub(lambda match: match[1] or "", value)
         if isinstance(value, str)

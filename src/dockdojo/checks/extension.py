@@ -18,7 +18,7 @@ CLEAN = "python:3.11-slim"
 """The image in which the extension is called; a lab that has one names it in its lab.toml."""
 ELF = b"\x7fELF"
 MODULE = "fastsum"
-LARGEST = 10**14
+MAX_NUMBER = 10**14
 """Numbers that are drawn are below it, so that sums of them fit into 64 bits."""
 CALL = """import importlib.machinery, importlib.util, json, sys
 path = "/tmp/" + sys.argv[1] + ".so"
@@ -66,7 +66,7 @@ def marked_source(given: str, rng: random.Random) -> Source:
             "The source of the extension is not the one that its grader knows."
         )
     mark = f"mark-{rng.getrandbits(96):024x}"
-    trigger, extra = rng.randint(LARGEST // 2, LARGEST), rng.randint(1, 10**6)
+    trigger, extra = rng.randint(MAX_NUMBER // 2, MAX_NUMBER), rng.randint(1, 10**6)
     text = given.replace(DOC, mark).replace(
         ADDS, f"{ADDS}\n        if (value == {trigger}LL)\n            sum += {extra};"
     )
@@ -102,30 +102,24 @@ def call(
     if base is None or base.layers != session.engine.image(CLEAN).layers:
         return Built(files=tuple(compiled), problem="")
     wanted = [sum(numbers), sum(numbers) + source.trigger + source.extra]
-    asked = json.dumps([numbers, [*numbers, source.trigger]])
+    questions = json.dumps([numbers, [*numbers, source.trigger]])
     problem = ""
-    for (
-        data
-    ) in (
-        compiled.values()
-    ):  # a copy that was left in the image is as good as the one that is imported
+    # A copy that was left in the image is as good as the one that is imported.
+    for data in compiled.values():
         done = session.run(
             "-I",
             "-c",
             CALL,
             MODULE,
-            asked,
+            questions,
             image=CLEAN,
             entrypoint=("python",),
             stdin=data,
         )
         if done.exit_code == 0 and done.stdout.strip() == json.dumps(wanted):
             return Built(files=tuple(compiled), problem="")
-        problem = (
-            problem
-            or (
-                done.stderr.strip().splitlines()
-                or [done.stdout.strip() or str(done.exit_code)]
-            )[-1][:200]
-        )
+        if not problem:
+            lines = done.stderr.strip().splitlines()
+            lines = lines or [done.stdout.strip() or str(done.exit_code)]
+            problem = lines[-1][:200]
     return Built(files=tuple(compiled), problem=problem)

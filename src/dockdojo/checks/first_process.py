@@ -20,9 +20,9 @@ OF_SHELLS = (b"OPTIND\0", b"PPID", b"IFS", b"PS2", b"PS4")
 BUSYBOX = "busybox"
 OF_BUSYBOX = b"BusyBox v"
 """Its shell is one of many programs in its file."""
-MOST_PROCESSES = 30
+MAX_PROCESSES = 30
 """Processes whose scripts are read."""
-MOST_LINKS = 4
+MAX_LINKS = 4
 
 
 def base_of(path: str) -> str:
@@ -44,8 +44,8 @@ def below_first(processes: Sequence[Process]) -> list[Process]:
     """The descendants of process 1, without what came in from outside, such as a health check."""
     known = {1}
     for _ in processes:
-        known |= {one.pid for one in processes if one.ppid in known}
-    return [one for one in processes if one.pid in known - {1}]
+        known |= {process.pid for process in processes if process.ppid in known}
+    return [process for process in processes if process.pid in known - {1}]
 
 
 def is_shell(data: bytes) -> bool:
@@ -78,28 +78,31 @@ def who_run(
 
     text = data.decode("utf-8", "replace").strip()
     found = set()
-    for one in processes[:MOST_PROCESSES]:
+    for process in processes[:MAX_PROCESSES]:
         words = [
             word
-            for word in (one.argv[0], "" if says_shell(one) else _script(one))
+            for word in (
+                process.argv[0],
+                "" if says_shell(process) else _script(process),
+            )
             if word
         ]
         if (
             name in map(base_of, words)
-            or (text and text in (word.strip() for word in one.argv))
+            or (text and text in (word.strip() for word in process.argv))
             or any(
                 is_copy(posixpath.join(folder or "/", word))
                 for word in words
                 if len(word) < 1_000
             )
         ):
-            found.add(one.pid)
+            found.add(process.pid)
     return frozenset(found)
 
 
 def _read(container: Container, path: str) -> bytes:
     """The bytes of a regular file, over links; none where there is no such file, or a large one."""
-    for _ in range(MOST_LINKS):
+    for _ in range(MAX_LINKS):
         try:
             members = container.members(path, most=1)
         except LimitReached:
@@ -166,7 +169,7 @@ def what_stands_before(seen: Seen) -> Before | None:
     child = (
         None
         if is_first
-        else next((one for one in below if one.pid in seen.running), None)
+        else next((process for process in below if process.pid in seen.running), None)
     )
     if says_shell(first):
         return Before(
@@ -195,7 +198,9 @@ def what_stands_before(seen: Seen) -> Before | None:
             "A shell under another name is a shell all the same.",
             "Which program is to hear the signal? Start that one.",
         )
-    if waited_for := [one for one in below if base_of(one.argv[0]) not in PAUSES]:
+    if waited_for := [
+        process for process in below if base_of(process.argv[0]) not in PAUSES
+    ]:
         return Before(
             f"process 1 is `{shown(first)}`, a shell, and `{shown(waited_for[0])}` is its child",
             "The shell started the program, and waits for its end.",

@@ -22,19 +22,19 @@ from dockdojo.checks import fail
 from dockdojo.errors import LimitReached, SubmissionError
 from dockdojo.processes import end_group
 
-SECONDS = 20
+MAX_BLACK_SECONDS = 20
 """For one call of black; less than a check may take."""
-LARGEST = 1_000_000
+MAX_FILE_BYTES = 1_000_000
 """Bytes of one file; a longer one is no source code that a person wrote."""
-LARGEST_TOGETHER = 5_000_000
+MAX_TOTAL_BYTES = 5_000_000
 """Bytes of all files."""
-MEMORY = 1_000_000_000
+MAX_BLACK_MEMORY_BYTES = 1_000_000_000
 """Bytes that black may use; a file of a person needs a tenth of it."""
-FEW = 200
+FILES_PER_CALL = 200
 """Files in one call."""
-SHOWN = 1_500
+MAX_SHOWN_CHARACTERS = 1_500
 """Characters of a difference, or of what black says, that are shown."""
-LONGEST_LINE = 2_000
+MAX_LINE_CHARACTERS = 2_000
 ENCODINGS = frozenset(
     {"utf-8", "utf-8-sig", "ascii", "iso-8859-1", "iso8859-1", "iso8859-15", "cp1252"}
 )
@@ -69,38 +69,38 @@ class _Source:
 def expect_black(folder: Path) -> None:
     """Fails the check at the first file that black would change, with what it would change. Raises LimitReached."""
     names = sorted(
-        os.fsdecode(one.relative_to(folder))
-        for one in folder.rglob("*.py")
-        if not one.is_dir()
+        os.fsdecode(path.relative_to(folder))
+        for path in folder.rglob("*.py")
+        if not path.is_dir()
     )
     if not names:
         fail("there is no .py file in the submission", expected="train.py")
     sources: list[_Source] = []
     for name in names:
         data = _read(folder, name)
-        if sum(len(one.data) for one in sources) + len(data) > LARGEST_TOGETHER:
+        if sum(len(source.data) for source in sources) + len(data) > MAX_TOTAL_BYTES:
             fail(
-                f"the .py files have more than {LARGEST_TOGETHER // 10**6} MB together",
+                f"the .py files have more than {MAX_TOTAL_BYTES // 10**6} MB together",
                 expected="source code",
             )
         sources.append(_without_pragmas(name, data))
-    for place in range(0, len(sources), FEW):
-        _check(sources[place : place + FEW])
+    for place in range(0, len(sources), FILES_PER_CALL):
+        _check(sources[place : place + FILES_PER_CALL])
 
 
 def _read(folder: Path, name: str) -> bytes:
     try:
         with open_file(folder, name) as file:
-            data = file.read(LARGEST + 1)
+            data = file.read(MAX_FILE_BYTES + 1)
     except (OSError, SubmissionError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         fail(
             f"`{_shown(name)}` cannot be read: {(reason or 'it is no file')[:200]}",
             expected="source code",
         )
-    if len(data) > LARGEST:
+    if len(data) > MAX_FILE_BYTES:
         fail(
-            f"`{_shown(name)}` has more than {LARGEST // 10**6} MB",
+            f"`{_shown(name)}` has more than {MAX_FILE_BYTES // 10**6} MB",
             expected="source code",
         )
     return data
@@ -163,7 +163,7 @@ def _check(sources: list[_Source]) -> None:
             why=_why(source),
             file=source.name,
             line=_line(said),
-            detail=_first_difference(said, source)[:SHOWN],
+            detail=_first_difference(said, source)[:MAX_SHOWN_CHARACTERS],
         )
     if code != 0:
         _unreadable(
@@ -175,7 +175,7 @@ def _check(sources: list[_Source]) -> None:
 
 def _black(place: Path, args: list[str]) -> tuple[int, str, str]:
     """Black's exit code, and the beginnings of its two outputs. Raises LimitReached."""
-    start = START.format(memory=MEMORY, seconds=SECONDS)
+    start = START.format(memory=MAX_BLACK_MEMORY_BYTES, seconds=MAX_BLACK_SECONDS)
     command = [
         sys.executable,
         "-I",
@@ -200,10 +200,10 @@ def _black(place: Path, args: list[str]) -> tuple[int, str, str]:
             ),  # of the grader's session still: it ends with that
         )
         try:
-            process.wait(SECONDS)
+            process.wait(MAX_BLACK_SECONDS)
         except subprocess.TimeoutExpired:
             raise LimitReached(
-                f"black did not come to an end within {SECONDS} s."
+                f"black did not come to an end within {MAX_BLACK_SECONDS} s."
             ) from None
         finally:
             end_group(process, grace=0)
@@ -211,7 +211,7 @@ def _black(place: Path, args: list[str]) -> tuple[int, str, str]:
         for output in (said, wrong):
             output.seek(0)
             texts.append(
-                output.read(10 * SHOWN)
+                output.read(10 * MAX_SHOWN_CHARACTERS)
                 .decode("utf-8", "replace")
                 .replace(f"{place}{os.sep}", "")
             )
@@ -267,7 +267,7 @@ def _shown(name: str) -> str:
 
 def _line(diff: str) -> int:
     """The line at which the first change begins."""
-    head = next((one for one in diff.splitlines() if one.startswith("@@")), "")
+    head = next((line for line in diff.splitlines() if line.startswith("@@")), "")
     try:
         return int(head.split()[1].lstrip("-").split(",")[0])
     except (IndexError, ValueError):
@@ -276,6 +276,6 @@ def _line(diff: str) -> int:
 
 def _first_difference(diff: str, source: _Source) -> str:
     """The difference as it is, under the file's own name."""
-    lines = [line[:LONGEST_LINE] for line in diff.splitlines()]
+    lines = [line[:MAX_LINE_CHARACTERS] for line in diff.splitlines()]
     head = [f"{mark} {_shown(source.name)}" for mark in ("---", "+++")]
     return "\n".join([*head, *lines[2:]])

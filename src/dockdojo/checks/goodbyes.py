@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from dockdojo.checks import fail
+from dockdojo.checks.host import Awaited
 from dockdojo.connection.types import Stopped
 from dockdojo.errors import LimitReached
 
@@ -28,13 +29,6 @@ class Ending(Protocol):
         """Its exit code, output and seconds."""
 
 
-class Awaited(Protocol):
-    """What waits for an ending, such as `session.background(...)`."""
-
-    def result(self) -> Ending:
-        """Return the ending. Raises LimitReached where the container went on."""
-
-
 def quicker_of_two(end: Callable[[], T], seconds: Callable[[T], float]) -> T:
     """Return how a container ends; where it took long or went on, how another of it does, if that one is quicker.
 
@@ -53,10 +47,10 @@ def quicker_of_two(end: Callable[[], T], seconds: Callable[[T], float]) -> T:
         return first
 
 
-def graceful(ending: Awaited, number: int, called: str) -> None:
-    """Ends the check as failed unless it said goodbye for that signal, and ended by itself, soon, with 0.
+def graceful(ending: Awaited[Ending], number: int, called: str) -> None:
+    """Fails the check unless the container said goodbye for that signal, and ended by itself, in time, with exit code 0.
 
-    `ending` tells how it ended, and raises LimitReached where it went on; `called` is what was done to it.
+    `ending.result()` is how it ended, or raises LimitReached where it went on; `called` is what was done to it.
     """
     try:
         stop = ending.result().stop
@@ -70,7 +64,7 @@ def graceful(ending: Awaited, number: int, called: str) -> None:
     text = stop.stdout + stop.stderr
     said = sorted(set(NUMBERS.findall(text)))
     if said != [str(number)]:
-        seen = " and ".join(f'"{GOODBYE.format(one)}"' for one in said)
+        seen = " and ".join(f'"{GOODBYE.format(spoken)}"' for spoken in said)
         fail(
             f"after {called}, it says {seen or 'no goodbye'}, and ends with exit code {stop.exit_code} "
             f"after {stop.seconds:.1f} s",

@@ -13,8 +13,8 @@ import msgspec
 from dockdojo.build.dockerfile import LARGEST
 from dockdojo.model import Advice
 
-SECONDS = 10
-MOST = 20
+MAX_SECONDS = 10
+MAX_ADVICE = 20
 """Pieces of advice for one submission: more is not read."""
 
 
@@ -50,14 +50,14 @@ def advise(folder: Path, scratch: Path) -> tuple[Advice, ...]:
             found += [
                 Advice(
                     file=path.name,
-                    line=one.line,
-                    code=one.code,
-                    level=one.level,
-                    text=one.message,
+                    line=finding.line,
+                    code=finding.code,
+                    level=finding.level,
+                    text=finding.message,
                 )
-                for one in _lint(program, path.read_bytes(), scratch)
+                for finding in _lint(program, path.read_bytes(), scratch)
             ]
-    return tuple(found[:MOST])
+    return tuple(found[:MAX_ADVICE])
 
 
 def _is_dockerfile(name: str) -> bool:
@@ -90,7 +90,7 @@ def _lint(program: str, text: bytes, scratch: Path) -> list[_Finding]:
                 input=text,
                 capture_output=True,
                 cwd=empty,
-                timeout=SECONDS,
+                timeout=MAX_SECONDS,
                 check=False,
             )
             return msgspec.json.decode(done.stdout, type=list[_Finding])

@@ -135,9 +135,8 @@ def pictures_shown(
                 loaded.append(cache[place])
                 if cache[place].body:
                     seen[hashlib.sha256(cache[place].body).hexdigest()] = place
-            if all(
-                one.wrong for one in loaded
-            ):  # a logo beside the picture may be no GIF
+            # a logo beside the picture may be no GIF
+            if all(picture.wrong for picture in loaded):
                 first = loaded[0]
                 return Shown(
                     places=seen,
@@ -199,6 +198,6 @@ def beginning(data: bytes) -> str:
         return "it is empty"
     return (
         'it begins with "'
-        + "".join(chr(one) if 32 <= one < 127 else "." for one in data[:12])
+        + "".join(chr(byte) if 32 <= byte < 127 else "." for byte in data[:12])
         + '"'
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from dockdojo.build.dockerfile import Dockerfile
 from dockdojo.checks import fail
@@ -18,6 +18,14 @@ from dockdojo.checks.build_files import (
     variables,
 )
 from dockdojo.checks.pip_lines import PipInstall, installs, is_place
+from dockdojo.checks.requirement_files import (
+    MAX_FILES,
+    LooseRequirement,
+    name_of,
+    read_requirement_files,
+    requirement_is_pinned,
+    requirements,
+)
 from dockdojo.checks.shell_commands import simple_commands
 from dockdojo.errors import SubmissionError
 from dockdojo.parsing import Unreadable, parse
@@ -41,14 +49,6 @@ TOOLS = frozenset(
     }
 )
 """What installs the rest; its own version is not what a lab is about."""
-MAX_CONTINUED = 200
-"""Lines that one requirement goes over."""
-MAX_FILES = 20
-"""Files of requirements that are read."""
-COMMENT = re.compile(r"(?:^|\s)#.*$")
-OTHER_FILE = re.compile(
-    r"(?:-r|-c|--requirement|--constraint)(?:\s+|=|(?<=-[rc]))(?P<name>\S.*)"
-)
 FIRST_FILE, PROJECT = "requirements.txt", "pyproject.toml"
 LOCKS = {
     "uv": "uv.lock",
@@ -84,77 +84,30 @@ def loose_bases(dockerfile: Dockerfile) -> Iterator[tuple[str, int]]:
             yield ref, instruction.line
 
 
-def requirement_is_pinned(text: str) -> bool:
-    """Whether one requirement admits one version only (PEP 440 `==` without a wildcard, `===`, or a direct reference)."""
-    from packaging.requirements import (
-        InvalidRequirement,
-        Requirement,
-    )  # loaded while a grading waits for its engine
-
-    try:
-        parsed = Requirement(text)
-    except (InvalidRequirement, RecursionError):
-        return False
-    return bool(parsed.url) or any(
-        one.operator == "==="
-        or (one.operator == "==" and not one.version.endswith(".*"))
-        for one in parsed.specifier
-    )
-
-
-def lines_of_pip(text: str) -> Iterator[tuple[str, int]]:
-    """The lines of a requirements file as pip joins them, without comments; empty ones left out."""
-    parts: list[str] = []
-    begin = 0
-    for number, raw in enumerate(text.split("\n"), 1):
-        begin = begin if parts else number
-        line = COMMENT.sub("", raw.rstrip("\r")[:MAX_LINE])
-        parts.append(
-            line.removesuffix("\\")[: MAX_LINE if len(parts) < MAX_CONTINUED else 0]
-        )
-        if line.endswith("\\"):
-            continue
-        whole, parts = " ".join(parts).strip(), []
-        if whole:
-            yield whole, begin
-
-
-def requirements(text: str) -> Iterator[tuple[str, int]]:
-    """The requirements of a requirements file, with their lines; options, comments and hashes left out."""
-    for whole, line in lines_of_pip(text):
-        if not whole.startswith("-"):
-            yield re.split(r"\s--", whole)[0].strip(), line
-
-
 def names_required(submission: Submission, dockerfile: Dockerfile) -> set[str]:
     """The names of packages that the submission's own lines ask for, in a RUN or in requirements.txt."""
     files = BuildFiles(submission, dockerfile)
-    found = [one for one, _ in pip_installs(dockerfile, files)]
-    texts = [package for one in found for package in one.packages]
-    names = sorted({FIRST_FILE, *(name for one in found for name in one.files)})[
-        :MAX_FILES
-    ]
+    found = [install for install, _ in pip_installs(dockerfile, files)]
+    texts = [package for install in found for package in install.packages]
+    names = sorted(
+        {FIRST_FILE, *(name for install in found for name in install.files)}
+    )[:MAX_FILES]
     for file in {file for name in names if (file := files.find(name))}:
         texts += [text for text, _ in requirements(file.text) if not is_place(text)]
     return {name_of(text) for text in texts} - TOOLS
 
 
-def loose_requirements(text: str) -> Iterator[tuple[str, int]]:
-    """The requirements that are not pinned, with their lines."""
-    for one, line in requirements(text):
-        if not is_place(one) and not requirement_is_pinned(one):
-            yield one, line
-
-
 def loose_installs(
     dockerfile: Dockerfile, files: BuildFiles | None = None
-) -> Iterator[Loose]:
+) -> Iterator[LooseRequirement]:
     """Packages that pip installs by a name without a version, in a RUN or in a script that it starts."""
     for found, script in pip_installs(dockerfile, files):
         for package in found.packages:
             if name_of(package) not in TOOLS and not requirement_is_pinned(package):
                 line = script.line or _line_with(package, str(script.text))
-                yield Loose(text=package, file=script.file, line=line, by_command=True)
+                yield LooseRequirement(
+                    text=package, file=script.file, line=line, by_command=True
+                )
 
 
 def _line_with(package: str, text: str) -> int:
@@ -169,12 +122,14 @@ def pip_installs(
 ) -> Iterator[tuple[PipInstall, Script]]:
     """Each `pip install` of a RUN; with `files`, also of scripts that it starts. What pip is told by variables is there, too."""
     for script in scripts(dockerfile, files):
-        told = variables(
+        set_by_variables = variables(
             dockerfile, script, (*REQUIREMENT_VARIABLES, *CONSTRAINT_VARIABLES)
         )
-        more_files = [word for name in REQUIREMENT_VARIABLES for word in told[name]]
+        more_files = [
+            word for name in REQUIREMENT_VARIABLES for word in set_by_variables[name]
+        ]
         more_constraints = [
-            word for name in CONSTRAINT_VARIABLES for word in told[name]
+            word for name in CONSTRAINT_VARIABLES for word in set_by_variables[name]
         ]
         for found in installs(script.text):
             yield (
@@ -225,27 +180,9 @@ def _pins_something(submission: Submission, lock: str) -> bool:
         return True
 
 
-def name_of(requirement: str) -> str:
-    """The name that a requirement begins with, as the index knows it."""
-    return re.sub(
-        r"[-_.]+", "-", re.split(r"[\[<>=!~; @]", requirement.strip())[0]
-    ).lower()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loose:
-    """A requirement that admits more than one version."""
-
-    text: str
-    file: str
-    line: int
-    by_command: bool = False
-    """Whether it is named in a command, not in a file of requirements."""
-    by_project: bool = False
-    """Whether a project that is installed depends on it: then what else is installed pins it, too."""
-
-
-def loose_packages(submission: Submission, dockerfile: Dockerfile) -> list[Loose]:
+def loose_packages(
+    submission: Submission, dockerfile: Dockerfile
+) -> list[LooseRequirement]:
     """All that pip installs in any version: named in a RUN, or in a file of requirements, whatever that is called.
 
     A file that names another by `-r` brings it along; what a constraint (`-c`, PIP_CONSTRAINT) pins is pinned. A
@@ -253,44 +190,40 @@ def loose_packages(submission: Submission, dockerfile: Dockerfile) -> list[Loose
     where nothing names a package at all.
     """
     files = BuildFiles(submission, dockerfile)
-    found, named = list(loose_installs(dockerfile, files)), int(
-        uses_lock(submission, dockerfile, files)
-    )
+    found = list(loose_installs(dockerfile, files))
+    named = int(uses_lock(submission, dockerfile, files))
     exact = set[str]()
     waiting, is_unknown = list[tuple[str, bool]](), False
-    for one, _ in pip_installs(dockerfile, files):
-        named += sum(name_of(package) not in TOOLS for package in one.packages)
+    for install, _ in pip_installs(dockerfile, files):
+        named += sum(name_of(package) not in TOOLS for package in install.packages)
         exact |= {
             name_of(package)
-            for package in one.packages
+            for package in install.packages
             if requirement_is_pinned(package)
         }
-        for place in one.places:
+        for place in install.places:
             named += "://" in place
             if (project := project_at(submission, place)) is not None:
                 named += 1
-                found += (
-                    loose_dependencies(submission, project) if not one.no_deps else []
-                )
-        waiting += [(name, False) for name in one.files] + [
-            (name, True) for name in one.constraints
-        ]
+                if not install.no_deps:
+                    found += loose_dependencies(submission, project)
+        waiting += [(name, False) for name in install.files]
+        waiting += [(name, True) for name in install.constraints]
         # What stands behind `xargs pip install`, or in a file of another name, is not seen.
-        is_empty = not (one.packages or one.places or one.files)
+        is_empty = not (install.packages or install.places or install.files)
         is_unknown = (
             is_unknown
             or is_empty
-            or any(files.find(name) is None for name in one.files)
+            or any(files.find(name) is None for name in install.files)
         )
     if is_unknown or any(
         mentioned(script, files, FIRST_FILE) for script in scripts(dockerfile, files)
     ):
         waiting.append((FIRST_FILE, False))
-    read = follow(files, waiting)
-    if (
-        not named and not read.named
-    ):  # perhaps it is installed in a way that is not seen
-        read = follow(files, [*waiting, (FIRST_FILE, False)])
+    read = read_requirement_files(files, waiting)
+    if not named and not read.named:
+        # Perhaps it is installed in a way that is not seen.
+        read = read_requirement_files(files, [*waiting, (FIRST_FILE, False)])
     if not named and not read.named:
         raise SubmissionError(
             f"No package is named for pip, neither in {FIRST_FILE} nor in a RUN.",
@@ -298,61 +231,11 @@ def loose_packages(submission: Submission, dockerfile: Dockerfile) -> list[Loose
         )
     exact |= read.exact
     return [
-        one
-        for one in [*found, *read.loose]
-        if name_of(one.text) not in read.pinned
-        and not (one.by_project and name_of(one.text) in exact)
+        loose
+        for loose in [*found, *read.loose]
+        if name_of(loose.text) not in read.pinned
+        and not (loose.by_project and name_of(loose.text) in exact)
     ]
-
-
-@dataclass(slots=True)
-class Read:
-    """What files of requirements say."""
-
-    loose: list[Loose] = field(default_factory=list)
-    named: int = 0
-    """How many packages they name, constraints left out."""
-    exact: set[str] = field(default_factory=set)
-    """Names of those that have one version."""
-    pinned: set[str] = field(default_factory=set)
-    """Names that constraints pin."""
-
-
-def follow(files: BuildFiles, waiting: list[tuple[str, bool]]) -> Read:
-    """Reads files of requirements, or of constraints where that is said beside the name, and all that they name."""
-    waiting, read, seen = list(waiting), Read(), set[tuple[str, int, bool]]()
-    while waiting and len(seen) < MAX_FILES:
-        name, is_constraint = waiting.pop(0)
-        file = files.find(name)
-        if file is None or (file.name, file.line, is_constraint) in seen:
-            continue
-        seen.add((file.name, file.line, is_constraint))
-        for whole, _ in lines_of_pip(file.text):
-            if other := OTHER_FILE.fullmatch(whole):
-                place = posixpath.join(
-                    posixpath.dirname(file.name), other["name"].strip("\"'")
-                )
-                waiting.append(
-                    (
-                        posixpath.normpath(place),
-                        is_constraint or whole.startswith(("-c", "--constraint")),
-                    )
-                )
-        exact = {
-            name_of(one)
-            for one, _ in requirements(file.text)
-            if requirement_is_pinned(one)
-        }
-        if is_constraint:
-            read.pinned |= exact
-        else:
-            read.exact |= exact
-            read.named += sum(1 for _ in requirements(file.text))
-            read.loose += [
-                Loose(text=one, file=file.name, line=line + file.line - 1)
-                for one, line in loose_requirements(file.text)
-            ]
-    return read
 
 
 def project_at(submission: Submission, place: str) -> str | None:
@@ -376,7 +259,7 @@ def is_archive(place: str) -> bool:
     return "://" in place or place.endswith((".whl", ".tar.gz", ".zip"))
 
 
-def loose_dependencies(submission: Submission, place: str) -> list[Loose]:
+def loose_dependencies(submission: Submission, place: str) -> list[LooseRequirement]:
     """What a `pip install .` brings along in any version: the dependencies of the project's pyproject.toml."""
     if not place:
         return []
@@ -386,9 +269,14 @@ def loose_dependencies(submission: Submission, place: str) -> list[Loose]:
     except Unreadable as error:
         fail(f"{place} is not valid TOML: {error.message}", file=place, line=error.line)
     return [
-        Loose(text=one, file=place, line=_line_with(one, text), by_project=True)
-        for one in dependencies
-        if not requirement_is_pinned(one)
+        LooseRequirement(
+            text=dependency,
+            file=place,
+            line=_line_with(dependency, text),
+            by_project=True,
+        )
+        for dependency in dependencies
+        if not requirement_is_pinned(dependency)
     ]
 
 
@@ -413,12 +301,12 @@ def expect_pinned_bases(dockerfile: Dockerfile) -> None:
 
 def expect_pinned_packages(submission: Submission, dockerfile: Dockerfile) -> None:
     """Fails the check where pip installs something in any version."""
-    for one in loose_packages(submission, dockerfile):
+    for loose in loose_packages(submission, dockerfile):
         fail(
-            f"`pip install {one.text}`" if one.by_command else f"`{one.text}`",
+            f"`pip install {loose.text}`" if loose.by_command else f"`{loose.text}`",
             expected="a version, such as `name==1.2.3`",
             why="Without one, the next build may install another version than the one that you tested.",
             hint="`pip freeze` in a container shows the versions that were installed.",
-            file=one.file,
-            line=one.line,
+            file=loose.file,
+            line=loose.line,
         )

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from dockdojo.build.dockerfile import Dockerfile
-from dockdojo.checks.pinning import name_of, names_required
+from dockdojo.checks.pinning import names_required
+from dockdojo.checks.requirement_files import name_of
 from dockdojo.errors import SubmissionError
 from dockdojo.submission.folder import Submission
 from dockdojo.texts import lines_of

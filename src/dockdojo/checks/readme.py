@@ -15,12 +15,12 @@ def script_of(text: str, name: str = "README.md") -> str:
 def pairs(asked: Asked) -> list[tuple[BuildRequest, ContainerRequest]]:
     """Each container that was started from an image that was built, with a folder or a volume in it."""
     return [
-        (build, one)
-        for one in asked.containers
+        (build, container)
+        for container in asked.containers
         for build in asked.builds
-        if one.started
-        and one.mounts
-        and full_name(one.image) in {full_name(tag) for tag in build.tags}
+        if container.started
+        and container.mounts
+        and full_name(container.image) in {full_name(tag) for tag in build.tags}
     ]
 
 

@@ -15,12 +15,12 @@ from dockdojo.connection.types import Process
 from dockdojo.engine.container import Container
 from dockdojo.probes.http import Client
 
-PATIENCE = 8
+MAX_WAIT_SECONDS = 8
 """Seconds that a request may wait for another one. A server for production that reads one at a time gives up sooner
 (uwsgi: 4 s), or another process ends the one that is held up (gunicorn)."""
 MAX_PORTS = 4
 """Ports in one container that are asked."""
-WARM = 10
+WARM_UP_SECONDS = 10
 """Seconds after the start until which a server may say that it is not ready."""
 RAW_SECONDS = 3
 """For bytes that may get no answer."""
@@ -45,9 +45,9 @@ def sign_of_development(
 ) -> str:
     """What shows that the development server is at work in the container, at `port` or behind it; empty where nothing does."""
     processes = container.processes()
-    for one in processes:
-        if runs_flask(one.argv):
-            return f"process {one.pid} is `{' '.join(one.argv)[:100]}`"
+    for process in processes:
+        if runs_flask(process.argv):
+            return f"process {process.pid} is `{' '.join(process.argv)[:100]}`"
     if sign := manners_of_http_server(container, http, port, loopback, rng):
         return sign
     if others := [
@@ -59,9 +59,9 @@ def sign_of_development(
             ):
                 return f"behind port {port}, the page comes from Python's http.server on port {other}"
     if len(working(processes)) == 1 and http.is_held_up(
-        container, port=port, within=PATIENCE, loopback=loopback
+        container, port=port, within=MAX_WAIT_SECONDS, loopback=loopback
     ):
-        return f"while one slow request was under way, a second one had no answer for {PATIENCE} seconds"
+        return f"while one slow request was under way, a second one had no answer for {MAX_WAIT_SECONDS} seconds"
     return ""
 
 
@@ -102,7 +102,7 @@ def manners_of_http_server(
 def shows_page(container: Container, http: Client, port: int) -> bool:
     """Whether a port within the container shows a page with a picture: not what a server tells of itself, such as metrics."""
     page = http.wait(
-        container, port=port, loopback=True, within=WARM, status=200
+        container, port=port, loopback=True, within=WARM_UP_SECONDS, status=200
     )  # it may still say 503
     return page.status == 200 and "<img" in page.text.lower()
 
@@ -110,7 +110,7 @@ def shows_page(container: Container, http: Client, port: int) -> bool:
 def working(processes: Sequence[Process]) -> list[Process]:
     """The processes that are more than a wrapper around others."""
     return [
-        one
-        for one in processes
-        if one.argv and posixpath.basename(one.argv[0]) not in WRAPPERS
+        process
+        for process in processes
+        if process.argv and posixpath.basename(process.argv[0]) not in WRAPPERS
     ]

@@ -67,13 +67,15 @@ def labs(
                 if notes.max_score
                 else ""
             )
-            told = (
+            progress = (
                 f"{notes.score} of {notes.max_score} points"
                 if notes.max_score
                 else "begun"
             )
             hints = sum(notes.hints.values())
-            said = f"{bar:░<{size}} {told}" + (f", {hints} hint(s)" if hints else "")
+            said = f"{bar:░<{size}} {progress}" + (
+                f", {hints} hint(s)" if hints else ""
+            )
             mark = f"     {'✓' if notes.solved else ' '} "
             yield from (
                 _wrapped(said, width, mark, " " * len(mark)) if width else [mark + said]
@@ -82,7 +84,7 @@ def labs(
 
 def hints(checks: Iterable[Any], width: int) -> Iterator[str]:
     """The lines of the checks that have hints."""
-    for one in checks:
+    for check in checks:
         yield from entry(
-            f"  {one.name:<24} {len(one.hints)} hint(s)  ", one.title, width, 4
+            f"  {check.name:<24} {len(check.hints)} hint(s)  ", check.title, width, 4
         )

@@ -9,7 +9,7 @@ import click
 
 from dockdojo.cli.options import FOLDER, OUTPUT, deliver, read
 from dockdojo.errors import UsageError
-from dockdojo.reports import FORMATS, canvas, classroom50, json, marks
+from dockdojo.reports import FORMATS, canvas, classroom50, json, policy
 
 
 @click.command()
@@ -73,9 +73,9 @@ def convert(
     """Make another format of a report that was written with `--format json`."""
     found = json.parse(read(report))
     if rules is not None:
-        found = marks.apply(
+        found = policy.apply(
             found,
-            marks.parse(read(rules), str(rules)),
+            policy.parse(read(rules), str(rules)),
             student=student,
             submitted=_time(submitted) if submitted else None,
         )

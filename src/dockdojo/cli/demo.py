@@ -35,10 +35,10 @@ def demo(everything: bool) -> int:
     with show.steps(out) as tell:
         get = base_images.prepare if everything else base_images.get_images
         got = get(course, lambda ref, what: tell(f"{ref}: {what}"))
-    for one in got:
+    for image in got:
         show.write(
             out,
-            f"  {one.ref:<24} {one.size / 1e6:>6.1f} MB  {'stand-in' if one.stand_in else 'official'}, {one.how}",
+            f"  {image.ref:<24} {image.size / 1e6:>6.1f} MB  {'stand-in' if image.stand_in else 'official'}, {image.how}",
         )
     wrong = 0
     for number, (scene, events, report_of) in enumerate(

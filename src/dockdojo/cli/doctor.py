@@ -41,7 +41,7 @@ def doctor(run: bool, labs: tuple[str, ...]) -> int:
     if where is not None:
         with client.connect() as found:
             show.write(out, f"    limits of builds: {found.info().build_limits}")
-        refs = tuple(one.ref for one in course.images())
+        refs = tuple(image.ref for image in course.images())
         missing = base_images.missing_images(course, refs)
         tell(
             look.Finding(

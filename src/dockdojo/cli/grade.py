@@ -11,7 +11,7 @@ from dockdojo.cli import options, show
 from dockdojo.cli.options import FOLDER, OUTPUT, write
 from dockdojo.course import open_course
 from dockdojo.errors import UsageError
-from dockdojo.reports import FORMATS, audience
+from dockdojo.reports import FORMATS, redaction
 from dockdojo.reports import rubric as rubrics
 
 
@@ -84,7 +84,7 @@ def grade(
             only=names or None,
         )
     if for_students:
-        report = audience.for_student(report)
+        report = redaction.for_student(report)
     rendered = FORMATS[style](report)
     if output is not None:
         write(output, rendered)

@@ -28,9 +28,11 @@ def images(rebuild: bool, no_pull: bool) -> None:
             rebuild=rebuild,
             pull=False if no_pull else None,
         )
-    for one in got:
-        kind = "stand-in" if one.stand_in else "official"
-        click.echo(f"{one.ref:<24} {one.size / 1e6:>7.1f} MB  {kind:<9} {one.how}")
+    for image in got:
+        kind = "stand-in" if image.stand_in else "official"
+        click.echo(
+            f"{image.ref:<24} {image.size / 1e6:>7.1f} MB  {kind:<9} {image.how}"
+        )
 
 
 @click.command()

@@ -34,8 +34,6 @@ THEME = Theme(
 
 MIN_WIDTH = 40
 """Columns; a narrower terminal wraps by itself."""
-HANGS_ON = re.compile(r"(?:It needs the check|It is the same as at) `([^`]{1,200})`")
-"""How the feedback of a check begins that another one decides."""
 
 
 class _Highlighter(RegexHighlighter):
@@ -74,10 +72,10 @@ def write(out: Console, line: str) -> None:
 
 def paragraph(out: Console, line: str) -> None:
     """A line of any length, wrapped to the terminal; as it is where there is none."""
-    for one in columns.paragraph(line, width_of(out) if out.is_terminal else 0).split(
+    for piece in columns.paragraph(line, width_of(out) if out.is_terminal else 0).split(
         "\n"
     ):
-        write(out, one)
+        write(out, piece)
 
 
 @contextmanager
@@ -153,11 +151,13 @@ def feedback(out: Console, report: Report) -> None:
         for line in textwrap.wrap(text.clean(report.problem), width_of(out) - 2):
             write(out, f"  {line}")
     seen: dict[str, str] = {}
-    told = (
-        [] if report.problem else [one for one in report.outcomes if worth_telling(one)]
+    outcomes = (
+        []
+        if report.problem
+        else [outcome for outcome in report.outcomes if worth_telling(outcome)]
     )
     for number, outcome in enumerate(
-        most_useful_first(told, report) if out.is_terminal else told
+        most_useful_first(outcomes, report) if out.is_terminal else outcomes
     ):
         if number and out.is_terminal:
             said = (
@@ -171,7 +171,7 @@ def feedback(out: Console, report: Report) -> None:
         write(out, "")
         write(out, _headline(out, outcome))
         _feedback(out, outcome, seen)
-        if not number and len(told) > 1 and out.is_terminal:
+        if not number and len(outcomes) > 1 and out.is_terminal:
             write(out, "")
             write(out, "Then:")
     for line in text.advice_lines(report, width_of(out)):
@@ -185,18 +185,15 @@ def worth_telling(outcome: Outcome) -> bool:
     """Whether there is something to say of it that another check's feedback does not say already."""
     if outcome.status == "passed" or outcome.feedback is None:
         return False
-    return not (
-        outcome.status == "skipped" and outcome.feedback.why.startswith("It needs")
-    )
+    return not (outcome.status == "skipped" and outcome.decided_by)
 
 
-def most_useful_first(told: list[Outcome], report: Report) -> list[Outcome]:
-    """In the order of the tasks, with what others hang on before the rest, and failures before what could not be graded."""
-    whys = [outcome.feedback.why for outcome in report.outcomes if outcome.feedback]
-    hung_on = {found[1] for why in whys if (found := HANGS_ON.match(why))}
+def most_useful_first(outcomes: list[Outcome], report: Report) -> list[Outcome]:
+    """In the order of the tasks, with what decides others before the rest, and failures before what could not be graded."""
+    deciding = {outcome.decided_by for outcome in report.outcomes}
     return sorted(
-        told,
-        key=lambda outcome: (outcome.status != "failed", outcome.check not in hung_on),
+        outcomes,
+        key=lambda outcome: (outcome.status != "failed", outcome.check not in deciding),
     )
 
 

@@ -62,9 +62,11 @@ def _again(
     course: Course, lab: str, folder: Path, out: Console, before: Report
 ) -> Report:
     """What did not pass comes first: that is what the change is about. Everything follows once that is green."""
-    open_ones = [one.check for one in before.outcomes if one.status != "passed"]
-    if open_ones and len(open_ones) < len(before.outcomes):
-        report = _check(course, lab, folder, out, open_ones, before)
+    not_passed = [
+        outcome.check for outcome in before.outcomes if outcome.status != "passed"
+    ]
+    if not_passed and len(not_passed) < len(before.outcomes):
+        report = _check(course, lab, folder, out, not_passed, before)
         if report.exit_code != 0:
             return report
         show.write(out, "That is green now. Everything, once more:")
@@ -108,7 +110,7 @@ def _footer(
 
 def _hint(course: Course, lab: str, folder: Path, out: Console, report: Report) -> None:
     failed = show.most_useful_first(
-        [one for one in report.outcomes if one.status == "failed"], report
+        [outcome for outcome in report.outcomes if outcome.status == "failed"], report
     )
     if not failed:
         show.paragraph(out, "Nothing failed, so there is nothing to hint at.")

@@ -62,7 +62,7 @@ def check(words: tuple[str, ...], watch: bool) -> int:
                 else "All green: that was the last lab."
             ),
         )
-    elif any(one.status == "failed" for one in report.outcomes):
+    elif any(outcome.status == "failed" for outcome in report.outcomes):
         show.paragraph(
             out, f"Stuck? `dockdojo hint {lab} CHECK` helps, one step at a time."
         )

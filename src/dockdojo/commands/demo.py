@@ -47,8 +47,8 @@ def scenes(course: Course, *, everything: bool = False) -> list[Scene]:
         if everything or not course.lab(slug).data
     ]
     if any(
-        one.name == FLAWED[1]
-        for one in course.variants(FLAWED[0])
+        variant.name == FLAWED[1]
+        for variant in course.variants(FLAWED[0])
         if FLAWED[0] in course.slugs
     ):
         found.append(Scene(FLAWED[0], "flawed submission", True))
@@ -94,9 +94,11 @@ def play(course: Course, scene: Scene, listen: Listen) -> Report:
 
 def verdict(scene: Scene, report: Report) -> int:
     """The exit code of a scene: a solution must pass all that can be graded here; the others only must be graded."""
-    if any(one.status == "error" for one in report.outcomes):
+    if any(outcome.status == "error" for outcome in report.outcomes):
         return 3
-    passed = all(one.status == "passed" or one.unearnable for one in report.outcomes)
+    passed = all(
+        outcome.status == "passed" or outcome.ungraded for outcome in report.outcomes
+    )
     return 0 if passed or scene.flawed or scene.what != "solution" else 1
 
 
@@ -105,6 +107,8 @@ def _folder(course: Course, scene: Scene) -> Iterator[Path]:
     if not scene.flawed:
         yield course.solution(scene.lab) or course.starter(scene.lab)
         return
-    variant = next(one for one in course.variants(scene.lab) if one.name == FLAWED[1])
+    variant = next(
+        variant for variant in course.variants(scene.lab) if variant.name == FLAWED[1]
+    )
     with tempfile.TemporaryDirectory(prefix="dockdojo-demo-") as scratch:
         yield variant_folder(course, variant, Path(scratch, scene.lab))

@@ -18,7 +18,7 @@ from dockdojo.model import Check, Report
 SIDE_BY_SIDE = 3
 """Gradings that go on at once in the self-test: they wait more than they work."""
 
-MOST_SKIPPED = 15
+MAX_SKIPPED_POINTS = 15
 """Points that are skipped because of one check that failed, above which the author is warned."""
 
 
@@ -116,7 +116,7 @@ def long_chains(variants: list[Variant], checks: list[Check]) -> Iterator[str]:
     points = {check.name: check.points for check in checks}
     for variant in variants:
         skipped = sum(points.get(name, 0) for name in variant.skips)
-        if len(variant.fails) == 1 and skipped > MOST_SKIPPED:
+        if len(variant.fails) == 1 and skipped > MAX_SKIPPED_POINTS:
             yield (
                 f"warning: variant {variant.name} fails `{variant.fails[0]}` alone and skips {skipped} points more; "
                 "can those checks really not be carried out?"
@@ -153,8 +153,8 @@ def self_test(
         if course.solution(slug) is not None:
             work.append((f"{slug}: solution", partial(_run_solution, course, slug)))
         work += [
-            (f"{slug}: {one.name}", partial(run_variant, course, one))
-            for one in course.variants(slug)
+            (f"{slug}: {variant.name}", partial(run_variant, course, variant))
+            for variant in course.variants(slug)
         ]
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         for name, future in [(name, pool.submit(call)) for name, call in work]:
@@ -175,7 +175,9 @@ def _run_solution(course: Course, slug: str) -> Finding:
     solution = course.solution(slug)
     assert solution is not None
     report = grade(slug, solution, course=course)
-    passed = all(one.status == "passed" or one.unearnable for one in report.outcomes)
+    passed = all(
+        outcome.status == "passed" or outcome.ungraded for outcome in report.outcomes
+    )
     return Finding(f"{slug}: solution", passed, _summary(report))
 
 
@@ -187,35 +189,41 @@ def run_variant(course: Course, variant: Variant) -> Finding:
             variant_folder(course, variant, Path(scratch, "submission")),
             course=course,
         )
-    failed = {one.check for one in report.outcomes if one.status == "failed"}
-    skipped = {one.check for one in report.outcomes if one.status == "skipped"}
-    unearnable = {one.check for one in report.outcomes if one.unearnable}
+    failed = {
+        outcome.check for outcome in report.outcomes if outcome.status == "failed"
+    }
+    skipped = {
+        outcome.check for outcome in report.outcomes if outcome.status == "skipped"
+    }
+    ungraded = {outcome.check for outcome in report.outcomes if outcome.ungraded}
     ok = (
         _graded(report)
-        and failed == set(variant.fails) - unearnable
-        and skipped == set(variant.skips) | unearnable
+        and failed == set(variant.fails) - ungraded
+        and skipped == set(variant.skips) | ungraded
     )
     detail = f"failed {sorted(failed)}, skipped {sorted(skipped)}"
     detail += (
-        f"; {report.unearnable} points cannot be earned here" if unearnable else ""
+        f"; {report.ungraded_points} points cannot be earned here" if ungraded else ""
     )
     if not ok:
         detail += f"; should fail {sorted(variant.fails)}, skip {sorted(variant.skips)}"
         detail += "".join(
-            f"; {one.check}: {one.feedback.observed}"
-            for one in report.outcomes
-            if one.feedback
+            f"; {outcome.check}: {outcome.feedback.observed}"
+            for outcome in report.outcomes
+            if outcome.feedback
         )
     return Finding(f"{variant.lab}: {variant.name}", ok, detail, report)
 
 
 def _graded(report: Report) -> bool:
     """Whether everything was graded that this machine can grade."""
-    return not any(one.status == "error" for one in report.outcomes)
+    return not any(outcome.status == "error" for outcome in report.outcomes)
 
 
 def _summary(report: Report) -> str:
     lost = ", ".join(
-        f"{one.check} {one.status}" for one in report.outcomes if one.status != "passed"
+        f"{outcome.check} {outcome.status}"
+        for outcome in report.outcomes
+        if outcome.status != "passed"
     )
     return f"{report.score}/{report.max_score}" + (f" ({lost})" if lost else "")

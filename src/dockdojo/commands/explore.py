@@ -19,13 +19,13 @@ def look_into(course: Course, ref: str) -> ImageStats:
             )
         image = engine.image(ref)
         bases = [
-            engine.image(one.ref).layers
-            for one in course.images()
-            if engine.has_image(one.ref)
+            engine.image(base.ref).layers
+            for base in course.images()
+            if engine.has_image(base.ref)
         ]
         below = [
-            len(one)
-            for one in bases
-            if len(one) < len(image.layers) and image.layers[: len(one)] == one
+            len(layers)
+            for layers in bases
+            if len(layers) < len(image.layers) and image.layers[: len(layers)] == layers
         ]
         return analyse(ref, engine.layers(ref), max(below, default=0))

@@ -11,11 +11,11 @@ import msgspec
 from dockdojo.course import Course
 from dockdojo.errors import CourseError, UsageError
 from dockdojo.events import CheckEnded, CheckStarted, Collected, Event, Listen
-from dockdojo.grading import find_check, grade, list_checks
+from dockdojo.grading import find_check, grade, list_checks, require_folder
 from dockdojo.grading.findings import Finding
 from dockdojo.grading.look import look_at
 from dockdojo.model import HIDDEN, Check, Outcome, Report
-from dockdojo.reports.audience import for_student
+from dockdojo.reports.redaction import for_student
 
 NOTES = ".dockdojo.json"
 """The workspace's own file: which lab it is, and how many hints were shown."""
@@ -61,12 +61,17 @@ def start(course: Course, slug: str, folder: Path | None = None) -> Path:
             f"{target} is there already, and not empty.",
             hint=f"Name another folder: `dockdojo start {slug} DIR`.",
         )
-    shutil.copytree(starter, target, dirs_exist_ok=True, symlinks=True)
+    _copy_starter(course, slug, target)
+    write_notes(target, Notes(lab=slug))
+    return target
+
+
+def _copy_starter(course: Course, slug: str, target: Path) -> None:
+    """Copy the lab's starter to a workspace, and its lesson beside it."""
+    shutil.copytree(course.starter(slug), target, dirs_exist_ok=True, symlinks=True)
     lesson = course.lesson(slug)
     if lesson.is_file():
         shutil.copyfile(lesson, target / "LESSON.md")
-    write_notes(target, Notes(lab=slug))
-    return target
 
 
 def read_notes(folder: Path) -> Notes | None:
@@ -139,9 +144,16 @@ def check(
         )
     )
     if before is not None and only is not None:
-        now = {one.check: one for one in report.outcomes if one.check != HIDDEN}
+        now = {
+            outcome.check: outcome
+            for outcome in report.outcomes
+            if outcome.check != HIDDEN
+        }
         report = replace(
-            report, outcomes=tuple(now.get(one.check, one) for one in before.outcomes)
+            report,
+            outcomes=tuple(
+                now.get(outcome.check, outcome) for outcome in before.outcomes
+            ),
         )
     notes = read_notes(folder)
     if notes is not None and notes.lab == lab:
@@ -160,13 +172,7 @@ def look(course: Course, folder: Path, slug: str | None = None) -> tuple[Finding
 
     Raises UsageError for a folder that is not there, SubmissionError for one that may not be graded.
     """
-    if not folder.is_dir():
-        hint = (
-            "Give the folder that the file is in."
-            if folder.exists()
-            else "Is the path right?"
-        )
-        raise UsageError(f"There is no folder {folder}.", hint=hint)
+    require_folder(folder)
     notes = read_notes(folder) if slug is None else None
     name = slug or (notes.lab if notes else None)
     return (
@@ -183,8 +189,10 @@ def _without_hidden(listen: Listen) -> Listen:
     def hear(event: Event) -> None:
         match event:
             case Collected(checks=checks):
-                hidden.update(one.name for one in checks if one.hidden)
-                listen(Collected(checks=[one for one in checks if not one.hidden]))
+                hidden.update(check.name for check in checks if check.hidden)
+                listen(
+                    Collected(checks=[check for check in checks if not check.hidden])
+                )
             case CheckStarted(check=name) | CheckEnded(outcome=Outcome(check=name)) if (
                 name in hidden
             ):
@@ -197,12 +205,12 @@ def _without_hidden(listen: Listen) -> Listen:
 
 def remember(notes: Notes, report: Report, *, whole: bool = True) -> None:
     """Adds what passed now; what passed earlier is kept. Some checks alone (not `whole`) give no score."""
-    for one in report.outcomes:
-        if one.status == "passed":
-            notes.passed.setdefault(one.check, report.started)
-    most = sum(one.points for one in report.outcomes if not one.hidden)
-    if whole and (report.score >= notes.score or most != notes.max_score):
-        notes.score, notes.max_score = report.score, most
+    for outcome in report.outcomes:
+        if outcome.status == "passed":
+            notes.passed.setdefault(outcome.check, report.started)
+    max_score = sum(outcome.points for outcome in report.outcomes if not outcome.hidden)
+    if whole and (report.score >= notes.score or max_score != notes.max_score):
+        notes.score, notes.max_score = report.score, max_score
 
 
 def progress(course: Course, folder: Path) -> dict[str, Notes]:
@@ -231,17 +239,15 @@ def reset(course: Course, lab: str, folder: Path) -> Path:
         )
     home = folder.resolve()
     aside = next(
-        one
+        moved
         for number in range(1, 1000)
-        if not (one := home.with_name(f"{home.name}.old-{number}")).exists()
+        if not (moved := home.with_name(f"{home.name}.old-{number}")).exists()
     )
     aside.mkdir()
     for path in sorted(home.iterdir()):
         if path.name not in (NOTES, ".git"):
             shutil.move(path, aside / path.name)
-    shutil.copytree(course.starter(lab), home, dirs_exist_ok=True, symlinks=True)
-    if course.lesson(lab).is_file():
-        shutil.copyfile(course.lesson(lab), home / "LESSON.md")
+    _copy_starter(course, lab, home)
     return aside
 
 
@@ -277,9 +283,9 @@ def next_hint(
 
     After the last rung the last is told again. Raises UsageError for a check that is not there or has no hints.
     """
-    checks = [one for one in list_checks(course, lab) if not one.hidden]
+    checks = [check for check in list_checks(course, lab) if not check.hidden]
     if not name:
-        return [one for one in checks if one.hints]
+        return [check for check in checks if check.hints]
     found = find_check(checks, lab, name)
     if not found.hints:
         raise UsageError(

@@ -66,10 +66,10 @@ def _release(data: bytes) -> str:
     for line in data.decode(errors="replace").splitlines()[:10]:
         if line.startswith(RELEASE):
             try:
-                told = json.loads(line.removeprefix(RELEASE))
+                release = json.loads(line.removeprefix(RELEASE))
             except (ValueError, RecursionError):
                 return ""
-            return told if isinstance(told, str) else ""
+            return release if isinstance(release, str) else ""
     return ""
 
 

@@ -86,9 +86,9 @@ def _url(url: str, hashes: str) -> str:
         raise UsageError(
             f"--package {address}: it is not the address of a wheel, which ends in .whl."
         )
-    told = re.search(r"(?:^|&)sha256=([0-9a-f]{64})(?:&|$)", fragment)
-    if told and not hashes:
-        hashes = f" --hash=sha256:{told[1]}"
+    digest = re.search(r"(?:^|&)sha256=([0-9a-f]{64})(?:&|$)", fragment)
+    if digest and not hashes:
+        hashes = f" --hash=sha256:{digest[1]}"
     if not hashes:
         if not address.startswith("https://"):
             raise UsageError(

@@ -32,7 +32,7 @@ from dockdojo.export.notices import notices
 from dockdojo.grading.child import Child
 from dockdojo.grading.intake import copy_submission
 from dockdojo.grading.look import look
-from dockdojo.grading.worker import Worker
+from dockdojo.grading.supervisor import Supervisor
 from dockdojo.host.base_images import ready
 from dockdojo.model import (
     Advice,
@@ -45,7 +45,7 @@ from dockdojo.model import (
     Where,
 )
 from dockdojo.paths import state_folder
-from dockdojo.runner.order import Order
+from dockdojo.runner.request import GradeRequest
 
 ENGINE = "dockdojo.engine.client:connect"
 """What opens the engine; tests name the fake one instead."""
@@ -79,13 +79,7 @@ def grade(
     course = course or open_course()
     chosen = course.lab(lab)
     place = Path(folder)
-    if not place.is_dir():
-        hint = (
-            "Give the folder that the file is in."
-            if place.exists()
-            else "Is the path right?"
-        )
-        raise UsageError(f"There is no folder {place}.", hint=hint)
+    require_folder(place)
     if not course.grader(lab).is_file():
         raise OurFault(
             f"{course.grader(lab)} is missing: the lab `{lab}` has no grader."
@@ -110,7 +104,7 @@ def grade(
             looking = ThreadPoolExecutor(1).submit(
                 look, scratch / "submission", chosen, course.starter(lab)
             )
-            worker, info, advice = _work(
+            supervisor, info, advice = _supervise(
                 course,
                 chosen,
                 scratch,
@@ -123,9 +117,9 @@ def grade(
                 child,
             )
         outcomes = tuple(
-            worker.outcomes[check.name]
-            for check in worker.checks
-            if check.name in worker.outcomes
+            supervisor.outcomes[check.name]
+            for check in supervisor.checks
+            if check.name in supervisor.outcomes
         )
         sources = _sources(scratch / "submission", outcomes)
         found = tuple(map(str, looking.result()))
@@ -142,13 +136,24 @@ def grade(
         advice=advice,
         notes=given + found,
         sources=sources,
-        layers=worker.layers,
-        curve=worker.curve,
-        costs=worker.costs,
+        layers=supervisor.layers,
+        curve=supervisor.curve,
+        costs=supervisor.costs,
     )
 
 
-def _work(
+def require_folder(path: Path) -> None:
+    """Raise UsageError where there is no such folder."""
+    if not path.is_dir():
+        hint = (
+            "Give the folder that the file is in."
+            if path.exists()
+            else "Is the path right?"
+        )
+        raise UsageError(f"There is no folder {path}.", hint=hint)
+
+
+def _supervise(
     course: Course,
     lab: Lab,
     scratch: Path,
@@ -159,7 +164,7 @@ def _work(
     picture: bool,
     seed: str,
     child: Child,
-) -> tuple[Worker, EngineInfo | None, tuple[Advice, ...]]:
+) -> tuple[Supervisor, EngineInfo | None, tuple[Advice, ...]]:
     module, _, function = connect.partition(":")
     engine = getattr(importlib.import_module(module), function)(run_id=run_id)
     try:
@@ -170,10 +175,9 @@ def _work(
                 lab,
                 lambda ref, what: listen(Doing(what=f"{ref}: {what}")),
             )
-        telling = ThreadPoolExecutor(1).submit(
-            engine.info, UNKNOWN
-        )  # beside the child's start: it takes as long
-        order = Order(
+        # Beside the child's start: it takes as long.
+        telling = ThreadPoolExecutor(1).submit(engine.info, UNKNOWN)
+        request = GradeRequest(
             grader=str(course.grader(lab.slug)),
             submission=str(scratch / "submission"),
             home=str(scratch / "home"),
@@ -187,26 +191,23 @@ def _work(
             cache_namespace=secrets.token_hex(16),
             images=images_of(course, lab),
         )
-        worker = Worker(order, owner(), listen, child)
-        worker.work()
-        linting = ThreadPoolExecutor(1).submit(
-            advise, scratch / "submission", scratch
-        )  # beside the cleaning up
+        supervisor = Supervisor(request, owner(), listen, child)
+        supervisor.work()
+        # Beside the cleaning up.
+        linting = ThreadPoolExecutor(1).submit(advise, scratch / "submission", scratch)
         info = (
             None
             if telling.exception()
-            else replace(telling.result(), builder=worker.builder or UNKNOWN)
+            else replace(telling.result(), builder=supervisor.builder or UNKNOWN)
         )
     finally:
-        with (
-            _uninterrupted(),
-            contextlib.suppress(OurFault),
-        ):  # an engine that died has its own outcomes already
+        # An engine that died has its own outcomes already.
+        with _uninterrupted(), contextlib.suppress(OurFault):
             engine.__exit__(*sys.exc_info())
-    worker.costs["engine_seconds"] = (
-        worker.costs.get("engine_seconds", 0) + engine.meter.seconds
+    supervisor.costs["engine_seconds"] = (
+        supervisor.costs.get("engine_seconds", 0) + engine.meter.seconds
     )
-    return worker, info, linting.result()
+    return supervisor, info, linting.result()
 
 
 def _sources(folder: Path, outcomes: tuple[Outcome, ...]) -> dict[str, str]:
@@ -241,7 +242,7 @@ def list_checks(course: Course, lab: str) -> list[Check]:
     """The lab's checks, in order, without an engine. Raises CourseError where the grader cannot be loaded."""
     chosen = course.lab(lab)
     with tempfile.TemporaryDirectory(prefix="dockdojo-list-") as spare:
-        order = Order(
+        request = GradeRequest(
             grader=str(course.grader(lab)),
             submission=spare,
             home=spare,
@@ -250,19 +251,19 @@ def list_checks(course: Course, lab: str) -> list[Check]:
             connect=ENGINE,
             collect_only=True,
         )
-        worker = Worker(order, owner(), lambda event: None)
-        worker.work()
-        return worker.checks
+        supervisor = Supervisor(request, owner(), lambda event: None)
+        supervisor.work()
+        return supervisor.checks
 
 
 def find_check(checks: Sequence[Check], lab: str, name: str) -> Check:
     """The check of that name, which may begin with `test_`. Raises UsageError where there is none, naming what may be meant."""
     found = next(
-        (one for one in checks if one.name == name.removeprefix("test_")), None
+        (check for check in checks if check.name == name.removeprefix("test_")), None
     )
     if found is None:
         near = difflib.get_close_matches(
-            name, [one.name for one in checks], n=1, cutoff=0.4
+            name, [check.name for check in checks], n=1, cutoff=0.4
         )
         hint = (
             f"Did you mean `{near[0]}`?"

@@ -20,7 +20,7 @@ from dockdojo.submission.folder import Submission
 
 
 @contextmanager
-def bench_for(
+def session_for(
     course: Course, slug: str, folder: Path, limits: Limits, seed: str = ""
 ) -> Iterator[GradingSession]:
     """A session for one submission of a lab. At its end, whatever was made on the engine and the host is gone.

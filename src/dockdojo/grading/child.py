@@ -1,4 +1,4 @@
-"""A child process of a grading: started, told its order, listened to, and ended with all that it started."""
+"""A child process of a grading: started, sent its request, listened to, and ended with all that it started."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dockdojo.connection.way_out import EXCEPTIONS, PROXIES
 from dockdojo.events import MAX_EVENT_BYTES
 from dockdojo.paths import state_folder
 from dockdojo.processes import end_group, end_session
-from dockdojo.runner.order import Order
+from dockdojo.runner.request import GradeRequest
 
 _KEPT = (
     "PATH",
@@ -73,7 +73,7 @@ def _compiled_code() -> list[str]:
 
 
 class Child:
-    """One process that grades. It starts at once, and loads what it needs while its order is still being prepared."""
+    """One process that grades. It starts at once, and loads what it needs while its request is still being prepared."""
 
     def __init__(self, home: Path, owner: str) -> None:
         """`owner` marks what it makes; compiled code is kept from one grading to the next, beside what else outlives them."""
@@ -108,12 +108,12 @@ class Child:
         self.end()
         self._said.close()
 
-    def order(self, order: Order) -> None:
+    def send(self, request: GradeRequest) -> None:
         """Tell it what to do."""
         stdin = self._process.stdin
         assert stdin is not None
         with contextlib.suppress(BrokenPipeError):
-            stdin.write(msgspec.json.encode(order) + b"\n")
+            stdin.write(msgspec.json.encode(request) + b"\n")
             stdin.close()
 
     def end(self) -> None:
@@ -127,7 +127,7 @@ class Child:
         assert process.stdin is not None
         assert process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()  # who has had no order yet ends for that
+            process.stdin.close()  # one that was sent no request yet ends then
         if process.poll() is None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(0.2)

@@ -10,19 +10,14 @@ import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from shlex import quote
 
 from dockdojo.beneath import has_file, open_file, parts_of, printable
 from dockdojo.checks import answers
-from dockdojo.dockerignore import DockerIgnore
 from dockdojo.errors import DockdojoError
-from dockdojo.grading.intake import IGNORE_FILES, MAX_IGNORE_BYTES
-from dockdojo.model import Lab
+from dockdojo.grading.folder import Folder, ignore_patterns, regular_files
 
-HEAD_BYTES = 4_096
-"""Of each file; what is looked for stands at its beginning."""
 MAX_POINTER_BYTES = 1_024
 """A Git LFS pointer has some 130 bytes (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md)."""
 MAX_LINK_BYTES = 255
@@ -33,7 +28,6 @@ MAX_SUBMODULES = 50
 NESTED_DEPTH = 3
 """Folders deep: an archive in an archive of a folder."""
 LFS = b"version https://git-lfs.github.com/spec/"
-UTF16 = (b"\xff\xfe", b"\xfe\xff")
 COMPOSE_NAMES = (
     "compose.yaml",
     "compose.yml",
@@ -68,65 +62,6 @@ class Finding:
         return f"{where}: {self.what} {self.why} {self.way_out}"
 
 
-@dataclass(frozen=True, slots=True)
-class File:
-    """A regular file of the copy: its name, mode, size in bytes, and the bytes at its beginning."""
-
-    name: str
-    mode: int
-    size: int
-    head: bytes
-
-
-@dataclass
-class Folder:
-    """The safe copy, read once: all files that are part of the build context or of the lab."""
-
-    root: Path
-    lab: Lab | None
-    starter: Path | None
-    files: dict[str, File] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, root: Path, lab: Lab | None, starter: Path | None) -> Folder:
-        """Read the beginnings of the files."""
-        folder = cls(root, lab, starter)
-        ignore = _ignore(root)
-        for path, info in _walk(root):
-            if (
-                path not in folder.wanted
-                and ignore.leaves_out(path)
-                and "dockerfile" not in path.lower()
-            ):
-                continue
-            with (
-                contextlib.suppress(OSError, DockdojoError),
-                open_file(root, path) as file,
-            ):
-                folder.files[path] = File(
-                    path, info.st_mode, info.st_size, file.read(HEAD_BYTES)
-                )
-        return folder
-
-    @property
-    def wanted(self) -> tuple[str, ...]:
-        """What the lab is handed in as; without a lab, a Dockerfile."""
-        return self.lab.files if self.lab else ("Dockerfile",)
-
-    @property
-    def dockerfiles(self) -> list[str]:
-        """Names of the Dockerfiles that the lab asks for."""
-        return [
-            name
-            for name in self.wanted
-            if "dockerfile" in name.lower() and not name.endswith("ignore")
-        ]
-
-    def has(self, name: str) -> bool:
-        """Whether a file of that name, or a folder, is there."""
-        return os.path.lexists(self.root / name)
-
-
 def look_at_files(folder: Folder) -> Iterator[Finding]:
     """The findings that need no Dockerfile to be understood, each kind at most once; a nested folder alone."""
     if nested := _nested(folder):
@@ -147,7 +82,7 @@ def together(found: Iterable[Finding]) -> Iterator[Finding]:
     findings = list(found)
     if not findings:
         return
-    first, others = findings[0], [_place(one) for one in findings[1:]]
+    first, others = findings[0], [_place(finding) for finding in findings[1:]]
     if not others:
         yield first
         return
@@ -167,25 +102,6 @@ def _place(finding: Finding) -> str:
     return f"`{printable(finding.file)[:100]}`" + (
         f", line {finding.line}" if finding.line > 1 else ""
     )
-
-
-def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """The regular files, with their names from the top, in order."""
-    for place, folders, names in os.walk(root):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(place, name)
-            if path.is_file() and not path.is_symlink():
-                yield path.relative_to(root).as_posix(), path.lstat()
-
-
-def _ignore(root: Path) -> DockerIgnore:
-    for name in IGNORE_FILES:
-        with contextlib.suppress(OSError, DockdojoError), open_file(root, name) as file:
-            return DockerIgnore.parse(
-                file.read(MAX_IGNORE_BYTES).decode("utf-8-sig", "replace")
-            )
-    return DockerIgnore()
 
 
 def _nested(folder: Folder) -> Finding | None:
@@ -251,7 +167,7 @@ def _misnamed(folder: Folder) -> Iterator[Finding]:
 
 def _utf16(folder: Folder) -> Iterator[Finding]:
     for name in folder.dockerfiles:
-        if name in folder.files and folder.files[name].head[:2] in UTF16:
+        if name in folder.files and folder.files[name].head[:2] in answers.UTF16_MARKS:
             yield Finding(
                 "utf-16",
                 name,
@@ -285,7 +201,7 @@ def _submodules(folder: Folder) -> Iterator[Finding]:
     found = [
         match[1].strip() for line in lines if (match := SUBMODULE_PATH.fullmatch(line))
     ]
-    ignore = _ignore(folder.root)
+    ignore = ignore_patterns(folder.root)
     for path in found[:MAX_SUBMODULES]:
         try:
             name = "/".join(parts_of(path))
@@ -347,7 +263,7 @@ def _lost_bits(folder: Folder) -> Iterator[Finding]:
     mended = "\n".join(
         line for text in given for line in text.split("\n") if "chmod" in line
     )
-    for path, info in _walk(folder.starter):
+    for path, info in regular_files(folder.starter):
         file = folder.files.get(path)
         if not info.st_mode & 0o100 or file is None or file.mode & 0o111:
             continue

@@ -12,15 +12,16 @@ from shlex import quote
 from dockdojo.beneath import printable
 from dockdojo.build.dockerfile import Dockerfile, Instruction
 from dockdojo.build.stages import WAY_OUT, lost_stages
+from dockdojo.checks.answers import CURLY_QUOTES, UTF16_MARKS
 from dockdojo.errors import DockdojoError
-from dockdojo.grading.findings import UTF16, Finding, Folder, look_at_files, together
+from dockdojo.grading.findings import Finding, look_at_files, together
+from dockdojo.grading.folder import Folder
 from dockdojo.grading.intake import copy_submission
 from dockdojo.model import Lab, Limits
 
 MAX_LOOKED_AT = 2_000
 """Characters of an instruction that are looked at."""
 EXEC_FORMS = ("CMD", "ENTRYPOINT", "RUN", "SHELL")
-CURLY = "“”„‟‘’‚‛«»"
 SINGLE = re.compile(r"[\[,]\s*'[^']*'\s*[,\]]")
 """`['python', …`; not the test `[ 'a' = "$b" ]` of a shell."""
 SHELL = re.compile(rb"#![^\n]{0,100}\b(?:a|ba|da|k|z)?sh\b")
@@ -39,8 +40,8 @@ def look_at(
         copy = Path(scratch, "submission")
         copy_submission(folder, copy, limits, lab.files if lab else ())
         found = look(copy, lab, starter)
-        spoilt = any(one.kind == "nested" for one in found)
-        old = [] if spoilt else heredocs(copy, lab)
+        is_nested = any(finding.kind == "nested" for finding in found)
+        old = [] if is_nested else heredocs(copy, lab)
         return found + tuple(old if old and _is_builder_old() else ())
 
 
@@ -70,13 +71,13 @@ def look(
     """
     read = Folder.read(folder, lab, starter)
     found = list(look_at_files(read))
-    if any(one.kind == "nested" for one in found):
+    if any(finding.kind == "nested" for finding in found):
         return tuple(found)
-    spoilt = {one.file for one in found}
+    unreadable = {finding.file for finding in found}
     parsed = [
         dockerfile
         for name in read.dockerfiles
-        if name not in spoilt
+        if name not in unreadable
         for dockerfile in _parsed(folder, name)
     ]
     found += together(_carriage_returns(read, parsed))
@@ -91,7 +92,11 @@ def heredocs(folder: Path, lab: Lab | None = None) -> tuple[Finding, ...]:
     found = []
     for name in Folder(folder, lab, None).dockerfiles:
         for dockerfile in _parsed(folder, name):
-            lines = [one.line for one in dockerfile.instructions if one.heredocs]
+            lines = [
+                instruction.line
+                for instruction in dockerfile.instructions
+                if instruction.heredocs
+            ]
             if lines and not dockerfile.has_official_syntax:
                 found.append(
                     Finding(
@@ -119,18 +124,25 @@ def _carriage_returns(
 ) -> Iterator[Finding]:
     """Scripts whose lines end in CR and LF, where that matters: a shell reads them, or the kernel their first line."""
     instructions = [
-        one for dockerfile in dockerfiles for one in dockerfile.instructions
+        instruction
+        for dockerfile in dockerfiles
+        for instruction in dockerfile.instructions
     ]
     if any(
-        one.name == "RUN" and REPAIRS.search(one.original[:MAX_LOOKED_AT])
-        for one in instructions
+        instruction.name == "RUN"
+        and REPAIRS.search(instruction.original[:MAX_LOOKED_AT])
+        for instruction in instructions
     ):
         return
-    by_shell = {name for one in instructions for name in _read_by_shells(one)}
+    by_shell = {
+        name for instruction in instructions for name in _read_by_shells(instruction)
+    }
     begun = {
-        os.path.basename(one.args[0].split()[0])
-        for one in instructions
-        if one.name in EXEC_FORMS and one.args and one.args[0].split()
+        os.path.basename(instruction.args[0].split()[0])
+        for instruction in instructions
+        if instruction.name in EXEC_FORMS
+        and instruction.args
+        and instruction.args[0].split()
     }
     for name, file in folder.files.items():
         first, _, _ = file.head.partition(b"\n")
@@ -143,7 +155,7 @@ def _carriage_returns(
         kernel = first.startswith(b"#!") and (file.mode & 0o111 != 0 or base in begun)
         if (
             not ((shell and b"\r\n" in file.head) or (kernel and first.endswith(b"\r")))
-            or file.head[:2] in UTF16
+            or file.head[:2] in UTF16_MARKS
         ):
             continue
         shown = printable(name)[:200]
@@ -170,18 +182,18 @@ def _read_by_shells(instruction: Instruction) -> Iterator[str]:
 
 def _quotes(dockerfile: Dockerfile) -> Iterator[Finding]:
     """Exec forms that are no JSON, so that a shell gets them, with brackets and all."""
-    for one in dockerfile.instructions:
-        text = " ".join(one.original[:MAX_LOOKED_AT].split())
+    for instruction in dockerfile.instructions:
+        text = " ".join(instruction.original[:MAX_LOOKED_AT].split())
         rest = text.partition(" ")[2]
         if (
-            one.name not in EXEC_FORMS
-            or one.json
-            or not re.match(rf"\[\s?['\"{CURLY}]", rest)
+            instruction.name not in EXEC_FORMS
+            or instruction.json
+            or not re.match(rf"\[\s?['\"{CURLY_QUOTES}]", rest)
         ):
             continue
-        if one.name == "RUN" and "," not in rest:  # `[` is a program, too
+        if instruction.name == "RUN" and "," not in rest:  # `[` is a program, too
             continue
-        curly = next((c for c in rest if c in CURLY), "")
+        curly = next((c for c in rest if c in CURLY_QUOTES), "")
         if not curly and not SINGLE.search(rest):
             continue
         kind = f"curly quotes (`{curly}`)" if curly else "single quotes"
@@ -192,7 +204,7 @@ def _quotes(dockerfile: Dockerfile) -> Iterator[Finding]:
             "The exec form is a JSON array, and JSON knows the straight double quote alone: Docker takes this line for the "
             "shell form, and a shell looks for a program of the name `[...`.",
             'Write `"` around each word, as in `["python", "app.py"]`.',
-            one.line,
+            instruction.line,
         )
 
 

@@ -28,13 +28,13 @@ def bounded(report: Report) -> Report:
     sources = list(report.sources.items())[:MAX_SOURCES]
     return replace(
         report,
-        outcomes=tuple(_outcome(one) for one in report.outcomes),
+        outcomes=tuple(_outcome(outcome) for outcome in report.outcomes),
         problem=_text(report.problem),
-        advice=tuple(_advice(one) for one in report.advice[:MAX_ADVICE]),
-        notes=tuple(_text(one) for one in report.notes[:MAX_NOTES]),
+        advice=tuple(_advice(advice) for advice in report.advice[:MAX_ADVICE]),
+        notes=tuple(_text(note) for note in report.notes[:MAX_NOTES]),
         sources={_text(name, MAX_NAME): _text(source) for name, source in sources},
-        layers=tuple(_part(one) for one in report.layers[:MAX_LAYERS]),
-        curve=tuple(_point(one) for one in report.curve[:MAX_POINTS]),
+        layers=tuple(_part(layer) for layer in report.layers[:MAX_LAYERS]),
+        curve=tuple(_point(point) for point in report.curve[:MAX_POINTS]),
     )
 
 

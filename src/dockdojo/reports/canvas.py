@@ -25,13 +25,13 @@ Roster = list[dict[str, str]]
 def read_roster(text: str) -> Roster:
     """The students of a gradebook that was exported from Canvas. Raises UsageError where it lacks the columns."""
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
-    missing = [one for one in COLUMNS if one not in (reader.fieldnames or ())]
+    missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
     if missing:
         raise UsageError(
             f"The roster has no column {', '.join(missing)}.",
             hint="Export it from Canvas: Gradebook, Export.",
         )
-    rows = [{one: row.get(one) or "" for one in COLUMNS} for row in reader]
+    rows = [{column: row.get(column) or "" for column in COLUMNS} for row in reader]
     return [
         row
         for row in rows
@@ -65,7 +65,7 @@ def render(
     for row, report in pairs:
         writer.writerow(
             [
-                *(_cell(row[one]) for one in COLUMNS),
+                *(_cell(row[column]) for column in COLUMNS),
                 report.score if report.final else "",
             ]
         )

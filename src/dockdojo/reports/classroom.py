@@ -11,8 +11,8 @@ from typing import Any
 
 from dockdojo.model import Outcome, Report
 from dockdojo.reports.bounds import bounded
+from dockdojo.reports.phrases import NOT_FINAL, in_words, notes_in_words, points_sent
 from dockdojo.reports.text import clean, cut
-from dockdojo.reports.words import NOT_FINAL, in_words, notes_in_words, points_sent
 
 STATUS = {"passed": "pass", "failed": "fail", "skipped": "fail", "error": "error"}
 
@@ -29,12 +29,12 @@ def as_dict(report: Report) -> dict[str, Any]:
     status = (
         "error" if not report.final else "pass" if report.exit_code == 0 else "fail"
     )
-    tests = [_test(report, one) for one in report.outcomes]
+    tests = [_test(report, outcome) for outcome in report.outcomes]
     if notes := notes_in_words(
         report
     ):  # there is no place for them but a message, which the reporter prints
         first = next(
-            (one for one in tests if one["status"] != "pass"),
+            (test for test in tests if test["status"] != "pass"),
             tests[0] if tests else {"message": ""},
         )
         first["message"] = "\n".join(

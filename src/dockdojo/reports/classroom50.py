@@ -8,8 +8,8 @@ from typing import Any
 
 from dockdojo.model import Outcome, Report
 from dockdojo.reports.bounds import bounded
+from dockdojo.reports.phrases import in_words, notes_in_words, points_sent, score_sent
 from dockdojo.reports.text import clean, cut, quiet_json
-from dockdojo.reports.words import in_words, notes_in_words, points_sent, score_sent
 
 SCHEMA = "classroom50/result/v1"
 ABOUT = (
@@ -50,7 +50,7 @@ def as_dict(report: Report, about: Mapping[str, str]) -> dict[str, Any]:
         "max-score": report.max_score,
         "final": report.final,
         "notes": notes_in_words(report),
-        "tests": [_test(report, one) for one in report.outcomes],
+        "tests": [_test(report, outcome) for outcome in report.outcomes],
     }
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dockdojo.model import Outcome, Report
 from dockdojo.reports.bounds import bounded
+from dockdojo.reports.phrases import feedback_in_words, notes_in_words, verdict
 from dockdojo.reports.text import clean, cut, tame
-from dockdojo.reports.words import feedback_in_words, notes_in_words, verdict
 
 LEVELS = {"failed": "error", "error": "warning", "skipped": "notice"}
 
@@ -16,17 +16,21 @@ LEVELS = {"failed": "error", "error": "warning", "skipped": "notice"}
 def render(report: Report) -> str:
     """A line a check that did not pass, and one with the score. What a submission said cannot begin a command of its own."""
     report = bounded(report)
-    lines = [_annotation(one) for one in report.outcomes if one.status != "passed"]
-    lines += [_command("notice", one, title="Note") for one in notes_in_words(report)]
+    lines = [
+        _annotation(outcome)
+        for outcome in report.outcomes
+        if outcome.status != "passed"
+    ]
+    lines += [_command("notice", note, title="Note") for note in notes_in_words(report)]
     lines += [
         _command(
             "notice",
-            cut(clean(one.text)),
-            title=f"Advice: {one.code}",
-            file=one.file,
-            line=one.line,
+            cut(clean(advice.text)),
+            title=f"Advice: {advice.code}",
+            file=advice.file,
+            line=advice.line,
         )
-        for one in report.advice
+        for advice in report.advice
     ]
     return (
         "\n".join([*lines, _command("notice", verdict(report), title=report.title)])

@@ -10,8 +10,7 @@ from typing import Any
 
 from dockdojo.model import Outcome, Report
 from dockdojo.reports.bounds import bounded
-from dockdojo.reports.text import clean, cut, quiet_json, tame
-from dockdojo.reports.words import (
+from dockdojo.reports.phrases import (
     advice_in_words,
     in_words,
     notes_in_words,
@@ -19,6 +18,7 @@ from dockdojo.reports.words import (
     score_sent,
     verdict,
 )
+from dockdojo.reports.text import clean, cut, quiet_json, tame
 
 
 def render(report: Report) -> str:
@@ -50,7 +50,8 @@ def as_dict(report: Report) -> dict[str, Any]:
             "checksum": report.checksum,
         },
         "tests": [
-            _test(report, number, one) for number, one in enumerate(report.outcomes, 1)
+            _test(report, number, outcome)
+            for number, outcome in enumerate(report.outcomes, 1)
         ],
     }
 
@@ -67,5 +68,5 @@ def _test(report: Report, number: int, outcome: Outcome) -> dict[str, Any]:
         "output_format": "text",
         "tags": [outcome.status],
         "visibility": "visible",
-        "extra_data": {"unearnable": outcome.unearnable},
+        "extra_data": {"unearnable": outcome.ungraded},
     }

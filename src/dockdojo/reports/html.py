@@ -8,14 +8,14 @@ from html import escape
 from dockdojo.model import Outcome, Report
 from dockdojo.reports import pictures
 from dockdojo.reports.bounds import bounded
-from dockdojo.reports.text import MARKS, clean, cut
-from dockdojo.reports.words import (
+from dockdojo.reports.phrases import (
     advice_in_words,
     detail_in_lines,
     feedback_in_words,
     notes_in_words,
     verdict,
 )
+from dockdojo.reports.text import MARKS, clean, cut
 
 CODE = re.compile(r"`([^`]+)`")
 WORDS = {

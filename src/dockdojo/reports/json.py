@@ -31,7 +31,16 @@ REPORT = (
     "curve",
     "costs",
 )
-OUTCOME = ("title", "status", "seconds", "feedback", "unearnable", "hidden", "adjusts")
+OUTCOME = {
+    "title": "title",
+    "status": "status",
+    "seconds": "seconds",
+    "feedback": "feedback",
+    "unearnable": "ungraded",
+    "hidden": "hidden",
+    "adjusts": "adjustment",
+}
+"""Keys of a check in JSON that need not be there, and the fields of an outcome that they are."""
 SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
 
 
@@ -51,11 +60,11 @@ def parse(text: str | bytes) -> Report:
             raise UsageError(f"That is no report of dockdojo (schema {SCHEMA}).")
         checks = [
             {
-                "check": one["name"],
-                "points": one["max_score"],
-                **{key: one[key] for key in OUTCOME if key in one},
+                "check": check["name"],
+                "points": check["max_score"],
+                **{field: check[key] for key, field in OUTCOME.items() if key in check},
             }
-            for one in raw["checks"]
+            for check in raw["checks"]
         ]
         report = msgspec.convert(
             {**{key: raw[key] for key in REPORT if key in raw}, "outcomes": checks},
@@ -79,18 +88,18 @@ def as_dict(report: Report) -> dict[str, Any]:
         "score": report.score,
         "max_score": report.max_score,
         "final": report.final,
-        "unearnable": report.unearnable,
+        "unearnable": report.ungraded_points,
         "problem": report.problem,
         "started": report.started,
         "seconds": report.seconds,
         "checksum": report.checksum,
         "seed": report.seed,
         "engine": asdict(report.engine) if report.engine else None,
-        "advice": [asdict(one) for one in report.advice],
+        "advice": [asdict(advice) for advice in report.advice],
         "notes": list(report.notes),
         "sources": report.sources,
-        "layers": [asdict(one) for one in report.layers],
-        "curve": [asdict(one) for one in report.curve],
+        "layers": [asdict(layer) for layer in report.layers],
+        "curve": [asdict(point) for point in report.curve],
         "costs": report.costs,
         "checks": [_check(outcome) for outcome in report.outcomes],
     }
@@ -103,9 +112,9 @@ def _check(outcome: Outcome) -> dict[str, Any]:
         "status": outcome.status,
         "score": outcome.score,
         "max_score": outcome.points,
-        "unearnable": outcome.unearnable,
+        "unearnable": outcome.ungraded,
         "hidden": outcome.hidden,
-        "adjusts": outcome.adjusts,
+        "adjusts": outcome.adjustment,
         "seconds": outcome.seconds,
         "feedback": _feedback(outcome.feedback) if outcome.feedback else None,
     }

@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 
 from dockdojo.model import Outcome, Report
 from dockdojo.reports.bounds import bounded
+from dockdojo.reports.phrases import in_words, notes_in_words, points_sent, score_sent
 from dockdojo.reports.text import clean, cut, tame
-from dockdojo.reports.words import in_words, notes_in_words, points_sent, score_sent
 
 TAGS = {"failed": "failure", "skipped": "skipped", "error": "error"}
 
@@ -19,7 +19,8 @@ def render(report: Report) -> str:
     """The report as one XML document; its characters are all ones that XML allows."""
     report = bounded(report)
     count = {
-        name: str(sum(one.status == name for one in report.outcomes)) for name in TAGS
+        name: str(sum(outcome.status == name for outcome in report.outcomes))
+        for name in TAGS
     }
     suites = ET.Element("testsuites")
     suite = ET.SubElement(

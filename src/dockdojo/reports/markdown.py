@@ -11,14 +11,14 @@ import re
 
 from dockdojo.model import Outcome, Report
 from dockdojo.reports.bounds import bounded
-from dockdojo.reports.text import MARKS, clean, cut
-from dockdojo.reports.words import (
+from dockdojo.reports.phrases import (
     advice_in_words,
     detail_in_lines,
     feedback_in_words,
     notes_in_words,
     verdict,
 )
+from dockdojo.reports.text import MARKS, clean, cut
 
 SPLIT = "@#"
 """What makes a mention, an address or a reference of the word around it, also when written as a reference: kept apart from it."""
@@ -33,8 +33,8 @@ def render(report: Report) -> str:
         lines += [plain(cut(clean(report.problem))), ""]
     lines += ["| | check | points |", "|---|---|---|"]
     lines += [
-        f"| {MARKS[one.status]} | {plain(cut(clean(one.title)))} | {one.score}/{one.points} |"
-        for one in report.outcomes
+        f"| {MARKS[outcome.status]} | {plain(cut(clean(outcome.title)))} | {outcome.score}/{outcome.points} |"
+        for outcome in report.outcomes
     ]
     for outcome in report.outcomes:
         if (
@@ -45,10 +45,10 @@ def render(report: Report) -> str:
             lines += _details(outcome)
     if report.notes:
         lines += ["", "Notes:", ""]
-        lines += [f"- {plain(one)}" for one in notes_in_words(report)]
+        lines += [f"- {plain(note)}" for note in notes_in_words(report)]
     if report.advice:
         lines += ["", "Advice on style, worth no points:", ""]
-        lines += [f"- {plain(one)}" for one in advice_in_words(report)]
+        lines += [f"- {plain(advice)}" for advice in advice_in_words(report)]
     return "\n".join(lines) + "\n"
 
 

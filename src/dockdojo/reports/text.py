@@ -14,9 +14,9 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 """ECMA-48, "select graphic rendition"."""
 UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 MARKS = {"passed": "✓", "failed": "✗", "skipped": "–", "error": "!"}
-LONGEST = 4_000
+MAX_TEXT_CHARACTERS = 4_000
 """Characters of one text that are shown; a line of a megabyte helps nobody."""
-LINES = 200
+MAX_LOG_LINES = 200
 """Lines of a log that are shown, the last ones."""
 LABELS = ("expected", "observed", "why", "where", "hint")
 
@@ -27,7 +27,7 @@ def render(report: Report) -> str:
     lines = [f"{clean(report.title)} ({report.lab})", ""]
     if report.problem:
         lines += [
-            f"  {one}" for one in textwrap.wrap(cut(clean(report.problem)), WIDTH - 2)
+            f"  {line}" for line in textwrap.wrap(cut(clean(report.problem)), WIDTH - 2)
         ] + [""]
     seen: dict[Feedback, str] = {}
     for outcome in report.outcomes:
@@ -73,7 +73,7 @@ def feedback_lines(outcome: Outcome, width: int = WIDTH) -> list[str]:
         if value and value != outcome.title:
             lines += labelled(name, str(value), width)
     if feedback.detail:
-        detail = feedback.detail[-LONGEST:].splitlines()[-LINES:]
+        detail = feedback.detail[-MAX_TEXT_CHARACTERS:].splitlines()[-MAX_LOG_LINES:]
         lines += [shortened("      | " + clean(line), width) for line in detail]
     return lines
 
@@ -96,8 +96,8 @@ def advice_lines(report: Report, width: int = WIDTH) -> list[str]:
     if not report.advice:
         return []
     lines = ["", "Advice on style, worth no points:"]
-    for one in report.advice:
-        text = f"{one.file}, line {one.line}: {one.text} ({one.code})"
+    for advice in report.advice:
+        text = f"{advice.file}, line {advice.line}: {advice.text} ({advice.code})"
         lines += textwrap.wrap(
             cut(clean(text)), width, initial_indent="  · ", subsequent_indent="    "
         )
@@ -115,12 +115,12 @@ def summary(report: Report, width: int = WIDTH) -> list[str]:
             f"Not final: {checks}, worth {lost} points, could not be carried out."
         )
         lines.append("That is not the submission's fault. Grade again.")
-    if report.unearnable:
+    if report.ungraded_points:
         names = ", ".join(
-            f"`{outcome.check}`" for outcome in report.outcomes if outcome.unearnable
+            f"`{outcome.check}`" for outcome in report.outcomes if outcome.ungraded
         )
         lines.append(
-            f"Not final: {report.unearnable} points could not be earned on this machine: {names}."
+            f"Not final: {report.ungraded_points} points could not be earned on this machine: {names}."
         )
     if width < WIDTH:
         lines = [wrapped for line in lines for wrapped in textwrap.wrap(line, width)]
@@ -142,7 +142,7 @@ def clean(text: str) -> str:
     )
 
 
-def cut(text: str, length: int = LONGEST) -> str:
+def cut(text: str, length: int = MAX_TEXT_CHARACTERS) -> str:
     """The text, or its beginning with a word on how long it is."""
     return text if len(text) <= length else f"{text[:length]}… ({len(text)} characters)"
 

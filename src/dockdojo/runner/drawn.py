@@ -16,9 +16,9 @@ from dockdojo.errors import CourseError
 
 FOLDER = "drawn-"
 """How the folders begin in which drawn sets are; the number of the process follows, which removes them."""
-WRONG = (0.08, 0.25)
+WRONG_LABEL_SHARES = (0.08, 0.25)
 """The least and the largest share of wrong labels among the test images."""
-MANY = 60_000
+MNIST_TRAIN_IMAGES = 60_000
 """Training images of the whole MNIST."""
 
 
@@ -39,31 +39,29 @@ class Drawn:
 
         def draw() -> None:
             with contextlib.suppress(Exception):
-                _ = self.noisy, self.shuffled
+                self.draw_noisy()
+                self.draw_shuffled()
 
         if self._is_begun:
             return
         self._is_begun = True
         threading.Thread(target=draw, daemon=True).start()
 
-    @property
-    def noisy(self) -> Data:
-        """Digits of which each bears another one's label, and some of the test images, `wrong` of them, a wrong one."""
+    def draw_noisy(self) -> Data:
+        """Return digits of which each bears another one's label, and some of the test images, `wrong` of them, a wrong one."""
         return self._draw(
             "noisy",
-            wrong=self._rng("the share of wrong labels").uniform(*WRONG),
+            wrong=self._rng("the share of wrong labels").uniform(*WRONG_LABEL_SHARES),
             rename=True,
         )
 
-    @property
-    def shuffled(self) -> Data:
-        """Digits from which nothing can be learned: each has another one's label."""
+    def draw_shuffled(self) -> Data:
+        """Return digits from which nothing can be learned: each has another one's label."""
         return self._draw("shuffled", shuffle=True)
 
-    @property
-    def many_shuffled(self) -> Data:
-        """The same, as many as MNIST has: for a training that is to last."""
-        return self._draw("many-shuffled", shuffle=True, at_least=MANY)
+    def draw_many_shuffled(self) -> Data:
+        """Return the same, as many as MNIST has: for a training that is to last."""
+        return self._draw("many-shuffled", shuffle=True, at_least=MNIST_TRAIN_IMAGES)
 
     def _draw(
         self,

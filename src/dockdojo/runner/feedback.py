@@ -16,7 +16,7 @@ from dockdojo.connection.types import ExitCode
 from dockdojo.errors import DockdojoError, NoGpu, SubmissionError
 from dockdojo.model import Check, Feedback, Status
 
-LONGEST = 400
+MAX_VALUE_CHARACTERS = 400
 """Characters of one value that are shown."""
 _WORDS: dict[type[ast.cmpop], str] = {
     ast.Eq: "is",
@@ -31,7 +31,7 @@ _WORDS: dict[type[ast.cmpop], str] = {
     ast.IsNot: "is not",
 }
 
-DOCKERS_WORDS = {
+WORDS_OF_DOCKER = {
     "exit_code": "the exit code",
     "stdout": "stdout",
     "stderr": "stderr",
@@ -155,7 +155,7 @@ def _words(expression: ast.expr) -> str:
     if isinstance(expression, ast.Call) and isinstance(expression.func, ast.Attribute):
         expression = expression.func.value  # such as .strip()
     return (
-        DOCKERS_WORDS.get(expression.attr, "")
+        WORDS_OF_DOCKER.get(expression.attr, "")
         if isinstance(expression, ast.Attribute)
         else ""
     )
@@ -184,7 +184,7 @@ def _assertion(grader: Path, line: int) -> tuple[ast.expr | None, ast.expr | Non
 
 def _is_short(value: Any) -> bool:
     return isinstance(value, bool | int | float | type(None)) or (
-        isinstance(value, str | tuple) and len(repr(value)) <= LONGEST
+        isinstance(value, str | tuple) and len(repr(value)) <= MAX_VALUE_CHARACTERS
     )
 
 
@@ -206,9 +206,9 @@ def _shown(value: Any) -> str:
         isinstance(value, Sequence)
         and not isinstance(value, bytes)
         and value
-        and all(isinstance(one, str) for one in value)
+        and all(isinstance(element, str) for element in value)
     ):
-        return _cut(", ".join(f'"{_visible(one)}"' for one in value))
+        return _cut(", ".join(f'"{_visible(element)}"' for element in value))
     return _cut(repr(value))
 
 
@@ -224,5 +224,7 @@ _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 def _cut(text: str) -> str:
     return (
-        text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
+        text
+        if len(text) <= MAX_VALUE_CHARACTERS
+        else f"{text[:MAX_VALUE_CHARACTERS]}… ({len(text)} characters)"
     )

@@ -12,16 +12,16 @@ from dockdojo import parsing
 
 
 def main() -> int:
-    """Carries out the order on stdin; 0 unless this process itself broke."""
+    """Carries out the request on stdin; 0 unless this process itself broke."""
     parsing.start()
     import msgspec
 
-    from dockdojo.runner.order import Order
+    from dockdojo.runner.request import GradeRequest
     from dockdojo.runner.runner import carry_out
 
-    asked = sys.stdin.buffer.readline()
-    if asked:  # else whoever started it has nothing to do for it after all
-        carry_out(msgspec.json.decode(asked, type=Order))
+    line = sys.stdin.buffer.readline()
+    if line:  # else whoever started it has nothing to do for it after all
+        carry_out(msgspec.json.decode(line, type=GradeRequest))
     return 0
 
 

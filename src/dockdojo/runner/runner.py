@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import pytest
 
@@ -36,7 +36,7 @@ from dockdojo.runner.alarm import alarm
 from dockdojo.runner.decorator import ATTRIBUTE
 from dockdojo.runner.feedback import judge, line_through, seen_above
 from dockdojo.runner.fixtures import Fixtures
-from dockdojo.runner.order import UNEARNABLE, Order
+from dockdojo.runner.request import UNGRADED, GradeRequest
 from dockdojo.runner.session import GradingSession
 from dockdojo.submission.folder import Submission
 from dockdojo.texts import cut_feedback
@@ -63,28 +63,42 @@ NOT_LOADED = (
 """Plugins of pytest's own that a grading has no use for; two of them collect garbage several times at the end."""
 
 
+class Verdict(NamedTuple):
+    """How a check ended, without what is known of it beforehand."""
+
+    status: Status
+    feedback: Feedback | None = None
+    decided_by: str = ""
+    """The check that decided it, see Outcome."""
+
+
 class Run:
     """The pytest plugin of one child."""
 
     def __init__(
-        self, order: Order, session: GradingSession, emit: Callable[[Event], None]
+        self,
+        request: GradeRequest,
+        session: GradingSession,
+        emit: Callable[[Event], None],
     ) -> None:
-        self.order = order
+        self.request = request
         self.session = session
         self.emit = emit
-        self.status: dict[str, str] = dict(order.done)
+        self.status: dict[str, str] = dict(request.done)
         self.checks: dict[str, Check] = {}
         self.broken = ""
         self._compared: tuple[Any, Any] | None = None
         self._error: tuple[BaseException, int] | None = None
-        self._told: dict[Feedback, str] = {}
+        self._first_of_cause: dict[Feedback, str] = {}
         """What the submission was told to be at fault for, and the first check that said so."""
 
     @pytest.hookimpl
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A grader that cannot be loaded is its author's fault."""
         if report.failed and not self.broken:
-            self.broken = _last_line(str(report.longrepr), Path(self.order.grader).name)
+            self.broken = _last_line(
+                str(report.longrepr), Path(self.request.grader).name
+            )
 
     @pytest.hookimpl
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -117,15 +131,15 @@ class Run:
         items[:] = [item for item in items if item.name.removeprefix("test_") in wanted]
 
     def _wanted(self) -> set[str]:
-        if self.broken or self.order.collect_only:
+        if self.broken or self.request.collect_only:
             return set()
-        wanted = set(self.checks if self.order.only is None else self.order.only)
+        wanted = set(self.checks if self.request.only is None else self.request.only)
         while (
             missing := {need for name in wanted for need in self.checks[name].needs}
             - wanted
         ):
             wanted |= missing
-        return wanted - set(self.order.done)
+        return wanted - set(self.request.done)
 
     @pytest.hookimpl
     def pytest_runtest_protocol(
@@ -136,25 +150,25 @@ class Run:
         self.emit(CheckStarted(check=spec.name))
         began = time.monotonic()
         missing = [need for need in spec.needs if self.status.get(need) != "passed"]
-        unearnable = bool(missing) and all(
-            self.status.get(need) == UNEARNABLE for need in missing
+        ungraded = bool(missing) and all(
+            self.status.get(need) == UNGRADED for need in missing
         )
         if missing:
-            status: Status = "skipped"
-            feedback: Feedback | None = Feedback(why=SKIPPED_FOR.format(missing[0]))
+            feedback = Feedback(why=SKIPPED_FOR.format(missing[0]))
+            verdict = Verdict("skipped", feedback, missing[0])
         else:
-            status, feedback = self._run(item, nextitem, spec)
-            unearnable = status == "skipped"
-        feedback = cut_feedback(feedback) if feedback else None
-        self.status[spec.name] = UNEARNABLE if unearnable else status
+            verdict = self._run(item, nextitem, spec)
+            ungraded = verdict.status == "skipped"
+        self.status[spec.name] = UNGRADED if ungraded else verdict.status
         outcome = Outcome(
             check=spec.name,
             title=spec.title,
-            status=status,
+            status=verdict.status,
             points=spec.points,
             seconds=round(time.monotonic() - began, 3),
-            feedback=feedback,
-            unearnable=unearnable,
+            feedback=cut_feedback(verdict.feedback) if verdict.feedback else None,
+            ungraded=ungraded,
+            decided_by=verdict.decided_by,
             hidden=spec.hidden,
         )
         self.emit(CheckEnded(outcome=outcome))
@@ -162,7 +176,7 @@ class Run:
 
     def _run(
         self, item: pytest.Item, nextitem: pytest.Item | None, spec: Check
-    ) -> tuple[Status, Feedback | None]:
+    ) -> Verdict:
         from _pytest.runner import runtestprotocol
 
         self._compared, self._error = None, None
@@ -170,22 +184,21 @@ class Run:
         try:
             self.session.time_left()
         except LimitReached as error:
-            return judge(error, Path(self.order.grader), 0, None, spec)
+            return Verdict(*judge(error, Path(self.request.grader), 0, None, spec))
         try:
             with alarm(self.session):
                 runtestprotocol(item, log=False, nextitem=nextitem)
         finally:
             self.session.end()
         if self._error is None:
-            return "passed", None
+            return Verdict("passed")
         error, line = self._error
         status, feedback = judge(
-            error, Path(self.order.grader), line, self._compared, spec
+            error, Path(self.request.grader), line, self._compared, spec
         )
-        if (
-            isinstance(error, SubmissionError | CheckFailed) and not spec.hidden
-        ):  # one cause is told once
-            told = dataclasses.replace(
+        # One cause is told once.
+        if isinstance(error, SubmissionError | CheckFailed) and not spec.hidden:
+            cause = dataclasses.replace(
                 (
                     feedback_of(error)
                     if isinstance(error, SubmissionError)
@@ -193,13 +206,13 @@ class Run:
                 ),
                 hint="",
             )
-            first = self._told.setdefault(told, spec.name)
+            first = self._first_of_cause.setdefault(cause, spec.name)
             if first != spec.name:
-                return status, seen_above(feedback, first)
+                return Verdict(status, seen_above(feedback, first), first)
         if self.session.notes and status == "failed":
             why = " ".join([feedback.why, *self.session.notes]).strip()
             feedback = dataclasses.replace(feedback, why=why)
-        return status, feedback
+        return Verdict(status, feedback)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -209,7 +222,7 @@ class Run:
         if call.excinfo is not None and self._error is None:
             self._error = (
                 call.excinfo.value,
-                line_through(call.excinfo, Path(self.order.grader)),
+                line_through(call.excinfo, Path(self.request.grader)),
             )
         return (yield)
 
@@ -245,41 +258,41 @@ def _speak(pipe: BinaryIO) -> Callable[[Event], None]:
     return emit
 
 
-def carry_out(order: Order) -> None:
+def carry_out(request: GradeRequest) -> None:
     """Runs the grader; what happens is told on what was stdout."""
-    if not order.collect_only:
+    if not request.collect_only:
         look_ahead()
     with os.fdopen(os.dup(1), "wb") as pipe:
         os.dup2(2, 1)  # what a check prints must not mix with the events
         emit = _speak(pipe)
-        module, _, function = order.connect.partition(":")
+        module, _, function = request.connect.partition(":")
         connect = getattr(importlib.import_module(module), function)
         session = GradingSession(
-            open_engine=lambda: connect(run_id=order.run_id),
-            submission=Submission(Path(order.submission)),
-            limits=order.limits,
+            open_engine=lambda: connect(run_id=request.run_id),
+            submission=Submission(Path(request.submission)),
+            limits=request.limits,
             emit=emit,
-            data_folder=order.data,
-            seed=order.seed,
-            images=tuple(order.images),
-            cache_namespace=order.cache_namespace,
+            data_folder=request.data,
+            seed=request.seed,
+            images=tuple(request.images),
+            cache_namespace=request.cache_namespace,
             ends=(
-                time.monotonic() + order.seconds_left
-                if order.seconds_left
+                time.monotonic() + request.seconds_left
+                if request.seconds_left
                 else math.inf
             ),
             failed_builds={
                 name: SubmissionError.from_record(raw)
-                for name, raw in order.failed_builds.items()
+                for name, raw in request.failed_builds.items()
             },
         )
-        run = Run(order, session, emit)
-        settings = Path(order.home, "pytest.ini")
+        run = Run(request, session, emit)
+        settings = Path(request.home, "pytest.ini")
         settings.write_text("[pytest]\npython_files = *.py\n")
         args = [
-            order.grader,
-            f"--rootdir={order.home}",
-            f"--confcutdir={order.home}",
+            request.grader,
+            f"--rootdir={request.home}",
+            f"--confcutdir={request.home}",
             "-c",
             str(settings),
             "--noconftest",
@@ -288,10 +301,10 @@ def carry_out(order: Order) -> None:
         ]
         pytest.main(args, plugins=[run, Fixtures(session)])
         session.close()
-        if order.picture and not run.broken:
-            emit(Building(seconds=order.limits.build_seconds))
+        if request.picture and not run.broken:
+            emit(Building(seconds=request.limits.build_seconds))
             emit(Picture(layers=session.picture()))
         if run.broken:
             emit(Broken(reason=run.broken))
-        builder = "" if order.collect_only else str(session.builder)
+        builder = "" if request.collect_only else str(session.builder)
         emit(Costs(costs=session.costs(), builder=builder))

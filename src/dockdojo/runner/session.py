@@ -85,6 +85,9 @@ class GradingSession:
     @property
     def engine(self) -> Engine:
         """The engine; connected to at the first use."""
+        return self._connect()
+
+    def _connect(self) -> Engine:
         if self._engine is None:
             self._engine = self.open_engine()
         return self._engine
@@ -275,17 +278,17 @@ class GradingSession:
 
         Its lab.toml says `data = "digits"`. Raises CourseError without.
         """
-        return self._drawn.noisy
+        return self._drawn.draw_noisy()
 
     @property
     def shuffled_digits(self) -> Data:
         """Other digits, each with another one's label: nothing can be learned from them."""
-        return self._drawn.shuffled
+        return self._drawn.draw_shuffled()
 
     @property
     def many_shuffled_digits(self) -> Data:
         """The same, as many as MNIST has."""
-        return self._drawn.many_shuffled
+        return self._drawn.draw_many_shuffled()
 
     def workspaces(self, *names: str, checkpoint: str) -> Workspaces:
         """Folders for containers to write to, with the submission's files in them (see engine.workspaces)."""
@@ -316,9 +319,7 @@ class GradingSession:
 
         The containers that it starts are its own, and gone when it ends. An error is raised to each who asks for the result.
         """
-        assert (
-            self.engine
-        )  # connected here, once, and not by two threads at the same time
+        self._connect()  # here, once, and not by two threads at the same time
         work = Background(call, self._scopes, self)
         self._begun.append(work)
         return work
@@ -354,12 +355,12 @@ class GradingSession:
         )
         return [
             Part(
-                instruction=one.instruction[:300],
-                size=one.size,
-                wasted=one.wasted,
-                in_base=one.in_base,
+                instruction=layer.instruction[:300],
+                size=layer.size,
+                wasted=layer.wasted,
+                in_base=layer.in_base,
             )
-            for one in stats.layers
+            for layer in stats.layers
         ]
 
     def close(self) -> None:

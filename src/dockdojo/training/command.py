@@ -19,7 +19,7 @@ def expect_exit_0(training: Training) -> None:
 
     Whoever misses what it should have left says just this, so that one cause is told once.
     """
-    seen = training.first.seen
+    seen = training.first.result().seen
     if seen.exit_code != 0:
         expect_words_arrive(training)
         fail(
@@ -32,7 +32,7 @@ def expect_exit_0(training: Training) -> None:
 
 def expect_words_arrive(training: Training) -> None:
     """Fails the check where the image's ENTRYPOINT does not run the words behind the image's name."""
-    entrypoint = training.image.entrypoint or ()
+    entrypoint = training.build().entrypoint or ()
     if not entrypoint or training.once("words", lambda: _arrive(training)):
         return
     if entrypoint[:2] == SHELL:
@@ -60,10 +60,10 @@ def _arrive(training: Training) -> bool:
 
 
 def _answers(training: Training, entrypoint: tuple[str, ...]) -> bool:
-    one, other = random.sample(range(10_000, 100_000), 2)
-    answer = str(one * other)
-    words: tuple[str, ...] = ("-c", f"print({one} * {other})")
-    training.spaces.lay("words")
+    factor, other = random.sample(range(10_000, 100_000), 2)
+    answer = str(factor * other)
+    words: tuple[str, ...] = ("-c", f"print({factor} * {other})")
+    training.workspaces().lay("words")
     options = training.options("words", training.session.digits)
     if entrypoint:
         options["entrypoint"] = entrypoint
@@ -73,7 +73,7 @@ def _answers(training: Training, entrypoint: tuple[str, ...]) -> bool:
     try:
         seen = training.watch(
             container,
-            lambda seen: answer in seen.text or bool(seen.told),
+            lambda seen: answer in seen.text or bool(seen.metric_lines),
             ANSWERS_WITHIN,
         )
     except (

@@ -17,7 +17,7 @@ WHY = "An accuracy is the share of the test images that the model names as their
 
 
 def expect_counted(
-    told: list[float],
+    accuracies: list[float],
     digits: Data,
     *,
     goal: float,
@@ -25,18 +25,18 @@ def expect_counted(
     detail: str = "",
     file: str = "",
 ) -> None:
-    """Fails the check unless the last accuracy that was told is good enough, and was counted.
+    """Fails the check unless the last of the `accuracies` is good enough, and was counted.
 
     `goal` is what is asked for where all labels are right. `elsewhere` gives the accuracies of runs on shuffled labels.
     """
-    if not told:
+    if not accuracies:
         fail(
             "no accuracy is printed",
             expected="a line such as `Accuracy: 1290/1500 (86%)`, `accuracy=0.86` or `acc: 86%`",
             detail=detail,
             file=file,
         )
-    last, least = told[-1], goal * digits.highest
+    last, least = accuracies[-1], goal * digits.highest
     wrong = f"{digits.wrong} of {digits.test} test images have a wrong label here: {digits.highest:.3f} is all that can be right."
     if not least - BY_CHANCE <= last <= digits.highest + NOT_COUNTED:
         fail(

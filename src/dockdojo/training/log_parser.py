@@ -102,17 +102,17 @@ def accuracies(text: str) -> list[float]:
 def _tested(line: str, matches: list[re.Match[str]]) -> re.Match[str]:
     return next(
         (
-            one
-            for one in matches
-            if TESTED.search(line[max(0, one.start() - BEFORE) : one.start()])
+            match
+            for match in matches
+            if TESTED.search(line[max(0, match.start() - BEFORE) : match.start()])
         ),
         matches[0],
     )
 
 
 def losses(text: str) -> list[float]:
-    """The losses that a log tells, in order, of any kind; NaN is told as NaN."""
-    return [float(one[1]) for line in _lines(text) for one in LOSS.finditer(line)]
+    """All losses in a log, of any kind, in order; NaN stays NaN."""
+    return [float(match[1]) for line in _lines(text) for match in LOSS.finditer(line)]
 
 
 def tells_nan(text: str) -> bool:
@@ -149,10 +149,12 @@ def _of_work(lines: Iterable[tuple[float, str]]) -> list[tuple[float, int, str]]
         for line in _lines(whole)
         if (match := EPOCH.search(line)) is not None
     ]
-    fresh = [one for one in named if not RESUMED.search(one[2])] or named
+    fresh = [match for match in named if not RESUMED.search(match[2])] or named
     measured = [
-        one
-        for one in fresh
-        if LOSS.search(one[2]) or ACCURACY.search(one[2]) or FRACTION.search(one[2])
+        match
+        for match in fresh
+        if LOSS.search(match[2])
+        or ACCURACY.search(match[2])
+        or FRACTION.search(match[2])
     ]
     return measured or fresh

@@ -14,7 +14,7 @@ from dockdojo import payloads
 from dockdojo.errors import SubmissionError
 from dockdojo.texts import lines_of
 from dockdojo.training.hooks import start_hooked
-from dockdojo.training.run import ENOUGH_LINES, Seen
+from dockdojo.training.run import ENOUGH_LINES, TrainingRun
 from dockdojo.training.script import Training
 from dockdojo.training.torch_image import Examined
 
@@ -29,7 +29,7 @@ PASSED = "passed"
 """What it says after so many backward passes in which no optimizer with state was found."""
 ENOUGH_PASSES, FEW_PASSES = 9, 3
 """Backward passes, after which state would have been found: while it trains on, and where that was all of the training."""
-MOST_LINES = 3 * ENOUGH_LINES
+MAX_UNDECIDED_LINES = 3 * ENOUGH_LINES
 """With a loss or an accuracy, after which it would have been said."""
 
 
@@ -45,7 +45,7 @@ class Optimizer:
 def find_optimizer(training: Training, kept: Examined) -> Optimizer | None:
     """The script's optimizer, by what it does, or by what the checkpoint `kept` holds; None where nobody could see it."""
     found = _probed(training, past_entrypoint=True)
-    if found is None and training.image.entrypoint:
+    if found is None and training.build().entrypoint:
         found = _probed(training, past_entrypoint=False)
     if found is None and kept.plain_sgd:
         return Optimizer("SGD", 0)
@@ -53,7 +53,7 @@ def find_optimizer(training: Training, kept: Examined) -> Optimizer | None:
 
 
 def _probed(training: Training, *, past_entrypoint: bool) -> Optimizer | None:
-    training.spaces.lay("probe")
+    training.workspaces().lay("probe")
     mark = f"{MARK}_{secrets.token_hex(8)}"
     try:
         hooks = f'{payloads.source(PROBE)}\n\nMARK = "{mark}"\n'
@@ -64,18 +64,20 @@ def _probed(training: Training, *, past_entrypoint: bool) -> Optimizer | None:
     return read_probe(seen.text, mark, to_its_end=seen.exit_code == 0)
 
 
-def _is_known(seen: Seen, mark: str) -> bool:
+def _is_known(seen: TrainingRun, mark: str) -> bool:
     if any(name != PASSED for name, _ in _said(seen.text, mark)):
         return True
     enough = (
-        MOST_LINES if _passes(seen.text, mark) >= ENOUGH_PASSES else 10 * MOST_LINES
+        MAX_UNDECIDED_LINES
+        if _passes(seen.text, mark) >= ENOUGH_PASSES
+        else 10 * MAX_UNDECIDED_LINES
     )
-    return len(seen.told) >= enough
+    return len(seen.metric_lines) >= enough
 
 
 def _said(text: str, mark: str) -> list[tuple[str, int]]:
     found = map(PROBED.fullmatch, lines_of(text))
-    return [(one[2], int(one[3])) for one in found if one and one[1] == mark]
+    return [(match[2], int(match[3])) for match in found if match and match[1] == mark]
 
 
 def _passes(text: str, mark: str) -> int:

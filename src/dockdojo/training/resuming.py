@@ -11,8 +11,8 @@ from dockdojo.checks import fail
 from dockdojo.training.command import expect_words_arrive
 from dockdojo.training.optimizers import find_optimizer
 from dockdojo.training.run import epoch_after, saves_early
-from dockdojo.training.runs import SPOILT
-from dockdojo.training.script import Resumed, Training
+from dockdojo.training.runs import CORRUPTED
+from dockdojo.training.script import ResumedRuns, Training
 from dockdojo.training.stopping import left_something_to_do
 from dockdojo.training.writers import resumed_apart
 
@@ -27,10 +27,11 @@ PRINT_IT = "In the loop over the epochs: print the number of the epoch with its 
 NOTHING_LEFT = "Save after every epoch, not only at the end: then a run that was cut short has something left to do."
 
 
-def _resumed(training: Training) -> Resumed:
-    """The runs with --resume; the one from an unspoilt checkpoint must work."""
+def _expect_resumed(training: Training) -> ResumedRuns:
+    """Return the runs with --resume. Fails the check where the one from an uncorrupted checkpoint does not work."""
     expect_words_arrive(training)
-    control = training.resumed.control
+    resumed = training.resumed.result()
+    control = resumed.control
     if control.exit_code not in (None, 0):
         fail(
             f"with --resume it ends with exit code {control.exit_code}",
@@ -39,7 +40,7 @@ def _resumed(training: Training) -> Resumed:
             detail=control.end,
             file=FILE,
         )
-    return training.resumed
+    return resumed
 
 
 def _distrust(training: Training) -> NoReturn:
@@ -50,14 +51,16 @@ def _distrust(training: Training) -> NoReturn:
         why="From numbers that nothing changes, nobody can see whether it goes on with what it had learned; and what it saves "
         "does not show it, either.",
         hint="Does the optimizer make a step, with a learning rate above 0? Are the numbers that are printed the model's?",
-        detail=training.first.seen.end,
+        detail=training.first.result().seen.end,
         file=FILE,
     )
 
 
 def _expect_trust(training: Training) -> None:
     """Fails the check where neither the numbers nor the files of a resumed run depend on what it is given."""
-    if not training.moves and not any(training.carries(name) for name in SPOILT):
+    if not training.reacts_to_data() and not any(
+        training.carries(name) for name in CORRUPTED
+    ):
         _distrust(training)
 
 
@@ -65,12 +68,10 @@ def _uses(training: Training, name: str) -> bool:
     """Whether a resumed run uses a part of its checkpoint: NaN in it reach its log or what it saves; where its log proves
     nothing, what it saves.
     """
-    if not training.moves:
+    if not training.reacts_to_data():
         return training.carries(name)
-    runs = training.resumed
-    return {"weights": runs.weights, "optimizer": runs.optimizer}[name].shows(
-        runs.control
-    )
+    resumed = training.resumed.result()
+    return resumed.corrupted(name).shows(resumed.control)
 
 
 def _expect_nan(
@@ -85,17 +86,14 @@ def _expect_nan(
     """Fails the check where a run trains on as if it had not begun with NaN, or where nothing of that can be seen."""
     if _uses(training, name):
         return
-    spoilt = {
-        "weights": training.resumed.weights,
-        "optimizer": training.resumed.optimizer,
-    }[name]
-    if spoilt.tells_nothing:
+    corrupted = training.resumed.result().corrupted(name)
+    if corrupted.tells_nothing:
         fail(
             f"after --resume, {unseen}",
             expected=SAY,
             why=NOTHING_LEFT,
             hint=PRINT_IT,
-            detail=spoilt.seen.end,
+            detail=corrupted.seen.end,
             file=FILE,
         )
     _expect_trust(training)
@@ -103,14 +101,14 @@ def _expect_nan(
         f"{observed}, and the resumed run trains as if nothing were wrong",
         expected=expected,
         why=why,
-        detail=spoilt.seen.end,
+        detail=corrupted.seen.end,
         file=FILE,
     )
 
 
 def expect_weights(training: Training) -> None:
     """Fails the check where a resumed run does not use the weights of its checkpoint."""
-    _ = _resumed(training)
+    _expect_resumed(training)
     _expect_nan(
         training,
         "weights",
@@ -126,9 +124,9 @@ def expect_optimizer(training: Training) -> str:
 
     Returns why nobody could see whether it has; empty where that was seen.
     """
-    _ = _resumed(training)
-    beginning = training.beginning
-    if not beginning.spoilt_tensors["optimizer"]:
+    _expect_resumed(training)
+    beginning = training.beginning.result()
+    if not beginning.corrupted_tensors["optimizer"]:
         _expect_trust(training)
         kept = beginning.control
         found = find_optimizer(training, kept)
@@ -157,8 +155,8 @@ def expect_optimizer(training: Training) -> str:
 
 def expect_next_epoch(training: Training) -> None:
     """Fails the check where a resumed run, or one process of it, does not go on at the epoch after the saved one."""
-    whole = training.first.seen
-    run, order = _resumed(training).control, whole.epochs
+    whole = training.first.result().seen
+    run, order = _expect_resumed(training).control, whole.epochs
     _expect_trust(training)
     if not order:
         fail(
@@ -177,12 +175,13 @@ def expect_next_epoch(training: Training) -> None:
             detail=run.end,
             file=FILE,
         )
-    wanted = sorted({epoch_after(order, done) for done in training.beginning.finished})
+    finished = training.beginning.result().finished
+    wanted = sorted({epoch_after(order, done) for done in finished})
     apart = resumed_apart(training)
     run, several = apart or run, apart is not None or whole.has_several_writers
     wrong = sorted(run.begins_at(several=several) - set(wanted))
     if wrong:
-        saved = " or ".join(str(one - 1) for one in wanted)
+        saved = " or ".join(str(epoch - 1) for epoch in wanted)
         who = "one of its processes" if several else "the resumed run"
         fail(
             f"the checkpoint was saved after epoch {saved}, and {who} goes on at epoch {wrong[0]}",
@@ -206,8 +205,8 @@ def other_epoch(got: int, first: int, wanted: int) -> str:
 
 def expect_to_survive_a_stop(training: Training) -> None:
     """Fails the check where `docker stop` leaves nothing from which a resumed run goes on."""
-    run, first = training.stopped, training.first
-    kept = training.left_by_stop
+    run, first = training.stopped.result(), training.first.result()
+    kept = training.examine_left_by_stop()
     if run.by_itself and not saves_early(first.seen, first.saves):
         fail(
             "`docker stop` did not end it, and nothing was saved until it had come to its end by itself",
@@ -225,7 +224,7 @@ def expect_to_survive_a_stop(training: Training) -> None:
             file=FILE,
         )
     if run.after.exit_code not in (None, 0):
-        _ = _resumed(training)  # it may fail always
+        _expect_resumed(training)  # it may fail always
         fail(
             f"after `docker stop`, --resume ends with exit code {run.after.exit_code}",
             expected="a training that goes on",
@@ -256,7 +255,8 @@ def _expect_to_go_on(training: Training) -> None:
     """Fails the check where the run after `docker stop` begins again from the start: neither with an epoch that comes later,
     nor with the weights that were saved.
     """
-    runs, whole, after = _resumed(training), training.first.seen, training.stopped.after
+    runs, whole = _expect_resumed(training), training.first.result().seen
+    after = training.stopped.result().after
     _expect_trust(training)
     if any(
         run.epochs and run.epochs[:1] != whole.epochs[:1]

@@ -22,8 +22,8 @@ from dockdojo.training.log_parser import (
 )
 
 ENOUGH_LINES = 4
-"""Lines with finite numbers, after which a spoilt one would have shown: the first may be from before the first step."""
-SHORT = 1.0
+"""Lines with finite numbers, after which a corrupted one would have shown: the first may be from before the first step."""
+SHORT_TRAINING_SECONDS = 1.0
 """Seconds: the epochs of a training as short as that take less than what comes before them."""
 MOVED_ACCURACY, MOVED_LOSS = 0.15, 0.1
 """What learning changes at least, against a run on labels from which nothing can be learned: accuracy (by 0.8, where it is
@@ -33,14 +33,14 @@ AFTER_EPOCH = 2
 are three different things."""
 FEW_LINES = 2
 """Lines that are told of an epoch after it was saved: of its test, and that it is done."""
-MOST_WRITERS = 64
+MAX_WRITERS = 64
 """Processes of one training that are told apart."""
 CHANCE = 0.3
 """Accuracy: weights that are NaN have this at most (ten digits: 0.1), and those of a checkpoint have more."""
 
 
 @dataclass(frozen=True)
-class Seen:
+class TrainingRun:
     """A run of a training script, as far as it was watched. Its log is read once, however often it is asked about."""
 
     lines: tuple[tuple[float, str], ...]
@@ -75,7 +75,7 @@ class Seen:
         """The same, apart for each of several processes that train; one entry where there is one, or none names itself."""
         found = epochs_by_writer(self.lines)
         # A number that is another one in each line counts something else.
-        several = 1 < len(found) <= MOST_WRITERS and len(self.marks) >= 2 * len(found)
+        several = 1 < len(found) <= MAX_WRITERS and len(self.marks) >= 2 * len(found)
         return found if several else {"": self.marks}
 
     @property
@@ -89,10 +89,10 @@ class Seen:
             return {marks[0][1] for marks in epochs_by_writer(self.lines).values()}
         return set(self.epochs[:1])
 
-    def tells_all_of(self, whole: Seen) -> bool:
+    def tells_all_of(self, whole: TrainingRun) -> bool:
         """Whether as many processes have told of epochs as in a whole run, or enough lines came for all of them."""
         return len(epochs_by_writer(self.lines)) >= len(whole.writers) or len(
-            self.told
+            self.metric_lines
         ) >= ENOUGH_LINES * len(whole.writers)
 
     @property
@@ -108,7 +108,7 @@ class Seen:
         return list(dict.fromkeys(number for _, number in self.marks))
 
     @cached_property
-    def told(self) -> list[str]:
+    def metric_lines(self) -> list[str]:
         """Lines with a loss or an accuracy of work that was done in this run: what is said of resuming is of the past."""
         return [
             text
@@ -124,17 +124,17 @@ class Seen:
     @property
     def shows_work(self) -> bool:
         """Whether it has told an epoch of its own, and a loss or an accuracy."""
-        return bool(self.told) and any(
+        return bool(self.metric_lines) and any(
             EPOCH.search(text) and not RESUMED.search(text) for _, text in self.lines
         )
 
     @property
     def shows_numbers(self) -> bool:
-        """Whether it is decided if spoilt numbers show: they do, or would have by now."""
-        return tells_nan(self.text) or len(self.told) >= ENOUGH_LINES
+        """Whether it is decided whether corrupted numbers show: they do, or would have by now."""
+        return tells_nan(self.text) or len(self.metric_lines) >= ENOUGH_LINES
 
-    def shows_spoilt(self, control: Seen) -> bool:
-        """Whether this run from a spoilt checkpoint differs from `control`, the one from a whole checkpoint, as it must.
+    def shows_corruption(self, control: TrainingRun) -> bool:
+        """Whether this run from a corrupted checkpoint differs from `control`, the one from a whole checkpoint, as it must.
 
         It says `nan`, gives up, or is no better than chance; all of that, where the other does not.
         """
@@ -142,7 +142,7 @@ class Seen:
             tells_nan(self.text) and not tells_nan(control.text)
         ):
             return True
-        mine, others = ("\n".join(run.told) for run in (self, control))
+        mine, others = ("\n".join(run.metric_lines) for run in (self, control))
         if any(map(math.isnan, losses(mine))) and not any(
             map(math.isnan, losses(others))
         ):
@@ -175,21 +175,21 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class First:
+class FirstRun:
     """A whole training, from nothing."""
 
-    seen: Seen
+    seen: TrainingRun
     saves: list[Save]
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class StoppedRun:
     """A training on shuffled labels, `docker stop` in the middle of it, and what a resumed run does then."""
 
-    before: Seen
-    after: Seen
+    before: TrainingRun
+    after: TrainingRun
     """The same, where no checkpoint was left to go on from."""
-    more: Seen | None
+    more: TrainingRun | None
     """A resumed run that was asked for more epochs, and worked, where the first one had none left to do."""
     by_itself: bool
     """Whether it had done all of its work when it ended, as if there had been no `docker stop`."""
@@ -199,15 +199,17 @@ class Stop:
     """How many times as many images it had as the whole training."""
 
 
-def learned_more(run: Seen, others: tuple[Seen, ...]) -> bool:
+def learned_more(run: TrainingRun, others: tuple[TrainingRun, ...]) -> bool:
     """Whether a run ended with better numbers than those on shuffled labels had at their best: in accuracy, or in loss."""
     mine, theirs = run.accuracies[-1:], [
-        one for other in others for one in other.accuracies
+        accuracy for other in others for accuracy in other.accuracies
     ]
     if mine and theirs and mine[-1] - max(theirs) > MOVED_ACCURACY:
         return True
-    end = _last(losses("\n".join(run.told)))
-    usual = _last(losses("\n".join(text for other in others for text in other.told)))
+    end = _last(losses("\n".join(run.metric_lines)))
+    usual = _last(
+        losses("\n".join(text for other in others for text in other.metric_lines))
+    )
     return end is not None and usual is not None and end < (1 - MOVED_LOSS) * usual
 
 
@@ -215,7 +217,9 @@ def _last(values: list[float]) -> float | None:
     return values[-1] if values and math.isfinite(values[-1]) else None
 
 
-def finished_epochs(seen: Seen, saves: list[Save], chosen: Save) -> frozenset[int]:
+def finished_epochs(
+    seen: TrainingRun, saves: list[Save], chosen: Save
+) -> frozenset[int]:
     """How many epochs of a run were done at one of its saves: one number, or those that the log leaves open.
 
     Of several processes, each has its own: the one that saved may have been any of them.
@@ -233,9 +237,9 @@ def _finished(marks: list[tuple[float, int]], saved: float) -> set[int]:
     """How many epochs one process had done when it was saved."""
     order = list(dict.fromkeys(number for _, number in marks))
     begun = [
-        one
-        for one in order
-        if min(at for at, number in marks if number == one) <= saved
+        process
+        for process in order
+        if min(at for at, number in marks if number == process) <= saved
     ]
     if len(marks) == len(order):  # one line an epoch: before its work, or after it
         return {len(begun), len(begun) + 1}
@@ -246,7 +250,7 @@ def _finished(marks: list[tuple[float, int]], saved: float) -> set[int]:
     return {len(begun) - 1, len(begun)} if later else {len(begun)}
 
 
-def save_to_resume_from(seen: Seen, saves: list[Save]) -> Save | None:
+def save_to_resume_from(seen: TrainingRun, saves: list[Save]) -> Save | None:
     """The save of a run from which others go on: after whole epochs, with more to come. None is the run's end.
 
     Where several processes train, it must be known how many epochs are done: else they go on from the end.
@@ -259,21 +263,23 @@ def save_to_resume_from(seen: Seen, saves: list[Save]) -> Save | None:
             else []
         )
     else:
-        done = [(one, finished_epochs(seen, saves, one)) for one in saves if one.copied]
+        done = [
+            (save, finished_epochs(seen, saves, save)) for save in saves if save.copied
+        ]
         is_known = [
-            (one, found)
-            for one, found in done
+            (save, found)
+            for save, found in done
             if len(found) == 1 or not seen.has_several_writers
         ]
         wanted = [
-            one
+            save
             for least in (AFTER_EPOCH, 1)
-            for one, found in is_known
+            for save, found in is_known
             if min(found) >= least and max(found) < len(seen.epochs)
         ]
         if not wanted and seen.has_several_writers:
             return None
-    return next((one for one in (*wanted, saves[first]) if one.copied), None)
+    return next((save for save in (*wanted, saves[first]) if save.copied), None)
 
 
 def epoch_after(order: list[int], done: int) -> int:
@@ -281,12 +287,12 @@ def epoch_after(order: list[int], done: int) -> int:
     return order[done] if done < len(order) else order[-1] + 1
 
 
-def is_one_save_an_epoch(seen: Seen, saves: list[Save]) -> bool:
+def is_one_save_an_epoch(seen: TrainingRun, saves: list[Save]) -> bool:
     """Whether it saves after every epoch, and perhaps once more, in the end or before the first."""
     return len(saves) in (len(seen.epochs), len(seen.epochs) + 1)
 
 
-def saves_early(seen: Seen, saves: list[Save]) -> bool:
+def saves_early(seen: TrainingRun, saves: list[Save]) -> bool:
     """Whether it saves while it trains, and not only at its end (be it more than once).
 
     A training that is over in a moment saves while it trains where its saves are spread over the epochs that it tells: each of
@@ -296,11 +302,12 @@ def saves_early(seen: Seen, saves: list[Save]) -> bool:
     trained = marks[-1] - marks[0] if len(marks) > 1 else seen.seconds
     is_spread = saves[-1].at - saves[0].first > 0.3 * trained
     return is_spread or (
-        trained >= SHORT and saves[0].at < seen.began + 0.8 * seen.seconds
+        trained >= SHORT_TRAINING_SECONDS
+        and saves[0].at < seen.began + 0.8 * seen.seconds
     )
 
 
-def saves_at_the_start(seen: Seen, saves: list[Save]) -> int:
+def saves_at_the_start(seen: TrainingRun, saves: list[Save]) -> int:
     """1 where it saves once before the first epoch, and then after each: an epoch lies between the last two saves, too."""
     if not seen.epochs or len(saves) != len(seen.epochs) + 1:
         return 0

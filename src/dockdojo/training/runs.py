@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from dockdojo.checks.host import Awaited, GradingHost
 from dockdojo.connection.types import Image, Mount, when
@@ -14,22 +13,22 @@ from dockdojo.datasets import Data
 from dockdojo.engine.container import Container
 from dockdojo.errors import LimitReached, OurFault, SubmissionError
 from dockdojo.probes.workspaces import Workspaces
-from dockdojo.training.run import First, Seen
+from dockdojo.training.run import FirstRun, TrainingRun
 from dockdojo.training.workers import workers
 
 T = TypeVar("T")
 RUN_WITHIN = 900
 """Seconds of one training."""
-LOOK = 0.25
+POLL_SECONDS = 0.25
 """Seconds between two looks at a log."""
-SPOILT = ("weights", "optimizer")
+CORRUPTED = ("weights", "optimizer")
 """Workspaces whose checkpoints have NaN there."""
-AFTER = {name: f"after_{name}" for name in SPOILT}
+AFTER = {name: f"after_{name}" for name in CORRUPTED}
 """Workspaces for what those runs saved."""
 SPACES = (
     "first",
     "control",
-    *SPOILT,
+    *CORRUPTED,
     *AFTER.values(),
     "again",
     "words",
@@ -42,11 +41,30 @@ SPACES = (
     "typed",
 )
 """Workspaces, each for one piece of work: they go on at the same time."""
-KILLED = ("control", *SPOILT, "restart")
+KILLED = ("control", *CORRUPTED, "restart")
 """Workspaces whose resumed runs were ended by SIGKILL when enough had been seen."""
 
 
-class TrainingRuns:
+class Work(Generic[T]):
+    """A piece of work that is done once, beside the checks."""
+
+    def __init__(self, session: GradingHost, work: Callable[[], T]) -> None:
+        self._session = session
+        self._work = work
+        self._begun: Awaited[T] | None = None
+
+    def begin(self) -> Awaited[T]:
+        """Begin it, if nobody has yet; do not wait for it."""
+        if self._begun is None:
+            self._begun = self._session.background(self._work)
+        return self._begun
+
+    def result(self) -> T:
+        """Return what it comes to; begin it, if nobody has yet, and wait for it. Its errors are raised to each who asks."""
+        return self.begin().result()
+
+
+class ScriptRunner:
     """The script `command`, run as `docker run -v FOLDER:workspace IMAGE command [--resume]`, in the image's working folder."""
 
     def __init__(
@@ -59,22 +77,27 @@ class TrainingRuns:
     ) -> None:
         """`session` is the fixture of that name; `checkpoint` is a file's name in the folder that is mounted at `workspace`."""
         self.session = session
-        self._begun: dict[str, Awaited[Any]] = {}
+        self.first: Work[FirstRun] = Work(session, self._first)
+        """A whole training, from nothing."""
+        self._once: dict[str, Work[Any]] = {}
+        self._workspaces: Workspaces | None = None
         self.crowd = 0
         """Processes that worked side by side in the first run, up to 2; those that only load data count, too."""
         self.command = command
         self.workspace = workspace
         self.checkpoint = checkpoint
 
-    @cached_property
-    def image(self) -> Image:
-        """The image of the submission's Dockerfile."""
+    def build(self) -> Image:
+        """Build the image of the submission's Dockerfile, if that was not done yet, and return it."""
         return self.session.build()
 
-    @cached_property
-    def spaces(self) -> Workspaces:
-        """The folders that are mounted."""
-        return self.session.workspaces(*SPACES, checkpoint=self.checkpoint)
+    def workspaces(self) -> Workspaces:
+        """Make the folders that are mounted, if that was not done yet, and return them."""
+        if self._workspaces is None:
+            self._workspaces = self.session.workspaces(
+                *SPACES, checkpoint=self.checkpoint
+            )
+        return self._workspaces
 
     # One run
 
@@ -83,17 +106,18 @@ class TrainingRuns:
     ) -> dict[str, Any]:
         """How a container with a workspace at `target` is started; the data are where such scripts look for them."""
         target = target or self.workspace
+        image = self.build()
         places = {
             f"{target}/data",
             "/data",
-            f"{(workdir or self.image.workdir).rstrip('/')}/data",
+            f"{(workdir or image.workdir).rstrip('/')}/data",
         }
         data_mounts = (
             Mount(source=str(data.root), target=place) for place in sorted(places)
         )
         return {
-            "image": self.image,
-            "mounts": (self.spaces.mount(name, target), *data_mounts),
+            "image": image,
+            "mounts": (self.workspaces().mount(name, target), *data_mounts),
             "env": {"MNIST_ROOT": "/data", "PYTHONUNBUFFERED": "1"},
         }
 
@@ -103,25 +127,29 @@ class TrainingRuns:
             *self.command, *args, **self.options(name, data or self.session.digits)
         )
 
-    def look(self, container: Container) -> Seen:
+    def look(self, container: Container) -> TrainingRun:
         """What a run has shown until now."""
         state = container.engine.state(container.id)
         began = when(state["StartedAt"])
-        lines = tuple((began + one.seconds, one.text) for one in container.log_lines())
-        return Seen(lines, None if state["Running"] else state["ExitCode"], began)
+        lines = tuple(
+            (began + line.seconds, line.text) for line in container.log_lines()
+        )
+        return TrainingRun(
+            lines, None if state["Running"] else state["ExitCode"], began
+        )
 
     def watch(
         self,
         container: Container,
-        enough: Callable[[Seen], bool] = lambda seen: False,
+        enough: Callable[[TrainingRun], bool] = lambda seen: False,
         within: float = RUN_WITHIN,
-        told: str = "a training",
+        label: str = "a training",
         *,
         counted: bool = False,
-    ) -> Seen:
+    ) -> TrainingRun:
         """Watches a run until it ends or enough was seen; then it is killed. Raises LimitReached after `within` seconds.
 
-        `told` says what it is, for whoever waits. Where it is `counted`, the processes of it are, too: see `crowd`.
+        `label` says what it is, for whoever waits. Where it is `counted`, the processes of it are, too: see `crowd`.
         """
         end = time.monotonic() + within
         try:
@@ -134,7 +162,7 @@ class TrainingRuns:
                             self.crowd, len(workers(container.processes()))
                         )
                 self.session.doing(
-                    f"{told}, epoch {seen.epochs[-1]}" if seen.epochs else told
+                    f"{label}, epoch {seen.epochs[-1]}" if seen.epochs else label
                 )
                 if seen.exit_code is not None or enough(seen):
                     return seen
@@ -144,38 +172,31 @@ class TrainingRuns:
                         hint="Does it train for very many epochs, or wait for something?",
                         detail=seen.end,
                     )
-                self.session.sleep(LOOK)
+                self.session.sleep(POLL_SECONDS)
         finally:
             container.remove()
 
-    def _begin(self, name: str, work: Callable[[], Any]) -> None:
-        if name not in self._begun:
-            self._begun[name] = self.session.background(work)
-
     def once(self, name: str, work: Callable[[], T]) -> T:
-        """What a piece of work comes to that is done once, beside the checks; waits for it."""
-        self._begin(name, work)
-        result: T = self._begun[name].result()
+        """Do a piece of work once, beside the checks, and return what it comes to; it is known again by its name."""
+        result: T = self._once.setdefault(name, Work(self.session, work)).result()
         return result
 
-    @property
-    def first(self) -> First:
-        """A whole training, from nothing; waits for it."""
-        return self.once("first", self._first)
-
-    def _first(self) -> First:
-        self.spaces.lay("first")
+    def _first(self) -> FirstRun:
+        self.workspaces().lay("first")
         seen = self.watch(self.start("first"), counted=True)
-        return First(seen, self.spaces.saves("first"))
+        return FirstRun(seen, self.workspaces().saves("first"))
 
     def or_for_more(
-        self, seen: Seen, run: Callable[..., Seen], is_enough: Callable[[Seen], bool]
-    ) -> tuple[Seen, tuple[str, ...]]:
+        self,
+        seen: TrainingRun,
+        run: Callable[..., TrainingRun],
+        is_enough: Callable[[TrainingRun], bool],
+    ) -> tuple[TrainingRun, tuple[str, ...]]:
         """A resumed run, and the words with which it was asked for more epochs: where all were done, perhaps it can be."""
-        order = self.first.seen.epochs
+        order = self.first.result().seen.epochs
         if seen.exit_code == 0 and not is_enough(seen) and order:
-            asked = ("--epochs", str(len(order) + 2))
-            again = run(*asked)
+            epoch_args = ("--epochs", str(len(order) + 2))
+            again = run(*epoch_args)
             if is_enough(again):
-                return again, asked
+                return again, epoch_args
         return seen, ()

@@ -27,7 +27,7 @@ LIBRARIES = re.compile(
     r"lib(?:torch_cuda|c10_cuda|torch_hip|c10_hip|cudart|cublas|cublasLt|cudnn)\b.*\.so.*"
 )
 PACKAGE = re.compile(r"(?P<name>[\w.]+?)-(?P<version>\d[^/]*)\.(?:dist|egg)-info")
-TOLD = re.compile(
+BUILD = re.compile(
     r"^(cuda|hip)\s*(?::[^=\n]{0,60})?=\s*(?:'([^'\n]{0,40})'|\"([^\"\n]{0,40})\"|None)",
     re.MULTILINE,
 )
@@ -85,18 +85,23 @@ def look_into(session: GradingHost, *, any_python: bool = False) -> Contents:
         for path in files
         if path.endswith("/" + VERSION_FILE)
     )
-    folders = [one for one in folders if files.get(f"{one}/{CORE}", 0) >= CORE_BYTES]
-    folders = [one for one in folders if head(bare, f"{one}/{CORE}", len(ELF)) == ELF]
+    folders = [
+        folder for folder in folders if files.get(f"{folder}/{CORE}", 0) >= CORE_BYTES
+    ]
+    folders = [
+        folder for folder in folders if head(bare, f"{folder}/{CORE}", len(ELF)) == ELF
+    ]
     if not folders:
         return Contents(files=files, torch=None, problem="")
     texts = [
-        bare.read(f"{one}/{VERSION_FILE}").decode("utf-8", "replace") for one in folders
+        bare.read(f"{folder}/{VERSION_FILE}").decode("utf-8", "replace")
+        for folder in folders
     ]
     built_for = [
-        f"{'CUDA' if kind == 'cuda' else 'ROCm'} {one or other}"
+        f"{'CUDA' if kind == 'cuda' else 'ROCm'} {version or other}"
         for text in texts
-        for kind, one, other in TOLD.findall(text)
-        if one or other
+        for kind, version, other in BUILD.findall(text)
+        if version or other
     ]
     found = Torch(
         folders=tuple(folders),
@@ -233,20 +238,20 @@ def examine(
         **options,
     )
     try:
-        told = json.loads(done.stdout.strip().splitlines()[-1])
+        answer = json.loads(done.stdout.strip().splitlines()[-1])
         loaded = {
             str(path): Examined(
-                error=str(one["error"]),
-                numbers=int(one.get("numbers", 0)),
-                fingerprint=str(one.get("fingerprint", "")),
-                has_optimizer=bool(one.get("has_optimizer")),
-                has_nan=bool(one.get("has_nan")),
-                plain_sgd=bool(one.get("plain_sgd")),
+                error=str(checkpoint["error"]),
+                numbers=int(checkpoint.get("numbers", 0)),
+                fingerprint=str(checkpoint.get("fingerprint", "")),
+                has_optimizer=bool(checkpoint.get("has_optimizer")),
+                has_nan=bool(checkpoint.get("has_nan")),
+                plain_sgd=bool(checkpoint.get("plain_sgd")),
             )
-            for path, one in told["load"].items()
+            for path, checkpoint in answer["load"].items()
         }
         return Examination(
-            loaded=loaded, poisoned=tuple(int(one) for one in told["poison"])
+            loaded=loaded, poisoned=tuple(int(value) for value in answer["poison"])
         )
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise SubmissionError(

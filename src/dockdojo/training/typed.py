@@ -9,7 +9,10 @@ from dockdojo.training.script import Training
 
 
 def as_typed(
-    training: Training, build: BuildRequest, one: ContainerRequest, targets: list[str]
+    training: Training,
+    build: BuildRequest,
+    request: ContainerRequest,
+    targets: list[str],
 ) -> tuple[str, str] | None:
     """Runs a container as a README says, with the submission's folder at the first of `targets`; it may use another stage.
 
@@ -17,32 +20,32 @@ def as_typed(
     """
     if not targets:
         return (
-            f"it mounts {in_words(one)}, and not the folder that the README is in",
+            f"it mounts {in_words(request)}, and not the folder that the README is in",
             "",
         )
     try:
         image = training.session.build(build.dockerfile, target=build.target)
     except SubmissionError as error:
         return f"its build fails: {error.message}", error.detail
-    training.spaces.lay("typed")
+    training.workspaces().lay("typed")
     options = training.options(
-        "typed", training.session.digits, targets[0], one.workdir
+        "typed", training.session.digits, targets[0], request.workdir
     )
-    options["env"] |= dict(word.partition("=")[::2] for word in one.env)
+    options["env"] |= dict(word.partition("=")[::2] for word in request.env)
     options |= {
         "image": image,
-        "entrypoint": one.entrypoint,
-        "workdir": one.workdir,
-        "user": one.user,
+        "entrypoint": request.entrypoint,
+        "workdir": request.workdir,
+        "user": request.user,
     }
-    container = training.session.start(*(one.args or ()), **options)
+    container = training.session.start(*(request.args or ()), **options)
     seen = training.watch(
         container,
-        lambda seen: bool(training.spaces.saves("typed")),
-        told="the README's training",
+        lambda seen: bool(training.workspaces().saves("typed")),
+        label="the README's training",
     )
     if seen.exit_code not in (None, 0):
         return f"it ends with exit code {seen.exit_code}", seen.end
-    if not training.spaces.saves("typed"):
+    if not training.workspaces().saves("typed"):
         return f"no `{training.checkpoint}` is in the folder afterwards", seen.end
     return None

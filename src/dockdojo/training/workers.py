@@ -27,15 +27,15 @@ HELPER = re.compile(r"multiprocessing\.(?:resource|semaphore)_tracker")
 
 def lines_of_training(text: str) -> list[str]:
     """The lines that tell of a training, not of a test: that may be told by the process that starts the workers."""
-    told = list(lines_of(text))
-    lines = [line for line in told if TRAINING.search(line)] or told
+    all_lines = list(lines_of(text))
+    lines = [line for line in all_lines if TRAINING.search(line)] or all_lines
     return [line for line in lines if not TESTS.search(line)] or lines
 
 
 def pids_of(line: str) -> set[int]:
     """The process ids of a line: at its beginning, or behind the time that is there; or behind the word pid or process."""
     # Two processes that write at the same time may share a line: the word pid is looked for everywhere in it.
-    found = {int(one[1]) for one in NAMED.finditer(line)}
+    found = {int(match[1]) for match in NAMED.finditer(line)}
     for start in (re.match(r"\W{0,3}", line), BEFORE.match(line)):
         if start is not None and (first := FIRST.match(line, start.end())):
             found.add(int(first[1]))
@@ -77,16 +77,18 @@ def without_number(text: str, numbers: set[int]) -> tuple[list[str], int]:
 def workers(processes: Iterable[Process]) -> list[int]:
     """The largest group of processes that one process has started and that have started none themselves; by their pids."""
     alive = [
-        one
-        for one in processes
-        if one.pid != 1
-        and one.ppid != 0
-        and one.state != "Z"
-        and not HELPER.search(" ".join(one.argv))
+        process
+        for process in processes
+        if process.pid != 1
+        and process.ppid != 0
+        and process.state != "Z"
+        and not HELPER.search(" ".join(process.argv))
     ]
-    parents, groups = {one.ppid for one in alive}, defaultdict[int, list[int]](list)
-    for one in alive:
-        if one.pid not in parents:
-            groups[one.ppid].append(one.pid)
+    parents, groups = {process.ppid for process in alive}, defaultdict[int, list[int]](
+        list
+    )
+    for process in alive:
+        if process.pid not in parents:
+            groups[process.ppid].append(process.pid)
     largest: list[int] = max(groups.values(), key=lambda group: len(group), default=[])
     return sorted(largest)

@@ -6,7 +6,7 @@ from dockdojo import payloads
 from dockdojo.errors import SubmissionError
 from dockdojo.training.hooks import start_hooked
 from dockdojo.training.log_parser import epochs_by_writer
-from dockdojo.training.run import ENOUGH_LINES, Seen
+from dockdojo.training.run import ENOUGH_LINES, TrainingRun
 from dockdojo.training.script import Training
 
 NAMES = "line_names"
@@ -15,28 +15,31 @@ LONGER = 8
 """Times as many lines as would be enough, after which no other process is waited for."""
 
 
-def resumed_apart(training: Training) -> Seen | None:
+def resumed_apart(training: Training) -> TrainingRun | None:
     """A resumed run in which each line begins with its process; None where one process trains, or the lines tell it anyway.
 
     None as well where such a run tells of no epoch: the hooks did not get to it.
     """
-    whole = training.first.seen
+    whole = training.first.result().seen
     if whole.has_several_writers or (training.crowd < 2 and whole.is_in_order):
         return None
     return training.once("apart", lambda: _apart(training))
 
 
-def _apart(training: Training) -> Seen | None:
-    start, asked = training.beginning, training.resumed.asked
+def _apart(training: Training) -> TrainingRun | None:
+    start, epoch_args = (
+        training.beginning.result(),
+        training.resumed.result().epoch_args,
+    )
     for past_entrypoint in (True, False):
-        training.spaces.lay("apart", start.copy)
+        training.workspaces().lay("apart", start.copy)
         try:
             run = start_hooked(
                 training,
                 "apart",
                 payloads.source(NAMES),
                 "--resume",
-                *asked,
+                *epoch_args,
                 past_entrypoint=past_entrypoint,
             )
             seen = training.watch(run, _is_enough, start.within, "a resumed training")
@@ -47,6 +50,6 @@ def _apart(training: Training) -> Seen | None:
     return None
 
 
-def _is_enough(seen: Seen) -> bool:
+def _is_enough(seen: TrainingRun) -> bool:
     count = len(epochs_by_writer(seen.lines))
-    return len(seen.told) >= ENOUGH_LINES * (2 * count if count > 1 else LONGER)
+    return len(seen.metric_lines) >= ENOUGH_LINES * (2 * count if count > 1 else LONGER)

@@ -4,8 +4,9 @@ from dockdojo import check, fail
 from dockdojo.checks.answers import expect_answer, read_answers
 from dockdojo.checks.compose import gpu_reservations
 from dockdojo.checks.formatting import expect_black
-from dockdojo.checks.pinning import loose_bases, loose_requirements
+from dockdojo.checks.pinning import loose_bases
 from dockdojo.checks.readme import script_of
+from dockdojo.checks.requirement_files import loose_requirements
 from dockdojo.training.log_parser import accuracies, epochs, losses
 
 

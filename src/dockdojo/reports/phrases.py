@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from dockdojo.model import Outcome, Report
-from dockdojo.reports.text import LABELS, LINES, LONGEST, clean, cut, tame
+from dockdojo.reports.text import (
+    LABELS,
+    MAX_LOG_LINES,
+    MAX_TEXT_CHARACTERS,
+    clean,
+    cut,
+    tame,
+)
 
 NOT_FINAL = (
     "This check passed. It counts when the others can be carried out, too: grade again."
@@ -27,7 +34,10 @@ def feedback_in_words(outcome: Outcome) -> list[tuple[str, str]]:
 def detail_in_lines(outcome: Outcome) -> list[str]:
     """The end of a log or a build, line by line."""
     detail = outcome.feedback.detail if outcome.feedback else ""
-    return [tame(cut(clean(line))) for line in detail[-LONGEST:].splitlines()[-LINES:]]
+    return [
+        tame(cut(clean(line)))
+        for line in detail[-MAX_TEXT_CHARACTERS:].splitlines()[-MAX_LOG_LINES:]
+    ]
 
 
 def in_words(outcome: Outcome) -> str:
@@ -56,19 +66,25 @@ def verdict(report: Report) -> str:
     )
     if errors:
         said += f" Not final: checks worth {errors} points could not be carried out. Grade again."
-    if report.unearnable:
-        said += f" Not final: {report.unearnable} points could not be earned on this machine."
+    if report.ungraded_points:
+        said += f" Not final: {report.ungraded_points} points could not be earned on this machine."
     return said
 
 
 def notes_in_words(report: Report) -> list[str]:
     """What an instructor should know, a line each."""
-    return [tame(cut(clean(one))) for one in report.notes]
+    return [tame(cut(clean(note))) for note in report.notes]
 
 
 def advice_in_words(report: Report) -> list[str]:
     """What the linter says, a line each."""
     return [
-        tame(cut(clean(f"{one.file}, line {one.line}: {one.text} ({one.code})")))
-        for one in report.advice
+        tame(
+            cut(
+                clean(
+                    f"{advice.file}, line {advice.line}: {advice.text} ({advice.code})"
+                )
+            )
+        )
+        for advice in report.advice
     ]

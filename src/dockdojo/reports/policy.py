@@ -33,84 +33,84 @@ import msgspec
 from dockdojo.errors import UsageError
 from dockdojo.model import Feedback, Outcome, Report
 
-LATE, MOST, SCALED, BY_HAND = "(late)", "(most)", "(scaled)", "(by hand)"
+LATE, CAPPED, SCALED, BY_HAND = "(late)", "(most)", "(scaled)", "(by hand)"
 """Names of lines that are no checks; no check can have them."""
 DAY = 86_400
 
 
-class _Lab(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class _LabPolicy(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     due: dt.datetime
 
 
-class _Late(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class _LatePolicy(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     percent_per_day: float = 0
     free_days: int = 0
     last_day: int | None = None
 
 
-class _Points(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    most: float = 100
+class _PointsPolicy(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    cap_percent: float = msgspec.field(default=100, name="most")
     scale_to: int | None = None
 
 
-class _Adjust(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class _Adjustment(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     student: str
     lab: str
     points: int
     reason: str
 
 
-class Marks(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class Policy(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The rules of one course."""
 
-    labs: dict[str, _Lab] = {}
-    late: _Late = _Late()
-    points: _Points = _Points()
-    adjust: list[_Adjust] = []
+    labs: dict[str, _LabPolicy] = {}
+    late: _LatePolicy = _LatePolicy()
+    points: _PointsPolicy = _PointsPolicy()
+    adjust: list[_Adjustment] = []
 
 
-def parse(text: str, name: str) -> Marks:
+def parse(text: str, name: str) -> Policy:
     """The rules of a TOML file. Raises UsageError naming the file and what is wrong in it."""
     try:
-        marks = msgspec.toml.decode(text, type=Marks)
+        policy = msgspec.toml.decode(text, type=Policy)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise UsageError(f"{name}: {error}") from error
     wrong = [
         (
-            not 0 <= marks.late.percent_per_day <= 100,
+            not 0 <= policy.late.percent_per_day <= 100,
             "late.percent_per_day is from 0 to 100",
         ),
-        (marks.late.free_days < 0, "late.free_days is 0 or more"),
+        (policy.late.free_days < 0, "late.free_days is 0 or more"),
         (
-            marks.late.last_day is not None and marks.late.last_day < 0,
+            policy.late.last_day is not None and policy.late.last_day < 0,
             "late.last_day is 0 or more",
         ),
         (
-            not 0 < marks.points.most <= 100,
+            not 0 < policy.points.cap_percent <= 100,
             "points.most is more than 0 and at most 100",
         ),
         (
-            marks.points.scale_to is not None and marks.points.scale_to <= 0,
+            policy.points.scale_to is not None and policy.points.scale_to <= 0,
             "points.scale_to is more than 0",
         ),
         (
-            any(not one.reason.strip() for one in marks.adjust),
+            any(not adjustment.reason.strip() for adjustment in policy.adjust),
             "each [[adjust]] has a reason",
         ),
         (
-            any(one.due.tzinfo is None for one in marks.labs.values()),
+            any(rule.due.tzinfo is None for rule in policy.labs.values()),
             "a due date has a time zone, such as +01:00",
         ),
     ]
     for bad, should in wrong:
         if bad:
             raise UsageError(f"{name}: {should}.")
-    return marks
+    return policy
 
 
 def apply(
     report: Report,
-    marks: Marks,
+    policy: Policy,
     *,
     student: str = "",
     submitted: dt.datetime | None = None,
@@ -121,16 +121,16 @@ def apply(
     report has such lines already, where `submitted` has no time zone, or where the lab has a due date and `submitted` is missing.
     """
     if any(
-        one.adjusts or one.check in (LATE, MOST, SCALED, BY_HAND)
-        for one in report.outcomes
+        outcome.adjustment or outcome.check in (LATE, CAPPED, SCALED, BY_HAND)
+        for outcome in report.outcomes
     ):
         raise UsageError(
             "The rules were applied to this report already.",
             hint="Take the one that `grade` wrote.",
         )
-    for line in _lines_before_scaling(report, marks, student, submitted):
+    for line in _lines_before_scaling(report, policy, student, submitted):
         report = replace(report, outcomes=(*report.outcomes, line))
-    scale = marks.points.scale_to
+    scale = policy.points.scale_to
     if scale is not None and report.max_score:
         score = _round(report.score * scale / report.max_score)
         line = _line(
@@ -144,10 +144,10 @@ def apply(
 
 
 def _lines_before_scaling(
-    report: Report, marks: Marks, student: str, submitted: dt.datetime | None
+    report: Report, policy: Policy, student: str, submitted: dt.datetime | None
 ) -> list[Outcome]:
     score, found = report.score, []
-    lab = marks.labs.get(report.lab)
+    lab = policy.labs.get(report.lab)
     if lab is not None:
         if submitted is None:
             raise UsageError(
@@ -160,7 +160,7 @@ def _lines_before_scaling(
                 hint="For example 2026-12-02T08:00+01:00.",
             )
         days = math.ceil(max(0.0, (submitted - lab.due).total_seconds()) / DAY)
-        lost, why = _lost(score, days, marks.late)
+        lost, why = _lost(score, days, policy.late)
         if days:
             found.append(
                 _line(
@@ -168,26 +168,30 @@ def _lines_before_scaling(
                 )
             )
             score -= lost
-    for one in marks.adjust:
-        if one.student == student and one.lab == report.lab:
-            given = max(-score, min(one.points, report.max_score - score))
+    for adjustment in policy.adjust:
+        if adjustment.student == student and adjustment.lab == report.lab:
+            given = max(-score, min(adjustment.points, report.max_score - score))
             found.append(
-                _line(BY_HAND, f"{one.points:+d} points by hand: {one.reason}", given)
+                _line(
+                    BY_HAND,
+                    f"{adjustment.points:+d} points by hand: {adjustment.reason}",
+                    given,
+                )
             )
             score += given
-    most = _round(report.max_score * marks.points.most / 100)
-    if score > most:
+    cap = _round(report.max_score * policy.points.cap_percent / 100)
+    if score > cap:
         found.append(
             _line(
-                MOST,
-                f"At most {most} of {report.max_score} points count.",
-                most - score,
+                CAPPED,
+                f"At most {cap} of {report.max_score} points count.",
+                cap - score,
             )
         )
     return found
 
 
-def _lost(score: int, days: int, rule: _Late) -> tuple[int, str]:
+def _lost(score: int, days: int, rule: _LatePolicy) -> tuple[int, str]:
     if rule.last_day is not None and days > rule.last_day:
         return score, f"after day {rule.last_day}, nothing counts"
     counted = max(0, days - rule.free_days)
@@ -202,7 +206,7 @@ def _line(name: str, words: str, change: int, points: int = 0) -> Outcome:
         title=words,
         status="passed",
         points=points,
-        adjusts=change - points,
+        adjustment=change - points,
         feedback=Feedback(why=f"{change:+d} points"),
     )
 

@@ -8,11 +8,11 @@ import msgspec
 
 from dockdojo.model import Limits
 
-UNEARNABLE = "unearnable"
+UNGRADED = "ungraded"
 """The status, among checks, of one that was skipped because of this machine."""
 
 
-class Order(msgspec.Struct, frozen=True):
+class GradeRequest(msgspec.Struct, frozen=True):
     """What the parent asks the child to do."""
 
     grader: str

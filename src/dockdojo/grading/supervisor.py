@@ -27,21 +27,25 @@ from dockdojo.events import (
 )
 from dockdojo.grading.child import Child
 from dockdojo.model import Check, Feedback, Limits, Outcome, Part, Point
-from dockdojo.runner.order import UNEARNABLE, Order
+from dockdojo.runner.request import UNGRADED, GradeRequest
 
-SLACK = 15.0
+SLACK_SECONDS = 15.0
 """Seconds beyond a limit of the lab after which the child is judged to hang: what it waits for has limits of its own."""
 START_SECONDS = 60.0
 
 
-class Worker:
+class Supervisor:
     """Runs one grader to its end, with as many child processes as it takes."""
 
     def __init__(
-        self, order: Order, owner: str, listen: Listen, first: Child | None = None
+        self,
+        request: GradeRequest,
+        owner: str,
+        listen: Listen,
+        first: Child | None = None,
     ) -> None:
         """`first` is a child that was started already; what it does not finish is given to others."""
-        self._order = order
+        self._request = request
         self._first = first
         self._owner = owner
         self._listen = listen
@@ -50,7 +54,7 @@ class Worker:
         self.costs: dict[str, float] = {}
         self.layers: tuple[Part, ...] = ()
         self.curve: tuple[Point, ...] = ()
-        self.ends = time.monotonic() + order.limits.deadline
+        self.ends = time.monotonic() + request.limits.deadline
         """When the whole grading is over (monotonic)."""
         self._failed_builds: dict[str, dict[str, Any]] = {}
         self._building: dict[str, float] = {}
@@ -76,7 +80,7 @@ class Worker:
                 raise OurFault(
                     f"The process that grades ended before its first check: {why}"
                 )
-            check = next(one for one in self.checks if one.name == running)
+            check = next(check for check in self.checks if check.name == running)
             lost = Outcome(
                 check=check.name,
                 title=check.title,
@@ -89,7 +93,7 @@ class Worker:
                 ),
             )
             self._bring(lost)
-            if self._order.only is None and len(self.outcomes) == len(self.checks):
+            if self._request.only is None and len(self.outcomes) == len(self.checks):
                 return
 
     @property
@@ -99,14 +103,14 @@ class Worker:
 
     def _out_of_time(self) -> None:
         """What was not carried out when the submission had used up the time is failed."""
-        seconds = self._order.limits.deadline
+        seconds = self._request.limits.deadline
         feedback = Feedback(
             observed=f"The whole grading reached its limit of {seconds:.0f} s before this could be carried out.",
             why="What took so long? Each build and each run counts.",
         )
         for check in self.checks:
             if check.name not in self.outcomes and (
-                self._order.only is None or check.name in self._order.only
+                self._request.only is None or check.name in self._request.only
             ):
                 late = Outcome(
                     check=check.name,
@@ -145,25 +149,25 @@ class Worker:
     def _child(self) -> tuple[str, str]:
         """One child, to its end: the check that it died in ("" for none), and why it died ("" where it did not)."""
         done = {
-            name: UNEARNABLE if outcome.unearnable else outcome.status
+            name: UNGRADED if outcome.ungraded else outcome.status
             for name, outcome in self.outcomes.items()
         }
         child, self._first = (
-            self._first or Child(Path(self._order.home), self._owner),
+            self._first or Child(Path(self._request.home), self._owner),
             None,
         )
         with child:
             left = max(0.1, self.ends - time.monotonic())
-            child.order(
+            child.send(
                 msgspec.structs.replace(
-                    self._order,
+                    self._request,
                     done=done,
                     seconds_left=left,
                     failed_builds=self._failed_builds,
                 )
             )
             try:
-                running, why = self._follow(child.lines, self._order.limits)
+                running, why = self._follow(child.lines, self._request.limits)
             finally:
                 child.end()
                 self._give_up_builds()
@@ -188,23 +192,29 @@ class Worker:
                 case Collected(checks=checks):
                     self.checks = checks
                 case Broken(reason=reason):
-                    raise CourseError(f"{self._order.grader}: {reason}")
+                    raise CourseError(f"{self._request.grader}: {reason}")
                 case CheckStarted(check=running):
-                    patience, since = limits.check_seconds + SLACK, time.monotonic()
+                    patience, since = (
+                        limits.check_seconds + SLACK_SECONDS,
+                        time.monotonic(),
+                    )
                 case Building(seconds=seconds):
                     self._note_build(event)
-                    patience, since = seconds + SLACK, time.monotonic()
+                    patience, since = seconds + SLACK_SECONDS, time.monotonic()
                 case Waiting(seconds=seconds):
-                    patience, since = seconds + SLACK, time.monotonic()
+                    patience, since = seconds + SLACK_SECONDS, time.monotonic()
                 case Built():
                     self._note_build(event)
-                    patience, since = limits.check_seconds + SLACK, time.monotonic()
+                    patience, since = (
+                        limits.check_seconds + SLACK_SECONDS,
+                        time.monotonic(),
+                    )
                 case CheckEnded(outcome=outcome):
                     running, patience, since = "", START_SECONDS, time.monotonic()
                     self._bring(outcome)
                     continue
                 case Curve(points=points):
-                    self.curve = tuple(points[:MOST_POINTS])
+                    self.curve = tuple(points[:MAX_EPOCHS])
                 case Picture(layers=layers):
                     self.layers = tuple(layers)
                 case Costs(costs=costs, builder=builder):
@@ -217,5 +227,5 @@ class Worker:
 DIED = "died"
 LATE_SECONDS = 8.0
 """After the deadline, for the child to come to its end by itself."""
-MOST_POINTS = 1_000
+MAX_EPOCHS = 1_000
 """Epochs of a learning curve that are kept."""

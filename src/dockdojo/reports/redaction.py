@@ -18,21 +18,21 @@ def for_student(report: Report) -> Report:
     Its score is that of the checks that can be seen. It is final where the whole is: a hidden check that could not be carried
     out is told, since no points may come of such a report. What linter and engine said stays.
     """
-    hidden = [one for one in report.outcomes if one.hidden]
+    hidden = [outcome for outcome in report.outcomes if outcome.hidden]
     if not hidden:
         return report
     count = len(hidden)
     words = "1 hidden check counts" if count == 1 else f"{count} hidden checks count"
-    failed_us = any(one.status == "error" for one in hidden)
-    unearnable = any(one.unearnable for one in hidden)
+    failed_us = any(outcome.status == "error" for outcome in hidden)
+    ungraded = any(outcome.ungraded for outcome in hidden)
     together = Outcome(
         check=HIDDEN,
         title=f"{words} when your instructor grades.",
         status="error" if failed_us else "skipped",
-        points=sum(one.points for one in hidden),
+        points=sum(outcome.points for outcome in hidden),
         hidden=True,
-        unearnable=unearnable,
-        feedback=NOT_CARRIED_OUT if failed_us or unearnable else None,
+        ungraded=ungraded,
+        feedback=NOT_CARRIED_OUT if failed_us or ungraded else None,
     )
-    seen = tuple(one for one in report.outcomes if not one.hidden)
+    seen = tuple(outcome for outcome in report.outcomes if not outcome.hidden)
     return replace(report, outcomes=(*seen, together), costs={})

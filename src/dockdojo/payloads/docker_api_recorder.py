@@ -1,6 +1,6 @@
 """Runs a script and records what it asks of a Docker Engine: an engine's API on a socket that makes no container.
 
-It runs inside a container (see `checks/asked.py`), as `python recorder.py SCRIPT IMAGE`, with the submission at /submission
+It runs inside a container (see `probes/api_recording.py`), as `python recorder.py SCRIPT IMAGE`, with the submission at /submission
 and the docker client on PATH; a script `-` is read from stdin.
 It answers as an engine does whose containers end at once, without a word and with exit code 0, and
 at last prints one JSON object: requests, exit code, output. It needs the standard library alone, and trusts the script
@@ -152,9 +152,10 @@ class Handler(BaseHTTPRequestHandler):
             with lock:
                 found = next(
                     (
-                        one
-                        for one in requests
-                        if match[1] in (one["id"], one["id"][:12], one["name"])
+                        request
+                        for request in requests
+                        if match[1]
+                        in (request["id"], request["id"][:12], request["name"])
                     ),
                     None,
                 )
@@ -194,11 +195,11 @@ class Handler(BaseHTTPRequestHandler):
             self.create(body)
         elif match := re.fullmatch(r"/containers/([^/]+)/start", path):
             with lock:
-                for one in requests:
-                    one["started"] = one["started"] or match[1] in (
-                        one["id"],
-                        one["id"][:12],
-                        one["name"],
+                for request in requests:
+                    request["started"] = request["started"] or match[1] in (
+                        request["id"],
+                        request["id"][:12],
+                        request["name"],
                     )
             self.answer(204)
         elif path.endswith("/attach"):
@@ -209,10 +210,10 @@ class Handler(BaseHTTPRequestHandler):
         elif path.startswith("/containers/"):
             self.answer(204)
         elif path == "/build":
-            asked = parse_qs(self.path.partition("?")[2])
+            params = parse_qs(self.path.partition("?")[2])
             with lock:
                 if len(builds) < MOST_REQUESTS:
-                    builds.append({"params": asked, "context": bool(body)})
+                    builds.append({"params": params, "context": bool(body)})
             self.answer(200, b'{"stream":"Successfully built 000000000000\\n"}\n')
         else:
             self.answer(200, b"")
@@ -220,13 +221,13 @@ class Handler(BaseHTTPRequestHandler):
     def create(self, body: bytes) -> None:
         """Writes a container's request down."""
         try:
-            asked = json.loads(body)
+            options = json.loads(body)
             name = re.search(r"[?&]name=([\w.-]+)", self.path)
             made = {
                 "id": secrets.token_hex(32),
                 "name": name[1] if name else "",
                 "started": False,
-                "body": dict(asked),
+                "body": dict(options),
             }
         except (ValueError, TypeError, RecursionError):
             self.answer(400, {"message": "This is no request for a container."})

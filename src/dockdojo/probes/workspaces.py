@@ -131,7 +131,7 @@ class Workspaces:
 
     def lay(self, name: str, copy: str = "") -> None:
         """Makes a workspace new: the submission's files, writable for all, without a checkpoint; `copy` as `copy_of` tells."""
-        self._do("lay", name, self.checkpoint, *([copy] if copy else []))
+        self._do("populate", name, self.checkpoint, *([copy] if copy else []))
 
     @staticmethod
     def copy_of(name: str, save: Save | None) -> str:
@@ -144,8 +144,8 @@ class Workspaces:
         Each file is what a SIGKILL would have left at that moment.
         """
         return [
-            (str(one), int(size))
-            for one, size in json.loads(self._do("glimpses", name, target))
+            (str(file_name), int(size))
+            for file_name, size in json.loads(self._do("snapshots", name, target))
         ]
 
     def saves(self, name: str) -> list[Save]:

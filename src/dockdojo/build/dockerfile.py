@@ -25,13 +25,21 @@ OFFICIAL_SYNTAX = re.compile(
 )
 MAX_DIRECTIVE_BYTES = 2_000
 """Of one line; a longer one is no directive."""
-PLATFORM = {"amd64": "amd64", "x86_64": "amd64", "arm64": "arm64", "aarch64": "arm64"}.get(
-    platform.machine().lower(), ""
-)
+PLATFORM = {
+    "amd64": "amd64",
+    "x86_64": "amd64",
+    "arm64": "arm64",
+    "aarch64": "arm64",
+}.get(platform.machine().lower(), "")
 PLATFORM_ARGUMENTS = {
     f"{side}{part}": value
     for side in ("TARGET", "BUILD")
-    for part, value in (("PLATFORM", f"linux/{PLATFORM}"), ("OS", "linux"), ("ARCH", PLATFORM), ("VARIANT", ""))
+    for part, value in (
+        ("PLATFORM", f"linux/{PLATFORM}"),
+        ("OS", "linux"),
+        ("ARCH", PLATFORM),
+        ("VARIANT", ""),
+    )
 }
 """ARGs that the builder sets (https://docs.docker.com/reference/dockerfile/#automatic-platform-args-in-the-global-scope)."""
 SIMPLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::-([^${}]*))?\})")
@@ -77,15 +85,33 @@ class Dockerfile:
         except Unreadable as error:
             at = f"line {error.line}: {error.message}" if error.line else error.message
             raise DockerfileInvalid(
-                f"{name} does not parse: {at}.", file=name, line=error.line,
+                f"{name} does not parse: {at}.",
+                file=name,
+                line=error.line,
                 hint="Each line begins with an instruction such as FROM, COPY, RUN or CMD.",
             ) from error
         stage, made = -1, []
-        for command, values, flags, line, end_line, original, is_json, heredocs in commands:
+        for (
+            command,
+            values,
+            flags,
+            line,
+            end_line,
+            original,
+            is_json,
+            heredocs,
+        ) in commands:
             stage += command.upper() == "FROM"
             instruction = Instruction(
-                name=command.upper(), args=tuple(values), flags=tuple(flags), line=line, end_line=end_line, original=original,
-                json=bool(is_json), stage=stage, heredocs=tuple(heredocs),
+                name=command.upper(),
+                args=tuple(values),
+                flags=tuple(flags),
+                line=line,
+                end_line=end_line,
+                original=original,
+                json=bool(is_json),
+                stage=stage,
+                heredocs=tuple(heredocs),
             )
             made.append(instruction)
         return cls(name, text, tuple(made))
@@ -115,10 +141,16 @@ class Dockerfile:
         for one in self.instructions:
             found.append(one)
             if one.name == "ONBUILD":
-                text = re.sub(r"^\s*ONBUILD\s+", "", one.original, count=1, flags=re.IGNORECASE)
+                text = re.sub(
+                    r"^\s*ONBUILD\s+", "", one.original, count=1, flags=re.IGNORECASE
+                )
                 found += [
                     dataclasses.replace(
-                        inner, line=one.line, end_line=one.end_line, original=one.original, stage=one.stage
+                        inner,
+                        line=one.line,
+                        end_line=one.end_line,
+                        original=one.original,
+                        stage=one.stage,
                     )
                     for inner in Dockerfile.parse(text, self.name).instructions
                 ]
@@ -129,7 +161,9 @@ class Dockerfile:
         for start in self.all("FROM"):
             if start.args:
                 is_named = len(start.args) == 3 and start.args[1].lower() == "as"
-                yield start, _fill(start.args[0], self.arguments), start.args[2].lower() if is_named else ""
+                yield start, _fill(start.args[0], self.arguments), (
+                    start.args[2].lower() if is_named else ""
+                )
 
     def bases(self) -> list[tuple[str, Instruction]]:
         """The outside images that stages begin from, ARGs filled in; not earlier stages, not `scratch`."""
@@ -174,7 +208,9 @@ class Dockerfile:
     def can_fill(self, text: str, at: Instruction) -> bool:
         """Whether `filled` tells what the builder would make of the words: it sets all variables, and in simple forms only."""
         values = self._values(at)
-        return "$" not in SIMPLE.sub(lambda found: "" if (found[1] or found[2]) in values else "$", text)
+        return "$" not in SIMPLE.sub(
+            lambda found: "" if (found[1] or found[2]) in values else "$", text
+        )
 
     def _values(self, at: Instruction) -> dict[str, str]:
         """The variables that are set where the instruction stands; not those of base images, nor what cannot be told."""
@@ -187,7 +223,11 @@ class Dockerfile:
             if one.line > at.line or one is at:
                 break
             if one.name == "FROM":
-                values = dict(stages.get(_fill(one.args[0], outer).lower(), {})) if one.args else {}
+                values = (
+                    dict(stages.get(_fill(one.args[0], outer).lower(), {}))
+                    if one.args
+                    else {}
+                )
                 if len(one.args) == 3:
                     stages[one.args[2].lower()] = values
             elif one.stage >= 0 and one.name in ("ARG", "ENV"):
@@ -203,7 +243,9 @@ class Dockerfile:
         name, _, rest = wanted.partition(" ")
         alike = [one.line for one in self.instructions if one.name == name.upper()]
         near = [
-            one.line for one in self.instructions if one.name == name.upper() and rest[:20] in _squeeze(one.original)
+            one.line
+            for one in self.instructions
+            if one.name == name.upper() and rest[:20] in _squeeze(one.original)
         ]
         return (near or (alike if len(alike) == 1 else [0]))[0]
 
@@ -227,7 +269,9 @@ class Dockerfile:
         raw = path.read_bytes()
         place = _syntax_line(raw)
         if place is not None:
-            path.write_bytes(raw[:place] + b"syntax was" + raw[place + len(b"syntax") :])
+            path.write_bytes(
+                raw[:place] + b"syntax was" + raw[place + len(b"syntax") :]
+            )
         return place is not None
 
 
@@ -241,10 +285,15 @@ def pairs_of(instruction: Instruction) -> list[tuple[str, str]]:
         word in ("", "=") for word in words[2::3]
     ):  # as older releases of the parser have it
         words = tuple(word for place, word in enumerate(words) if place % 3 != 2)
-    return [(key, value.strip("\"'")) for key, value in zip(words[::2], words[1::2], strict=False)]
+    return [
+        (key, value.strip("\"'"))
+        for key, value in zip(words[::2], words[1::2], strict=False)
+    ]
 
 
-def _set(values: dict[str, str], instruction: Instruction, outer: dict[str, str]) -> None:
+def _set(
+    values: dict[str, str], instruction: Instruction, outer: dict[str, str]
+) -> None:
     """What an ARG or ENV sets, filled in with what was set before it; bounded, since each can hold the others."""
     before = dict(values)
     for key, value in pairs_of(instruction):
@@ -266,7 +315,9 @@ def _syntax_line(raw: bytes) -> int | None:
     place = 0
     for line in raw.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
         start = raw.find(line, place) if line else place
-        if len(line) <= MAX_DIRECTIVE_BYTES and (found := OFFICIAL_SYNTAX.fullmatch(line)):
+        if len(line) <= MAX_DIRECTIVE_BYTES and (
+            found := OFFICIAL_SYNTAX.fullmatch(line)
+        ):
             return start + found.start(1)
         if not line.lstrip().startswith(b"#"):
             return None
@@ -281,19 +332,33 @@ def _bounded(folder: Path, name: str) -> str:
     except IsADirectoryError:
         raise NoDockerfile(f"{name} is a folder, not a file.", file=name) from None
     except OSError:
-        others = sorted(path.name for path in folder.glob("*") if "dockerfile" in path.name.lower())[:3]
-        hint = f"There is {', '.join(f'`{printable(other)}`' for other in others)}: is it misspelled?" if others else (
-            f"Write the file `{name}` in the submission's folder; the name has no ending such as .txt."
+        others = sorted(
+            path.name for path in folder.glob("*") if "dockerfile" in path.name.lower()
+        )[:3]
+        hint = (
+            f"There is {', '.join(f'`{printable(other)}`' for other in others)}: is it misspelled?"
+            if others
+            else (
+                f"Write the file `{name}` in the submission's folder; the name has no ending such as .txt."
+            )
         )
-        raise NoDockerfile(f"There is no `{printable(name)}` in the folder.", hint=hint, file=name) from None
+        raise NoDockerfile(
+            f"There is no `{printable(name)}` in the folder.", hint=hint, file=name
+        ) from None
     if len(raw) > LARGEST:
         raise DockerfileInvalid(
             f"{name} has {size / 1e6:.1f} MB; more than {LARGEST / 1e6:.0f} MB is not read.",
             file=name,
         )
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in raw:
-        kind = "UTF-16 text" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "a binary file, not text"
-        raise DockerfileInvalid(f"{name} is {kind}.", file=name, hint="Save it as plain UTF-8 text.")
+        kind = (
+            "UTF-16 text"
+            if raw[:2] in (b"\xff\xfe", b"\xfe\xff")
+            else "a binary file, not text"
+        )
+        raise DockerfileInvalid(
+            f"{name} is {kind}.", file=name, hint="Save it as plain UTF-8 text."
+        )
     # A comment in Latin-1 hinders no builder; other bytes that are no UTF-8 are the builder's to judge.
     return raw.decode("utf-8-sig", "replace")
 

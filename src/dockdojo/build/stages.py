@@ -40,14 +40,26 @@ def official_images() -> frozenset[str]:
     return frozenset(text.split())
 
 
-def lost_stages(dockerfile: Dockerfile, images: Collection[str] = ()) -> Iterator[LostStage]:
+def lost_stages(
+    dockerfile: Dockerfile, images: Collection[str] = ()
+) -> Iterator[LostStage]:
     """The names that no earlier stage has, each once. `images` are names of images that may stand there without a tag."""
     stages = dockerfile.all("FROM")
-    names = {one.args[2].lower(): one.stage for one in stages if len(one.args) == 3 and one.args[1].lower() == "as"}
+    names = {
+        one.args[2].lower(): one.stage
+        for one in stages
+        if len(one.args) == 3 and one.args[1].lower() == "as"
+    }
     told: set[str] = set()
     for one, word in _taken_from(dockerfile):
         low = word.lower()
-        if low in told or not word or re.search(r"[/:@$.]", word) or word in images or word == "scratch":
+        if (
+            low in told
+            or not word
+            or re.search(r"[/:@$.]", word)
+            or word in images
+            or word == "scratch"
+        ):
             continue
         place = int(word) if word.isdecimal() and len(word) < 6 else names.get(low)
         if place is not None and place < one.stage:

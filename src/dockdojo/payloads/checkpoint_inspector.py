@@ -2,8 +2,9 @@
 
 Its one argument names what to do: {"load": [paths], "poison": [[kind, from, to], ...]}, and perhaps the "seconds" of the
 processor that one file may take; kind is `weights` or `optimizer`. The last line of its output is one JSON object. Nothing
-that a checkpoint names is imported or called: see `tensors` and `torch_files`, which are beside it. Each file is read by a process of its own,
-with limits of memory and processor time, so that a file that is made to take both costs its own answer and no other's.
+that a checkpoint names is imported or called: see `tensors` and `torch_files`, which are beside it. Each file is read by a
+process of its own, with limits of memory and processor time, so that a file that is made to take both costs its own answer
+and no other's.
 
 A checkpoint has no format: a bare state dict, a dictionary of any names, whole modules, lists. What is an optimizer's state is
 told by its shape: torch's own has `state` and `param_groups`; else it is what is held beside weights in the same shapes

@@ -1,7 +1,7 @@
 """Runs a script and records what it asks of a Docker Engine: an engine's API on a socket that makes no container.
 
-It runs inside a container (see `probes/api_recording.py`), as `python recorder.py SCRIPT IMAGE`, with the submission at /submission
-and the docker client on PATH; a script `-` is read from stdin.
+It runs inside a container (see `probes/api_recording.py`), as `python recorder.py SCRIPT IMAGE`, with the submission at
+/submission and the docker client on PATH; a script `-` is read from stdin.
 It answers as an engine does whose containers end at once, without a word and with exit code 0, and
 at last prints one JSON object: requests, exit code, output. It needs the standard library alone, and trusts the script
 with nothing: that runs as nobody, on a terminal of its own, for so many seconds.

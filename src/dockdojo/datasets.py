@@ -69,8 +69,8 @@ class Digits:
     def pick(self, places: list[int]) -> Digits:
         """Those at the places, in that order."""
         return Digits(
-            tuple(self.images[one] for one in places),
-            bytes(self.labels[one] for one in places),
+            tuple(self.images[place] for place in places),
+            bytes(self.labels[place] for place in places),
         )
 
 
@@ -137,12 +137,12 @@ def limits(words: str | None) -> dict[str, int] | None:
         return None
     found = dict(word.partition("=")[::2] for word in words.split(","))
     if set(found) != {"train", "test"} or not all(
-        one.isdigit() and int(one) > 0 for one in found.values()
+        number.isdigit() and int(number) > 0 for number in found.values()
     ):
         raise UsageError(
             f"--limit {words}: that should read like train=8500,test=1500."
         )
-    return {name: int(one) for name, one in found.items()}
+    return {name: int(number) for name, number in found.items()}
 
 
 def small(folder: Path, tell: Tell) -> Data:
@@ -179,10 +179,10 @@ def drawn(
     for part, digits in from_folder(data.root).items():
         places = rng.sample(range(len(digits)), len(digits) - len(digits) // LEFT_OUT)
         again = -(-at_least // len(places)) if part == "train" else 1
-        one = digits.pick(places * max(1, again))
-        named = bytes((label + by) % CLASSES for label in one.labels)
+        picked = digits.pick(places * max(1, again))
+        named = bytes((label + by) % CLASSES for label in picked.labels)
         made[part] = Digits(
-            one.images, bytes(rng.sample(named, len(one))) if shuffle else named
+            picked.images, bytes(rng.sample(named, len(picked))) if shuffle else named
         )
     test = made["t10k"]
     labels = bytearray(test.labels)
@@ -213,8 +213,8 @@ def from_folder(folder: Path) -> dict[str, Digits]:
     for place in (folder, folder / "raw", folder / "MNIST" / "raw"):
         for part in ("train", "t10k"):
             images, labels = (
-                _file(place, f"{part}-{one}")
-                for one in ("images-idx3-ubyte", "labels-idx1-ubyte")
+                _file(place, f"{part}-{kind}")
+                for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
             )
             if part not in found and images and labels:
                 found[part] = parse(_content(images), _content(labels), str(images))
@@ -223,7 +223,8 @@ def from_folder(folder: Path) -> dict[str, Digits]:
 
 def _file(folder: Path, name: str) -> Path | None:
     return next(
-        (one for one in (folder / name, folder / f"{name}.gz") if one.is_file()), None
+        (file for file in (folder / name, folder / f"{name}.gz") if file.is_file()),
+        None,
     )
 
 
@@ -257,7 +258,10 @@ def parse(images: bytes, labels: bytes, name: str) -> Digits:
         )
     size = SIDE * SIDE
     return Digits(
-        tuple(images[16 + size * one : 16 + size * (one + 1)] for one in range(count)),
+        tuple(
+            images[16 + size * number : 16 + size * (number + 1)]
+            for number in range(count)
+        ),
         labels[8:],
     )
 
@@ -298,7 +302,7 @@ def _fetch(url: str, checksum: str) -> bytes:
 def stand_in(tell: Tell) -> dict[str, Digits]:
     """Scikit-learn's digits, 8 × 8 dots of 0 to 16, brought to 28 × 28 of 0 to 255 as MNIST's are."""
     rows = [
-        [int(float(one)) for one in row]
+        [int(float(value)) for value in row]
         for row in csv.reader(io.StringIO(_sklearn_digits(tell).decode()))
     ]
     return {
@@ -373,7 +377,7 @@ def _between(place: int) -> tuple[int, float]:
 
 def shifted(image: bytes, right: int, down: int) -> bytes:
     """The image moved by so many dots; what leaves it is lost."""
-    rows = [image[SIDE * one : SIDE * (one + 1)] for one in range(SIDE)]
+    rows = [image[SIDE * row : SIDE * (row + 1)] for row in range(SIDE)]
     empty = bytes(SIDE)
     moved = [rows[y - down] if 0 <= y - down < SIDE else empty for y in range(SIDE)]
     if right >= 0:

@@ -57,7 +57,7 @@ class Builder:
         )
 
 
-MAX_VERSION = 1_000
+MAX_VERSION_CHARACTERS = 1_000
 """Characters of what a CLI says of its version that are read."""
 LEGACY = Builder("legacy")
 PODMAN = Builder("podman")
@@ -90,7 +90,7 @@ def find_builder() -> Builder:
                 continue
             found = re.search(
                 r"version ((\d{1,4})\.[\w.+~-]{1,30})",
-                _runs([cli, "--version"])[:MAX_VERSION],
+                _runs([cli, "--version"])[:MAX_VERSION_CHARACTERS],
             )
             version = found[1] if found else ""
             if _runs([cli, "buildx", "version"]).startswith("github.com/docker/buildx"):
@@ -223,7 +223,7 @@ def without_link(path: Path) -> bool:
 def is_for_newer_frontend(error: DockerfileInvalid, parsed: Dockerfile) -> bool:
     """Whether a builder did not understand the Dockerfile because it is older than what that is written for."""
     return bool(NEWER_FLAG.search(error.message)) or any(
-        one.heredocs for one in parsed.instructions
+        instruction.heredocs for instruction in parsed.instructions
     )
 
 

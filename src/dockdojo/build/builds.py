@@ -76,10 +76,10 @@ class Builds:
 
     @cached_property
     def version(self) -> dict[str, Any]:
-        """The engine's versions; asked for once."""
+        """Return the engine's versions; asked for once."""
         with speaking("describe itself"):
-            told: dict[str, Any] = self._api.version()
-        return told
+            versions: dict[str, Any] = self._api.version()
+        return versions
 
     def build(
         self,

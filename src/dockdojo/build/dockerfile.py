@@ -14,10 +14,10 @@ from dockdojo.beneath import open_file, printable
 from dockdojo.errors import DockerfileInvalid, NoDockerfile
 from dockdojo.parsing import Unreadable, parse
 
-MAX_FILLED = 200_000
+MAX_FILLED_CHARACTERS = 200_000
 """Characters that variables add to one script."""
-LARGEST = 1_000_000
-"""Bytes; a Dockerfile of people has a few thousand."""
+MAX_DOCKERFILE_BYTES = 1_000_000
+"""A Dockerfile that somebody wrote has a few thousand."""
 
 OFFICIAL_SYNTAX = re.compile(
     rb"[ \t]{0,99}#[ \t]{0,99}(syntax)[ \t]{0,99}=[ \t]{0,99}(?:docker\.io/)?docker/dockerfile(?:[:@]\S{0,99})?[ \t\r]{0,99}",
@@ -117,40 +117,52 @@ class Dockerfile:
         return cls(name, text, tuple(made))
 
     def all(self, name: str) -> list[Instruction]:
-        """Every instruction of that name."""
-        return [one for one in self.instructions if one.name == name.upper()]
+        """Return every instruction of that name."""
+        return [
+            instruction
+            for instruction in self.instructions
+            if instruction.name == name.upper()
+        ]
 
     @property
     def final_stage(self) -> list[Instruction]:
         """The instructions of the last stage, its FROM first."""
-        last = max((one.stage for one in self.instructions), default=-1)
-        return [one for one in self.instructions if one.stage == last]
+        last = max((instruction.stage for instruction in self.instructions), default=-1)
+        return [
+            instruction
+            for instruction in self.instructions
+            if instruction.stage == last
+        ]
 
     @property
     def arguments(self) -> dict[str, str]:
         """The ARGs before the first FROM, which FROM lines may use, with their defaults filled in."""
         found = dict(PLATFORM_ARGUMENTS)
-        for one in self.instructions:
-            if one.stage == -1 and one.name == "ARG":
-                _set(found, one, {})
+        for instruction in self.instructions:
+            if instruction.stage == -1 and instruction.name == "ARG":
+                _set(found, instruction, {})
         return found
 
     def with_triggers(self) -> list[Instruction]:
-        """Every instruction, and behind an ONBUILD the one that it keeps for later, with its own options."""
+        """Return every instruction, and behind an ONBUILD the one that it keeps for later, with its own options."""
         found = []
-        for one in self.instructions:
-            found.append(one)
-            if one.name == "ONBUILD":
+        for instruction in self.instructions:
+            found.append(instruction)
+            if instruction.name == "ONBUILD":
                 text = re.sub(
-                    r"^\s*ONBUILD\s+", "", one.original, count=1, flags=re.IGNORECASE
+                    r"^\s*ONBUILD\s+",
+                    "",
+                    instruction.original,
+                    count=1,
+                    flags=re.IGNORECASE,
                 )
                 found += [
                     dataclasses.replace(
                         inner,
-                        line=one.line,
-                        end_line=one.end_line,
-                        original=one.original,
-                        stage=one.stage,
+                        line=instruction.line,
+                        end_line=instruction.end_line,
+                        original=instruction.original,
+                        stage=instruction.stage,
                     )
                     for inner in Dockerfile.parse(text, self.name).instructions
                 ]
@@ -193,7 +205,7 @@ class Dockerfile:
 
     def filled_where_known(self, text: str, at: Instruction) -> str:
         """A RUN's script, with the ARGs and ENVs filled in that are set before it; other variables are the shell's."""
-        values, left = self._values(at), MAX_FILLED
+        values, left = self._values(at), MAX_FILLED_CHARACTERS
 
         def fill(found: re.Match[str]) -> str:
             nonlocal left
@@ -219,41 +231,46 @@ class Dockerfile:
             return outer
         stages: dict[str, dict[str, str]] = {}
         values: dict[str, str] = {}
-        for one in self.instructions:
-            if one.line > at.line or one is at:
+        for instruction in self.instructions:
+            if instruction.line > at.line or instruction is at:
                 break
-            if one.name == "FROM":
+            if instruction.name == "FROM":
                 values = (
-                    dict(stages.get(_fill(one.args[0], outer).lower(), {}))
-                    if one.args
+                    dict(stages.get(_fill(instruction.args[0], outer).lower(), {}))
+                    if instruction.args
                     else {}
                 )
-                if len(one.args) == 3:
-                    stages[one.args[2].lower()] = values
-            elif one.stage >= 0 and one.name in ("ARG", "ENV"):
-                _set(values, one, outer)
+                if len(instruction.args) == 3:
+                    stages[instruction.args[2].lower()] = values
+            elif instruction.stage >= 0 and instruction.name in ("ARG", "ENV"):
+                _set(values, instruction, outer)
         return values
 
-    def line_of(self, instruction: str) -> int:
-        """The line of the instruction that a build step shows; 0 where it cannot be told."""
-        wanted = _squeeze(instruction)
-        for one in self.instructions:
-            if _squeeze(one.original) == wanted:
-                return one.line
+    def line_of(self, shown: str) -> int:
+        """Return the line of the instruction that a build step shows; 0 if it is none of this file, or several."""
+        wanted = _squeeze(shown)
+        for instruction in self.instructions:
+            if _squeeze(instruction.original) == wanted:
+                return instruction.line
         name, _, rest = wanted.partition(" ")
-        alike = [one.line for one in self.instructions if one.name == name.upper()]
+        alike = [
+            instruction.line
+            for instruction in self.instructions
+            if instruction.name == name.upper()
+        ]
         near = [
-            one.line
-            for one in self.instructions
-            if one.name == name.upper() and rest[:20] in _squeeze(one.original)
+            instruction.line
+            for instruction in self.instructions
+            if instruction.name == name.upper()
+            and rest[:20] in _squeeze(instruction.original)
         ]
         return (near or (alike if len(alike) == 1 else [0]))[0]
 
     def line_of_base(self, ref: str) -> int:
-        """The line of the FROM that asks for `ref`; 0 where none does."""
-        for name, one in self.bases():
+        """Return the line of the FROM that begins from the image `ref`; 0 if none does."""
+        for name, start in self.bases():
             if name == ref or f"{name}:latest" == ref or ref.startswith(f"{name}@"):
-                return one.line
+                return start.line
         return 0
 
     @property
@@ -303,10 +320,10 @@ def _set(
             filled = outer.get(key, before.get(key, ""))
         else:
             filled = _fill(value, before)
-        values[key] = filled[:MAX_VALUE]
+        values[key] = filled[:MAX_VALUE_CHARACTERS]
 
 
-MAX_VALUE = 100_000
+MAX_VALUE_CHARACTERS = 100_000
 """Characters of one variable; what grows beyond is refused before it is built (see expansion)."""
 
 
@@ -328,7 +345,10 @@ def _syntax_line(raw: bytes) -> int | None:
 def _bounded(folder: Path, name: str) -> str:
     try:
         with open_file(folder, name) as file:
-            raw, size = file.read(LARGEST + 1), os.fstat(file.fileno()).st_size
+            raw, size = (
+                file.read(MAX_DOCKERFILE_BYTES + 1),
+                os.fstat(file.fileno()).st_size,
+            )
     except IsADirectoryError:
         raise NoDockerfile(f"{name} is a folder, not a file.", file=name) from None
     except OSError:
@@ -345,9 +365,9 @@ def _bounded(folder: Path, name: str) -> str:
         raise NoDockerfile(
             f"There is no `{printable(name)}` in the folder.", hint=hint, file=name
         ) from None
-    if len(raw) > LARGEST:
+    if len(raw) > MAX_DOCKERFILE_BYTES:
         raise DockerfileInvalid(
-            f"{name} has {size / 1e6:.1f} MB; more than {LARGEST / 1e6:.0f} MB is not read.",
+            f"{name} has {size / 1e6:.1f} MB; more than {MAX_DOCKERFILE_BYTES / 1e6:.0f} MB is not read.",
             file=name,
         )
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in raw:
@@ -368,7 +388,7 @@ def _squeeze(text: str) -> str:
 
 
 def _fill(text: str, values: dict[str, str]) -> str:
-    def one(found: re.Match[str]) -> str:
+    def value_of(found: re.Match[str]) -> str:
         return values.get(found[1] or found[2], "") or (found[3] or "")
 
-    return SIMPLE.sub(one, text)
+    return SIMPLE.sub(value_of, text)

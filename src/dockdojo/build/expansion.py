@@ -16,7 +16,7 @@ from dockdojo.build.dockerfile import (
 )
 from dockdojo.errors import BuildRefused
 
-MAX_EXPANDED = 100_000
+MAX_EXPANDED_CHARACTERS = 100_000
 """Characters of one instruction with its variables filled in; what people write has some hundreds."""
 PLATFORM_LENGTH = 30
 UNKNOWN = 4_096
@@ -44,7 +44,7 @@ SETS = frozenset({"ARG", "ENV"})
 
 
 def check_expansion(dockerfile: Dockerfile) -> None:
-    """Raise BuildRefused, with the line, at the first instruction that grows beyond MAX_EXPANDED characters."""
+    """Raise BuildRefused, with the line, at the first instruction that grows beyond MAX_EXPANDED_CHARACTERS characters."""
     shared = dict.fromkeys(PLATFORM_ARGUMENTS, PLATFORM_LENGTH)
     stages: dict[str, dict[str, int]] = {}
     lengths, name, workdir = shared, "", 0
@@ -69,7 +69,7 @@ def check_expansion(dockerfile: Dockerfile) -> None:
             grown = workdir = (
                 workdir + grown
             )  # a relative one is put behind the one before
-        if grown > MAX_EXPANDED:
+        if grown > MAX_EXPANDED_CHARACTERS:
             _refuse(dockerfile, instruction, grown)
         if instruction.name in SETS:
             # An instruction's variables are filled in with what was there before it.
@@ -80,7 +80,7 @@ def check_expansion(dockerfile: Dockerfile) -> None:
                 if instruction.name == "ARG" and "=" not in key
             }
             lengths.update(new)
-            if sum(lengths.values()) > 10 * MAX_EXPANDED:
+            if sum(lengths.values()) > 10 * MAX_EXPANDED_CHARACTERS:
                 _refuse(dockerfile, instruction, sum(lengths.values()))
         if instruction.stage < 0:
             shared = dict(lengths)
@@ -102,7 +102,7 @@ def _refuse(dockerfile: Dockerfile, instruction: Instruction, grown: int) -> Non
     shown = f"{grown:,}" if grown < 10**12 else "more than 10**12"
     raise BuildRefused(
         f"`{' '.join(instruction.original.split())[:120]}` has {shown} characters once its variables are filled in.",
-        hint=f"More than {MAX_EXPANDED:,} are refused: does a variable hold another one many times over?",
+        hint=f"More than {MAX_EXPANDED_CHARACTERS:,} are refused: does a variable hold another one many times over?",
         file=dockerfile.name,
         line=instruction.line,
     )

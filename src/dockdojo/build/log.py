@@ -281,9 +281,9 @@ def _base_failed(full: str, words: str, parsed: Dockerfile) -> DockdojoError:
         if line
         else next(
             (
-                one
-                for one in lost_stages(parsed)
-                if one.word.lower() == WORD.sub("", short)
+                stage
+                for stage in lost_stages(parsed)
+                if stage.word.lower() == WORD.sub("", short)
             ),
             None,
         )

@@ -31,9 +31,9 @@ def is_only_here(api: Any, ref: str) -> bool:
         or full_name(ref).partition("@")[0]
     )
     digests = [
-        one
-        for one in raw.get("RepoDigests") or ()
-        if full_name(one).partition("@")[0] == mine
+        digest
+        for digest in raw.get("RepoDigests") or ()
+        if full_name(digest).partition("@")[0] == mine
     ]
     if (
         not digests

@@ -22,7 +22,7 @@ from dockdojo.errors import BuildRefused
 MAX_INSTRUCTIONS = 500
 MAX_STAGES = 50
 MAX_PORTS = 500
-RESOLVES_WITHIN = 3.0
+RESOLVE_SECONDS = 3.0
 """Seconds in which the name of a registry must be found; what is not found by then, the builder does not find either."""
 FRONTEND = re.compile(r"(?:docker\.io/)?docker/dockerfile(?:[:@][\w.:-]+)?")
 """The one `# syntax=` that is allowed: the builder's own language, of any version."""
@@ -303,12 +303,12 @@ class _Images:
     def _is_stage(self, reference: str, instruction: Instruction) -> bool:
         """Whether the builder takes it for a stage: an earlier one by its name, or (never in FROM) by its number."""
         stages = [
-            one
-            for one in self._dockerfile.all("FROM")
-            if one.stage < instruction.stage or one is instruction
+            start
+            for start in self._dockerfile.all("FROM")
+            if start.stage < instruction.stage or start is instruction
         ]
         if instruction.name == "FROM":
-            stages = [one for one in stages if one.stage < instruction.stage]
+            stages = [start for start in stages if start.stage < instruction.stage]
         elif reference.isdecimal() and len(reference) < 6:
             return int(reference) < len(self._dockerfile.all("FROM"))
         else:
@@ -316,8 +316,8 @@ class _Images:
                 "FROM"
             )  # a later one is an error of the builder's, and no image
         return any(
-            len(one.args) == 3 and one.args[2].lower() == reference.lower()
-            for one in stages
+            len(start.args) == 3 and start.args[2].lower() == reference.lower()
+            for start in stages
         )
 
 
@@ -360,7 +360,7 @@ def is_private(host: str) -> bool:
     pool = ThreadPoolExecutor(1)
     try:
         found = pool.submit(socket.getaddrinfo, name, 443).result(
-            timeout=RESOLVES_WITHIN
+            timeout=RESOLVE_SECONDS
         )
     except (OSError, TooLate, UnicodeError):
         return False  # a name that is not found leads nowhere

@@ -51,7 +51,8 @@ class DeviceRequest:
             else f"device {', '.join(self.ids)}" if self.ids else f"{self.count} GPU(s)"
         )
         extra = sorted(
-            {one for wanted in self.capabilities for one in wanted} - {"gpu"}
+            {capability for wanted in self.capabilities for capability in wanted}
+            - {"gpu"}
         )
         return f"{what} with {', '.join(extra)}" if extra else what
 
@@ -70,9 +71,9 @@ class DeviceRequest:
         """From the Engine API. Raises ValueError or TypeError for what is no such request."""
         return cls(
             count=int(raw.get("Count") or 0),
-            ids=tuple(str(one) for one in raw.get("DeviceIDs") or ()),
+            ids=tuple(str(device) for device in raw.get("DeviceIDs") or ()),
             capabilities=tuple(
-                tuple(str(one) for one in wanted)
+                tuple(str(capability) for capability in wanted)
                 for wanted in raw.get("Capabilities") or ()
             ),
             driver=str(raw.get("Driver") or ""),

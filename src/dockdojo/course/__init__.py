@@ -27,8 +27,8 @@ class _CourseFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 _LimitsFile = msgspec.defstruct(
     "_LimitsFile",
     [
-        (one.name, get_type_hints(Limits)[one.name], one.default)
-        for one in fields(Limits)
+        (limit.name, get_type_hints(Limits)[limit.name], limit.default)
+        for limit in fields(Limits)
     ],
     forbid_unknown_fields=True,
     frozen=True,
@@ -129,15 +129,15 @@ class Course:
             limits = replace(limits, remote_add=raw.remote_add)
         if raw.registries is not None:
             limits = replace(limits, registries=tuple(raw.registries))
-        for one in fields(Limits):
-            value = getattr(limits, one.name)
+        for limit in fields(Limits):
+            value = getattr(limits, limit.name)
             if (
                 isinstance(value, int | float)
                 and not isinstance(value, bool)
                 and value <= 0
             ):
                 raise CourseError(
-                    f"{path}: field `limits.{one.name}`: expected more than 0, got {value}."
+                    f"{path}: field `limits.{limit.name}`: expected more than 0, got {value}."
                 )
         return Lab(
             slug=slug,

@@ -37,9 +37,9 @@ NO_SUCH_PATH = re.compile(
     re.IGNORECASE,
 )
 """How the engine says that a path leads nowhere, beside its 404."""
-LOOKS, LOOK_AGAIN = 5, 0.3
+LOOKS, LOOK_AGAIN_SECONDS = 5, 0.3
 """How often, and after how many seconds again, the processes of a container that may be ending are asked for."""
-LARGEST_FILE = 20_000_000
+MAX_FILE_BYTES = 20_000_000
 """Bytes; more of one file is never read out of a container."""
 T = TypeVar("T")
 
@@ -79,7 +79,12 @@ class Container:
         """Its IP address in the run's own network; empty where it has no network or has ended."""
         networks = self.inspect()["NetworkSettings"]["Networks"]
         return next(
-            (str(one["IPAddress"]) for one in networks.values() if one["IPAddress"]), ""
+            (
+                str(network["IPAddress"])
+                for network in networks.values()
+                if network["IPAddress"]
+            ),
+            "",
         )
 
     def processes(self) -> list[Process]:
@@ -137,7 +142,7 @@ class Container:
             except ObserverLost as lost:
                 reason, self._observer = lost.reason, None
             time.sleep(
-                LOOK_AGAIN
+                LOOK_AGAIN_SECONDS
             )  # perhaps it ended while it was looked at, and its state does not say so yet
             if not self.running:
                 return ended
@@ -174,9 +179,9 @@ class Container:
     @property
     def pid1(self) -> Process:
         """The first process. Raises SubmissionError where the container has ended."""
-        for one in self.processes():
-            if one.pid == 1:
-                return one
+        for process in self.processes():
+            if process.pid == 1:
+                return process
         raise SubmissionError(
             "The container ended before its first process could be looked at.",
             hint="`docker logs CONTAINER` tells why: read what it said last.",
@@ -186,7 +191,9 @@ class Container:
     def changes(self) -> list[str]:
         """The paths that it added, changed or removed since it was made (`docker diff`)."""
         with speaking("compare a container with its image"):
-            return [str(one["Path"]) for one in self.engine.api.diff(self.id) or []]
+            return [
+                str(change["Path"]) for change in self.engine.api.diff(self.id) or []
+            ]
 
     def logs(self) -> str:
         """What it printed so far, stdout and stderr together, bounded by the lab's output limit."""
@@ -379,9 +386,9 @@ class Container:
                 raw = bytearray()
                 for chunk in chunks:
                     raw += chunk
-                    if len(raw) > LARGEST_FILE:
+                    if len(raw) > MAX_FILE_BYTES:
                         raise LimitReached(
-                            f"`{path}` in the container holds more than {LARGEST_FILE // 10**6} MB."
+                            f"`{path}` in the container holds more than {MAX_FILE_BYTES // 10**6} MB."
                         )
             except docker.errors.NotFound:
                 return []

@@ -20,7 +20,7 @@ from dockdojo.engine.protocols import ContainerHost
 from dockdojo.errors import LimitReached
 
 HELLO_SECONDS = 5
-LONGEST_CODE = 3
+MAX_EXIT_CODE_DIGITS = 3
 """Digits of an exit code."""
 
 
@@ -107,7 +107,7 @@ class Shell:
             raise ShellEnded(f"the container's shell ended: {error}", said) from error
         out, _, code = streams[False].rpartition(end)
         err = streams[True].rpartition(end)[0]
-        if not (number := code.strip()).isdigit() or len(number) > LONGEST_CODE:
+        if not (number := code.strip()).isdigit() or len(number) > MAX_EXIT_CODE_DIGITS:
             self.close()
             raise ShellEnded("the container's shell does not say how the command ended")
         return Finished(

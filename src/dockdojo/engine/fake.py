@@ -56,11 +56,11 @@ class FakeEngine:
         """Reads the labels; `LABEL fake.build=...` fails the build with that reason, `fake.gone` ends the engine."""
         parsed = Dockerfile.read(context, dockerfile)
         labels: dict[str, str] = {}
-        for one in parsed.all("LABEL"):
+        for label in parsed.all("LABEL"):
             words = (
-                shlex.split(" ".join(one.args))
-                if len(one.args) == 1
-                else list(one.args)
+                shlex.split(" ".join(label.args))
+                if len(label.args) == 1
+                else list(label.args)
             )
             pairs = (
                 zip(words[::3], words[1::3], strict=False)

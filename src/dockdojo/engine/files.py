@@ -16,10 +16,10 @@ import docker
 from dockdojo.connection.connect import brief
 from dockdojo.engine.container import Container
 from dockdojo.errors import EngineGone, LimitReached, SubmissionError
-from dockdojo.image.layers import MOST_ENTRIES, OUTER
+from dockdojo.image.layers import MAX_ENTRIES, OUTER
 from dockdojo.image.layers import Chunks as Chunks
 
-MOST_LINKS = 20
+MAX_LINKS = 20
 """Links that one name may go through, as the kernel has it."""
 
 
@@ -53,9 +53,9 @@ def listing(container: Container, path: str = "/") -> dict[str, int]:
                 fileobj=Chunks(chain((first,), chunks)), mode="r|", bufsize=OUTER
             ) as archive:
                 for member in archive:
-                    if len(found) >= MOST_ENTRIES:
+                    if len(found) >= MAX_ENTRIES:
                         raise LimitReached(
-                            f"`{path}` in the image holds more than {MOST_ENTRIES} files."
+                            f"`{path}` in the image holds more than {MAX_ENTRIES} files."
                         )
                     if member.isreg():
                         found[
@@ -92,7 +92,7 @@ def head(container: Container, path: str, count: int) -> bytes:
 
 def through_links(container: Container, path: str) -> bytes:
     """The bytes of a file, its links followed inside the container. Raises SubmissionError where there is none."""
-    for _ in range(MOST_LINKS):
+    for _ in range(MAX_LINKS):
         members = container.members(path)
         if members and members[0][0].issym():
             path = posixpath.normpath(

@@ -78,10 +78,14 @@ def _stat(api: Any, container: str, path: str) -> tuple[int, int, str] | None:
         if answer.status_code == 404:
             return None
         answer.raise_for_status()
-        told = json.loads(
+        stat_header = json.loads(
             base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"])
         )
-        return int(told["mode"]), int(told["size"]), str(told.get("linkTarget") or "")
+        return (
+            int(stat_header["mode"]),
+            int(stat_header["size"]),
+            str(stat_header.get("linkTarget") or ""),
+        )
     except (requests.RequestException, KeyError, ValueError, TypeError) as error:
         raise EngineGone(
             f"The engine could not look at {quote(path)} of a container: {brief(error)}."

@@ -60,12 +60,12 @@ def host_options(spec: RunSpec, limits: Limits, network: str) -> dict[str, Any]:
         "device_requests": [spec.gpus.as_api()] if spec.gpus else None,
         "mounts": [
             Mount(
-                one.target,
-                one.source,
-                type="volume" if one.volume else "bind",
-                read_only=one.read_only,
+                mount.target,
+                mount.source,
+                type="volume" if mount.volume else "bind",
+                read_only=mount.read_only,
             )
-            for one in spec.mounts
+            for mount in spec.mounts
         ],
     }
 

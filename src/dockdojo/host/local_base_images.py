@@ -78,7 +78,7 @@ def fingerprint(recipe: Path) -> str:
     digest = hashlib.sha256()
     if MIRRORED in (recipe / "Dockerfile").read_text(encoding="utf-8"):
         digest.update(mirror_url().encode())
-    for path in sorted(one for one in recipe.rglob("*") if one.is_file()):
+    for path in sorted(file for file in recipe.rglob("*") if file.is_file()):
         digest.update(
             f"{path.relative_to(recipe).as_posix()}\0".encode()
             + path.read_bytes()

@@ -28,7 +28,7 @@ LINUX = (
 )
 """Platforms whose wheels run on Debian 12."""
 LOCAL = "+cpu"
-PATIENCE = 5
+ANSWER_SECONDS = 5
 SCHEMAS = """
 
 # Added when this wheel was made into a build for a torch without CUDA: the compiled operators are left out, and two of
@@ -93,15 +93,15 @@ def _platform() -> list[str]:
         platform.machine(), platform.machine()
     )
     found = ["--python-version", PYTHON, "--implementation", "cp"]
-    for one in LINUX:
-        found += ["--platform", f"{one}_{machine}"]
+    for tag in LINUX:
+        found += ["--platform", f"{tag}_{machine}"]
     return found
 
 
 def _answers(index: str) -> bool:
     try:
         # The course names it.
-        with urllib.request.urlopen(index, timeout=PATIENCE):  # noqa: S310
+        with urllib.request.urlopen(index, timeout=ANSWER_SECONDS):  # noqa: S310
             return True
     except (OSError, ValueError):
         return False

@@ -88,7 +88,7 @@ class Images:
         """The steps that made the image, the first one first."""
         with speaking(f"read the history of {ref}"):
             raw = self._api.history(ref)[::-1]
-        sizes = [int(one["Size"]) for one in raw]
+        sizes = [int(step["Size"]) for step in raw]
         if not self.tells_sizes:
             made = [
                 number for number, size in enumerate(sizes) if size
@@ -98,8 +98,8 @@ class Images:
                 for number, size in zip(made, exact, strict=True):
                     sizes[number] = size
         return [
-            Step(instruction=one["CreatedBy"], size=size, empty=size == 0)
-            for one, size in zip(raw, sizes, strict=True)
+            Step(instruction=step["CreatedBy"], size=size, empty=size == 0)
+            for step, size in zip(raw, sizes, strict=True)
         ]
 
     def layers(

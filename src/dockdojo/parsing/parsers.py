@@ -90,7 +90,7 @@ def project(text: str) -> list[str]:
     table = _read_toml(text).get("project")
     found = table.get("dependencies") if isinstance(table, dict) else None
     return (
-        [one for one in found if isinstance(one, str)]
+        [requirement for requirement in found if isinstance(requirement, str)]
         if isinstance(found, list)
         else []
     )

@@ -31,9 +31,9 @@ SOCKET = "/run/asked.sock"
 WORK = "/work"
 NOBODY = 65534
 SECONDS = 20
-MOST_OUTPUT = 4_000
-MOST_BODY = 1_000_000
-MOST_REQUESTS = 20
+MAX_OUTPUT_BYTES = 4_000
+MAX_BODY_BYTES = 1_000_000
+MAX_REQUESTS = 20
 API = "1.44"
 SUDO = """#!/bin/sh
 # Nobody has to be root to be recorded.
@@ -41,7 +41,7 @@ while [ "${1#-}" != "$1" ]; do shift; done
 exec "$@"
 """
 
-MOST_CONTEXT = 500_000_000
+MAX_CONTEXT_BYTES = 500_000_000
 """Bytes of a build's context; they are counted and forgotten."""
 GIVEN = "/tmp/given.sh"  # noqa: S108 -- the container's own
 
@@ -86,9 +86,9 @@ class Handler(BaseHTTPRequestHandler):
         if "chunked" in self.headers.get("Transfer-Encoding", ""):
             return self.chunks()
         length = int(self.headers.get("Content-Length") or 0)
-        if length > MOST_BODY:
+        if length > MAX_BODY_BYTES:
             self.close_connection = True
-            length = MOST_BODY
+            length = MAX_BODY_BYTES
         return self.rfile.read(length)
 
     def chunks(self) -> bytes:
@@ -98,12 +98,12 @@ class Handler(BaseHTTPRequestHandler):
             self.rfile.readline(100).partition(b";")[0].strip() or b"0", 16
         ):
             total += size
-            if total > MOST_CONTEXT:
+            if total > MAX_CONTEXT_BYTES:
                 self.close_connection = True
                 break
             while size > 0 and (data := self.rfile.read(min(size, 65536))):
                 size -= len(data)
-                kept += data[: MOST_BODY - len(kept)]
+                kept += data[: MAX_BODY_BYTES - len(kept)]
             self.rfile.readline(100)
         else:
             self.rfile.readline(100)
@@ -212,7 +212,7 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/build":
             params = parse_qs(self.path.partition("?")[2])
             with lock:
-                if len(builds) < MOST_REQUESTS:
+                if len(builds) < MAX_REQUESTS:
                     builds.append({"params": params, "context": bool(body)})
             self.answer(200, b'{"stream":"Successfully built 000000000000\\n"}\n')
         else:
@@ -233,7 +233,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(400, {"message": "This is no request for a container."})
             return
         with lock:
-            if len(requests) < MOST_REQUESTS:
+            if len(requests) < MAX_REQUESTS:
                 requests.append(made)
         self.answer(201, {"Id": made["id"], "Warnings": []})
 
@@ -288,7 +288,7 @@ def run(script: str, image: str) -> dict[str, Any]:
         ready, _, _ = select.select([terminal], [], [], 0.05)
         if ready:
             try:
-                output = (output + os.read(terminal, 4096))[-MOST_OUTPUT:]
+                output = (output + os.read(terminal, 4096))[-MAX_OUTPUT_BYTES:]
             except OSError:  # the other side is closed
                 time.sleep(0.01)
         done, status = os.waitpid(child, os.WNOHANG)
@@ -296,7 +296,7 @@ def run(script: str, image: str) -> dict[str, Any]:
             code = os.waitstatus_to_exitcode(status)
             with contextlib.suppress(OSError):
                 while select.select([terminal], [], [], 0)[0]:
-                    output = (output + os.read(terminal, 4096))[-MOST_OUTPUT:]
+                    output = (output + os.read(terminal, 4096))[-MAX_OUTPUT_BYTES:]
             break
     else:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -317,7 +317,7 @@ def main() -> None:
     if script == "-":
         script = GIVEN
         with open(script, "w") as file:
-            file.write(sys.stdin.read(MOST_BODY))
+            file.write(sys.stdin.read(MAX_BODY_BYTES))
     # A checkout on Windows knows no such bit.
     os.chmod(os.path.join(WORK, script), 0o755)  # noqa: S103
     with open("/usr/local/bin/sudo", "w") as file:

@@ -101,14 +101,16 @@ def record(
         )
     )
     try:
-        told = json.loads(done.stdout.strip().splitlines()[-1])
-        containers = tuple(_request(one) for one in told["requests"])
-        builds = tuple(_build(one) for one in told["builds"] if one["context"])
+        recorded = json.loads(done.stdout.strip().splitlines()[-1])
+        containers = tuple(_request(request) for request in recorded["requests"])
+        builds = tuple(
+            _build(build) for build in recorded["builds"] if build["context"]
+        )
         return Asked(
             containers=containers,
             builds=builds,
-            exit_code=int(told["code"]),
-            output=str(told["output"]),
+            exit_code=int(recorded["code"]),
+            output=str(recorded["output"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise SubmissionError(
@@ -124,7 +126,8 @@ def _request(raw: dict[str, Any]) -> ContainerRequest:
     return ContainerRequest(
         image=str(body.get("Image") or ""),
         gpus=tuple(
-            DeviceRequest.from_api(one) for one in host.get("DeviceRequests") or ()
+            DeviceRequest.from_api(request)
+            for request in host.get("DeviceRequests") or ()
         ),
         runtime=str(host.get("Runtime") or ""),
         started=bool(raw["started"]),
@@ -138,23 +141,23 @@ def _request(raw: dict[str, Any]) -> ContainerRequest:
 
 
 def _words(raw: Any) -> tuple[str, ...] | None:
-    return tuple(str(one) for one in raw) if raw else None
+    return tuple(str(word) for word in raw) if raw else None
 
 
 def _mounts(host: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for one in host.get("Binds") or ():
-        source, _, rest = str(one).partition(":")
+    for bind in host.get("Binds") or ():
+        source, _, rest = str(bind).partition(":")
         yield source, rest.partition(":")[0]
-    for one in host.get("Mounts") or ():
-        if one.get("Type") in ("bind", "volume"):
-            yield str(one.get("Source") or ""), str(one.get("Target") or "")
+    for mount in host.get("Mounts") or ():
+        if mount.get("Type") in ("bind", "volume"):
+            yield str(mount.get("Source") or ""), str(mount.get("Target") or "")
 
 
 def _build(raw: dict[str, Any]) -> BuildRequest:
     """Its parameters, each a list of values, as they were in the request's address."""
     params = raw["params"]
     return BuildRequest(
-        tags=tuple(str(one) for one in params.get("t", ())),
+        tags=tuple(str(tag) for tag in params.get("t", ())),
         dockerfile=str((params.get("dockerfile") or ["Dockerfile"])[0]),
         target=str((params.get("target") or [""])[0]),
     )

@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 HELPER_IMAGE = "busybox:latest"
 SAFE = "/%?=&:;,+~@!$*()"
 """Characters of a path that are sent as they are."""
-POLL = 0.05
-ASK_AGAIN = 0.25
+POLL_SECONDS = 0.05
+RETRY_SECONDS = 0.25
 """Seconds until a server that answered with another status is asked again."""
 LOOPBACK_FROM = 0.8
 """What is left of the time to wait when a server is first looked for on the loopback."""
-SLOW_BEGINS = 1
+CONNECT_SECONDS = 1
 """Seconds that a slow request has for its connection."""
-LONGEST_NUMBER = 18
+MAX_LENGTH_DIGITS = 18
 """Digits, with a space, of a length that is believed."""
-MOST_EXTENSION = 3
+MAX_EXTENSION_FACTOR = 3
 """How many times as long again a server has at most, on a machine that lets it wait for a processor."""
-LARGEST_BODY = 10_000_000
+MAX_BODY_BYTES = 10_000_000
 """Bytes of one answer that are read."""
 
 
@@ -152,11 +152,13 @@ class Client:
                 end = (
                     container.started
                     + within
-                    + min(container.waited_for_processor(), MOST_EXTENSION * within)
+                    + min(
+                        container.waited_for_processor(), MAX_EXTENSION_FACTOR * within
+                    )
                 )
                 if time.monotonic() >= end:
                     return response
-            time.sleep(POLL if not response.status else ASK_AGAIN)
+            time.sleep(POLL_SECONDS if not response.status else RETRY_SECONDS)
 
     def raw(
         self,
@@ -228,9 +230,9 @@ class Client:
         ask = f"timeout {seconds} wget -q -O /dev/null {url} && echo yes || echo no"
         begun = f"GET / HTTP/1.1\\r\\nHost: {address}\\r\\nX-Slow: "
         script = (
-            f"{{ printf '{begun}'; sleep {seconds + 2 * SLOW_BEGINS}; }} | nc {address} {port} >/dev/null 2>&1 & slow=$!; "
-            f"sleep {SLOW_BEGINS}; beside=$({ask}); kill $slow; echo $beside; "
-            f"[ $beside = yes ] || {{ sleep {SLOW_BEGINS}; {ask}; }}"
+            f"{{ printf '{begun}'; sleep {seconds + 2 * CONNECT_SECONDS}; }} | nc {address} {port} >/dev/null 2>&1 & slow=$!; "
+            f"sleep {CONNECT_SECONDS}; beside=$({ask}); kill $slow; echo $beside; "
+            f"[ $beside = yes ] || {{ sleep {CONNECT_SECONDS}; {ask}; }}"
         )
         said = helper.shell.run(
             script, time.monotonic() + 3 * within + 10
@@ -267,7 +269,7 @@ class Client:
             with self._engine.meter.waiting():
                 while (frame := frames.next(end)) is not None:
                     (complaint if frame[0] == STDERR else body).extend(frame[1])
-                    if len(body) > LARGEST_BODY or _complete(body):
+                    if len(body) > MAX_BODY_BYTES or _complete(body):
                         break
         except Deadline:
             return bytes(body), f"no complete answer within {timeout:.0f} s"
@@ -309,7 +311,7 @@ def _complete(raw: bytearray) -> bool:
         if (
             name.lower() == b"content-length"
             and value.strip().isdigit()
-            and len(value) < LONGEST_NUMBER
+            and len(value) < MAX_LENGTH_DIGITS
         ):
             return len(body) >= int(value)
         if name.lower() == b"transfer-encoding" and b"chunked" in value.lower():
@@ -332,7 +334,7 @@ def _parse(raw: bytes, seconds: float, error: str) -> Response:
     try:
         answer.begin()
         return Response(
-            answer.status, answer.headers, answer.read(LARGEST_BODY), seconds, error
+            answer.status, answer.headers, answer.read(MAX_BODY_BYTES), seconds, error
         )
     except (http.client.HTTPException, ValueError, OSError) as broken:
         return Response(

@@ -18,7 +18,7 @@ from testinfra.host import Host
 from dockdojo.engine.container import Container
 from dockdojo.errors import SubmissionError
 
-QUICK = 30
+COMMAND_SECONDS = 30
 """Seconds that one command of testinfra may take."""
 
 
@@ -39,7 +39,7 @@ class ShellBackend(base.BaseBackend):  # type: ignore[misc]  # testinfra has no 
             raise SubmissionError(
                 f"The image has no shell, so `{line}` cannot run in it."
             )
-        until = time.monotonic() + QUICK
+        until = time.monotonic() + COMMAND_SECONDS
         if self._container.deadline is not None:
             until = min(until, self._container.deadline)
         try:

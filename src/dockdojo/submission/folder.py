@@ -29,7 +29,7 @@ class Submission:
     def size(self) -> int:
         """Bytes of all regular files of the folder."""
         found = (path.lstat() for path in self.path.rglob("*"))
-        return sum(one.st_size for one in found if stat.S_ISREG(one.st_mode))
+        return sum(info.st_size for info in found if stat.S_ISREG(info.st_mode))
 
     def has(self, name: str) -> bool:
         """Whether there is a regular file of that name in the folder."""

@@ -64,7 +64,7 @@ PODMAN = Builder("podman")
 
 
 def look_ahead() -> None:
-    """Begins to look for the builder while the caller does something else; see `the_builder`."""
+    """Begin to look for the builder while the caller does something else; see `the_builder`."""
     threading.Thread(target=the_builder, daemon=True).start()
 
 
@@ -73,7 +73,7 @@ _found: list[Builder] = []
 
 
 def the_builder() -> Builder:
-    """The builder of this process: looked for once."""
+    """Return the builder of this process: looked for once."""
     with _looking:
         if not _found:
             _found.append(find_builder())
@@ -81,7 +81,7 @@ def the_builder() -> Builder:
 
 
 def find_builder() -> Builder:
-    """The first docker CLI on PATH that can build with BuildKit, else the legacy builder."""
+    """Return the first docker CLI on PATH that can build with BuildKit, else the legacy builder."""
     without = ""
     for folder in os.get_exec_path():
         for name in ("docker", "docker.exe"):
@@ -138,7 +138,7 @@ class BuildSpec:
 
 
 def build_with_cli(builder: Builder, engine: list[str], spec: BuildSpec) -> None:
-    """Builds the image on the engine that those options name. Raises a SubmissionError for what the Dockerfile is to blame for.
+    """Build the image on the engine that those options name. Raises a SubmissionError for what the Dockerfile is to blame for.
 
     It is found by its name: what an id is the id of differs from store to store, and with attestations.
     """
@@ -221,7 +221,7 @@ def without_link(path: Path) -> bool:
 
 
 def is_for_newer_frontend(error: DockerfileInvalid, parsed: Dockerfile) -> bool:
-    """Whether a builder did not understand the Dockerfile because it is older than what that is written for."""
+    """Return whether a builder did not understand the Dockerfile because it is older than what that is written for."""
     return bool(NEWER_FLAG.search(error.message)) or any(
         instruction.heredocs for instruction in parsed.instructions
     )

@@ -169,7 +169,7 @@ class Dockerfile:
         return found
 
     def _stages(self) -> Iterator[tuple[Instruction, str, str]]:
-        """Each FROM, what it begins from, ARGs filled in, and its stage's name in lowercase; empty where it has none."""
+        """Yield each FROM, what it begins from, ARGs filled in, and its stage's name in lowercase; empty if it has none."""
         for start in self.all("FROM"):
             if start.args:
                 is_named = len(start.args) == 3 and start.args[1].lower() == "as"
@@ -178,7 +178,7 @@ class Dockerfile:
                 )
 
     def bases(self) -> list[tuple[str, Instruction]]:
-        """The outside images that stages begin from, ARGs filled in; not earlier stages, not `scratch`."""
+        """Return the outside images that stages begin from, ARGs filled in; not earlier stages, not `scratch`."""
         stages: set[str] = set()
         found = []
         for start, ref, name in self._stages():
@@ -204,7 +204,7 @@ class Dockerfile:
         return _fill(text, self._values(at))
 
     def filled_where_known(self, text: str, at: Instruction) -> str:
-        """A RUN's script, with the ARGs and ENVs filled in that are set before it; other variables are the shell's."""
+        """Return a RUN's script, with the ARGs and ENVs filled in that are set before it; other variables are the shell's."""
         values, left = self._values(at), MAX_FILLED_CHARACTERS
 
         def fill(found: re.Match[str]) -> str:

@@ -34,7 +34,7 @@ def _refused(log: BuildLog) -> Iterator[None]:
 
 
 def build(address: Address, spec: BuildSpec) -> None:
-    """Builds the image; raises as `builder.build_with_cli` does."""
+    """Build the image; raises as `builder.build_with_cli` does."""
     parsed = Dockerfile.read(spec.context, spec.dockerfile)
     api = open_client(address, Meter())
     api._auth_configs = docker.auth.AuthConfig(

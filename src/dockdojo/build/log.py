@@ -94,7 +94,7 @@ class BuildLog:
         self._lines = 0
 
     def add(self, line: str) -> None:
-        """Takes in one line."""
+        """Read one line."""
         self._lines += 1
         if self._lines > LOG_LINES:
             self.output = {key: lines[-TAIL:] for key, lines in self.output.items()}
@@ -154,7 +154,7 @@ class BuildLog:
 def explain(
     log: BuildLog, parsed: Dockerfile, way_out: Callable[[], bool] = has_way_out
 ) -> DockdojoError:
-    """The error that a failed build is, with the line of the Dockerfile where one is to blame.
+    """Return the error that a failed build is, with the line of the Dockerfile if one is to blame.
 
     It is the submission's only where the builder's words say so; `way_out` tells whether this machine reaches any network.
     """
@@ -211,7 +211,7 @@ def explain(
 
 
 def _asked_for(step: str, words: str) -> tuple[str, str] | None:
-    """The image that could not be had, and the words about it; None where the failure is about none."""
+    """Return the image that could not be fetched, and the words about it, or None if the failure is about none."""
     if found := SOURCE.match(words):
         return found[1].split("@")[0], found[2]
     if base := BASE_STEP.match(step):

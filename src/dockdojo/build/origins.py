@@ -17,7 +17,7 @@ CONTAINERD_DRIVERS = frozenset(
 
 
 def is_only_here(api: Any, ref: str) -> bool:
-    """Whether the engine has an image of that name or id, and no registry is known to have it.
+    """Return whether the engine has an image of that name or id, and no registry is known to have it.
 
     Raises ImageUnavailable where only the registry could tell, and does not answer.
     """

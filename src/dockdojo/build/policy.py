@@ -322,7 +322,7 @@ class _Images:
 
 
 def registry_of(reference: str) -> str:
-    """The registry in an image's name; empty where it names none, which means Docker Hub."""
+    """Return the registry in an image's name; empty where it names none, which means Docker Hub."""
     first, slash, _ = reference.partition("/")
     if not slash or not (
         first == "localhost" or first != first.lower() or re.search(r"[.:]", first)
@@ -332,7 +332,7 @@ def registry_of(reference: str) -> str:
 
 
 def full_name(reference: str) -> str:
-    """An image's name with its tag, as `docker images` shows it: `latest` where it has none."""
+    """Return an image's name with its tag, as `docker images` shows it: `latest` where it has none."""
     name = re.sub(r"^(?:(?:index\.)?docker\.io/)?(?:library/)?", "", reference)
     if "@" in name:
         return name

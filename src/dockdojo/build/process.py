@@ -37,7 +37,7 @@ _KEPT = (
 
 
 def shortened(line: str) -> str:
-    """The line's beginning and end: what was run stands in the middle, and why it failed at the end."""
+    """Return the line's beginning and end: what was run stands in the middle, and why it failed at the end."""
     if len(line) <= LINE_LENGTH:
         return line
     return f"{line[: LINE_LENGTH - END_LENGTH]}…{line[-END_LENGTH:]}"
@@ -69,7 +69,7 @@ class Stopper:
 
 
 def configuration(folder: Path) -> dict[str, str]:
-    """An empty docker configuration in the folder: no logins, no credential helpers; returns what names it.
+    """Make an empty docker configuration in the folder: no logins, no credential helpers; return what names it.
 
     Kept are the way to the CLI's plugins, and proxies that have no password.
     """

@@ -22,7 +22,7 @@ PROBE_SECONDS = 60.0
 def runtime_trouble(
     command: list[str], folder: Path, env: Mapping[str, str]
 ) -> OurFault | None:
-    """The trouble of the runtime, or None where it works. `command` is the CLI's `build`, to which a folder is added."""
+    """Return the trouble of the runtime, or None if it works. `command` is the CLI's `build`, to which a folder is added."""
     folder.mkdir()
     (folder / "Dockerfile").write_text(TEXT, encoding="ascii")
     log = BuildLog()

@@ -35,7 +35,7 @@ WAY_OUT = (
 
 @cache
 def official_images() -> frozenset[str]:
-    """The names of Docker's official images (https://github.com/docker-library/official-images/tree/master/library)."""
+    """Return the names of Docker's official images (https://github.com/docker-library/official-images/tree/master/library)."""
     text = Path(__file__).with_name("official_images.txt").read_text(encoding="ascii")
     return frozenset(text.split())
 
@@ -43,7 +43,7 @@ def official_images() -> frozenset[str]:
 def lost_stages(
     dockerfile: Dockerfile, images: Collection[str] = ()
 ) -> Iterator[LostStage]:
-    """The names that no earlier stage has, each once. `images` are names of images that may stand there without a tag."""
+    """Yield the names that no earlier stage has, each once. `images` are names of images that may stand there without a tag."""
     stages = dockerfile.all("FROM")
     names = {
         start.args[2].lower(): start.stage

@@ -34,7 +34,7 @@ GROUP = re.compile(r"/buildkit/([a-z0-9]{10,60})$", re.MULTILINE)
 
 
 def visible_root(url: str, folder: str) -> Path | None:
-    """The engine's folder, where it is on this machine and its files can be seen; else None.
+    """Return the engine's folder, where it is on this machine and its files can be seen; else None.
 
     An engine of another machine, or in a file system of its own, may name a folder that is here as well, and another engine's.
     So the process that listens at the socket (unix(7), SO_PEERCRED) must see the same folder there.

@@ -25,7 +25,7 @@ EXCEPTIONS = ("no_proxy", "NO_PROXY")
 
 
 def has_way_out() -> bool:
-    """Whether a proxy that is set here, or one of some well-known hosts, takes a connection."""
+    """Return whether a proxy that is set here, or one of some well-known hosts, takes a connection."""
     places = {*_proxies(), *HOSTS}
     pool = ThreadPoolExecutor(len(places))
     try:

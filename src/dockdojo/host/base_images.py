@@ -36,7 +36,7 @@ class Got:
 def get_images(
     course: Course, tell: Tell, *, rebuild: bool = False, pull: bool | None = None
 ) -> list[Got]:
-    """Makes sure that every image of the catalog is on the engine. `pull=False` does not ask the registry.
+    """Make sure that every image of the catalog is on the engine. `pull=False` does not ask the registry.
 
     Raises ImageUnavailable, CannotInstall or CourseError where one can be had in neither way.
     """
@@ -71,7 +71,7 @@ def get_images(
 
 
 def prepare(course: Course, tell: Tell) -> list[Got]:
-    """The images, and where they are stand-ins and the course names wheels, an index that builds find those in."""
+    """Make sure of the images; if they are stand-ins and the course names wheels, also of an index that has those."""
     got = get_images(course, tell)
     if package_index.is_needed(course) and not (
         local_base_images.mirror_url() and package_index.status()
@@ -102,7 +102,7 @@ def _missing(
 
 
 def _pull_all(engine: Engine, missing: list[ImageRecipe], tell: Tell) -> set[str]:
-    """Pulls what the registry has, side by side; where it does not answer for the first, it is not asked again."""
+    """Pull what the registry has, side by side; where it does not answer for the first, it is not asked again."""
     if not missing:
         return set()
     first, *rest = missing
@@ -127,7 +127,7 @@ def _pull_all(engine: Engine, missing: list[ImageRecipe], tell: Tell) -> set[str
 
 
 def ready(engine: Engine, course: Course, lab: Lab, tell: Tell) -> None:
-    """Makes sure that the engine has every image that grading the lab needs, before the submission's time runs.
+    """Make sure that the engine has every image that grading the lab needs, before the submission's time runs.
 
     Raises ImageUnavailable, CannotInstall or CourseError where one cannot be had.
     """
@@ -146,13 +146,13 @@ def ready(engine: Engine, course: Course, lab: Lab, tell: Tell) -> None:
 
 
 def missing_images(course: Course, refs: tuple[str, ...]) -> list[str]:
-    """Which of those images the engine does not have."""
+    """Return which of those images the engine does not have."""
     with connect() as engine:
         return [ref for ref in refs if not engine.has_image(ref)]
 
 
 def stand_ins_here(course: Course) -> list[str]:
-    """Which images of the catalog are stand-ins on this engine; none where no engine answers."""
+    """Return which images of the catalog are stand-ins on this engine; none if no engine answers."""
     try:
         with connect() as engine:
             have = [

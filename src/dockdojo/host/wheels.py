@@ -46,7 +46,7 @@ Tell = Callable[[str], None]
 def fill(
     folder: Path, requirements: tuple[str, ...], cpu_index: str, tell: Tell
 ) -> list[Path]:
-    """Downloads the wheels of the requirements, and of what those need; returns all that are there.
+    """Download the wheels of the requirements, and of what those need; return all that are there.
 
     What is there already is not fetched again. Raises DataUnavailable in pip's words.
     """
@@ -108,7 +108,7 @@ def _answers(index: str) -> bool:
 
 
 def repack(wheel: Path) -> Path:
-    """Replaces torchvision's wheel for CUDA by one for a torch without; returns the new one. Its version ends in +cpu."""
+    """Replace torchvision's wheel for CUDA by one for a torch without; return the new one. Its version ends in +cpu."""
     name, version, *tags = wheel.stem.split("-")
     with tempfile.TemporaryDirectory(prefix="dockdojo-wheel-") as scratch:
         shutil.unpack_archive(wheel, scratch, "zip")

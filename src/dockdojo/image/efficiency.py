@@ -83,7 +83,7 @@ class _Stack:
 
 
 def analyse(image: str, layers: Sequence[Layer], base: int) -> ImageStats:
-    """The image's layers against each other; the first `base` layers belong to its base image."""
+    """Compare the image's layers with each other; the first `base` layers belong to its base image."""
     stack = _Stack()
     changes = [_apply(stack, index, layer) for index, layer in enumerate(layers)]
     wasted: dict[int, int] = {}
@@ -115,7 +115,7 @@ _Changes = tuple[list[tuple[str, int]], list[tuple[str, int]], list[str]]
 
 
 def _apply(stack: _Stack, index: int, layer: Layer) -> _Changes:
-    """Puts one layer on top. What it removes is removed first: a whiteout speaks of the layers below only."""
+    """Put one layer on top. What it removes is removed first: a whiteout speaks of the layers below only."""
     removed: list[str] = []
     for entry in layer.entries:
         if entry.kind == "opaque":

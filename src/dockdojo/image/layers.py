@@ -42,7 +42,7 @@ class Chunks(io.RawIOBase):
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
-        """Whether it can be read: it can."""
+        """Return whether it can be read: it can."""
         return True
 
     def readinto(self, buffer: Any) -> int:
@@ -61,7 +61,7 @@ class Chunks(io.RawIOBase):
 def read_layers(
     chunks: Iterator[bytes], needles: tuple[bytes, ...] = (), *, thorough: bool = False
 ) -> list[Layer]:
-    """The layers in the order of the stack; entries tell which of the `needles` their bytes hold.
+    """Return the layers in the order of the stack; entries tell which of the `needles` their bytes hold.
 
     With `thorough`, also where they hold them in another form or packed up (see engine.needles). An export of several
     images, as that of a name that stands for several platforms, has the first one's layers read.

@@ -53,7 +53,7 @@ BROKEN = (
 
 
 def forms_of(secret: bytes) -> tuple[bytes, ...]:
-    """The secret, and what is always in its base64 (RFC 4648, at each of the three offsets) and its hexadecimal digits."""
+    """Return the secret, and what is always in its base64 (RFC 4648, at each of the three offsets) and its hexadecimal digits."""
     found = [secret, secret.hex().encode(), secret.hex().upper().encode()]
     for offset in range(3):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
@@ -79,7 +79,7 @@ class Needles:
         self._left = MAX_UNPACKED_BYTES
 
     def held(self, file: IO[bytes]) -> tuple[bytes, ...]:
-        """Which secrets the file holds, read in pieces that overlap."""
+        """Return which secrets the file holds, read in pieces that overlap."""
         found: set[bytes] = set()
         piece = file.read(PIECE_BYTES)
         if self._thorough and _is_archive(piece):
@@ -96,7 +96,7 @@ class Needles:
         return tuple(secret for secret in self._forms if secret in found)
 
     def held_by_text(self, text: str) -> bool:
-        """Whether a name, a variable or a line of the history holds one."""
+        """Return whether a name, a variable or a line of the history holds one."""
         found: set[bytes] = set()
         self._search(text.encode("utf-8", "replace"), found)
         return bool(found)

@@ -70,7 +70,7 @@ class Asked:
 
 
 def recorder_image(build: Callable[[Path], Image]) -> Image:
-    """The image in which scripts are recorded; `build` makes an image of a folder."""
+    """Return the image in which scripts are recorded; `build` makes an image of a folder."""
     with tempfile.TemporaryDirectory(prefix="dockdojo-context-") as scratch:
         Path(scratch, "Dockerfile").write_text(DOCKERFILE)
         shutil.copyfile(payloads.path(RECORDER), Path(scratch, "recorder.py"))
@@ -85,7 +85,7 @@ def record(
     run: Callable[[RunSpec], Finished],
     text: str = "",
 ) -> Asked:
-    """Runs the script with the image's name as its argument, in a container where no engine is.
+    """Run the script with the image's name as its argument, in a container where no engine is.
 
     The script is a file of the submission; or `text`, where `script` is a word that says where it was found.
     Raises SubmissionError where there is no such script, or it keeps the recorder from its end.

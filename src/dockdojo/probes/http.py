@@ -83,7 +83,7 @@ class Client:
         timeout: float = 10,
         loopback: bool = False,
     ) -> Response:
-        """One GET to the container's own address, or to its loopback. Never raises for what the server does."""
+        """Send one GET to the container's own address, or to its loopback. Never raises for what the server does."""
         address = "127.0.0.1" if loopback else container.address
         helper = self._inside(container) if loopback else self._start()
         if not address or helper is None:
@@ -106,7 +106,7 @@ class Client:
         loopback: bool = False,
         status: int = 0,
     ) -> Response:
-        """The first answer, or the last failure when `within` seconds after the start are over.
+        """Return the first answer, or the last failure when `within` seconds after the start are over.
 
         With `status`, the first answer of that status, or the last of another: a proxy answers 502 or 503 until what is
         behind it is ready. With `loopback`, a server that listens on the loopback only is found, too (after a fifth of
@@ -169,7 +169,7 @@ class Client:
         timeout: float = 5,
         loopback: bool = False,
     ) -> bytes:
-        """What comes back for bytes that need not be a request; empty where nothing does. For telling servers apart."""
+        """Send bytes that need not be a request; return what comes back, if anything. For telling servers apart."""
         address = "127.0.0.1" if loopback else container.address
         helper = self._inside(container) if loopback else self._start()
         return (
@@ -179,7 +179,7 @@ class Client:
         )
 
     def listeners(self, container: Container) -> set[tuple[str, int]]:
-        """Who listens where in the container, as (`loopback` or `any`, port); for telling why nobody answers."""
+        """Return who listens where in the container, as (`loopback` or `any`, port): to say why nobody answers."""
         helper = self._inside(container)
         if helper is None:
             return set()
@@ -202,7 +202,7 @@ class Client:
         times: int,
         loopback: bool = False,
     ) -> list[str]:
-        """The bodies of so many GETs, one after the other; for what differs from one to the next. Bounded to 1 MiB in all."""
+        """Return the bodies of so many GETs, one after the other: for what differs from one to the next. At most 1 MiB in all."""
         helper = self._inside(container) if loopback else self._start()
         address = "127.0.0.1" if loopback else container.address
         if helper is None or not address or helper.shell is None:
@@ -218,7 +218,7 @@ class Client:
     def is_held_up(
         self, container: Container, *, port: int, within: float, loopback: bool = False
     ) -> bool:
-        """Whether a second request has no answer for so many seconds while a slow one, begun before it, goes on.
+        """Return whether a second request has no answer for so many seconds while a slow one, begun before it, goes on.
 
         False also where the second one has none when the first is over: then something else is wrong.
         """
@@ -240,7 +240,7 @@ class Client:
         return said[:1] == ["no"] and said[-1:] == ["yes"]
 
     def _inside(self, container: Container) -> Container | None:
-        """A helper in the container's own network namespace, where its loopback is reached; None where it has ended."""
+        """Start a helper in the container's own network namespace, where its loopback is reached; None if it has ended."""
         if container.id not in self._beside:
             if not container.running:
                 return None

@@ -16,7 +16,7 @@ from dockdojo import payloads
 from dockdojo.connection.types import Mount, RunSpec
 from dockdojo.engine.client import connect
 from dockdojo.model import Limits
-from dockdojo.payloads import tensors
+from dockdojo.payloads import torch_files
 from dockdojo.training.torch_image import (
     INSPECTOR,
     START,
@@ -456,7 +456,7 @@ def test_what_torch_writes_is_read_spoilt_and_read_again_by_torch(
 
 def test_the_older_format_is_refused_where_it_is_cut(tmp_path):
     storage = io.BytesIO()
-    for value in (tensors.MAGIC, 1001, {}):
+    for value in (torch_files.MAGIC, 1001, {}):
         storage.write(pickled(value))
     storage.write(
         pickled({"w": tensor("0", 3)})

@@ -188,7 +188,7 @@ def test_the_socket_of_a_tunnel_has_a_short_path_whatever_the_folder_for_tempora
     deep.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(deep))
     with tunnel._folder() as folder:
-        assert len(folder) < tunnel.LONGEST_SOCKET_BYTES
+        assert len(folder) < tunnel.MAX_SOCKET_PATH_BYTES
     monkeypatch.setattr("tempfile.tempdir", "/var/tmp")
     with tunnel._folder() as folder:
         assert folder.startswith("/var/tmp/")

@@ -12,7 +12,15 @@ import pytest
 
 from dockdojo import datasets
 from dockdojo.cli import main
-from dockdojo.datasets import Digits, parse, prepare
+from dockdojo.datasets import (
+    drawing,
+    idx,
+    mirrors,
+    prepare,
+    scikit_digits,
+    stored,
+)
+from dockdojo.datasets.idx import Digits, parse
 from dockdojo.errors import CourseError, DataUnavailable, UsageError
 from dockdojo.runner.drawn import FOLDER, WRONG_LABEL_SHARES, Drawn
 
@@ -33,9 +41,7 @@ def digits(count, first=0):
 def folder(tmp_path, monkeypatch):
     """A folder that looks like the user's: both parts, one of them packed."""
     monkeypatch.delenv("MNIST_ROOT", raising=False)
-    made = datasets.write(
-        tmp_path / "user", digits(600), digits(100, 5000), datasets.REAL
-    )
+    made = stored.write(tmp_path / "user", digits(600), digits(100, 5000), stored.REAL)
     for path in (made.root / "MNIST" / "raw").glob("t10k*"):
         path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
         path.unlink()
@@ -55,8 +61,8 @@ def test_a_limit_gives_the_same_images_each_time(folder, tmp_path):
     two = prepare(tmp_path / "two", source=folder / "MNIST", limit=limit, tell=print)
     assert (one.train, one.test, one.stand_in) == (50, 20, False)
     assert content(one.root) == content(two.root)
-    assert set(content(one.root)) == set(datasets.CHECKSUMS)
-    found = datasets.from_folder(one.root)
+    assert set(content(one.root)) == set(mirrors.CHECKSUMS)
+    found = idx.from_folder(one.root)
     assert not set(found["train"].images) & set(found["t10k"].images)
     assert datasets.read_note(one.root) == one
 
@@ -72,7 +78,7 @@ def test_one_part_alone_is_parted(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("MNIST_ROOT", str(folder))
     made = prepare(tmp_path / "parted", tell=print)
     assert (made.train, made.test) == (510, 90)
-    found = datasets.from_folder(made.root)
+    found = idx.from_folder(made.root)
     assert not set(found["train"].images) & set(found["t10k"].images)
     with pytest.raises(UsageError, match="601 images"):
         prepare(tmp_path / "more", limit={"train": 600, "test": 1}, tell=print)
@@ -89,8 +95,8 @@ def test_a_drawn_set_is_another_each_time_and_the_same_for_the_same_seed(
     assert content(one.root) == content(again.root) != content(other.root)
     assert (one.train, one.test) == (600 - 37, 100 - 6)
     assert (
-        datasets.from_folder(one.root)["train"].images
-        != datasets.from_folder(other.root)["train"].images
+        idx.from_folder(one.root)["train"].images
+        != idx.from_folder(other.root)["train"].images
     )
 
 
@@ -101,14 +107,14 @@ def test_so_many_labels_of_the_test_are_wrong_as_is_told_and_none_of_the_trainin
     made = datasets.drawn(pool, tmp_path / "drawn", random.Random(1), wrong=0.25)
     right = {
         part: dict(zip(one.images, one.labels, strict=True))
-        for part, one in datasets.from_folder(pool.root).items()
+        for part, one in idx.from_folder(pool.root).items()
     }
     wrong = {
         part: sum(
             right[part][image] != label
             for image, label in zip(one.images, one.labels, strict=True)
         )
-        for part, one in datasets.from_folder(made.root).items()
+        for part, one in idx.from_folder(made.root).items()
     }
     assert wrong == {"train": 0, "t10k": made.wrong}
     assert made.wrong == round(0.25 * made.test)
@@ -120,11 +126,11 @@ def test_renamed_labels_are_others_each_and_the_same_in_both_parts(folder, tmp_p
     made = datasets.drawn(pool, tmp_path / "drawn", random.Random(1), rename=True)
     right = {
         part: dict(zip(one.images, one.labels, strict=True))
-        for part, one in datasets.from_folder(pool.root).items()
+        for part, one in idx.from_folder(pool.root).items()
     }
     moved = {
         (label - right[part][image]) % 10
-        for part, one in datasets.from_folder(made.root).items()
+        for part, one in idx.from_folder(made.root).items()
         for image, label in zip(one.images, one.labels, strict=True)
     }
     assert len(moved) == 1, moved
@@ -136,9 +142,9 @@ def test_shuffled_labels_are_those_of_other_images(folder, tmp_path):
     made = datasets.drawn(pool, tmp_path / "drawn", random.Random(1), shuffle=True)
     right = {
         part: dict(zip(one.images, one.labels, strict=True))
-        for part, one in datasets.from_folder(pool.root).items()
+        for part, one in idx.from_folder(pool.root).items()
     }
-    for part, one in datasets.from_folder(made.root).items():
+    for part, one in idx.from_folder(made.root).items():
         same = sum(
             right[part][image] == label
             for image, label in zip(one.images, one.labels, strict=True)
@@ -193,7 +199,7 @@ def test_a_folder_without_digits_and_a_limit_that_is_none(tmp_path):
 def scikit():
     """The digits of scikit-learn, out of its wheel."""
     try:
-        return datasets.stand_in(print)
+        return scikit_digits.stand_in(print)
     except DataUnavailable as error:
         pytest.skip(str(error))
 
@@ -211,7 +217,7 @@ def test_the_stand_in_is_called_so_everywhere(scikit, tmp_path, monkeypatch, cap
     assert "8500 images to train, 1500 to test" in said
     made = datasets.read_note(tmp_path / "d")
     assert made.stand_in
-    found = datasets.from_folder(tmp_path / "d")
+    found = idx.from_folder(tmp_path / "d")
     assert sorted(set(found["train"].labels)) == list(range(10))
 
 
@@ -227,25 +233,25 @@ def test_the_stand_ins_images_are_like_mnists(scikit):
 
 
 def test_test_images_of_the_stand_in_are_none_of_the_training_images(scikit):
-    train, test = datasets.split(scikit, datasets.SMALL)
+    train, test = drawing.split(scikit, datasets.SMALL)
     assert (len(train), len(test)) == (8500, 1500)
     own = set(train.images)
     assert not any(image in own for image in test.images)
-    again, _ = datasets.split(scikit, datasets.SMALL)
+    again, _ = drawing.split(scikit, datasets.SMALL)
     assert again == train
 
 
 def test_shifting():
     image = bytes(28 * 14 + 14) + b"\xff" + bytes(28 * 28 - 28 * 14 - 15)
-    assert datasets.shifted(image, 1, 0).index(b"\xff") == 28 * 14 + 15
-    assert datasets.shifted(image, -2, 1).index(b"\xff") == 28 * 15 + 12
-    assert b"\xff" not in datasets.shifted(image, 14, 0)
+    assert scikit_digits.shifted(image, 1, 0).index(b"\xff") == 28 * 14 + 15
+    assert scikit_digits.shifted(image, -2, 1).index(b"\xff") == 28 * 15 + 12
+    assert b"\xff" not in scikit_digits.shifted(image, 14, 0)
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real digits are not on this machine")
 def test_the_real_digits(tmp_path):
     made = prepare(tmp_path / "real", source=REAL, limit=datasets.SMALL, tell=print)
     assert (made.train, made.test, made.source) == (8500, 1500, "MNIST")
-    found = datasets.from_folder(made.root)
+    found = idx.from_folder(made.root)
     pixels = sum(map(sum, found["train"].images)) / 8500 / 784 / 255
     assert 0.12 < pixels < 0.14

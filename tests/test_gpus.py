@@ -25,6 +25,7 @@ from dockdojo.probes.api_recording import record, recorder_image
 from dockdojo.reports import FORMATS
 from dockdojo.reports.json import as_dict
 from dockdojo.submission.folder import Submission
+from tests.conftest import FAKE
 
 DEBIAN = "debian:bookworm-slim"
 
@@ -272,7 +273,7 @@ def test_points_that_cannot_be_earned_here(make_course, submission):
         "sample",
         folder,
         course=make_course(NO_GPU),
-        connect="dockdojo.engine.fake:connect",
+        connect=FAKE,
     )
     found = {one.check: (one.status, one.ungraded) for one in report.outcomes}
     assert found["works"] == ("passed", False)

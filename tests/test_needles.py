@@ -113,7 +113,7 @@ def test_what_is_cut_off_or_broken_counts_as_far_as_it_goes():
 
 def test_what_is_unpacked_is_bounded(monkeypatch):
     """A bomb costs no more than the bound, and a secret before the bound is found all the same."""
-    monkeypatch.setattr(needles, "MOST_UNPACKED_BYTES", 1_000_000)
+    monkeypatch.setattr(needles, "MAX_UNPACKED_BYTES", 1_000_000)
     bomb = gzip.compress(SECRET + bytes(50_000_000))
     looking = Needles((SECRET,), thorough=True)
     assert looking.held(io.BytesIO(bomb)) == (SECRET,)
@@ -125,7 +125,7 @@ def test_what_is_unpacked_is_bounded(monkeypatch):
 
 
 def test_a_large_archive_is_searched_as_it_is(monkeypatch):
-    monkeypatch.setattr(needles, "LARGEST_ARCHIVE_BYTES", 2 * needles.PIECE_BYTES)
+    monkeypatch.setattr(needles, "MAX_ARCHIVE_BYTES", 2 * needles.PIECE_BYTES)
     archive = packed_tar(bytes(3 * needles.PIECE_BYTES) + SECRET)
     assert held(archive) == (SECRET,)
 

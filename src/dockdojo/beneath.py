@@ -35,13 +35,13 @@ FILE_FLAGS = (
 
 
 def printable(name: str) -> str:
-    """A file's name for people: bytes that are not UTF-8 and control characters are shown as U+FFFD."""
+    """Return a file's name for people: bytes that are not UTF-8 and control characters are shown as U+FFFD."""
     text = name.encode("utf-8", "replace").decode()
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def parts_of(name: str) -> list[str]:
-    """The components of a relative name. Raises Refused for absolute names, `..` and drive letters, whoever asks."""
+    """Return the components of a relative name. Raises Refused for absolute names, `..` and drive letters, whoever asks."""
     words = name.replace("\\", "/") if os.name == "nt" else name
     parts = [part for part in words.split("/") if part not in ("", ".")]
     if words.startswith("/") or DRIVE.match(words) or ".." in parts or "\0" in words:
@@ -53,7 +53,7 @@ def parts_of(name: str) -> list[str]:
 
 
 def leads_out(name: str) -> Refused:
-    """The refusal of a link whose target is outside of the folder."""
+    """Return the refusal of a link whose target is outside of the folder."""
     return Refused(
         f"`{printable(name)[:200]}` is a link that leads out of the folder.",
         hint="A submission must be whole in itself: put the file there instead of the link.",
@@ -146,7 +146,7 @@ def check_inside(root: Path, name: str) -> None:
 
 
 def open_file(root: Path, name: str) -> BinaryIO:
-    """The regular file `name` below `root`, opened for reading.
+    """Return the regular file `name` below `root`, opened for reading.
 
     Raises Refused where the way leads out of the folder; FileNotFoundError, IsADirectoryError or another OSError else, also for
     what is no regular file.
@@ -161,7 +161,7 @@ def open_file(root: Path, name: str) -> BinaryIO:
 
 
 def has_file(root: Path, name: str) -> bool:
-    """Whether there is a regular file `name` below `root`; what leads out of it is none."""
+    """Return whether there is a regular file `name` below `root`; what leads out of it is none."""
     try:
         open_file(root, name).close()
     except (OSError, SubmissionError):

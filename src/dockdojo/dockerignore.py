@@ -44,7 +44,7 @@ class DockerIgnore:
         return cls(tuple(found))
 
     def leaves_out(self, path: str) -> bool:
-        """Whether the path, relative and with forward slashes, is left out of the build context."""
+        """Return whether the path, relative and with forward slashes, is left out of the build context."""
         parts = path.split("/")
         out = False
         for components, exception in self.patterns:

@@ -72,7 +72,7 @@ class SubmissionError(DockdojoError):
         self.detail = detail
 
     def as_record(self) -> dict[str, str | int]:
-        """What it says, for another process; see `from_record`."""
+        """Return what it says, for another process; see `from_record`."""
         return {
             "kind": type(self).__name__,
             "message": self.message,
@@ -85,7 +85,7 @@ class SubmissionError(DockdojoError):
 
     @staticmethod
     def from_record(record: dict[str, Any]) -> SubmissionError:
-        """The error that `as_record` told of."""
+        """Return the error that `as_record` told of."""
         kinds = {kind.__name__: kind for kind in SubmissionError.__subclasses__()}
         words = {
             key: str(record.get(key, ""))
@@ -142,7 +142,7 @@ class NoBuildKit(EngineGone):
     """The docker CLI or the engine cannot build with BuildKit."""
 
     def with_versions(self, cli: str, engine: str) -> NoBuildKit:
-        """The same error, which also names the versions of the two, of which one is too old or lacks something."""
+        """Return the same error, which also names the versions of the two, of which one is too old or lacks something."""
         return NoBuildKit(
             f"{self.message} Here, the docker CLI is {cli}, and the engine {engine}.",
             hint=self.hint,

@@ -126,7 +126,7 @@ _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(
 
 
 def encode(event: Event) -> bytes:
-    """The event as one line, without the line's end; texts that are none are made fit to be written."""
+    """Return the event as one line, without the line's end; texts that are none are made fit to be written."""
     try:
         return _encoder.encode(event)
     except UnicodeEncodeError:  # a name that is no text, somewhere in it
@@ -134,7 +134,7 @@ def encode(event: Event) -> bytes:
 
 
 def decode(line: bytes) -> Event:
-    """The event of a line. Raises BrokenEvent, also where it is longer than MAX_EVENT_BYTES."""
+    """Return the event of a line. Raises BrokenEvent, also where it is longer than MAX_EVENT_BYTES."""
     if len(line) >= MAX_EVENT_BYTES:
         raise BrokenEvent(f"it said more than {MAX_EVENT_BYTES:,} bytes at once")
     try:

@@ -11,7 +11,7 @@ MAX_SHOWN = 120
 
 
 def as_written(history: str) -> str:
-    """An instruction as a Dockerfile has it, from a line of an image's history.
+    """Return an instruction as a Dockerfile has it, from a line of an image's history.
 
     The legacy builder writes `/bin/sh -c pip …` and `/bin/sh -c #(nop)  CMD …`, BuildKit `RUN /bin/sh -c pip … # buildkit`, and
     both `|1 NAME=value /bin/sh -c pip …` where ARGs are set.
@@ -26,6 +26,6 @@ def as_written(history: str) -> str:
 
 
 def shown(history: str) -> str:
-    """The same on one line of a sentence: cut at MAX_SHOWN characters, with a sign."""
+    """Return the same on one line of a sentence: cut at MAX_SHOWN characters, with a sign."""
     text = as_written(history)
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"

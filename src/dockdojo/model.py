@@ -303,7 +303,7 @@ class ImageStats:
     @property
     def wasted(self) -> int:
         """Bytes that a container of the image cannot reach."""
-        return sum(one.size for one in self.waste)
+        return sum(waste.size for waste in self.waste)
 
     @property
     def efficiency(self) -> float:

@@ -18,7 +18,7 @@ COMMAND = re.compile(r"\s{0,9}(?:sudo {1,4})?docker \S")
 
 
 def script_of(text: str) -> str:
-    """The commands of a README as one shell script: fenced blocks, indented blocks and, beside those, code in a line.
+    """Return the commands of a README as one shell script: fenced blocks, indented blocks and, beside those, code in a line.
 
     Only what has `docker` in it counts as a block of commands. Prompts are taken away, and what only says how to build with
     Buildx, which is what `docker build` means today. The time that it takes grows with the text, and not faster.

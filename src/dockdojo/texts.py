@@ -24,13 +24,13 @@ SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def cut(text: str, most: int = MAX_SENTENCE) -> str:
-    """The text without lone surrogates, which no format can write, and with at most so many characters."""
+    """Return the text without lone surrogates, which no format can write, and with at most so many characters."""
     clean = SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text[: most + 1])
     return clean if len(clean) <= most else f"{clean[: most - 1]}…"
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines, each cut to MAX_LINE characters; a progress bar that goes back to the line's beginning makes a new one.
+    """Return the lines, each cut to MAX_LINE characters; a progress bar that goes back to the line's beginning makes a new one.
 
     Of more than MAX_LINES, the first and the last halves are kept.
     """
@@ -41,7 +41,7 @@ def lines_of(text: str) -> list[str]:
 
 
 def cut_feedback(feedback: Feedback) -> Feedback:
-    """What a student reads, with every text of it bounded and fit for every format."""
+    """Return what a student reads, with every text of it bounded and fit for every format."""
     where = feedback.where
     return Feedback(
         expected=cut(feedback.expected),

@@ -47,20 +47,24 @@ class Builder:
             return "Podman's own (it has no BuildKit; its marks may differ from those on a Docker Engine)"
         if self.kind == "legacy":
             lacking = (
-                f"docker CLI {self.version} lacks its buildx plugin" if self.version else "no docker CLI is on PATH"
+                f"docker CLI {self.version} lacks its buildx plugin"
+                if self.version
+                else "no docker CLI is on PATH"
             )
             return f"legacy builder ({lacking}, so there is no BuildKit; RUN --mount and some COPY options fail)"
-        return f"BuildKit through {self.cli}" + (" buildx" if self.kind == "buildx" else "")
+        return f"BuildKit through {self.cli}" + (
+            " buildx" if self.kind == "buildx" else ""
+        )
 
 
-MAX_VERSION = 1_000
+MAX_VERSION_CHARACTERS = 1_000
 """Characters of what a CLI says of its version that are read."""
 LEGACY = Builder("legacy")
 PODMAN = Builder("podman")
 
 
 def look_ahead() -> None:
-    """Begins to look for the builder while the caller does something else; see `the_builder`."""
+    """Begin to look for the builder while the caller does something else; see `the_builder`."""
     threading.Thread(target=the_builder, daemon=True).start()
 
 
@@ -69,7 +73,7 @@ _found: list[Builder] = []
 
 
 def the_builder() -> Builder:
-    """The builder of this process: looked for once."""
+    """Return the builder of this process: looked for once."""
     with _looking:
         if not _found:
             _found.append(find_builder())
@@ -77,14 +81,17 @@ def the_builder() -> Builder:
 
 
 def find_builder() -> Builder:
-    """The first docker CLI on PATH that can build with BuildKit, else the legacy builder."""
+    """Return the first docker CLI on PATH that can build with BuildKit, else the legacy builder."""
     without = ""
     for folder in os.get_exec_path():
         for name in ("docker", "docker.exe"):
             cli = os.path.join(folder, name)
             if not os.path.isfile(cli) or not os.access(cli, os.X_OK):
                 continue
-            found = re.search(r"version ((\d{1,4})\.[\w.+~-]{1,30})", _runs([cli, "--version"])[:MAX_VERSION])
+            found = re.search(
+                r"version ((\d{1,4})\.[\w.+~-]{1,30})",
+                _runs([cli, "--version"])[:MAX_VERSION_CHARACTERS],
+            )
             version = found[1] if found else ""
             if _runs([cli, "buildx", "version"]).startswith("github.com/docker/buildx"):
                 return Builder("buildx", cli, version)
@@ -96,7 +103,13 @@ def find_builder() -> Builder:
 
 def _runs(command: list[str]) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            stdin=subprocess.DEVNULL,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout if done.returncode == 0 else ""
@@ -125,7 +138,7 @@ class BuildSpec:
 
 
 def build_with_cli(builder: Builder, engine: list[str], spec: BuildSpec) -> None:
-    """Builds the image on the engine that those options name. Raises a SubmissionError for what the Dockerfile is to blame for.
+    """Build the image on the engine that those options name. Raises a SubmissionError for what the Dockerfile is to blame for.
 
     It is found by its name: what an id is the id of differs from store to store, and with attestations.
     """
@@ -141,19 +154,30 @@ def build_with_cli(builder: Builder, engine: list[str], spec: BuildSpec) -> None
     command += ["--no-cache"] if spec.no_cache else []
     command += ["--load"] if builder.kind == "buildx" else []
     with tempfile.TemporaryDirectory(prefix="dockdojo-build-") as scratch:
-        more = configuration(Path(scratch, "config")) | ({"DOCKER_API_VERSION": spec.api} if spec.api else {})
+        more = configuration(Path(scratch, "config")) | (
+            {"DOCKER_API_VERSION": spec.api} if spec.api else {}
+        )
 
         def failed() -> BuildLog | None:
             log = BuildLog()
             left = max(end - time.monotonic(), 1.0)
-            code = follow([*command, str(spec.context)], log, left, spec.on_line, more, spec.stopper)
+            code = follow(
+                [*command, str(spec.context)],
+                log,
+                left,
+                spec.on_line,
+                more,
+                spec.stopper,
+            )
             return None if code == 0 else log
 
         log = failed()
         if log is not None and log.only_runtime_spoke:
             if trouble := runtime_trouble(build, Path(scratch, "probe"), more):
                 raise trouble
-            log = failed()  # once more: what the runtime fails now and then, or what a RUN only printed
+            log = (
+                failed()
+            )  # once more: what the runtime fails now and then, or what a RUN only printed
     if log is None:
         return None
     parsed = Dockerfile.read(spec.context, spec.dockerfile)
@@ -178,7 +202,10 @@ def build_with_cli(builder: Builder, engine: list[str], spec: BuildSpec) -> None
 
 def is_without_link_now(failure: DockdojoError, path: Path) -> bool:
     """Whether a builder stopped at an option `--link`, and the Dockerfile at `path` has it no longer: it can be built again."""
-    knows_none = isinstance(failure, DockerfileInvalid) and "unknown flag: link" in failure.message.lower()
+    knows_none = (
+        isinstance(failure, DockerfileInvalid)
+        and "unknown flag: link" in failure.message.lower()
+    )
     return knows_none and without_link(path)
 
 
@@ -194,9 +221,13 @@ def without_link(path: Path) -> bool:
 
 
 def is_for_newer_frontend(error: DockerfileInvalid, parsed: Dockerfile) -> bool:
-    """Whether a builder did not understand the Dockerfile because it is older than what that is written for."""
-    return bool(NEWER_FLAG.search(error.message)) or any(one.heredocs for one in parsed.instructions)
+    """Return whether a builder did not understand the Dockerfile because it is older than what that is written for."""
+    return bool(NEWER_FLAG.search(error.message)) or any(
+        instruction.heredocs for instruction in parsed.instructions
+    )
 
 
 def _needs_frontend(log: BuildLog) -> bool:
-    return "docker/dockerfile" in log.failed_step and bool(UNREACHABLE.search(log.error))
+    return "docker/dockerfile" in log.failed_step and bool(
+        UNREACHABLE.search(log.error)
+    )

@@ -76,13 +76,19 @@ class Builds:
 
     @cached_property
     def version(self) -> dict[str, Any]:
-        """The engine's versions; asked for once."""
+        """Return the engine's versions; asked for once."""
         with speaking("describe itself"):
-            told: dict[str, Any] = self._api.version()
-        return told
+            versions: dict[str, Any] = self._api.version()
+        return versions
 
     def build(
-        self, context: Path, dockerfile: str, *, limits: Limits, labels: Mapping[str, str], **options: Any
+        self,
+        context: Path,
+        dockerfile: str,
+        *,
+        limits: Limits,
+        labels: Mapping[str, str],
+        **options: Any,
     ) -> str:
         """Build the image that the Dockerfile makes, and return its name; `options` are BuildOptions.
 
@@ -92,14 +98,21 @@ class Builds:
         rules: BuildRules | None = options.get("rules")
         if rules is not None:
             parsed = Dockerfile.read(context, dockerfile)
-            knows_heredocs = self.builder.has_buildkit and self._api_version >= HEREDOCS_SINCE
+            knows_heredocs = (
+                self.builder.has_buildkit and self._api_version >= HEREDOCS_SINCE
+            )
             check_dockerfile(
-                parsed, rules, is_only_here=partial(is_only_here, self._api), knows_heredocs=knows_heredocs
+                parsed,
+                rules,
+                is_only_here=partial(is_only_here, self._api),
+                knows_heredocs=knows_heredocs,
             )
             if rules.cache_namespace:
                 build_args[CACHE_NAMESPACE] = rules.cache_namespace
             mark = f"{secrets.token_hex(8)}.build.invalid"  # a host that nobody asks a proxy for, or anything
-            build_args["no_proxy"] = ",".join(filter(None, [os.environ.get("no_proxy", ""), mark]))
+            build_args["no_proxy"] = ",".join(
+                filter(None, [os.environ.get("no_proxy", ""), mark])
+            )
         began = time.monotonic()
         spec = BuildSpec(
             context=context,
@@ -114,9 +127,16 @@ class Builds:
             on_line=options.get("on_line"),
             api=self._least_api,
         )
-        with self._meter.waiting(), watched(self._root, mark, limits, spec.stopper.stop):
+        with (
+            self._meter.waiting(),
+            watched(self._root, mark, limits, spec.stopper.stop),
+        ):
             self._meter.builds += 1
-            once_more(lambda: self._build_once(spec, spec.seconds - (time.monotonic() - began)))
+            once_more(
+                lambda: self._build_once(
+                    spec, spec.seconds - (time.monotonic() - began)
+                )
+            )
         return spec.tag
 
     def _build_once(self, spec: BuildSpec, seconds: float) -> None:
@@ -127,13 +147,17 @@ class Builds:
             else:
                 legacy.build(self._address, spec)
         except NoBuildKit as error:
-            raise error.with_versions(self.builder.version or "not there", str(self.version.get("Version"))) from None
+            raise error.with_versions(
+                self.builder.version or "not there", str(self.version.get("Version"))
+            ) from None
 
     @cached_property
     def _root(self) -> Path | None:
         """The engine's folder, where it is on this machine and its files can be seen; else None."""
         with speaking("describe itself"):
-            return visible_root(self._address.url, str(self._api.info().get("DockerRootDir") or ""))
+            return visible_root(
+                self._address.url, str(self._api.info().get("DockerRootDir") or "")
+            )
 
     @cached_property
     def _least_api(self) -> str:

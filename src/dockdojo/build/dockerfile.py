@@ -14,10 +14,10 @@ from dockdojo.beneath import open_file, printable
 from dockdojo.errors import DockerfileInvalid, NoDockerfile
 from dockdojo.parsing import Unreadable, parse
 
-MAX_FILLED = 200_000
+MAX_FILLED_CHARACTERS = 200_000
 """Characters that variables add to one script."""
-LARGEST = 1_000_000
-"""Bytes; a Dockerfile of people has a few thousand."""
+MAX_DOCKERFILE_BYTES = 1_000_000
+"""A Dockerfile that somebody wrote has a few thousand."""
 
 OFFICIAL_SYNTAX = re.compile(
     rb"[ \t]{0,99}#[ \t]{0,99}(syntax)[ \t]{0,99}=[ \t]{0,99}(?:docker\.io/)?docker/dockerfile(?:[:@]\S{0,99})?[ \t\r]{0,99}",
@@ -25,13 +25,21 @@ OFFICIAL_SYNTAX = re.compile(
 )
 MAX_DIRECTIVE_BYTES = 2_000
 """Of one line; a longer one is no directive."""
-PLATFORM = {"amd64": "amd64", "x86_64": "amd64", "arm64": "arm64", "aarch64": "arm64"}.get(
-    platform.machine().lower(), ""
-)
+PLATFORM = {
+    "amd64": "amd64",
+    "x86_64": "amd64",
+    "arm64": "arm64",
+    "aarch64": "arm64",
+}.get(platform.machine().lower(), "")
 PLATFORM_ARGUMENTS = {
     f"{side}{part}": value
     for side in ("TARGET", "BUILD")
-    for part, value in (("PLATFORM", f"linux/{PLATFORM}"), ("OS", "linux"), ("ARCH", PLATFORM), ("VARIANT", ""))
+    for part, value in (
+        ("PLATFORM", f"linux/{PLATFORM}"),
+        ("OS", "linux"),
+        ("ARCH", PLATFORM),
+        ("VARIANT", ""),
+    )
 }
 """ARGs that the builder sets (https://docs.docker.com/reference/dockerfile/#automatic-platform-args-in-the-global-scope)."""
 SIMPLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::-([^${}]*))?\})")
@@ -77,62 +85,100 @@ class Dockerfile:
         except Unreadable as error:
             at = f"line {error.line}: {error.message}" if error.line else error.message
             raise DockerfileInvalid(
-                f"{name} does not parse: {at}.", file=name, line=error.line,
+                f"{name} does not parse: {at}.",
+                file=name,
+                line=error.line,
                 hint="Each line begins with an instruction such as FROM, COPY, RUN or CMD.",
             ) from error
         stage, made = -1, []
-        for command, values, flags, line, end_line, original, is_json, heredocs in commands:
+        for (
+            command,
+            values,
+            flags,
+            line,
+            end_line,
+            original,
+            is_json,
+            heredocs,
+        ) in commands:
             stage += command.upper() == "FROM"
             instruction = Instruction(
-                name=command.upper(), args=tuple(values), flags=tuple(flags), line=line, end_line=end_line, original=original,
-                json=bool(is_json), stage=stage, heredocs=tuple(heredocs),
+                name=command.upper(),
+                args=tuple(values),
+                flags=tuple(flags),
+                line=line,
+                end_line=end_line,
+                original=original,
+                json=bool(is_json),
+                stage=stage,
+                heredocs=tuple(heredocs),
             )
             made.append(instruction)
         return cls(name, text, tuple(made))
 
     def all(self, name: str) -> list[Instruction]:
-        """Every instruction of that name."""
-        return [one for one in self.instructions if one.name == name.upper()]
+        """Return every instruction of that name."""
+        return [
+            instruction
+            for instruction in self.instructions
+            if instruction.name == name.upper()
+        ]
 
     @property
     def final_stage(self) -> list[Instruction]:
         """The instructions of the last stage, its FROM first."""
-        last = max((one.stage for one in self.instructions), default=-1)
-        return [one for one in self.instructions if one.stage == last]
+        last = max((instruction.stage for instruction in self.instructions), default=-1)
+        return [
+            instruction
+            for instruction in self.instructions
+            if instruction.stage == last
+        ]
 
     @property
     def arguments(self) -> dict[str, str]:
         """The ARGs before the first FROM, which FROM lines may use, with their defaults filled in."""
         found = dict(PLATFORM_ARGUMENTS)
-        for one in self.instructions:
-            if one.stage == -1 and one.name == "ARG":
-                _set(found, one, {})
+        for instruction in self.instructions:
+            if instruction.stage == -1 and instruction.name == "ARG":
+                _set(found, instruction, {})
         return found
 
     def with_triggers(self) -> list[Instruction]:
-        """Every instruction, and behind an ONBUILD the one that it keeps for later, with its own options."""
+        """Return every instruction, and behind an ONBUILD the one that it keeps for later, with its own options."""
         found = []
-        for one in self.instructions:
-            found.append(one)
-            if one.name == "ONBUILD":
-                text = re.sub(r"^\s*ONBUILD\s+", "", one.original, count=1, flags=re.IGNORECASE)
+        for instruction in self.instructions:
+            found.append(instruction)
+            if instruction.name == "ONBUILD":
+                text = re.sub(
+                    r"^\s*ONBUILD\s+",
+                    "",
+                    instruction.original,
+                    count=1,
+                    flags=re.IGNORECASE,
+                )
                 found += [
                     dataclasses.replace(
-                        inner, line=one.line, end_line=one.end_line, original=one.original, stage=one.stage
+                        inner,
+                        line=instruction.line,
+                        end_line=instruction.end_line,
+                        original=instruction.original,
+                        stage=instruction.stage,
                     )
                     for inner in Dockerfile.parse(text, self.name).instructions
                 ]
         return found
 
     def _stages(self) -> Iterator[tuple[Instruction, str, str]]:
-        """Each FROM, what it begins from, ARGs filled in, and its stage's name in lowercase; empty where it has none."""
+        """Yield each FROM, what it begins from, ARGs filled in, and its stage's name in lowercase; empty if it has none."""
         for start in self.all("FROM"):
             if start.args:
                 is_named = len(start.args) == 3 and start.args[1].lower() == "as"
-                yield start, _fill(start.args[0], self.arguments), start.args[2].lower() if is_named else ""
+                yield start, _fill(start.args[0], self.arguments), (
+                    start.args[2].lower() if is_named else ""
+                )
 
     def bases(self) -> list[tuple[str, Instruction]]:
-        """The outside images that stages begin from, ARGs filled in; not earlier stages, not `scratch`."""
+        """Return the outside images that stages begin from, ARGs filled in; not earlier stages, not `scratch`."""
         stages: set[str] = set()
         found = []
         for start, ref, name in self._stages():
@@ -158,8 +204,8 @@ class Dockerfile:
         return _fill(text, self._values(at))
 
     def filled_where_known(self, text: str, at: Instruction) -> str:
-        """A RUN's script, with the ARGs and ENVs filled in that are set before it; other variables are the shell's."""
-        values, left = self._values(at), MAX_FILLED
+        """Return a RUN's script, with the ARGs and ENVs filled in that are set before it; other variables are the shell's."""
+        values, left = self._values(at), MAX_FILLED_CHARACTERS
 
         def fill(found: re.Match[str]) -> str:
             nonlocal left
@@ -174,7 +220,9 @@ class Dockerfile:
     def can_fill(self, text: str, at: Instruction) -> bool:
         """Whether `filled` tells what the builder would make of the words: it sets all variables, and in simple forms only."""
         values = self._values(at)
-        return "$" not in SIMPLE.sub(lambda found: "" if (found[1] or found[2]) in values else "$", text)
+        return "$" not in SIMPLE.sub(
+            lambda found: "" if (found[1] or found[2]) in values else "$", text
+        )
 
     def _values(self, at: Instruction) -> dict[str, str]:
         """The variables that are set where the instruction stands; not those of base images, nor what cannot be told."""
@@ -183,35 +231,46 @@ class Dockerfile:
             return outer
         stages: dict[str, dict[str, str]] = {}
         values: dict[str, str] = {}
-        for one in self.instructions:
-            if one.line > at.line or one is at:
+        for instruction in self.instructions:
+            if instruction.line > at.line or instruction is at:
                 break
-            if one.name == "FROM":
-                values = dict(stages.get(_fill(one.args[0], outer).lower(), {})) if one.args else {}
-                if len(one.args) == 3:
-                    stages[one.args[2].lower()] = values
-            elif one.stage >= 0 and one.name in ("ARG", "ENV"):
-                _set(values, one, outer)
+            if instruction.name == "FROM":
+                values = (
+                    dict(stages.get(_fill(instruction.args[0], outer).lower(), {}))
+                    if instruction.args
+                    else {}
+                )
+                if len(instruction.args) == 3:
+                    stages[instruction.args[2].lower()] = values
+            elif instruction.stage >= 0 and instruction.name in ("ARG", "ENV"):
+                _set(values, instruction, outer)
         return values
 
-    def line_of(self, instruction: str) -> int:
-        """The line of the instruction that a build step shows; 0 where it cannot be told."""
-        wanted = _squeeze(instruction)
-        for one in self.instructions:
-            if _squeeze(one.original) == wanted:
-                return one.line
+    def line_of(self, shown: str) -> int:
+        """Return the line of the instruction that a build step shows; 0 if it is none of this file, or several."""
+        wanted = _squeeze(shown)
+        for instruction in self.instructions:
+            if _squeeze(instruction.original) == wanted:
+                return instruction.line
         name, _, rest = wanted.partition(" ")
-        alike = [one.line for one in self.instructions if one.name == name.upper()]
+        alike = [
+            instruction.line
+            for instruction in self.instructions
+            if instruction.name == name.upper()
+        ]
         near = [
-            one.line for one in self.instructions if one.name == name.upper() and rest[:20] in _squeeze(one.original)
+            instruction.line
+            for instruction in self.instructions
+            if instruction.name == name.upper()
+            and rest[:20] in _squeeze(instruction.original)
         ]
         return (near or (alike if len(alike) == 1 else [0]))[0]
 
     def line_of_base(self, ref: str) -> int:
-        """The line of the FROM that asks for `ref`; 0 where none does."""
-        for name, one in self.bases():
+        """Return the line of the FROM that begins from the image `ref`; 0 if none does."""
+        for name, start in self.bases():
             if name == ref or f"{name}:latest" == ref or ref.startswith(f"{name}@"):
-                return one.line
+                return start.line
         return 0
 
     @property
@@ -227,7 +286,9 @@ class Dockerfile:
         raw = path.read_bytes()
         place = _syntax_line(raw)
         if place is not None:
-            path.write_bytes(raw[:place] + b"syntax was" + raw[place + len(b"syntax") :])
+            path.write_bytes(
+                raw[:place] + b"syntax was" + raw[place + len(b"syntax") :]
+            )
         return place is not None
 
 
@@ -241,10 +302,15 @@ def pairs_of(instruction: Instruction) -> list[tuple[str, str]]:
         word in ("", "=") for word in words[2::3]
     ):  # as older releases of the parser have it
         words = tuple(word for place, word in enumerate(words) if place % 3 != 2)
-    return [(key, value.strip("\"'")) for key, value in zip(words[::2], words[1::2], strict=False)]
+    return [
+        (key, value.strip("\"'"))
+        for key, value in zip(words[::2], words[1::2], strict=False)
+    ]
 
 
-def _set(values: dict[str, str], instruction: Instruction, outer: dict[str, str]) -> None:
+def _set(
+    values: dict[str, str], instruction: Instruction, outer: dict[str, str]
+) -> None:
     """What an ARG or ENV sets, filled in with what was set before it; bounded, since each can hold the others."""
     before = dict(values)
     for key, value in pairs_of(instruction):
@@ -254,10 +320,10 @@ def _set(values: dict[str, str], instruction: Instruction, outer: dict[str, str]
             filled = outer.get(key, before.get(key, ""))
         else:
             filled = _fill(value, before)
-        values[key] = filled[:MAX_VALUE]
+        values[key] = filled[:MAX_VALUE_CHARACTERS]
 
 
-MAX_VALUE = 100_000
+MAX_VALUE_CHARACTERS = 100_000
 """Characters of one variable; what grows beyond is refused before it is built (see expansion)."""
 
 
@@ -266,7 +332,9 @@ def _syntax_line(raw: bytes) -> int | None:
     place = 0
     for line in raw.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
         start = raw.find(line, place) if line else place
-        if len(line) <= MAX_DIRECTIVE_BYTES and (found := OFFICIAL_SYNTAX.fullmatch(line)):
+        if len(line) <= MAX_DIRECTIVE_BYTES and (
+            found := OFFICIAL_SYNTAX.fullmatch(line)
+        ):
             return start + found.start(1)
         if not line.lstrip().startswith(b"#"):
             return None
@@ -277,23 +345,40 @@ def _syntax_line(raw: bytes) -> int | None:
 def _bounded(folder: Path, name: str) -> str:
     try:
         with open_file(folder, name) as file:
-            raw, size = file.read(LARGEST + 1), os.fstat(file.fileno()).st_size
+            raw, size = (
+                file.read(MAX_DOCKERFILE_BYTES + 1),
+                os.fstat(file.fileno()).st_size,
+            )
     except IsADirectoryError:
         raise NoDockerfile(f"{name} is a folder, not a file.", file=name) from None
     except OSError:
-        others = sorted(path.name for path in folder.glob("*") if "dockerfile" in path.name.lower())[:3]
-        hint = f"There is {', '.join(f'`{printable(other)}`' for other in others)}: is it misspelled?" if others else (
-            f"Write the file `{name}` in the submission's folder; the name has no ending such as .txt."
+        others = sorted(
+            path.name for path in folder.glob("*") if "dockerfile" in path.name.lower()
+        )[:3]
+        hint = (
+            f"There is {', '.join(f'`{printable(other)}`' for other in others)}: is it misspelled?"
+            if others
+            else (
+                f"Write the file `{name}` in the submission's folder; the name has no ending such as .txt."
+            )
         )
-        raise NoDockerfile(f"There is no `{printable(name)}` in the folder.", hint=hint, file=name) from None
-    if len(raw) > LARGEST:
+        raise NoDockerfile(
+            f"There is no `{printable(name)}` in the folder.", hint=hint, file=name
+        ) from None
+    if len(raw) > MAX_DOCKERFILE_BYTES:
         raise DockerfileInvalid(
-            f"{name} has {size / 1e6:.1f} MB; more than {LARGEST / 1e6:.0f} MB is not read.",
+            f"{name} has {size / 1e6:.1f} MB; more than {MAX_DOCKERFILE_BYTES / 1e6:.0f} MB is not read.",
             file=name,
         )
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in raw:
-        kind = "UTF-16 text" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "a binary file, not text"
-        raise DockerfileInvalid(f"{name} is {kind}.", file=name, hint="Save it as plain UTF-8 text.")
+        kind = (
+            "UTF-16 text"
+            if raw[:2] in (b"\xff\xfe", b"\xfe\xff")
+            else "a binary file, not text"
+        )
+        raise DockerfileInvalid(
+            f"{name} is {kind}.", file=name, hint="Save it as plain UTF-8 text."
+        )
     # A comment in Latin-1 hinders no builder; other bytes that are no UTF-8 are the builder's to judge.
     return raw.decode("utf-8-sig", "replace")
 
@@ -303,7 +388,7 @@ def _squeeze(text: str) -> str:
 
 
 def _fill(text: str, values: dict[str, str]) -> str:
-    def one(found: re.Match[str]) -> str:
+    def value_of(found: re.Match[str]) -> str:
         return values.get(found[1] or found[2], "") or (found[3] or "")
 
-    return SIMPLE.sub(one, text)
+    return SIMPLE.sub(value_of, text)

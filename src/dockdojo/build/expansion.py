@@ -16,7 +16,7 @@ from dockdojo.build.dockerfile import (
 )
 from dockdojo.errors import BuildRefused
 
-MAX_EXPANDED = 100_000
+MAX_EXPANDED_CHARACTERS = 100_000
 """Characters of one instruction with its variables filled in; what people write has some hundreds."""
 PLATFORM_LENGTH = 30
 UNKNOWN = 4_096
@@ -44,7 +44,7 @@ SETS = frozenset({"ARG", "ENV"})
 
 
 def check_expansion(dockerfile: Dockerfile) -> None:
-    """Raise BuildRefused, with the line, at the first instruction that grows beyond MAX_EXPANDED characters."""
+    """Raise BuildRefused, with the line, at the first instruction that grows beyond MAX_EXPANDED_CHARACTERS characters."""
     shared = dict.fromkeys(PLATFORM_ARGUMENTS, PLATFORM_LENGTH)
     stages: dict[str, dict[str, int]] = {}
     lengths, name, workdir = shared, "", 0
@@ -52,23 +52,35 @@ def check_expansion(dockerfile: Dockerfile) -> None:
         if instruction.name == "FROM":
             if name:
                 stages[name] = lengths
-            lengths = shared | stages.get(instruction.args[0].lower() if instruction.args else "", {})
+            lengths = shared | stages.get(
+                instruction.args[0].lower() if instruction.args else "", {}
+            )
             name = instruction.args[2].lower() if len(instruction.args) == 3 else ""
             workdir = 0
         if instruction.name not in EXPANDED:
             continue
-        words = instruction.flags if instruction.name == "RUN" else (*instruction.flags, *instruction.args)
+        words = (
+            instruction.flags
+            if instruction.name == "RUN"
+            else (*instruction.flags, *instruction.args)
+        )
         grown = sum(_grown(word, lengths) for word in words)
         if instruction.name == "WORKDIR":
-            grown = workdir = workdir + grown  # a relative one is put behind the one before
-        if grown > MAX_EXPANDED:
+            grown = workdir = (
+                workdir + grown
+            )  # a relative one is put behind the one before
+        if grown > MAX_EXPANDED_CHARACTERS:
             _refuse(dockerfile, instruction, grown)
         if instruction.name in SETS:
             # An instruction's variables are filled in with what was there before it.
             new = {key: _grown(value, lengths) for key, value in pairs_of(instruction)}
-            new |= {key: shared.get(key, 0) for key in instruction.args if instruction.name == "ARG" and "=" not in key}
+            new |= {
+                key: shared.get(key, 0)
+                for key in instruction.args
+                if instruction.name == "ARG" and "=" not in key
+            }
             lengths.update(new)
-            if sum(lengths.values()) > 10 * MAX_EXPANDED:
+            if sum(lengths.values()) > 10 * MAX_EXPANDED_CHARACTERS:
                 _refuse(dockerfile, instruction, sum(lengths.values()))
         if instruction.stage < 0:
             shared = dict(lengths)
@@ -79,13 +91,18 @@ def _grown(word: str, lengths: dict[str, int]) -> int:
     used = [lengths.get(name, UNKNOWN) for name in VARIABLE.findall(word)]
     total = len(word) + sum(used)
     # ${name/pattern/new} may put the new text in the place of each letter.
-    return total * max(1, max(used, default=1)) if "/" in word and re.search(r"\$\{\w+/", word) else total
+    return (
+        total * max(1, max(used, default=1))
+        if "/" in word and re.search(r"\$\{\w+/", word)
+        else total
+    )
 
 
 def _refuse(dockerfile: Dockerfile, instruction: Instruction, grown: int) -> None:
     shown = f"{grown:,}" if grown < 10**12 else "more than 10**12"
     raise BuildRefused(
         f"`{' '.join(instruction.original.split())[:120]}` has {shown} characters once its variables are filled in.",
-        hint=f"More than {MAX_EXPANDED:,} are refused: does a variable hold another one many times over?",
-        file=dockerfile.name, line=instruction.line,
+        hint=f"More than {MAX_EXPANDED_CHARACTERS:,} are refused: does a variable hold another one many times over?",
+        file=dockerfile.name,
+        line=instruction.line,
     )

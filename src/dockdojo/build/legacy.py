@@ -16,7 +16,9 @@ from dockdojo.connection.connect import Address, open_client, speaking
 from dockdojo.connection.metrics import Meter
 from dockdojo.errors import DockerfileInvalid, EngineGone, LimitReached
 
-STEP = re.compile(r"(?:\[[0-9]{1,6}/[0-9]{1,6}\] )?S(?:tep|TEP) ([0-9]{1,6})/[0-9]{1,6} ?: (.*)")
+STEP = re.compile(
+    r"(?:\[[0-9]{1,6}/[0-9]{1,6}\] )?S(?:tep|TEP) ([0-9]{1,6})/[0-9]{1,6} ?: (.*)"
+)
 """How Docker's legacy builder begins a step, and Podman's."""
 
 
@@ -32,19 +34,28 @@ def _refused(log: BuildLog) -> Iterator[None]:
 
 
 def build(address: Address, spec: BuildSpec) -> None:
-    """Builds the image; raises as `builder.build_with_cli` does."""
+    """Build the image; raises as `builder.build_with_cli` does."""
     parsed = Dockerfile.read(spec.context, spec.dockerfile)
     api = open_client(address, Meter())
-    api._auth_configs = docker.auth.AuthConfig({})  # docker-py would send every credential that it knows
+    api._auth_configs = docker.auth.AuthConfig(
+        {}
+    )  # docker-py would send every credential that it knows
     end = time.monotonic() + spec.seconds
     log, image = BuildLog(), ""
     step = ""
     try:
         with speaking("build an image"), _refused(log):
             records = api.build(
-                path=str(spec.context), dockerfile=spec.dockerfile, tag=spec.tag, target=spec.target or None,
+                path=str(spec.context),
+                dockerfile=spec.dockerfile,
+                tag=spec.tag,
+                target=spec.target or None,
                 labels=dict(spec.labels),
-                buildargs=dict(spec.build_args), nocache=spec.no_cache, rm=True, forcerm=True, decode=True,
+                buildargs=dict(spec.build_args),
+                nocache=spec.no_cache,
+                rm=True,
+                forcerm=True,
+                decode=True,
                 timeout=int(spec.seconds),
             )
             for record in records:

@@ -36,7 +36,9 @@ from dockdojo.errors import (
     ImageUnavailable,
 )
 
-REACHED = re.compile(r"\(from versions: (?!none\))|^ {0,4}Downloading \S|^Get:[0-9]|^Receiving objects: ")
+REACHED = re.compile(
+    r"\(from versions: (?!none\))|^ {0,4}Downloading \S|^Get:[0-9]|^Receiving objects: "
+)
 """What pip, apt and git print of what came over a network: one index of two may be out of reach."""
 SHOWN = 200
 """Characters of an instruction, or of the builder's words, that are shown."""
@@ -49,7 +51,8 @@ RAN = re.compile(
 )
 """The end of the builder's last line where a RUN was carried out and failed. A RUN cannot print behind it."""
 NEWER_FLAG = re.compile(
-    r"unknown flag: (?:link|parents|exclude|checksum|keep-git-dir|start-interval|unpack)\b", re.IGNORECASE
+    r"unknown flag: (?:link|parents|exclude|checksum|keep-git-dir|start-interval|unpack)\b",
+    re.IGNORECASE,
 )
 """How a builder refuses options that came to Dockerfiles after Engine 20.10."""
 NEWER_SYNTAX = (
@@ -61,7 +64,10 @@ BASE_STEP = re.compile(
     r"(?:\[[^\]]{0,200}\] )?(?:load metadata for|resolve image config for|FROM) (?:docker-image://)?([^\s]{1,500})"
 )
 """The name of a step that asks a registry for an image."""
-SOURCE = re.compile(r"(?:[^\s]{1,500}: )?failed to resolve source metadata for ([^\s]{1,500}): (.*)", re.DOTALL)
+SOURCE = re.compile(
+    r"(?:[^\s]{1,500}: )?failed to resolve source metadata for ([^\s]{1,500}): (.*)",
+    re.DOTALL,
+)
 """How newer builders begin where a registry is at fault, or has no such image."""
 WORD = re.compile(r"(?::latest)?(?:@.*)?$")
 """What the builder puts behind a name that has no tag."""
@@ -88,7 +94,7 @@ class BuildLog:
         self._lines = 0
 
     def add(self, line: str) -> None:
-        """Takes in one line."""
+        """Read one line."""
         self._lines += 1
         if self._lines > LOG_LINES:
             self.output = {key: lines[-TAIL:] for key, lines in self.output.items()}
@@ -131,16 +137,24 @@ class BuildLog:
     def only_runtime_spoke(self) -> bool:
         """Whether what the failed RUN printed begins as runc tells that it could not start a command: the RUN's word only."""
         lines = self.output.get(self.failed, [])
-        return bool(lines) and RUNTIMES_WORDS.match(lines[0]) is not None and not is_images_fault(lines[0])
+        return (
+            bool(lines)
+            and RUNTIMES_WORDS.match(lines[0]) is not None
+            and not is_images_fault(lines[0])
+        )
 
     @property
     def last_output(self) -> str:
         """The last lines of the step that printed last: what was going on when a build was ended."""
-        return "\n".join(self.output.get(max(self.output, key=int, default=""), [])[-TAIL:])
+        return "\n".join(
+            self.output.get(max(self.output, key=int, default=""), [])[-TAIL:]
+        )
 
 
-def explain(log: BuildLog, parsed: Dockerfile, way_out: Callable[[], bool] = has_way_out) -> DockdojoError:
-    """The error that a failed build is, with the line of the Dockerfile where one is to blame.
+def explain(
+    log: BuildLog, parsed: Dockerfile, way_out: Callable[[], bool] = has_way_out
+) -> DockdojoError:
+    """Return the error that a failed build is, with the line of the Dockerfile if one is to blame.
 
     It is the submission's only where the builder's words say so; `way_out` tells whether this machine reaches any network.
     """
@@ -160,15 +174,24 @@ def explain(log: BuildLog, parsed: Dockerfile, way_out: Callable[[], bool] = has
         whole = builders_words(f"{log.error} {last}")
         words = whole if FILES_WORDS.match(unnamed(whole)) else words
     said = unnamed(words)
-    if found := re.match(r"dockerfile parse error(?: on)? line ([0-9]{1,9}): (.*)", words, re.IGNORECASE):
+    if found := re.match(
+        r"dockerfile parse error(?: on)? line ([0-9]{1,9}): (.*)", words, re.IGNORECASE
+    ):
         return DockerfileInvalid(
-            f"{parsed.name} does not parse: line {found[1]}: {found[2]}.", file=parsed.name, line=int(found[1]),
+            f"{parsed.name} does not parse: line {found[1]}: {found[2]}.",
+            file=parsed.name,
+            line=int(found[1]),
             hint=NEWER_SYNTAX if NEWER_FLAG.match(found[2]) else EACH_LINE,
         )
     if DOCKERFILES_WORDS.match(said):
-        name = ".dockerignore" if re.search("excludepatterns|in pattern", said) else parsed.name
+        name = (
+            ".dockerignore"
+            if re.search("excludepatterns|in pattern", said)
+            else parsed.name
+        )
         return DockerfileInvalid(
-            f"The builder cannot make sense of {name}: {in_one_line(words, SHOWN)}.", file=name,
+            f"The builder cannot make sense of {name}: {in_one_line(words, SHOWN)}.",
+            file=name,
             hint=NEWER_SYNTAX if NEWER_FLAG.match(said) else "",
         )
     step = log.failed_step
@@ -188,7 +211,7 @@ def explain(log: BuildLog, parsed: Dockerfile, way_out: Callable[[], bool] = has
 
 
 def _asked_for(step: str, words: str) -> tuple[str, str] | None:
-    """The image that could not be had, and the words about it; None where the failure is about none."""
+    """Return the image that could not be fetched, and the words about it, or None if the failure is about none."""
     if found := SOURCE.match(words):
         return found[1].split("@")[0], found[2]
     if base := BASE_STEP.match(step):
@@ -200,21 +223,31 @@ def _asked_for(step: str, words: str) -> tuple[str, str] | None:
 
 def _failed_step(log: BuildLog, last: str) -> str:
     """The name of the step that failed; where another build ran the same one, and its log has the rest, made of the last line."""
-    if not log.failed_step and (found := re.search(r"executor failed running \[/bin/sh -c (.*)\]: ", last, re.DOTALL)):
+    if not log.failed_step and (
+        found := re.search(
+            r"executor failed running \[/bin/sh -c (.*)\]: ", last, re.DOTALL
+        )
+    ):
         return f"[] RUN {found[1]}"
     return log.failed_step
 
 
-def _step_failed(log: BuildLog, step: str, reason: str, parsed: Dockerfile) -> DockdojoError:
+def _step_failed(
+    log: BuildLog, step: str, reason: str, parsed: Dockerfile
+) -> DockdojoError:
     reason = in_one_line(reason, SHOWN)
     if not step:
-        return BuildFailed(f"The build of {parsed.name} failed: {reason}.", file=parsed.name)
+        return BuildFailed(
+            f"The build of {parsed.name} failed: {reason}.", file=parsed.name
+        )
     instruction = re.sub(r"^\[.*?\] ", "", step)
     line = parsed.line_of(instruction)
     where = f", line {line}" if line else ""
     return BuildFailed(
         f"The build stopped at `{in_one_line(instruction, SHOWN)}` ({parsed.name}{where}): {reason}.",
-        file=parsed.name, line=line, detail=log.tail,
+        file=parsed.name,
+        line=line,
+        detail=log.tail,
         hint="Read the last lines of the build: the first that says `error` is usually the cause.",
     )
 
@@ -232,8 +265,10 @@ def _platform(parsed: Dockerfile) -> str:
 def _stage_missing(lost: LostStage, parsed: Dockerfile) -> BaseImageMissing:
     """The stage is not there, whatever the registry said that was asked for an image of its name: it has none."""
     return BaseImageMissing(
-        f"{lost.what} There is no image of that name either ({parsed.name}, line {lost.line}).", hint=WAY_OUT,
-        file=parsed.name, line=lost.line,
+        f"{lost.what} There is no image of that name either ({parsed.name}, line {lost.line}).",
+        hint=WAY_OUT,
+        file=parsed.name,
+        line=lost.line,
     )
 
 
@@ -241,7 +276,18 @@ def _base_failed(full: str, words: str, parsed: Dockerfile) -> DockdojoError:
     """What it means that an image could not be had: its name is wrong, or the registry or the machine fails us."""
     short = re.sub(r"^docker\.io/(library/)?", "", full)
     line = parsed.line_of_base(short)
-    lost = None if line else next((one for one in lost_stages(parsed) if one.word.lower() == WORD.sub("", short)), None)
+    lost = (
+        None
+        if line
+        else next(
+            (
+                stage
+                for stage in lost_stages(parsed)
+                if stage.word.lower() == WORD.sub("", short)
+            ),
+            None,
+        )
+    )
     if lost is not None:
         line = lost.line
         if not lost.is_image:
@@ -249,7 +295,9 @@ def _base_failed(full: str, words: str, parsed: Dockerfile) -> DockdojoError:
     where = f"{parsed.name}, line {line}" if line else parsed.name
     said = unnamed(words).replace(full, "").replace(short, "")
     missing = BaseImageMissing(
-        f"There is no base image `{short}` ({where}).", file=parsed.name, line=line,
+        f"There is no base image `{short}` ({where}).",
+        file=parsed.name,
+        line=line,
         hint="Check the name and the tag; `docker pull` of the same name tells more.",
     )
     if REGISTRY_MISSING.search(said):
@@ -258,16 +306,24 @@ def _base_failed(full: str, words: str, parsed: Dockerfile) -> DockdojoError:
         return ImageUnavailable(
             f"The base image `{short}` ({where}) is not on this machine, and its registry does not answer.",
             hint="Is the name spelled right? `docker images` shows what is here; `dockdojo images` gets the course's images.",
-            file=parsed.name, line=line,
+            file=parsed.name,
+            line=line,
         )
-    if trouble := find_trouble(words.replace(full, "").replace(short, ""), platform=_platform(parsed)):
+    if trouble := find_trouble(
+        words.replace(full, "").replace(short, ""), platform=_platform(parsed)
+    ):
         return trouble
     if REGISTRY_NOT_FOUND.search(said):
         return missing
-    refused = "refuses to hand it out" if REGISTRY_STATUS.search(said) else "gives no clear answer"
+    refused = (
+        "refuses to hand it out"
+        if REGISTRY_STATUS.search(said)
+        else "gives no clear answer"
+    )
     return ImageUnavailable(
         f"The base image `{short}` ({where}) is not on this machine, and its registry {refused}: {in_one_line(words, SHOWN)}.",
         hint="Builds use no logins. `dockdojo images` gets the course's images; another one must be pulled before: "
         f"`docker pull {short}`.",
-        file=parsed.name, line=line,
+        file=parsed.name,
+        line=line,
     )

@@ -10,12 +10,14 @@ from dockdojo.build.policy import full_name
 from dockdojo.connection.connect import speaking
 from dockdojo.errors import ImageUnavailable
 
-CONTAINERD_DRIVERS = frozenset({"overlayfs", "native", "stargz", "zfs", "btrfs", "fuse-overlayfs", "erofs", ""})
+CONTAINERD_DRIVERS = frozenset(
+    {"overlayfs", "native", "stargz", "zfs", "btrfs", "fuse-overlayfs", "erofs", ""}
+)
 """Names that the containerd store has for its snapshotters; the others (overlay2, vfs, …) are the engine's own drivers."""
 
 
 def is_only_here(api: Any, ref: str) -> bool:
-    """Whether the engine has an image of that name or id, and no registry is known to have it.
+    """Return whether the engine has an image of that name or id, and no registry is known to have it.
 
     Raises ImageUnavailable where only the registry could tell, and does not answer.
     """
@@ -24,9 +26,19 @@ def is_only_here(api: Any, ref: str) -> bool:
             raw = api.inspect_image(ref)
         except docker.errors.NotFound:
             return False
-    mine = full_name(ref).partition("@")[0].rpartition(":")[0] or full_name(ref).partition("@")[0]
-    digests = [one for one in raw.get("RepoDigests") or () if full_name(one).partition("@")[0] == mine]
-    if not digests or raw.get("GraphDriver", {}).get("Name", "") not in CONTAINERD_DRIVERS:
+    mine = (
+        full_name(ref).partition("@")[0].rpartition(":")[0]
+        or full_name(ref).partition("@")[0]
+    )
+    digests = [
+        digest
+        for digest in raw.get("RepoDigests") or ()
+        if full_name(digest).partition("@")[0] == mine
+    ]
+    if (
+        not digests
+        or raw.get("GraphDriver", {}).get("Name", "") not in CONTAINERD_DRIVERS
+    ):
         return not digests
     # The containerd store names a digest for what was built here, too: the registry has the word.
     try:

@@ -21,13 +21,23 @@ END_LENGTH = 200
 """Of these, as many are its last ones."""
 CUT_BYTES = 1_000_000
 """Bytes of one line of a build's output that are read at once."""
-_KEPT = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "LANG", "TMPDIR", "TEMP", "DOCKER_API_VERSION",
-         "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK")
+_KEPT = (
+    "PATH",
+    "HOME",
+    "USERPROFILE",
+    "SYSTEMROOT",
+    "LANG",
+    "TMPDIR",
+    "TEMP",
+    "DOCKER_API_VERSION",
+    "XDG_RUNTIME_DIR",
+    "SSH_AUTH_SOCK",
+)
 """What the CLI sees of our environment. Of certificates it is told by options: Address.options."""
 
 
 def shortened(line: str) -> str:
-    """The line's beginning and end: what was run stands in the middle, and why it failed at the end."""
+    """Return the line's beginning and end: what was run stands in the middle, and why it failed at the end."""
     if len(line) <= LINE_LENGTH:
         return line
     return f"{line[: LINE_LENGTH - END_LENGTH]}…{line[-END_LENGTH:]}"
@@ -59,7 +69,7 @@ class Stopper:
 
 
 def configuration(folder: Path) -> dict[str, str]:
-    """An empty docker configuration in the folder: no logins, no credential helpers; returns what names it.
+    """Make an empty docker configuration in the folder: no logins, no credential helpers; return what names it.
 
     Kept are the way to the CLI's plugins, and proxies that have no password.
     """
@@ -67,10 +77,16 @@ def configuration(folder: Path) -> dict[str, str]:
     ours: dict[str, Any] = {"cliPluginsExtraDirs": [str(original / "cli-plugins")]}
     try:
         settings = json.loads((original / "config.json").read_text(encoding="utf-8"))
-        ours["cliPluginsExtraDirs"] += [str(place) for place in settings.get("cliPluginsExtraDirs") or ()]
+        ours["cliPluginsExtraDirs"] += [
+            str(place) for place in settings.get("cliPluginsExtraDirs") or ()
+        ]
         proxies = dict((settings.get("proxies") or {}).get("default") or {})
         # The builder hands a proxy's address to every RUN: one with a password in it stays here.
-        ours["proxies"] = {"default": {key: value for key, value in proxies.items() if "@" not in str(value)}}
+        ours["proxies"] = {
+            "default": {
+                key: value for key, value in proxies.items() if "@" not in str(value)
+            }
+        }
     except (OSError, ValueError, AttributeError, TypeError):
         pass  # there is none, or none that can be read
     folder.mkdir(parents=True, exist_ok=True)
@@ -91,9 +107,19 @@ def follow(
     Raises LimitReached after `seconds`, or when the stopper ended it.
     """
     env = {key: os.environ[key] for key in _KEPT if key in os.environ} | dict(more)
-    env |= {"DOCKER_BUILDKIT": "1", "BUILDX_BUILDER": "default", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "NO_COLOR": "1"}
+    env |= {
+        "DOCKER_BUILDKIT": "1",
+        "BUILDX_BUILDER": "default",
+        "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
+        "NO_COLOR": "1",
+    }
     process = subprocess.Popen(
-        command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0
+        command,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        process_group=0,
     )
     stopper.attach(process)
     late = (
@@ -122,5 +148,9 @@ def follow(
         if process.stdout:
             process.stdout.close()
     if stopper.reason:
-        raise LimitReached(stopper.reason, hint=late[1] if stopper.reason == late[0] else "", detail=log.last_output)
+        raise LimitReached(
+            stopper.reason,
+            hint=late[1] if stopper.reason == late[0] else "",
+            detail=log.last_output,
+        )
     return code

@@ -19,17 +19,34 @@ TEXT = f'FROM scratch\nRUN ["{PROGRAM}"]\n'
 PROBE_SECONDS = 60.0
 
 
-def runtime_trouble(command: list[str], folder: Path, env: Mapping[str, str]) -> OurFault | None:
-    """The trouble of the runtime, or None where it works. `command` is the CLI's `build`, to which a folder is added."""
+def runtime_trouble(
+    command: list[str], folder: Path, env: Mapping[str, str]
+) -> OurFault | None:
+    """Return the trouble of the runtime, or None if it works. `command` is the CLI's `build`, to which a folder is added."""
     folder.mkdir()
     (folder / "Dockerfile").write_text(TEXT, encoding="ascii")
     log = BuildLog()
     try:
-        follow([*command, "--no-cache", str(folder)], log, PROBE_SECONDS, None, env, Stopper())
+        follow(
+            [*command, "--no-cache", str(folder)],
+            log,
+            PROBE_SECONDS,
+            None,
+            env,
+            Stopper(),
+        )
     except LimitReached:
-        return unknown("The engine could not start a command in a build", "it did not within a minute")
+        return unknown(
+            "The engine could not start a command in a build",
+            "it did not within a minute",
+        )
     said = "\n".join(line for lines in log.output.values() for line in lines)
-    if PROGRAM in said or PROGRAM in log.last.partition("did not complete successfully: ")[2]:
+    if (
+        PROGRAM in said
+        or PROGRAM in log.last.partition("did not complete successfully: ")[2]
+    ):
         return None
     words = " ".join(said.split()) or log.last
-    return find_trouble(words) or unknown("The engine could not start a command in a build", words)
+    return find_trouble(words) or unknown(
+        "The engine could not start a command in a build", words
+    )

@@ -35,24 +35,36 @@ WAY_OUT = (
 
 @cache
 def official_images() -> frozenset[str]:
-    """The names of Docker's official images (https://github.com/docker-library/official-images/tree/master/library)."""
+    """Return the names of Docker's official images (https://github.com/docker-library/official-images/tree/master/library)."""
     text = Path(__file__).with_name("official_images.txt").read_text(encoding="ascii")
     return frozenset(text.split())
 
 
-def lost_stages(dockerfile: Dockerfile, images: Collection[str] = ()) -> Iterator[LostStage]:
-    """The names that no earlier stage has, each once. `images` are names of images that may stand there without a tag."""
+def lost_stages(
+    dockerfile: Dockerfile, images: Collection[str] = ()
+) -> Iterator[LostStage]:
+    """Yield the names that no earlier stage has, each once. `images` are names of images that may stand there without a tag."""
     stages = dockerfile.all("FROM")
-    names = {one.args[2].lower(): one.stage for one in stages if len(one.args) == 3 and one.args[1].lower() == "as"}
-    told: set[str] = set()
-    for one, word in _taken_from(dockerfile):
+    names = {
+        start.args[2].lower(): start.stage
+        for start in stages
+        if len(start.args) == 3 and start.args[1].lower() == "as"
+    }
+    seen: set[str] = set()
+    for instruction, word in _taken_from(dockerfile):
         low = word.lower()
-        if low in told or not word or re.search(r"[/:@$.]", word) or word in images or word == "scratch":
+        if (
+            low in seen
+            or not word
+            or re.search(r"[/:@$.]", word)
+            or word in images
+            or word == "scratch"
+        ):
             continue
         place = int(word) if word.isdecimal() and len(word) < 6 else names.get(low)
-        if place is not None and place < one.stage:
+        if place is not None and place < instruction.stage:
             continue
-        told.add(low)
+        seen.add(low)
         if place is not None and place < len(stages):
             what = f"`--from={word}` names a stage that is not built yet at this line."
         elif word.isdecimal():
@@ -61,17 +73,17 @@ def lost_stages(dockerfile: Dockerfile, images: Collection[str] = ()) -> Iterato
             near = difflib.get_close_matches(low, names, n=1, cutoff=0.5)
             what = f"`--from={word[:60]}` names no stage of this file."
             what += f" Did you mean `{near[0]}`?" if near else ""
-        yield LostStage(word, one.line, what)
+        yield LostStage(word, instruction.line, what)
 
 
 def _taken_from(dockerfile: Dockerfile) -> Iterator[tuple[Instruction, str]]:
-    for one in dockerfile.instructions:
-        for flag in one.flags:
+    for instruction in dockerfile.instructions:
+        for flag in instruction.flags:
             name, _, value = flag.removeprefix("--").partition("=")
-            if name.lower() == "from" and one.name in ("COPY", "ADD"):
-                yield one, value.strip("\"'")
-            if name.lower() == "mount" and one.name == "RUN":
+            if name.lower() == "from" and instruction.name in ("COPY", "ADD"):
+                yield instruction, value.strip("\"'")
+            if name.lower() == "mount" and instruction.name == "RUN":
                 for option in value.replace('"', "").split(","):
                     key, _, source = option.partition("=")
                     if key.strip().lower() == "from":
-                        yield one, source.strip()
+                        yield instruction, source.strip()

@@ -34,12 +34,16 @@ GROUP = re.compile(r"/buildkit/([a-z0-9]{10,60})$", re.MULTILINE)
 
 
 def visible_root(url: str, folder: str) -> Path | None:
-    """The engine's folder, where it is on this machine and its files can be seen; else None.
+    """Return the engine's folder, where it is on this machine and its files can be seen; else None.
 
     An engine of another machine, or in a file system of its own, may name a folder that is here as well, and another engine's.
     So the process that listens at the socket (unix(7), SO_PEERCRED) must see the same folder there.
     """
-    if not url.startswith("unix://") or not folder or not hasattr(socket, "SO_PEERCRED"):
+    if (
+        not url.startswith("unix://")
+        or not folder
+        or not hasattr(socket, "SO_PEERCRED")
+    ):
         return None
     root = Path(folder)
     try:
@@ -47,7 +51,10 @@ def visible_root(url: str, folder: str) -> Path | None:
             asked.settimeout(ANSWER_SECONDS)
             asked.connect(url.removeprefix("unix://"))
             pid, _, _ = struct.unpack(
-                "3i", asked.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+                "3i",
+                asked.getsockopt(
+                    socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
+                ),
             )
         theirs = os.stat(f"/proc/{pid}/root{folder}")
     except OSError:
@@ -57,9 +64,15 @@ def visible_root(url: str, folder: str) -> Path | None:
 
 
 @contextmanager
-def watched(root: Path | None, mark: str, limits: Limits, stop: Callable[[str], None]) -> Iterator[None]:
+def watched(
+    root: Path | None, mark: str, limits: Limits, stop: Callable[[str], None]
+) -> Iterator[None]:
     """Watch the RUNs that have the mark while the block runs; `stop` is called with the reason. `root` is the engine's folder."""
-    if root is None or not mark or not os.access(root / "buildkit" / "executor", os.R_OK | os.X_OK):
+    if (
+        root is None
+        or not mark
+        or not os.access(root / "buildkit" / "executor", os.R_OK | os.X_OK)
+    ):
         yield
         return
     done = threading.Event()
@@ -75,7 +88,9 @@ def watched(root: Path | None, mark: str, limits: Limits, stop: Callable[[str], 
 class _Watch:
     """What is known of one build's RUNs."""
 
-    def __init__(self, root: Path, mark: str, limits: Limits, stop: Callable[[str], None]) -> None:
+    def __init__(
+        self, root: Path, mark: str, limits: Limits, stop: Callable[[str], None]
+    ) -> None:
         self._executor = root / "buildkit" / "executor"
         self._layers = root / "overlay2"
         self._mark = mark.encode()
@@ -101,7 +116,11 @@ class _Watch:
 
     def _look(self) -> bool:
         """Find this build's RUNs; whether there is a new one."""
-        names = [entry.name for entry in os.scandir(self._executor) if entry.name not in self._ours]
+        names = [
+            entry.name
+            for entry in os.scandir(self._executor)
+            if entry.name not in self._ours
+        ]
         new = False
         for name in names:
             config = self._executor / name / "config.json"
@@ -110,7 +129,11 @@ class _Watch:
                     self._ours[name] = self._mark in file.read(MAX_BUNDLE_BYTES)
                 new = new or self._ours[name]
         if new:
-            mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").split("\n")
+            mounts = (
+                Path("/proc/self/mounts")
+                .read_text(encoding="utf-8", errors="replace")
+                .split("\n")
+            )
             for name in (name for name, ours in self._ours.items() if ours):
                 place = f" {self._executor / name / 'rootfs'} "
                 for line in mounts:
@@ -124,7 +147,11 @@ class _Watch:
         for upper in self._uppers:
             size, files = apparent_size(upper)
             if size > limits.build_disk_mb * MB or files > MAX_FILES:
-                took = f"{size / MB:,.0f} MB" if size > limits.build_disk_mb * MB else f"more than {MAX_FILES:,} files"
+                took = (
+                    f"{size / MB:,.0f} MB"
+                    if size > limits.build_disk_mb * MB
+                    else f"more than {MAX_FILES:,} files"
+                )
                 return (
                     f"The build was ended: one of its steps wrote {took}; the lab's limit is {limits.build_disk_mb:,} MB "
                     f"in at most {MAX_FILES:,} files (a sparse file counts as long as it says it is)."
@@ -169,11 +196,15 @@ def _usage(bundles: set[str]) -> tuple[int, int]:
         if not entry.name.isdigit():
             continue
         with contextlib.suppress(OSError, IndexError, ValueError):
-            with open(f"{entry.path}/cgroup", encoding="ascii", errors="replace") as file:
+            with open(
+                f"{entry.path}/cgroup", encoding="ascii", errors="replace"
+            ) as file:
                 found = GROUP.search(file.read(10_000))
             if found and found[1] in bundles:
                 with open(f"{entry.path}/statm", encoding="ascii") as file:
                     resident, shared = (int(word) for word in file.read().split()[1:3])
-                memory[found[1]] = memory.get(found[1], 0) + max(0, resident - shared) * page
+                memory[found[1]] = (
+                    memory.get(found[1], 0) + max(0, resident - shared) * page
+                )
                 count[found[1]] = count.get(found[1], 0) + 1
     return max(memory.values(), default=0), max(count.values(), default=0)

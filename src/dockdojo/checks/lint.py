@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from dockdojo.build.dockerfile import LARGEST
+from dockdojo.build.dockerfile import MAX_DOCKERFILE_BYTES
 from dockdojo.model import Advice
 
 MAX_SECONDS = 10
@@ -44,7 +44,7 @@ def advise(folder: Path, scratch: Path) -> tuple[Advice, ...]:
         if (
             path.is_file()
             and not path.is_symlink()
-            and path.stat().st_size <= LARGEST
+            and path.stat().st_size <= MAX_DOCKERFILE_BYTES
             and _is_dockerfile(path.name)
         ):
             found += [

@@ -264,19 +264,19 @@ NO_NETWORK = re.compile(
 
 
 def builders_words(text: str) -> str:
-    """What the builder itself said in the last line of a build: without its clients' prefixes and the command that it ran."""
+    """Return what the builder itself said in the last line of a build, without clients' prefixes and the command that it ran."""
     while (shorter := PREFIX.sub("", text, count=1)) != text:
         text = shorter
     return COMMAND.sub("", text)
 
 
 def unnamed(words: str) -> str:
-    """The words without what a submission chooses: quoted names and addresses."""
+    """Return the words without what a submission chooses: quoted names and addresses."""
     return ADDRESS.sub("", QUOTED.sub('""', words))
 
 
 def find_trouble(words: str, *, platform: str = "") -> OurFault | None:
-    """The trouble of the machine that the words tell of, as an error with the way out; None where they tell of none."""
+    """Return the machine's trouble that the words speak of, as an error with the way out, or None."""
     said = unnamed(words)
     for trouble in TROUBLES:
         if found := trouble.said.search(said):
@@ -291,7 +291,7 @@ def find_trouble(words: str, *, platform: str = "") -> OurFault | None:
 
 
 def unknown(what: str, words: str) -> EngineGone:
-    """The error for words that no table has: never the submission's."""
+    """Return the error for words that no table has: never the submission's."""
     return EngineGone(
         f"{what}: {in_one_line(words or 'no reason was given').rstrip('.')}.",
         hint="Nothing says that the submission is at fault. Does `docker run --rm hello-world` work on this machine?",
@@ -301,7 +301,7 @@ def unknown(what: str, words: str) -> EngineGone:
 def once_more(
     action: Callable[[], T], pause: float = PAUSE_SECONDS, *, starts: bool = False
 ) -> T:
-    """What the action returns. Where the machine fails it, it is tried once more; a limit that is met then is the machine's, too.
+    """Return what the action returns. If the machine fails it, try once more; a limit that is met then is the machine's, too.
 
     With `starts`, only what failed before anything of a container ran is tried again.
     """
@@ -323,6 +323,6 @@ def _own_platform() -> str:
 
 
 def in_one_line(text: str, length: int = WORDS_LENGTH) -> str:
-    """The text in one line, cut with a sign after so many characters."""
+    """Return the text in one line, cut with a sign after so many characters."""
     text = " ".join(text.split())
     return text if len(text) <= length else text[: length - 1] + "…"

@@ -58,7 +58,7 @@ class Address:
 
 
 def addresses() -> list[Address]:
-    """Where to look, best first. What DOCKER_HOST or a chosen context names is looked at alone.
+    """Yield where to look for an engine, best first. What DOCKER_HOST or a chosen context names is looked at alone.
 
     Raises EngineNotFound where a context is chosen that is not there.
     """
@@ -121,7 +121,7 @@ class MeteredClient(docker.APIClient):  # type: ignore[misc]  # docker-py has no
 
 
 def open_client(address: Address, meter: Meter) -> docker.APIClient:
-    """A client for that address. Raises EngineNotFound where nothing answers."""
+    """Return a client for that address. Raises EngineNotFound if nothing answers."""
     try:
         client = MeteredClient(
             meter,
@@ -146,7 +146,7 @@ def open_client(address: Address, meter: Meter) -> docker.APIClient:
 
 @contextmanager
 def speaking(what: str) -> Iterator[None]:
-    """Turns whatever docker-py raises into EngineGone, with what was being done."""
+    """Turn whatever docker-py raises into EngineGone, with what was being done."""
     try:
         yield
     except docker.errors.APIError as error:
@@ -159,7 +159,7 @@ def speaking(what: str) -> Iterator[None]:
 
 
 def brief(error: BaseException) -> str:
-    """The heart of an error of docker-py or requests, in one line."""
+    """Return the heart of an error of docker-py or requests, in one line."""
     if isinstance(error, docker.errors.APIError) and error.explanation:
         text = str(error.explanation)
     else:

@@ -28,12 +28,12 @@ class Context:
 
 
 def configuration_folder() -> Path:
-    """Where the docker CLI keeps its configuration."""
+    """Return the folder of the docker CLI's configuration."""
     return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
 
 
 def chosen_context() -> Context | None:
-    """The context in use, where one other than `default` is chosen. Raises EngineNotFound where that cannot be read."""
+    """Return the context in use, if one other than `default` is chosen. Raises EngineNotFound if it cannot be read."""
     home = configuration_folder()
     name, chooser = os.environ.get("DOCKER_CONTEXT") or "", "DOCKER_CONTEXT"
     if not name:

@@ -51,12 +51,13 @@ class DeviceRequest:
             else f"device {', '.join(self.ids)}" if self.ids else f"{self.count} GPU(s)"
         )
         extra = sorted(
-            {one for wanted in self.capabilities for one in wanted} - {"gpu"}
+            {capability for wanted in self.capabilities for capability in wanted}
+            - {"gpu"}
         )
         return f"{what} with {', '.join(extra)}" if extra else what
 
     def as_api(self) -> dict[str, Any]:
-        """As the Engine API has it."""
+        """Return it as the Engine API has it."""
         return {
             "Driver": self.driver,
             "Count": self.count,
@@ -67,12 +68,12 @@ class DeviceRequest:
 
     @classmethod
     def from_api(cls, raw: dict[str, Any]) -> DeviceRequest:
-        """From the Engine API. Raises ValueError or TypeError for what is no such request."""
+        """Read it as the Engine API has it. Raises ValueError or TypeError for what is no such request."""
         return cls(
             count=int(raw.get("Count") or 0),
-            ids=tuple(str(one) for one in raw.get("DeviceIDs") or ()),
+            ids=tuple(str(device) for device in raw.get("DeviceIDs") or ()),
             capabilities=tuple(
-                tuple(str(one) for one in wanted)
+                tuple(str(capability) for capability in wanted)
                 for wanted in raw.get("Capabilities") or ()
             ),
             driver=str(raw.get("Driver") or ""),
@@ -80,7 +81,7 @@ class DeviceRequest:
 
 
 def asking(words: str) -> DeviceRequest:
-    """From the words of `docker run --gpus`: `all`, `2`, `device=1`, `"device=0,1"`, `all,capabilities=utility`.
+    """Parse the words of `docker run --gpus`: `all`, `2`, `device=1`, `"device=0,1"`, `all,capabilities=utility`.
 
     As there, it is a line of CSV: quotes keep a comma inside a field. Raises ValueError.
     """
@@ -107,12 +108,12 @@ def asking(words: str) -> DeviceRequest:
 
 
 def none_to_grant(text: str) -> bool:
-    """Whether the engine's reason for not starting a container is that it has no GPU to grant."""
+    """Return whether the engine's reason for not starting a container is that it has no GPU to grant."""
     return any(sign in text for sign in NONE_TO_GRANT)
 
 
 def advice() -> str:
-    """What helps where no GPU is granted."""
+    """Return what helps if no GPU is granted."""
     if sys.platform.startswith("linux"):
         return "`dockdojo engine up --simulate-gpu`, as root, starts an engine that has simulated ones."
     return "Grade it on a machine with a GPU, or on Linux, where `dockdojo engine up --simulate-gpu` has simulated ones."

@@ -18,7 +18,7 @@ OWNER = "dockdojo.owner"
 
 
 def new_run_id() -> str:
-    """An id for one run; it begins with this process's id."""
+    """Return an id for one run; it begins with this process's id."""
     return f"{os.getpid()}-{secrets.token_hex(4)}"
 
 
@@ -29,7 +29,7 @@ def _machine() -> str:
 
 
 def owner() -> str:
-    """The process, as the label says it. The child that grades passes on its parent's."""
+    """Return the process, as the label says it. The child that grades passes on its parent's."""
     return (
         os.environ.get("DOCKDOJO_OWNER")
         or f"{_machine()}:{os.getpid()}:{processes.started(os.getpid())}"
@@ -37,7 +37,7 @@ def owner() -> str:
 
 
 def owner_lives(label: str) -> bool:
-    """Whether what bears the label is still in use, or may be: another machine's is never judged dead."""
+    """Return whether what bears the label is still in use, or may be: another machine's is never judged dead."""
     machine, _, rest = label.partition(":")
     pid, _, started = rest.partition(":")
     if machine != _machine() or not pid.isdigit():

@@ -21,7 +21,7 @@ class Meter:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Counts the time inside as spent waiting for the engine."""
+        """Count the time inside as spent waiting for the engine."""
         with self._lock:
             if self._depth == 0:
                 self._since = time.monotonic()
@@ -40,7 +40,7 @@ class Meter:
         return self._depth > 0
 
     def costs(self) -> dict[str, float]:
-        """Seconds and counts, as a report keeps them."""
+        """Return seconds and counts, as a report keeps them."""
         return {
             "engine_seconds": round(self.seconds, 3),
             "containers": self.containers,

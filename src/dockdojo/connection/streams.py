@@ -28,15 +28,15 @@ class Frames:
         self._buffer = b""
 
     def send(self, data: bytes) -> None:
-        """Writes all of `data` to the other side's stdin."""
+        """Write all of `data` to the other side's stdin."""
         self._sock.sendall(data)
 
     def shut(self) -> None:
-        """Says that nothing more comes on stdin."""
+        """Say that nothing more comes on stdin."""
         self._sock.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Ends the connection."""
+        """End the connection."""
         self._sock.close()
 
     def _fill(self, size: int, deadline: float) -> bool:
@@ -55,7 +55,7 @@ class Frames:
         return True
 
     def next(self, deadline: float) -> tuple[int, bytes] | None:
-        """The next (stream, payload); None at the end. Raises Deadline when time is over."""
+        """Return the next (stream, payload), or None at the end. Raises Deadline when time is over."""
         if not self._fill(8, deadline):
             return None
         stream, length = struct.unpack(">BxxxL", self._buffer[:8])
@@ -76,7 +76,7 @@ class Bounded:
         self.cut = False
 
     def add(self, data: bytes) -> None:
-        """Keeps what still fits."""
+        """Keep what still fits."""
         room = self._limit - self._size
         if len(data) > room:
             self.cut = True
@@ -86,12 +86,12 @@ class Bounded:
             self._size += len(data)
 
     def text(self) -> str:
-        """What was kept, with bytes that are not UTF-8 shown as U+FFFD."""
+        """Return what was kept, with bytes that are not UTF-8 shown as U+FFFD."""
         return b"".join(self._parts).decode("utf-8", "replace")
 
 
 def collect(frames: Frames, deadline: float, limit: int) -> tuple[Bounded, Bounded]:
-    """Reads stdout and stderr until the end. Raises Deadline, with what was read as its arguments."""
+    """Read stdout and stderr until the end. Raises Deadline, with what was read as its arguments."""
     out, err = Bounded(limit), Bounded(limit)
     try:
         while (frame := frames.next(deadline)) is not None:

@@ -22,10 +22,10 @@ from dockdojo.processes import end_group
 THERE = "/var/run/docker.sock"
 """The engine's socket on the other machine, unless the address names one: ssh://USER@HOST/PATH."""
 SOCKET = "docker.sock"
-OPENS_WITHIN = 20
+OPEN_SECONDS = 20
 """Seconds, for the connection and the login."""
 LAST_WORDS_BYTES = 2_000
-LONGEST_SOCKET_BYTES = 80
+MAX_SOCKET_PATH_BYTES = 80
 """Of a socket's path: systems take 104 (macOS) or 108, and ssh adds a name of its own while it makes one."""
 SHORT_FOLDER = Path("/tmp")  # noqa: S108 -- a folder of our own is made in it
 """Where a socket goes whose path would be too long in the usual folder."""
@@ -35,7 +35,7 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
     """A folder of our own for a socket."""
     prefix, usual = "dockdojo-ssh-", Path(tempfile.gettempdir())
     length = len(os.fsencode(usual / f"{prefix}{'x' * 8}" / SOCKET))
-    short = length > LONGEST_SOCKET_BYTES and SHORT_FOLDER.is_dir()
+    short = length > MAX_SOCKET_PATH_BYTES and SHORT_FOLDER.is_dir()
     return tempfile.TemporaryDirectory(
         prefix=prefix, dir=SHORT_FOLDER if short else usual
     )
@@ -67,7 +67,7 @@ class Tunnel:
                 "BatchMode=yes",
                 "ExitOnForwardFailure=yes",
                 "StreamLocalBindUnlink=yes",
-                f"ConnectTimeout={OPENS_WITHIN}",
+                f"ConnectTimeout={OPEN_SECONDS}",
                 "ServerAliveInterval=15",
             )
         ]
@@ -83,7 +83,7 @@ class Tunnel:
             stderr=self._said,
             process_group=0,
         )
-        end = time.monotonic() + OPENS_WITHIN
+        end = time.monotonic() + OPEN_SECONDS
         while not socket.exists():
             if self._process.poll() is not None or time.monotonic() > end:
                 said = self._last_words()

@@ -122,7 +122,7 @@ class LogLine:
 
 
 def when(stamp: str) -> float:
-    """Seconds since the epoch, of a time as the engine writes it: RFC 3339 in UTC, with up to nine decimals."""
+    """Return seconds since the epoch for a time as the engine writes it: RFC 3339 in UTC, with up to nine decimals."""
     whole, _, decimals = stamp.removesuffix("Z").partition(".")
     return datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp() + float(
         f"0.{decimals or 0}"

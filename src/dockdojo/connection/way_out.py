@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 HOSTS = (("example.com", 443), ("www.iana.org", 443), ("one.one.one.one", 443))
 """Hosts that every open network reaches."""
-ANSWERS_WITHIN = 4.0
+ANSWER_SECONDS = 4.0
 """Seconds for a name to be found and a connection to be made."""
 PROXIES = (
     "https_proxy",
@@ -25,11 +25,11 @@ EXCEPTIONS = ("no_proxy", "NO_PROXY")
 
 
 def has_way_out() -> bool:
-    """Whether a proxy that is set here, or one of some well-known hosts, takes a connection."""
+    """Return whether a proxy that is set here, or one of some well-known hosts, takes a connection."""
     places = {*_proxies(), *HOSTS}
     pool = ThreadPoolExecutor(len(places))
     try:
-        return any(pool.map(_reaches, places, timeout=2 * ANSWERS_WITHIN))
+        return any(pool.map(_reaches, places, timeout=2 * ANSWER_SECONDS))
     except TooLate:
         return False
     finally:
@@ -51,7 +51,7 @@ def _proxies() -> set[tuple[str, int]]:
 
 def _reaches(place: tuple[str, int]) -> bool:
     try:
-        with socket.create_connection(place, timeout=ANSWERS_WITHIN):
+        with socket.create_connection(place, timeout=ANSWER_SECONDS):
             return True
     except (OSError, UnicodeError):
         return False

@@ -27,8 +27,8 @@ class _CourseFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 _LimitsFile = msgspec.defstruct(
     "_LimitsFile",
     [
-        (one.name, get_type_hints(Limits)[one.name], one.default)
-        for one in fields(Limits)
+        (limit.name, get_type_hints(Limits)[limit.name], limit.default)
+        for limit in fields(Limits)
     ],
     forbid_unknown_fields=True,
     frozen=True,
@@ -102,7 +102,7 @@ class Course:
     """The labs, in the order in which they are taught."""
 
     def lab(self, slug: str) -> Lab:
-        """The lab of that slug. Raises UsageError with the nearest name, CourseError for a broken lab.toml."""
+        """Return the lab of that slug. Raises UsageError with the nearest name, CourseError for a broken lab.toml."""
         if slug not in self.slugs:
             near = difflib.get_close_matches(
                 slug.lower().replace("-", "_"), self.slugs, n=1, cutoff=0.5
@@ -129,15 +129,15 @@ class Course:
             limits = replace(limits, remote_add=raw.remote_add)
         if raw.registries is not None:
             limits = replace(limits, registries=tuple(raw.registries))
-        for one in fields(Limits):
-            value = getattr(limits, one.name)
+        for limit in fields(Limits):
+            value = getattr(limits, limit.name)
             if (
                 isinstance(value, int | float)
                 and not isinstance(value, bool)
                 and value <= 0
             ):
                 raise CourseError(
-                    f"{path}: field `limits.{one.name}`: expected more than 0, got {value}."
+                    f"{path}: field `limits.{limit.name}`: expected more than 0, got {value}."
                 )
         return Lab(
             slug=slug,
@@ -151,32 +151,32 @@ class Course:
         )
 
     def lab_toml(self, slug: str) -> Path:
-        """Where the lab's settings are."""
+        """Return the file of the lab's settings."""
         return self.root / "labs" / slug / "lab.toml"
 
     def points(self, slug: str) -> int:
-        """The points that a lab's checks are worth together, as far as its grader writes them out as numbers."""
+        """Return the points that a lab's checks are worth together, as far as its grader writes them out as numbers."""
         return points_of(self.grader(slug))
 
     def lesson(self, slug: str) -> Path:
-        """Where the lab's lesson is."""
+        """Return the file of the lab's lesson."""
         return self.root / "labs" / slug / "README.md"
 
     def starter(self, slug: str) -> Path:
-        """The folder that a student begins with."""
+        """Return the folder that a student begins with."""
         return self.root / "labs" / slug / "starter"
 
     def grader(self, slug: str) -> Path:
-        """The pytest file whose tests are the lab's checks."""
+        """Return the pytest file whose tests are the lab's checks."""
         return self.root / "graders" / f"{slug}.py"
 
     def solution(self, slug: str) -> Path | None:
-        """The reference answer; None where the course came without solutions."""
+        """Return the folder of the reference answer, or None if the course came without solutions."""
         path = self.root / "solutions" / slug
         return path if path.is_dir() else None
 
     def variants(self, slug: str) -> list[Variant]:
-        """The lab's wrong submissions, in the order of their names."""
+        """Return the lab's wrong submissions, in the order of their names."""
         home = self.root / "tests" / "variants" / slug
         found = []
         for toml in sorted(home.glob("*/variant.toml")):
@@ -195,22 +195,22 @@ class Course:
         return found
 
     def images(self) -> list[ImageRecipe]:
-        """The catalog of base images, in the order in which they can be built."""
+        """Return the catalog of base images, in the order in which they can be built."""
         path = self.root / "images" / "catalog.toml"
         return read_toml(path, _Catalog).image if path.is_file() else []
 
     def wheels(self) -> Wheels:
-        """The wheels that labs of the course install and that are not everywhere to be had."""
+        """Return the wheels that labs of the course install and that are not everywhere to be had."""
         path = self.root / "images" / "wheels.toml"
         return read_toml(path, Wheels) if path.is_file() else Wheels()
 
     def recipe(self, image: ImageRecipe) -> Path:
-        """The folder of an image's recipe."""
+        """Return the folder of an image's recipe."""
         return self.root / "images" / image.recipe
 
 
 def open_course(root: Path | None = None) -> Course:
-    """The course at `root`, at $DOCKDOJO_COURSE, or the one that dockdojo came with.
+    """Return the course at `root`, at $DOCKDOJO_COURSE, or the one that dockdojo came with.
 
     Raises CourseError where there is none, or where its course.toml is broken.
     """
@@ -238,7 +238,7 @@ def open_course(root: Path | None = None) -> Course:
 
 
 def usual_images() -> list[str]:
-    """The base images that dockdojo itself knows and can build stand-ins of, whatever course is taught."""
+    """Return the base images that dockdojo itself knows and can build stand-ins of, whatever course is taught."""
     path = _own_course() / "images" / "catalog.toml"
     return (
         [recipe.ref for recipe in read_toml(path, _Catalog).image]
@@ -256,7 +256,7 @@ def _own_course() -> Path:
 
 
 def read_toml(path: Path, kind: type[T]) -> T:
-    """The file's content as `kind`. Raises CourseError naming the file and the field."""
+    """Return the file's content as `kind`. Raises CourseError naming the file and the field."""
     try:
         return msgspec.toml.decode(path.read_bytes(), type=kind)
     except OSError as error:

@@ -12,7 +12,7 @@ ONE_AT_A_TIME = threading.Lock()
 
 
 def points_of(grader: Path) -> int:
-    """The sum of the points in a grader's `@check(points=...)`, as far as they are written out as numbers.
+    """Return the sum of the points in a grader's `@check(points=...)`, as far as they are written out as numbers.
 
     0 where there is no grader, or one that Python cannot read: whoever runs it is told so.
     """

@@ -12,7 +12,7 @@ NAME = re.compile(r"`([a-z0-9_]+)`")
 
 
 def rows(lesson: str) -> Iterator[tuple[str, list[str]]]:
-    """The points of each row of the table, as they are written, and the names of its checks."""
+    """Yield the points of each row of the table, as they are written, and the names of its checks."""
     lines = iter(lesson.splitlines())
     for line in lines:
         if line.strip() == HEADER:

@@ -12,7 +12,7 @@ import docker
 from dockdojo.connection.connect import speaking
 from dockdojo.errors import EngineGone
 
-GONE_WITHIN = 15.0
+GONE_SECONDS = 15.0
 """Seconds until a container must be gone whose removal somebody else began."""
 TRIES, PAUSE_SECONDS = 5, 0.4
 """For what a container that is just being removed still holds."""
@@ -35,7 +35,7 @@ def remove_container(api: Any, container: str) -> None:
 
 
 def _wait_until_gone(api: Any, container: str) -> None:
-    end = time.monotonic() + GONE_WITHIN
+    end = time.monotonic() + GONE_SECONDS
     while time.monotonic() < end:
         try:
             api.inspect_container(container)
@@ -96,7 +96,7 @@ def clean(
 def clean_build_cache(api: Any) -> int:
     """Remove the engine's build cache that nothing uses, and cache mounts; return the bytes that became free."""
     with speaking("remove the build cache"):
-        told = api._result(
+        report = api._result(
             api._post(api._url("/build/prune"), params={"all": "true"}), True
         )
-    return int(told.get("SpaceReclaimed") or 0)
+    return int(report.get("SpaceReclaimed") or 0)

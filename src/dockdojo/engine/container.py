@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import re
 import tarfile
 import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import docker
 
@@ -23,25 +21,15 @@ from dockdojo.connection.types import (
     Stopped,
     when,
 )
+from dockdojo.engine import archives
 from dockdojo.engine.exec_shell import Shell
-from dockdojo.engine.observer import IMAGE as OBSERVERS
-from dockdojo.engine.observer import Observer, ObserverLost
+from dockdojo.engine.process_view import ProcessView
 from dockdojo.engine.protocols import ContainerHost
 from dockdojo.errors import EngineGone, LimitReached, SubmissionError
 from dockdojo.model import Limits
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 """A time of the engine: RFC 3339 with nanoseconds, in UTC."""
-NO_SUCH_PATH = re.compile(
-    r"file name too long|not a directory|too many (?:levels of symbolic )?links",
-    re.IGNORECASE,
-)
-"""How the engine says that a path leads nowhere, beside its 404."""
-LOOKS, LOOK_AGAIN = 5, 0.3
-"""How often, and after how many seconds again, the processes of a container that may be ending are asked for."""
-LARGEST_FILE = 20_000_000
-"""Bytes; more of one file is never read out of a container."""
-T = TypeVar("T")
 
 
 class Container:
@@ -60,123 +48,63 @@ class Container:
         self.deadline: float | None = None
         """Until when calls may wait (monotonic); set by the plugin for each check."""
         self._shell: Shell | None = None
-        self._observer: Observer | None = None
+        self._processes = ProcessView(self)
 
     # What it is
 
     def inspect(self) -> dict[str, Any]:
-        """The engine's whole record of it."""
+        """Return the engine's whole record of it."""
         with speaking("inspect a container"):
             return dict(self.engine.api.inspect_container(self.id))
 
     @property
     def running(self) -> bool:
-        """Whether it runs at this moment."""
+        """Return whether it runs at this moment."""
         return bool(self.engine.state(self.id)["Running"])
 
     @property
     def address(self) -> str:
-        """Its IP address in the run's own network; empty where it has no network or has ended."""
+        """Return its IP address in the run's own network; empty if it has no network or has ended."""
         networks = self.inspect()["NetworkSettings"]["Networks"]
         return next(
-            (str(one["IPAddress"]) for one in networks.values() if one["IPAddress"]), ""
+            (
+                str(network["IPAddress"])
+                for network in networks.values()
+                if network["IPAddress"]
+            ),
+            "",
         )
 
     def processes(self) -> list[Process]:
-        """Its processes, by pid as the container sees them; none once it has ended.
+        """Return its processes, by pid as the container sees them; none once it has ended.
 
-        Told by the kernel to a container of ours (see engine.observer), not by anything in the image. What came in by
+        The kernel lists them for a container of ours (see engine.observer), not anything in the image. What came in by
         exec, such as a health check, has the parent 0.
         """
-        if not self._observable():
-            return self._top() if self.running else []
-        return self._observe(lambda observer: observer.processes(self._until()), [])
+        return self._processes.listed()
 
     def program(self, pid: int) -> Program:
-        """What one of its processes runs, as the kernel knows it. Raises SubmissionError where there is no such process."""
-        found = self._observe(
-            lambda observer: observer.program(pid, self._until()), None
-        )
-        if found is None:
-            raise self._no_process(pid)
-        return found
+        """Return what one of its processes runs, as the kernel knows it. Raises SubmissionError if there is no such process."""
+        return self._processes.program(pid)
 
     def last_pid(self) -> int:
-        """The number of its newest process, also of one that is gone: it grows with each that is started. 0: not known."""
-        return self._observe(lambda observer: observer.last_pid(self._until()), 0)
+        """Return the number of its newest process, also of one that is gone: it grows with each that is started. 0: not known."""
+        return self._processes.last_pid()
 
     def waited_for_processor(self) -> float:
-        """Seconds that its processes were ready to run and had no processor: the machine is busy. 0 where that is not known."""
-        return (
-            self._observe(lambda observer: observer.waited(self._until()), 0.0)
-            if self._observable()
-            else 0.0
-        )
+        """Return the seconds that its processes were ready to run and had no processor: the machine is busy. 0: not known."""
+        return self._processes.waited_for_processor()
 
     def files(self, folder: str) -> list[str]:
-        """The files below one of its folders, as its first process sees it: in volumes and in memory (/dev/shm), too."""
-        return self._observe(lambda observer: observer.files(folder, self._until()), [])
-
-    def _no_process(self, pid: int) -> SubmissionError:
-        return SubmissionError(
-            f"There is no process {pid} in the container any more.",
-            detail=self.logs()[-600:],
-        )
-
-    def _observable(self) -> bool:
-        return self._observer is not None or self.engine.has_image(OBSERVERS)
-
-    def _observe(self, ask: Callable[[Observer], T], ended: T) -> T:
-        """The answer of an observer, which is kept for the next question; `ended` where the container is no more."""
-        reason = ""
-        for _ in range(LOOKS):
-            try:
-                if self._observer is None or not self._observer.alive:
-                    self._observer = Observer.beside(self.engine, self.id)
-                return ask(self._observer)
-            except ObserverLost as lost:
-                reason, self._observer = lost.reason, None
-            time.sleep(
-                LOOK_AGAIN
-            )  # perhaps it ended while it was looked at, and its state does not say so yet
-            if not self.running:
-                return ended
-            if time.monotonic() > self._until():
-                raise LimitReached(
-                    "The processes of the container could not be looked at within the check's time limit."
-                )
-        if reason and not self.engine.starts_observers():
-            raise EngineGone(
-                f"The processes of a container could not be looked at: {reason}."
-            )
-        raise SubmissionError(
-            "Something in the container ends whatever looks at its processes.",
-            hint="Does a program of yours signal processes that it did not start?",
-        )
-
-    def _top(self) -> list[Process]:
-        with speaking("list the processes of a container"):
-            listed = self.engine.api.top(self.id, ps_args="-o pid,ppid,stat,uid,args")
-        rows = listed["Processes"] or []
-        first = rows[0][0] if rows else ""
-        local = {row[0]: 1 if row[0] == first else int(row[0]) for row in rows}
-        return [
-            Process(
-                pid=local[row[0]],
-                ppid=local.get(row[1], 0),
-                state=row[2][0],
-                uid=int(row[3]),
-                argv=tuple(row[4].split()),
-            )
-            for row in rows
-        ]
+        """Return the files below one of its folders, as its first process sees it: in volumes and in memory (/dev/shm), too."""
+        return self._processes.files(folder)
 
     @property
     def pid1(self) -> Process:
-        """The first process. Raises SubmissionError where the container has ended."""
-        for one in self.processes():
-            if one.pid == 1:
-                return one
+        """Return the first process. Raises SubmissionError if the container has ended."""
+        for process in self.processes():
+            if process.pid == 1:
+                return process
         raise SubmissionError(
             "The container ended before its first process could be looked at.",
             hint="`docker logs CONTAINER` tells why: read what it said last.",
@@ -184,18 +112,20 @@ class Container:
         )
 
     def changes(self) -> list[str]:
-        """The paths that it added, changed or removed since it was made (`docker diff`)."""
+        """Return the paths that it added, changed or removed since it was made (`docker diff`)."""
         with speaking("compare a container with its image"):
-            return [str(one["Path"]) for one in self.engine.api.diff(self.id) or []]
+            return [
+                str(change["Path"]) for change in self.engine.api.diff(self.id) or []
+            ]
 
     def logs(self) -> str:
-        """What it printed so far, stdout and stderr together, bounded by the lab's output limit."""
+        """Return what it printed so far, stdout and stderr together, bounded by the lab's output limit."""
         with speaking("read the logs of a container"):
             raw = self.engine.api.logs(self.id, stdout=True, stderr=True, tail=10_000)
         return bytes(raw)[-self.limits.output_kib * 1024 :].decode("utf-8", "replace")
 
     def outputs(self) -> tuple[str, str]:
-        """Stdout and stderr so far, apart."""
+        """Return stdout and stderr so far, apart."""
         with speaking("read the logs of a container"):
             api, most = self.engine.api, self.limits.output_kib * 1024
             both = [
@@ -207,7 +137,7 @@ class Container:
         )
 
     def log_lines(self) -> list[LogLine]:
-        """The lines that it printed so far, both streams in the order of their times; bounded as `logs` is."""
+        """Return the lines that it printed so far, both streams in the order of their times; bounded as `logs` is."""
         most = self.limits.output_kib * 1024
         with speaking("read the logs of a container"):
             api = self.engine.api
@@ -236,12 +166,12 @@ class Container:
         return sorted(found, key=lambda line: line.seconds)
 
     def wait_for_log(self, text: str, within: float = 10) -> bool:
-        """Whether `text` (a regular expression) appears in the logs within so many seconds."""
-        end = min(time.monotonic() + within, self._until())
+        """Return whether `text` (a regular expression) appears in the logs within so many seconds."""
+        end = min(time.monotonic() + within, self.until())
         while True:
             running = (
                 self.running
-            )  # asked first: what was printed before the end is in the logs afterwards
+            )  # before the logs: what was printed before the end is in them afterwards
             if re.search(text, self.logs()):
                 return True
             if not running or time.monotonic() >= end:
@@ -265,7 +195,7 @@ class Container:
         began = time.monotonic()
         self.signal(signal)
         try:
-            self.engine.wait(self.id, min(began + within, self._until()))
+            self.engine.wait(self.id, min(began + within, self.until()))
         except Deadline:
             raise LimitReached(
                 f"The container went on for more than {within:.0f} s after SIG{signal.removeprefix('SIG')}."
@@ -287,21 +217,18 @@ class Container:
             ) from error
 
     def signal_process(self, pid: int, signal: str = "KILL") -> None:
-        """Signals one of its processes, by the pid that the container sees; nothing of the image has a part in it.
+        """Signal one of its processes, by the pid that the container sees; nothing of the image has a part in it.
 
-        Raises SubmissionError where there is no such process.
+        Raises SubmissionError if there is no such process.
         """
         self.consumed = True
-        if not self._observe(
-            lambda observer: observer.signal(pid, signal, self._until()), False
-        ):
-            raise self._no_process(pid)
+        self._processes.signal(pid, signal)
 
     def wait(self, within: float = 10) -> Stopped:
-        """Waits for its end. Raises LimitReached where it does not come within so many seconds."""
+        """Wait for its end. Raises LimitReached if it goes on for more than `within` seconds."""
         began = time.monotonic()
         try:
-            self.engine.wait(self.id, min(began + within, self._until()))
+            self.engine.wait(self.id, min(began + within, self.until()))
         except Deadline:
             raise LimitReached(
                 f"The container did not end within {within:.0f} s."
@@ -322,8 +249,8 @@ class Container:
         )
 
     def exec(self, *argv: str, user: str = "") -> Finished:
-        """Runs a command in it, without a shell. Raises LimitReached at the check's end."""
-        until = self._until()
+        """Run a command in it, without a shell. Raises LimitReached at the check's end."""
+        until = self.until()
         with speaking("run a command in a container"):
             api = self.engine.api
             try:
@@ -358,7 +285,7 @@ class Container:
 
     @property
     def shell(self) -> Shell | None:
-        """A shell kept open in it, for many quick commands; None where the image has none."""
+        """Return a shell kept open in it, for many quick commands, or None if the image has none."""
         if self._shell is None or not self._shell.alive:
             self._shell = Shell.open(
                 self.engine, self.id, self.limits.output_kib * 1024
@@ -368,70 +295,32 @@ class Container:
     def members(
         self, path: str, most: int = 10_000
     ) -> list[tuple[tarfile.TarInfo, bytes]]:
-        """The files at `path`, with their bytes; needs no shell and no running container. Empty where there is none.
+        """Return the files at `path`, with their bytes; needs no shell and no running container. Empty if there is none.
 
         A link is not followed; a folder comes with all that is below it. Raises LimitReached for more than 20 MB. At a path that
         no file can have (a name that is too long, a folder that is a file, links in a circle), there is none.
         """
         with self.engine.meter.waiting():
-            try:
-                chunks, _ = self.engine.api.get_archive(self.id, path)
-                raw = bytearray()
-                for chunk in chunks:
-                    raw += chunk
-                    if len(raw) > LARGEST_FILE:
-                        raise LimitReached(
-                            f"`{path}` in the container holds more than {LARGEST_FILE // 10**6} MB."
-                        )
-            except docker.errors.NotFound:
-                return []
-            except docker.errors.APIError as error:
-                if NO_SUCH_PATH.search(str(error)):
-                    return []
-                raise EngineGone(
-                    f"The engine could not read {path}: {brief(error)}."
-                ) from error
-        found = []
-        with tarfile.open(fileobj=io.BytesIO(bytes(raw))) as archive:
-            for member in archive:
-                data = archive.extractfile(member) if member.isreg() else None
-                found.append((member, data.read() if data else b""))
-                if len(found) >= most:
-                    break
-        return found
+            return archives.members(self.engine.api, self.id, path, most)
 
     def read(self, path: str) -> bytes:
-        """The bytes of one file. Raises SubmissionError where it is missing or no file."""
+        """Return the bytes of one file. Raises SubmissionError if it is missing or no file."""
         found = self.members(path)
         if not found or not found[0][0].isreg():
             raise SubmissionError(f"There is no file `{path}` in the container.")
         return found[0][1]
 
     def write(self, path: str, data: bytes, mode: int = 0o644) -> None:
-        """Puts a file into it, as root's. Raises SubmissionError where its folder is missing."""
+        """Put a file into it, as root's. Raises SubmissionError if its folder is missing."""
         folder, _, name = path.rpartition("/")
-        info = tarfile.TarInfo(name)
-        info.size, info.mode, info.mtime = len(data), mode, time.time()
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w") as archive:
-            archive.addfile(info, io.BytesIO(data))
-        self.unpack(folder or "/", packed.getvalue())
+        self.unpack(folder or "/", archives.packed(name, data, mode))
 
     def unpack(self, folder: str, archive: bytes) -> None:
-        """Unpacks a tar archive in one of its folders, as root. Raises SubmissionError where the folder is missing."""
-        try:
-            self.engine.api.put_archive(self.id, folder, archive)
-        except docker.errors.NotFound as error:
-            raise SubmissionError(
-                f"There is no folder `{folder}` in the container."
-            ) from error
-        except docker.errors.APIError as error:
-            raise EngineGone(
-                f"The engine could not write to {folder}: {brief(error)}."
-            ) from error
+        """Unpack a tar archive in one of its folders, as root. Raises SubmissionError if the folder is missing."""
+        archives.unpack(self.engine.api, self.id, folder, archive)
 
     def remove(self) -> None:
-        """Kills and removes it."""
+        """Kill and remove it."""
         self._close()
         self.engine.remove(self.id)
 
@@ -440,11 +329,10 @@ class Container:
         if self._shell is not None:
             self._shell.close()
             self._shell = None
-        if self._observer is not None:
-            self._observer.close()
-            self._observer = None
+        self._processes.close()
 
-    def _until(self) -> float:
+    def until(self) -> float:
+        """Return until when a call may wait (monotonic): to the check's end, or for its time limit."""
         return (
             self.deadline
             if self.deadline is not None
@@ -452,4 +340,4 @@ class Container:
         )
 
     def _left(self, most: float) -> float:
-        return min(time.monotonic() + most, self._until())
+        return min(time.monotonic() + most, self.until())

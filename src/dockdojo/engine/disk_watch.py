@@ -106,12 +106,12 @@ class DiskWatch:
         }
         if not names:
             return 0
-        told = self._api._result(
+        listed = self._api._result(
             self._api._get(self._api._url("/system/df"), params={"type": "volume"}),
             True,
         )
         return sum(
             max(0, int((volume.get("UsageData") or {}).get("Size") or 0))
-            for volume in told.get("Volumes") or ()
+            for volume in listed.get("Volumes") or ()
             if volume["Name"] in names
         )

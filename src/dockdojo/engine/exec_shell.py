@@ -20,7 +20,7 @@ from dockdojo.engine.protocols import ContainerHost
 from dockdojo.errors import LimitReached
 
 HELLO_SECONDS = 5
-LONGEST_CODE = 3
+MAX_EXIT_CODE_DIGITS = 3
 """Digits of an exit code."""
 
 
@@ -43,7 +43,7 @@ class Shell:
 
     @classmethod
     def open(cls, host: ContainerHost, container: str, max_bytes: int) -> Shell | None:
-        """A shell in the container of that id; None where it has none that answers. `max_bytes` are kept of each stream."""
+        """Open a shell in the container, or return None if it has none that answers. `max_bytes` are kept of each stream."""
         api = host.api
         try:
             made = api.exec_create(
@@ -65,7 +65,7 @@ class Shell:
         return None
 
     def run(self, command: str, until: float) -> Finished:
-        """Runs the command in a subshell, its stdin empty. Raises LimitReached at `until`, ShellEnded."""
+        """Run the command in a subshell, its stdin empty. Raises LimitReached at `until`, ShellEnded."""
         with self._meter.waiting():
             return self._run(command, until)
 
@@ -107,7 +107,7 @@ class Shell:
             raise ShellEnded(f"the container's shell ended: {error}", said) from error
         out, _, code = streams[False].rpartition(end)
         err = streams[True].rpartition(end)[0]
-        if not (number := code.strip()).isdigit() or len(number) > LONGEST_CODE:
+        if not (number := code.strip()).isdigit() or len(number) > MAX_EXIT_CODE_DIGITS:
             self.close()
             raise ShellEnded("the container's shell does not say how the command ended")
         return Finished(
@@ -118,6 +118,6 @@ class Shell:
         )
 
     def close(self) -> None:
-        """Ends the shell."""
+        """End the shell."""
         self.alive = False
         self._frames.close()

@@ -3,7 +3,8 @@
     FROM busybox
     LABEL fake.stdout="Hello" fake.stderr="" fake.exit="0"
 
-It keeps no containers, so nothing can be left behind; `made` and `removed` count what a real one would have had.
+It keeps no containers, so nothing can be left behind. It lies in the package, and not among the tests, because the process
+that grades is isolated (`python -I`) and opens the engine by the name of an installed module.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class FakeEngine:
         self.runs: list[RunSpec] = []
 
     def info(self, builder: str = "") -> EngineInfo:
-        """Says that it is the fake one."""
+        """Say that it is the fake one."""
         return EngineInfo(
             version="0-fake",
             api_version="0",
@@ -53,14 +54,14 @@ class FakeEngine:
         on_line: Callable[[str], None] | None = None,
         **options: Any,
     ) -> Image:
-        """Reads the labels; `LABEL fake.build=...` fails the build with that reason, `fake.gone` ends the engine."""
+        """Read the labels; `LABEL fake.build=...` fails the build with that reason, `fake.gone` ends the engine."""
         parsed = Dockerfile.read(context, dockerfile)
         labels: dict[str, str] = {}
-        for one in parsed.all("LABEL"):
+        for label in parsed.all("LABEL"):
             words = (
-                shlex.split(" ".join(one.args))
-                if len(one.args) == 1
-                else list(one.args)
+                shlex.split(" ".join(label.args))
+                if len(label.args) == 1
+                else list(label.args)
             )
             pairs = (
                 zip(words[::3], words[1::3], strict=False)
@@ -93,13 +94,13 @@ class FakeEngine:
         return image
 
     def image(self, ref: str) -> Image:
-        """An image that was built here."""
+        """Return an image that was built here."""
         return self.images[ref]
 
     def run(
         self, spec: RunSpec, limits: Limits, until: float | None = None
     ) -> Finished:
-        """What the image's labels say that it prints."""
+        """Return what the image's labels say that it prints."""
         self.runs.append(spec)
         self.meter.containers += 1
         labels = self.images[spec.image].labels
@@ -111,7 +112,7 @@ class FakeEngine:
         )
 
     def clean(self) -> dict[str, int]:
-        """Nothing is ever left."""
+        """Count what was left behind: nothing ever is."""
         return {"containers": 0, "images": 0, "networks": 0, "volumes": 0}
 
     def __enter__(self) -> FakeEngine:
@@ -122,5 +123,5 @@ class FakeEngine:
 
 
 def connect(*, run_id: str = "fake", **options: Any) -> FakeEngine:
-    """A fake engine, where `client.connect` gives a real one."""
+    """Return a fake engine, where `client.connect` returns a real one."""
     return FakeEngine(run_id)

@@ -16,15 +16,15 @@ import docker
 from dockdojo.connection.connect import brief
 from dockdojo.engine.container import Container
 from dockdojo.errors import EngineGone, LimitReached, SubmissionError
-from dockdojo.image.layers import MOST_ENTRIES, OUTER
+from dockdojo.image.layers import MAX_ENTRIES, OUTER
 from dockdojo.image.layers import Chunks as Chunks
 
-MOST_LINKS = 20
+MAX_LINKS = 20
 """Links that one name may go through, as the kernel has it."""
 
 
 def _archive(container: Container, path: str) -> Generator[bytes]:
-    """The tar stream of a path; empty where there is none."""
+    """Yield the tar stream of a path; nothing if it is not there."""
     try:
         chunks, _ = container.engine.api.get_archive(
             container.id, path, chunk_size=2**20
@@ -39,7 +39,7 @@ def _archive(container: Container, path: str) -> Generator[bytes]:
 
 
 def listing(container: Container, path: str = "/") -> dict[str, int]:
-    """All plain files below a path, with their bytes, links not followed. The stream is read through, and not kept."""
+    """Return all plain files below a path, with their sizes, links not followed. The stream is read through, and not kept."""
     found: dict[str, int] = {}
     above = posixpath.dirname(path.rstrip("/")) if path != "/" else "/"
     with (
@@ -53,9 +53,9 @@ def listing(container: Container, path: str = "/") -> dict[str, int]:
                 fileobj=Chunks(chain((first,), chunks)), mode="r|", bufsize=OUTER
             ) as archive:
                 for member in archive:
-                    if len(found) >= MOST_ENTRIES:
+                    if len(found) >= MAX_ENTRIES:
                         raise LimitReached(
-                            f"`{path}` in the image holds more than {MOST_ENTRIES} files."
+                            f"`{path}` in the image holds more than {MAX_ENTRIES} files."
                         )
                     if member.isreg():
                         found[
@@ -70,7 +70,7 @@ def listing(container: Container, path: str = "/") -> dict[str, int]:
 
 
 def head(container: Container, path: str, count: int) -> bytes:
-    """The first bytes of a plain file; empty where there is none."""
+    """Return the first bytes of a plain file; empty if there is none."""
     with (
         container.engine.meter.waiting(),
         contextlib.closing(_archive(container, path)) as chunks,
@@ -91,8 +91,8 @@ def head(container: Container, path: str, count: int) -> bytes:
 
 
 def through_links(container: Container, path: str) -> bytes:
-    """The bytes of a file, its links followed inside the container. Raises SubmissionError where there is none."""
-    for _ in range(MOST_LINKS):
+    """Return the bytes of a file, its links followed inside the container. Raises SubmissionError if there is none."""
+    for _ in range(MAX_LINKS):
         members = container.members(path)
         if members and members[0][0].issym():
             path = posixpath.normpath(
@@ -106,7 +106,7 @@ def through_links(container: Container, path: str) -> bytes:
 
 
 def user_id(container: Container, user: str) -> int:
-    """The uid that the engine gives a container whose image says `USER user`: a number, or a name of its /etc/passwd.
+    """Return the uid that the engine gives a container whose image says `USER user`: a number, or a name of its /etc/passwd.
 
     Raises SubmissionError where the name is not there. Format: passwd(5).
     """

@@ -68,7 +68,7 @@ def check_opened_files(api: Any, container: str) -> None:
 
 
 def _stat(api: Any, container: str, path: str) -> tuple[int, int, str] | None:
-    """Mode (as Go has it), bytes and link target of a path in a container; None where there is nothing."""
+    """Return mode (as Go has it), size and link target of a path in a container, or None if nothing is there."""
     try:
         answer = api.head(
             api._url("/containers/{0}/archive", container),
@@ -78,10 +78,14 @@ def _stat(api: Any, container: str, path: str) -> tuple[int, int, str] | None:
         if answer.status_code == 404:
             return None
         answer.raise_for_status()
-        told = json.loads(
+        stat_header = json.loads(
             base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"])
         )
-        return int(told["mode"]), int(told["size"]), str(told.get("linkTarget") or "")
+        return (
+            int(stat_header["mode"]),
+            int(stat_header["size"]),
+            str(stat_header.get("linkTarget") or ""),
+        )
     except (requests.RequestException, KeyError, ValueError, TypeError) as error:
         raise EngineGone(
             f"The engine could not look at {quote(path)} of a container: {brief(error)}."
@@ -89,7 +93,7 @@ def _stat(api: Any, container: str, path: str) -> tuple[int, int, str] | None:
 
 
 def start_error(text: str, *, pings: bool, volumes: bool = False) -> DockdojoError:
-    """What a refusal to make or start a container means, from the engine's words.
+    """Return the error that a refusal to make or start a container means, from the engine's words.
 
     It is the image's fault only where the engine answers a ping, and its words say so. `volumes` tells whether the image has
     any: then words about mounts are about these.
@@ -108,7 +112,7 @@ def start_error(text: str, *, pings: bool, volumes: bool = False) -> DockdojoErr
 
 @contextmanager
 def before_start() -> Iterator[None]:
-    """What the engine fails here, it fails before anything of the container ran."""
+    """Mark an EngineGone that is raised inside: nothing of the container ran yet."""
     try:
         yield
     except EngineGone as error:
@@ -117,7 +121,7 @@ def before_start() -> Iterator[None]:
 
 
 def pings(api: Any) -> bool:
-    """Whether the engine answers."""
+    """Return whether the engine answers."""
     try:
         return bool(api.ping())
     except (docker.errors.DockerException, requests.RequestException, OSError):

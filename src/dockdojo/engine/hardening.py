@@ -36,7 +36,7 @@ UNREACHABLE = (
 
 
 def host_options(spec: RunSpec, limits: Limits, network: str) -> dict[str, Any]:
-    """The engine's HostConfig: every limit, few capabilities, and no way out."""
+    """Return the engine's HostConfig: every limit, few capabilities, and no way out."""
     inside = spec.network == "inside"
     return {
         "mem_limit": limits.memory_mb * MB,
@@ -60,18 +60,18 @@ def host_options(spec: RunSpec, limits: Limits, network: str) -> dict[str, Any]:
         "device_requests": [spec.gpus.as_api()] if spec.gpus else None,
         "mounts": [
             Mount(
-                one.target,
-                one.source,
-                type="volume" if one.volume else "bind",
-                read_only=one.read_only,
+                mount.target,
+                mount.source,
+                type="volume" if mount.volume else "bind",
+                read_only=mount.read_only,
             )
-            for one in spec.mounts
+            for mount in spec.mounts
         ],
     }
 
 
 def healthcheck(config: dict[str, Any]) -> dict[str, int] | None:
-    """What replaces an image's HEALTHCHECK that runs more often than every second; None where nothing is to be replaced.
+    """Return what replaces an image's HEALTHCHECK that runs more often than every second, or None.
 
     Each run of it is an exec of the engine: one every millisecond keeps the engine busy.
     """
@@ -84,7 +84,7 @@ def healthcheck(config: dict[str, Any]) -> dict[str, int] | None:
 def notes(
     state: dict[str, Any], cut: bool, output: str, limits: Limits, *, offline: bool
 ) -> tuple[str, ...]:
-    """The limits that a finished container met, a sentence each."""
+    """Return the limits that a finished container met, a sentence each."""
     found = []
     if state["OOMKilled"]:
         found.append(
@@ -117,7 +117,7 @@ def notes(
 
 
 def excerpt(out: str, err: str, length: int = 1_500) -> str:
-    """The ends of both outputs, for showing."""
+    """Return the ends of both outputs, for showing."""
     parts = [
         f"{name}:\n{text[-length:]}"
         for name, text in (("stdout", out), ("stderr", err))

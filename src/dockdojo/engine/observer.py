@@ -28,26 +28,26 @@ IMAGE = "busybox:latest"
 CAPABILITIES = ["DAC_READ_SEARCH", "KILL", "SYS_PTRACE"]
 """To read what belongs to other users, to signal their processes, and to look into /proc/PID of any."""
 MEMORY_MB, PROCESSES = 64, 64
-LARGEST_LIST = 8_000_000
+MAX_LIST_BYTES = 8_000_000
 """Bytes of a list of processes; those that a container may have, each with the longest words, are about as much."""
-LONGEST_WORDS = 8_192
+MAX_ARGUMENT_BYTES = 8_192
 """Bytes of one process's words that are read."""
-LONGEST_ENVIRONMENT = 65_536
+MAX_ENVIRON_BYTES = 65_536
 LOOK_SECONDS = 10
 HEX = "od -A n -v -t x1"
 LIST = f"""echo me $$
 grep -E '^(Name|State|PPid|Uid):' /proc/[0-9]*/status 2>/dev/null
-for one in /proc/[0-9]*; do echo "$one/words"; {HEX} -N {LONGEST_WORDS} "$one/cmdline" 2>/dev/null; done"""
+for process in /proc/[0-9]*; do echo "$process/words"; {HEX} -N {MAX_ARGUMENT_BYTES} "$process/cmdline" 2>/dev/null; done"""
 PROGRAM = f"""echo path; readlink /proc/PID/exe | {HEX}
 echo folder; readlink /proc/PID/cwd | {HEX}; echo sum; sha256sum < /proc/PID/exe | {HEX}
-echo environ; {HEX} -N {LONGEST_ENVIRONMENT} /proc/PID/environ"""
-LONGEST_NAMES = 65_536
+echo environ; {HEX} -N {MAX_ENVIRON_BYTES} /proc/PID/environ"""
+MAX_FILE_NAME_BYTES = 65_536
 """Bytes of the names of files below one folder that are read."""
-FILES = f"cd /proc/1/root && cd ./FOLDER && find . ! -type d -print0 2>/dev/null | head -c {LONGEST_NAMES} | {HEX}"
+FILES = f"cd /proc/1/root && cd ./FOLDER && find . ! -type d -print0 2>/dev/null | head -c {MAX_FILE_NAME_BYTES} | {HEX}"
 
 
 THERE, SENT = "there\n", "sent\n"
-WAITED = "for one in /proc/[0-9]*; do [ $one = /proc/$$ ] || cat $one/task/[0-9]*/schedstat 2>/dev/null; done"
+WAITED = "for process in /proc/[0-9]*; do [ $process = /proc/$$ ] || cat $process/task/[0-9]*/schedstat 2>/dev/null; done"
 
 
 class ObserverLost(Exception):
@@ -69,7 +69,7 @@ class Observer:
 
     @classmethod
     def beside(cls, engine: ContainerHost, container: str) -> Observer:
-        """An observer of the container of that id. Raises ObserverLost where the engine starts none: it may have ended."""
+        """Start an observer beside the container. Raises ObserverLost if the engine starts none: the container may have ended."""
         made = ""
         host = engine.api.create_host_config(
             pid_mode=f"container:{container}",
@@ -108,11 +108,11 @@ class Observer:
             if made:
                 engine.remove(made)
             raise ObserverLost(brief(error)) from error
-        return cls(Shell(frames, LARGEST_LIST, engine.meter))
+        return cls(Shell(frames, MAX_LIST_BYTES, engine.meter))
 
     @property
     def alive(self) -> bool:
-        """Whether it answered so far."""
+        """Return whether it has answered so far."""
         return self._shell.alive
 
     def _ask(self, command: str, until: float) -> str:
@@ -125,60 +125,62 @@ class Observer:
             raise ObserverLost(said=getattr(error, "said", "")) from error
 
     def processes(self, until: float) -> list[Process]:
-        """The container's processes, by pid as the container sees them; without the observer's own. Raises ObserverLost."""
-        told = self._ask(LIST, until)
-        if len(told) >= LARGEST_LIST:
+        """Return the container's processes, by pid as the container sees them, without its own. Raises ObserverLost."""
+        output = self._ask(LIST, until)
+        if len(output) >= MAX_LIST_BYTES:
             raise LimitReached(
                 "The processes of the container have more words than can be read."
             )
-        return listed(told)
+        return listed(output)
 
     def program(self, pid: int, until: float) -> Program | None:
-        """What a process runs; None where there is no such process. Raises ObserverLost."""
+        """Return what a process runs, or None if there is no such process. Raises ObserverLost."""
         parts = re.split(
             r"(?m)^(path|folder|sum|environ)$",
             self._ask(PROGRAM.replace("PID", str(pid)), until),
         )
-        told = {
+        found = {
             name: _bytes(digits)
             for name, digits in zip(parts[1::2], parts[2::2], strict=False)
         }
-        if not told.get("path"):
+        if not found.get("path"):
             return None
         pairs = [
-            one.partition("=")[::2]
-            for one in _text(told.get("environ", b"")).split("\0")
-            if one
+            setting.partition("=")[::2]
+            for setting in _text(found.get("environ", b"")).split("\0")
+            if setting
         ]
         return Program(
-            path=_text(told["path"]).removesuffix("\n"),
-            sha256=_text(told.get("sum", b"")).partition(" ")[0],
+            path=_text(found["path"]).removesuffix("\n"),
+            sha256=_text(found.get("sum", b"")).partition(" ")[0],
             environ=dict(pairs),
-            folder=_text(told.get("folder", b"")).removesuffix("\n"),
+            folder=_text(found.get("folder", b"")).removesuffix("\n"),
         )
 
     def last_pid(self, until: float) -> int:
-        """The pid that was given to the newest process of the namespace (proc(5), loadavg); 0 where that is not told."""
-        told = self._ask(
+        """Return the pid of the newest process of the namespace (proc(5), loadavg); 0 if that is not known."""
+        output = self._ask(
             "read -r one five fifteen running last < /proc/loadavg && echo $last", until
         ).strip()
-        return int(told) if told.isdigit() and len(told) < 10 else 0
+        return int(output) if output.isdigit() and len(output) < 10 else 0
 
     def files(self, folder: str, until: float) -> list[str]:
-        """The files below a folder, as process 1 sees it: in volumes and in memory, too. Raises ObserverLost."""
-        told = self._ask(
+        """Return the files below a folder, as process 1 sees it: in volumes and in memory, too. Raises ObserverLost."""
+        output = self._ask(
             FILES.replace("./FOLDER", shlex.quote("./" + folder.lstrip("/"))), until
         )
         return sorted(
-            one.removeprefix("./") for one in _text(_bytes(told)).split("\0") if one
+            file_name.removeprefix("./")
+            for file_name in _text(_bytes(output)).split("\0")
+            if file_name
         )
 
     def waited(self, until: float) -> float:
-        """Seconds that the container's processes were ready to run and had no processor, all together. Raises ObserverLost."""
+        """Return the seconds that the container's processes were ready to run and had no processor. Raises ObserverLost."""
         return seconds_waited(self._ask(WAITED, until))
 
     def signal(self, pid: int, signal: str, until: float) -> bool:
-        """Whether the process was there, and the signal was sent to it. Raises ObserverLost."""
+        """Signal a process; return whether it was there. Raises ObserverLost."""
         try:
             return (
                 self._ask(
@@ -194,26 +196,26 @@ class Observer:
             raise
 
     def close(self) -> None:
-        """Ends it; the engine removes it by itself."""
+        """End it; the engine removes it by itself."""
         self._shell.close()
 
 
-def seconds_waited(told: str) -> float:
-    """The second number of each line, in seconds: nanoseconds on a run queue (sched-stats of the kernel)."""
+def seconds_waited(output: str) -> float:
+    """Sum the second number of each line, in seconds: nanoseconds on a run queue (sched-stats of the kernel)."""
     return (
         sum(
             int(found[1])
-            for found in re.finditer(r"(?m)^\d{1,20} (\d{1,20}) \d{1,20}$", told)
+            for found in re.finditer(r"(?m)^\d{1,20} (\d{1,20}) \d{1,20}$", output)
         )
         / 1e9
     )
 
 
-def listed(told: str) -> list[Process]:
-    """The processes of a list that LIST printed, without the shell that printed it and its children."""
+def listed(output: str) -> list[Process]:
+    """Return the processes that LIST printed, without the shell that printed it and its children."""
     me, fields, digits = 0, dict[int, dict[str, str]](), dict[int, list[str]]()
     current: list[str] = []
-    for line in told.splitlines():
+    for line in output.splitlines():
         if found := re.match(r"/proc/(\d+)/status:(\w+):\s*(.*)", line):
             fields.setdefault(int(found[1]), {})[found[2]] = found[3]
         elif found := re.fullmatch(r"/proc/(\d+)/words", line):
@@ -235,7 +237,7 @@ def listed(told: str) -> list[Process]:
 
 def _process(pid: int, fields: dict[str, str], digits: list[str]) -> Process:
     """From the lines of /proc/PID/status (proc(5)) and the bytes of /proc/PID/cmdline."""
-    uids = tuple(int(one) for one in fields["Uid"].split())
+    uids = tuple(int(uid) for uid in fields["Uid"].split())
     words = _text(_bytes(" ".join(digits)))
     return Process(
         pid=pid,
@@ -255,16 +257,18 @@ def _without(me: int, found: list[Process]) -> list[Process]:
     """Without the process `me` and all that descends from it."""
     gone = {me}
     for _ in found:
-        more = {one.pid for one in found if one.ppid in gone} - gone
+        more = {process.pid for process in found if process.ppid in gone} - gone
         if not more:
             break
         gone |= more
-    return [one for one in found if one.pid not in gone]
+    return [process for process in found if process.pid not in gone]
 
 
 def _bytes(digits: str) -> bytes:
     return bytes(
-        int(one, 16) for one in digits.split() if re.fullmatch(r"[0-9a-f]{2}", one)
+        int(digit_pair, 16)
+        for digit_pair in digits.split()
+        if re.fullmatch(r"[0-9a-f]{2}", digit_pair)
     )
 
 

@@ -41,7 +41,7 @@ class Volumes:
         hold: Callable[[str, str], str],
         release: Callable[[str], None],
     ) -> str:
-        """The name of the volume with the folder's content as it was when it was first asked for.
+        """Return the name of the volume with the folder's content as it was when it was first asked for.
 
         `hold` makes a container, which nobody starts, with a volume at a place, and returns its id; `release` removes it.
         """
@@ -71,7 +71,7 @@ class Volumes:
 def put_folder(
     api: Any, container: str, folder: Path, place: str, under: str = "."
 ) -> None:
-    """Puts what a folder holds into a container, readable for everybody; with `under`, into a new folder of that name there."""
+    """Put what a folder holds into a container, readable for everybody; with `under`, into a new folder of that name there."""
     with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as packed:
         with tarfile.open(fileobj=packed, mode="w") as archive:
             archive.add(folder, under, filter=readable)
@@ -81,7 +81,7 @@ def put_folder(
 
 
 def readable(info: tarfile.TarInfo) -> tarfile.TarInfo:
-    """An archive's member as root's, and readable for everybody; folders can be entered."""
+    """Return an archive's member as root's, and readable for everybody; folders can be entered."""
     info.uid = info.gid = 0
     info.uname = info.gname = ""
     info.mode |= READABLE | (0o111 if info.isdir() else 0)

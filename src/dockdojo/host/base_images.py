@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from dockdojo.course import Course, ImageRecipe
 from dockdojo.engine import observer
@@ -35,7 +36,7 @@ class Got:
 def get_images(
     course: Course, tell: Tell, *, rebuild: bool = False, pull: bool | None = None
 ) -> list[Got]:
-    """Makes sure that every image of the catalog is on the engine. `pull=False` does not ask the registry.
+    """Make sure that every image of the catalog is on the engine. `pull=False` does not ask the registry.
 
     Raises ImageUnavailable, CannotInstall or CourseError where one can be had in neither way.
     """
@@ -45,24 +46,32 @@ def get_images(
         missing = list(wanted) if rebuild else _missing(engine, course, wanted)
         pulled = _pull_all(engine, missing, tell) if ask else set()
         got = []
-        for one in wanted:
+        for recipe in wanted:
             how = "here"
-            if one in missing:
-                how = "pulled" if one.ref in pulled else "built"
+            if recipe in missing:
+                how = "pulled" if recipe.ref in pulled else "built"
                 if how == "built":
-                    local_base_images.build(engine, one.ref, course.recipe(one), lambda step, ref=one.ref: tell(ref, step))  # type: ignore[misc]
-            image = engine.image(one.ref)
+                    local_base_images.build(
+                        engine,
+                        recipe.ref,
+                        course.recipe(recipe),
+                        partial(tell, recipe.ref),
+                    )
+            image = engine.image(recipe.ref)
             got.append(
                 Got(
-                    one.ref, how, local_base_images.STAND_IN in image.labels, image.size
+                    recipe.ref,
+                    how,
+                    local_base_images.STAND_IN in image.labels,
+                    image.size,
                 )
             )
-            tell(one.ref, how)
+            tell(recipe.ref, how)
         return got
 
 
 def prepare(course: Course, tell: Tell) -> list[Got]:
-    """The images, and where they are stand-ins and the course names wheels, an index that builds find those in."""
+    """Make sure of the images; if they are stand-ins and the course names wheels, also of an index that has those."""
     got = get_images(course, tell)
     if package_index.is_needed(course) and not (
         local_base_images.mirror_url() and package_index.status()
@@ -78,22 +87,22 @@ def _missing(
     """What is not there, and stand-ins whose recipe has changed, with the stand-ins that are built after those."""
     found = []
     stale = False
-    for one in wanted:
-        if not engine.has_image(one.ref):
-            found.append(one)
+    for recipe in wanted:
+        if not engine.has_image(recipe.ref):
+            found.append(recipe)
             continue
-        made_by = engine.image(one.ref).labels.get(local_base_images.STAND_IN)
+        made_by = engine.image(recipe.ref).labels.get(local_base_images.STAND_IN)
         stale = stale or (
             made_by is not None
-            and made_by != local_base_images.fingerprint(course.recipe(one))
+            and made_by != local_base_images.fingerprint(course.recipe(recipe))
         )
         if made_by is not None and stale:
-            found.append(one)
+            found.append(recipe)
     return found
 
 
 def _pull_all(engine: Engine, missing: list[ImageRecipe], tell: Tell) -> set[str]:
-    """Pulls what the registry has, side by side; where it does not answer for the first, it is not asked again."""
+    """Pull what the registry has, side by side; where it does not answer for the first, it is not asked again."""
     if not missing:
         return set()
     first, *rest = missing
@@ -108,8 +117,8 @@ def _pull_all(engine: Engine, missing: list[ImageRecipe], tell: Tell) -> set[str
     if not pulled(first):
         return set()
     with ThreadPoolExecutor(max_workers=3) as pool:
-        for one in rest:
-            tell(one.ref, "pulling")
+        for recipe in rest:
+            tell(recipe.ref, "pulling")
         came = list(pool.map(pulled, rest))
     return {
         first.ref,
@@ -118,7 +127,7 @@ def _pull_all(engine: Engine, missing: list[ImageRecipe], tell: Tell) -> set[str
 
 
 def ready(engine: Engine, course: Course, lab: Lab, tell: Tell) -> None:
-    """Makes sure that the engine has every image that grading the lab needs, before the submission's time runs.
+    """Make sure that the engine has every image that grading the lab needs, before the submission's time runs.
 
     Raises ImageUnavailable, CannotInstall or CourseError where one cannot be had.
     """
@@ -137,16 +146,18 @@ def ready(engine: Engine, course: Course, lab: Lab, tell: Tell) -> None:
 
 
 def missing_images(course: Course, refs: tuple[str, ...]) -> list[str]:
-    """Which of those images the engine does not have."""
+    """Return which of those images the engine does not have."""
     with connect() as engine:
         return [ref for ref in refs if not engine.has_image(ref)]
 
 
 def stand_ins_here(course: Course) -> list[str]:
-    """Which images of the catalog are stand-ins on this engine; none where no engine answers."""
+    """Return which images of the catalog are stand-ins on this engine; none if no engine answers."""
     try:
         with connect() as engine:
-            have = [one.ref for one in course.images() if engine.has_image(one.ref)]
+            have = [
+                recipe.ref for recipe in course.images() if engine.has_image(recipe.ref)
+            ]
             return [
                 ref
                 for ref in have

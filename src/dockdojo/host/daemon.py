@@ -40,7 +40,7 @@ class Up:
 
 
 def answering() -> Address | None:
-    """Where an engine answers; None where none does."""
+    """Return where an engine answers, or None."""
     for address in addresses():
         with contextlib.suppress(EngineNotFound):
             open_client(address, Meter()).close()
@@ -49,7 +49,7 @@ def answering() -> Address | None:
 
 
 def up(*, install: bool, tell: Tell, simulate_gpus: int = 0) -> Up:
-    """Makes sure that an engine answers. Raises CannotInstall with the one line that helps.
+    """Make sure that an engine answers. Raises CannotInstall with the one line that helps.
 
     With `simulate_gpus` it is one of ours that grants so many simulated GPUs: one that we started without them is started
     anew, and one that somebody else started is left alone.
@@ -90,7 +90,7 @@ def up(*, install: bool, tell: Tell, simulate_gpus: int = 0) -> Up:
 
 
 def up_for_course(tell: Tell) -> Up:
-    """An engine on which all of a course can be graded: simulated GPUs, wherever the engine is ours to start.
+    """Make sure of an engine on which all of a course can be graded: with simulated GPUs, if it is ours to start.
 
     Raises CannotInstall where none answers and none can be brought up.
     """
@@ -111,7 +111,7 @@ def _has_nvidia() -> bool:
 
 
 def apt_install(packages: tuple[str, ...], tell: Tell) -> None:
-    """Installs Debian packages, as root on Debian or Ubuntu. Raises CannotInstall."""
+    """Install Debian packages, as root on Debian or Ubuntu. Raises CannotInstall."""
     if (
         not machine.is_root()
         or not machine.distribution() & {"debian", "ubuntu"}
@@ -207,7 +207,7 @@ def _forget_stale_pid() -> None:
 
 
 def down() -> bool:
-    """Ends the engine that `up` started, its containers with it; False where it started none that still runs."""
+    """End the engine that `up` started, its containers with it; return whether there was one."""
     pid = machine.started_by_us()
     if pid is None:
         machine.record_file().unlink(missing_ok=True)

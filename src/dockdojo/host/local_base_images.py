@@ -57,7 +57,7 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 def pull(engine: Engine, ref: str) -> str:
-    """Fetches the image from its registry. Returns why that gave none, in one line; empty where it did."""
+    """Fetch the image from its registry. Return why that failed, in one line; empty if it did not."""
     try:
         engine.pull(ref)
     except OurFault as error:
@@ -66,7 +66,7 @@ def pull(engine: Engine, ref: str) -> str:
 
 
 def mirror_url() -> str:
-    """The index of packages that builds are to ask, too; empty where none was started."""
+    """Return the index of packages that builds are to use, too; empty if none was started."""
     try:
         return str(json.loads((state_folder() / MIRROR_RECORD).read_text())["url"])
     except (OSError, ValueError, KeyError):
@@ -78,7 +78,7 @@ def fingerprint(recipe: Path) -> str:
     digest = hashlib.sha256()
     if MIRRORED in (recipe / "Dockerfile").read_text(encoding="utf-8"):
         digest.update(mirror_url().encode())
-    for path in sorted(one for one in recipe.rglob("*") if one.is_file()):
+    for path in sorted(file for file in recipe.rglob("*") if file.is_file()):
         digest.update(
             f"{path.relative_to(recipe).as_posix()}\0".encode()
             + path.read_bytes()
@@ -88,7 +88,7 @@ def fingerprint(recipe: Path) -> str:
 
 
 def build(engine: Engine, ref: str, recipe: Path, tell: Tell) -> Image:
-    """Builds the recipe and tags it `ref`. Raises CannotInstall or EngineGone; a recipe that fails is a CourseError."""
+    """Build the recipe and tag it `ref`. Raises CannotInstall or EngineGone; a recipe that fails is a CourseError."""
     from dockdojo.errors import SubmissionError
 
     settings = _settings(recipe)
@@ -190,7 +190,7 @@ def _bundle() -> bytes:
 
 
 def pip_settings() -> dict[str, str]:
-    """The host's pip settings that make sense in a container: indexes and hosts reached over HTTP, and time limits.
+    """Return the host's pip settings that make sense in a container: indexes and hosts reached over HTTP, and time limits.
 
     Folders of the host and addresses with a password in them are left out.
     """

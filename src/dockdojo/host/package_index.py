@@ -45,12 +45,12 @@ class Mirror:
 
 
 def folder() -> Path:
-    """Where the wheels are kept."""
+    """Return the folder of the wheels."""
     return state_folder() / "wheelhouse"
 
 
 def is_needed(course: Course) -> bool:
-    """Whether builds of the course need it: it names wheels, and the images that they install in are stand-ins."""
+    """Return whether builds of the course need it: it names wheels, and the images that they install in are stand-ins."""
     if not course.wheels().requirements:
         return False
     with connect() as engine:
@@ -58,7 +58,7 @@ def is_needed(course: Course) -> bool:
 
 
 def up(course: Course, tell: Tell) -> Mirror:
-    """Fills the wheelhouse and starts the index; fine where it runs already. Raises OurFault where that cannot be."""
+    """Fetch the wheels and start the index; fine if it runs already. Raises OurFault if that is impossible."""
     wanted = course.wheels()
     if not wanted.requirements:
         raise CourseError("This course names no wheels (images/wheels.toml).")
@@ -83,7 +83,7 @@ def _build(engine: Engine) -> None:
 
 
 def _start(engine: Engine, address: str, held: str) -> None:
-    """Starts the index with the wheels in it; `held` marks which these are. It may be on another machine, so nothing is bound."""
+    """Start the index with the wheels in it; `held` marks which these are. It may be on another machine, so nothing is bound."""
     api = engine.api
     engine.remove(NAME)
     host = api.create_host_config(
@@ -103,7 +103,7 @@ def _start(engine: Engine, address: str, held: str) -> None:
 
 
 def gateway(engine: Engine) -> str:
-    """The host's address on the engine's own bridge, which builds can reach."""
+    """Return the host's address on the engine's own bridge, which builds can reach."""
     found = engine.api.inspect_network("bridge")["IPAM"]["Config"]
     return str(found[0].get("Gateway") or found[0]["Subnet"].rpartition(".")[0] + ".1")
 
@@ -113,7 +113,7 @@ def _runs(engine: Engine, label: str = LABEL) -> bool:
 
 
 def down() -> bool:
-    """Ends the index; the wheels stay. False where none ran."""
+    """End the index; the wheels stay. Return whether it ran."""
     (state_folder() / MIRROR_RECORD).unlink(missing_ok=True)
     with connect() as engine:
         ran = bool(engine.api.containers(all=True, filters={"label": LABEL}))
@@ -122,7 +122,7 @@ def down() -> bool:
 
 
 def status() -> Mirror | None:
-    """The index that runs; None where none does."""
+    """Return the running index, or None."""
     wheels = tuple(path.name for path in sorted(folder().glob("*.whl")))
     with connect() as engine:
         return (

@@ -28,7 +28,7 @@ LINUX = (
 )
 """Platforms whose wheels run on Debian 12."""
 LOCAL = "+cpu"
-PATIENCE = 5
+ANSWER_SECONDS = 5
 SCHEMAS = """
 
 # Added when this wheel was made into a build for a torch without CUDA: the compiled operators are left out, and two of
@@ -46,7 +46,7 @@ Tell = Callable[[str], None]
 def fill(
     folder: Path, requirements: tuple[str, ...], cpu_index: str, tell: Tell
 ) -> list[Path]:
-    """Downloads the wheels of the requirements, and of what those need; returns all that are there.
+    """Download the wheels of the requirements, and of what those need; return all that are there.
 
     What is there already is not fetched again. Raises DataUnavailable in pip's words.
     """
@@ -93,22 +93,22 @@ def _platform() -> list[str]:
         platform.machine(), platform.machine()
     )
     found = ["--python-version", PYTHON, "--implementation", "cp"]
-    for one in LINUX:
-        found += ["--platform", f"{one}_{machine}"]
+    for tag in LINUX:
+        found += ["--platform", f"{tag}_{machine}"]
     return found
 
 
 def _answers(index: str) -> bool:
     try:
         # The course names it.
-        with urllib.request.urlopen(index, timeout=PATIENCE):  # noqa: S310
+        with urllib.request.urlopen(index, timeout=ANSWER_SECONDS):  # noqa: S310
             return True
     except (OSError, ValueError):
         return False
 
 
 def repack(wheel: Path) -> Path:
-    """Replaces torchvision's wheel for CUDA by one for a torch without; returns the new one. Its version ends in +cpu."""
+    """Replace torchvision's wheel for CUDA by one for a torch without; return the new one. Its version ends in +cpu."""
     name, version, *tags = wheel.stem.split("-")
     with tempfile.TemporaryDirectory(prefix="dockdojo-wheel-") as scratch:
         shutil.unpack_archive(wheel, scratch, "zip")

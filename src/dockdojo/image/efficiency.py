@@ -74,21 +74,21 @@ class _Stack:
         if node is None:
             return []
         gone = [
-            one
+            buried
             for name, child in node.children.items()
-            for one in self.bury(child, f"{path}/{name}".lstrip("/"), by)
+            for buried in self.bury(child, f"{path}/{name}".lstrip("/"), by)
         ]
         node.children.clear()
         return gone
 
 
 def analyse(image: str, layers: Sequence[Layer], base: int) -> ImageStats:
-    """The image's layers against each other; the first `base` layers belong to its base image."""
+    """Compare the image's layers with each other; the first `base` layers belong to its base image."""
     stack = _Stack()
     changes = [_apply(stack, index, layer) for index, layer in enumerate(layers)]
     wasted: dict[int, int] = {}
-    for one in stack.dead:
-        wasted[one.made_by] = wasted.get(one.made_by, 0) + one.size
+    for waste in stack.dead:
+        wasted[waste.made_by] = wasted.get(waste.made_by, 0) + waste.size
     stats = tuple(
         LayerStats(
             instruction=layer.instruction,
@@ -107,7 +107,7 @@ def analyse(image: str, layers: Sequence[Layer], base: int) -> ImageStats:
     return ImageStats(
         image=image,
         layers=stats,
-        waste=tuple(sorted(stack.dead, key=lambda one: (-one.size, one.path))),
+        waste=tuple(sorted(stack.dead, key=lambda waste: (-waste.size, waste.path))),
     )
 
 
@@ -115,7 +115,7 @@ _Changes = tuple[list[tuple[str, int]], list[tuple[str, int]], list[str]]
 
 
 def _apply(stack: _Stack, index: int, layer: Layer) -> _Changes:
-    """Puts one layer on top. What it removes is removed first: a whiteout speaks of the layers below only."""
+    """Put one layer on top. What it removes is removed first: a whiteout speaks of the layers below only."""
     removed: list[str] = []
     for entry in layer.entries:
         if entry.kind == "opaque":
@@ -129,9 +129,9 @@ def _apply(stack: _Stack, index: int, layer: Layer) -> _Changes:
             _put(stack, index, entry, added, changed)
     again = {path for path, _ in added}
     before = set(removed)
-    changed += [one for one in added if one[0] in before]
+    changed += [addition for addition in added if addition[0] in before]
     return (
-        [one for one in added if one[0] not in before],
+        [addition for addition in added if addition[0] not in before],
         changed,
         [path for path in removed if path not in again],
     )

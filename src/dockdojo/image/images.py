@@ -55,7 +55,7 @@ class Images:
             return not (self.in_containerd or is_podmans(self._api.version()))
 
     def has(self, ref: str) -> bool:
-        """Whether the engine has that image already."""
+        """Return whether the engine has that image already."""
         with speaking(f"look for the image {ref}"):
             try:
                 self._api.inspect_image(ref)
@@ -64,7 +64,7 @@ class Images:
         return True
 
     def get(self, ref: str) -> Image:
-        """The image of that name or id."""
+        """Return the image of that name or id."""
         with speaking(f"inspect the image {ref}"):
             raw = self._api.inspect_image(ref)
         config = raw.get("Config") or {}
@@ -85,10 +85,10 @@ class Images:
         )
 
     def history(self, ref: str) -> list[Step]:
-        """The steps that made the image, the first one first."""
+        """Return the steps that made the image, the first one first."""
         with speaking(f"read the history of {ref}"):
             raw = self._api.history(ref)[::-1]
-        sizes = [int(one["Size"]) for one in raw]
+        sizes = [int(step["Size"]) for step in raw]
         if not self.tells_sizes:
             made = [
                 number for number, size in enumerate(sizes) if size
@@ -98,20 +98,20 @@ class Images:
                 for number, size in zip(made, exact, strict=True):
                     sizes[number] = size
         return [
-            Step(instruction=one["CreatedBy"], size=size, empty=size == 0)
-            for one, size in zip(raw, sizes, strict=True)
+            Step(instruction=step["CreatedBy"], size=size, empty=size == 0)
+            for step, size in zip(raw, sizes, strict=True)
         ]
 
     def layers(
         self, ref: str, needles: tuple[bytes, ...] = (), *, thorough: bool = False
     ) -> list[Layer]:
-        """What each layer holds, the base's first; `needles` are looked for in every file, `thorough`ly or as they are."""
+        """Return what each layer holds, the base's first; `needles` are looked for in every file, `thorough`ly or as they are."""
         with self._meter.waiting(), speaking(f"read the layers of {ref}"):
             stream = self._api.get_image(ref, chunk_size=2**20)
             return read_layers(stream, needles, thorough=thorough)
 
     def pull(self, ref: str, *, as_guest: bool = False) -> None:
-        """Fetches the image, with the user's logins or `as_guest`. Raises ImageUnavailable with what the registry said."""
+        """Fetch the image, with the user's logins or `as_guest`. Raises ImageUnavailable with what the registry said."""
         repository, tag = docker.utils.parse_repository_tag(ref)
         ask = partial(
             self._api.pull, repository, tag=tag or "latest", stream=True, decode=True
@@ -137,7 +137,7 @@ class Images:
                     )
 
     def forget(self, ref: str) -> None:
-        """Takes a name from an image, and the image where it has no other and nothing uses it."""
+        """Take a name from an image; remove the image if it has no other and nothing uses it."""
         with (
             contextlib.suppress(docker.errors.APIError, EngineGone),
             speaking(f"remove the name {ref}"),

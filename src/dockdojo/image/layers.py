@@ -19,9 +19,9 @@ from dockdojo.connection.types import Entry, Layer
 from dockdojo.errors import EngineGone, LimitReached
 from dockdojo.image.needles import Needles
 
-MOST_ENTRIES = 500_000
+MAX_ENTRIES = 500_000
 """Paths in one image; a Debian with PyTorch has about 30,000."""
-LARGEST_JSON = 4_000_000
+MAX_JSON_BYTES = 4_000_000
 OUTER, INNER = 2**18, 2**15
 """Bytes that tarfile reads at once. It copies what is left of them at every header, so more is slower: measured."""
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -30,7 +30,7 @@ USTAR = 257
 """Where the header of a tar archive names its format (POSIX.1-1988, ustar)."""
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
-MOST_INDEXES = 3
+MAX_INDEXES = 3
 """Documents of an OCI layout that lead from one to the next, until one names layers."""
 
 
@@ -42,7 +42,7 @@ class Chunks(io.RawIOBase):
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
-        """Whether it can be read: it can."""
+        """Return whether it can be read: it can."""
         return True
 
     def readinto(self, buffer: Any) -> int:
@@ -61,7 +61,7 @@ class Chunks(io.RawIOBase):
 def read_layers(
     chunks: Iterator[bytes], needles: tuple[bytes, ...] = (), *, thorough: bool = False
 ) -> list[Layer]:
-    """The layers in the order of the stack; entries tell which of the `needles` their bytes hold.
+    """Return the layers in the order of the stack; entries tell which of the `needles` their bytes hold.
 
     With `thorough`, also where they hold them in another form or packed up (see engine.needles). An export of several
     images, as that of a name that stands for several platforms, has the first one's layers read.
@@ -82,7 +82,7 @@ def read_layers(
                 data = outer.extractfile(member)
                 assert data is not None
                 if member.name.endswith(".json"):
-                    documents[member.name] = json.loads(data.read(LARGEST_JSON))
+                    documents[member.name] = json.loads(data.read(MAX_JSON_BYTES))
                 elif member.name.endswith(".tar") or member.name.startswith(
                     "blobs/"
                 ):  # Podman's have a name of their own
@@ -92,7 +92,7 @@ def read_layers(
                         begins.startswith(b"{")
                         and begins[USTAR : USTAR + 5] != b"ustar"
                     ):  # a config or manifest of the OCI layout
-                        documents[member.name] = json.loads(file.read(LARGEST_JSON))
+                        documents[member.name] = json.loads(file.read(MAX_JSON_BYTES))
                     else:
                         found[member.name] = _entries(_plain(file, begins), wanted)
         config_name, layer_names = _listed(documents)
@@ -128,16 +128,18 @@ def _listed(documents: dict[str, Any]) -> tuple[str, list[str]]:
         docker = documents["manifest.json"][0]
         return docker["Config"], docker["Layers"]
     manifest = documents["index.json"]
-    for _ in range(MOST_INDEXES):
+    for _ in range(MAX_INDEXES):
         if "manifests" not in manifest:
             break
         runnable = [
-            one
-            for one in manifest["manifests"]
-            if one.get("platform", {}).get("os") != "unknown"
+            entry
+            for entry in manifest["manifests"]
+            if entry.get("platform", {}).get("os") != "unknown"
         ]
         manifest = documents[_blob(runnable[0])]
-    return _blob(manifest["config"]), [_blob(one) for one in manifest["layers"]]
+    return _blob(manifest["config"]), [
+        _blob(descriptor) for descriptor in manifest["layers"]
+    ]
 
 
 def _blob(descriptor: dict[str, Any]) -> str:
@@ -177,9 +179,9 @@ def _beside(name: str, target: str) -> str:
 def _instructions(history: list[dict[str, Any]], count: int) -> list[str]:
     """What made each layer; an image that was imported may have less history than layers."""
     found = [
-        str(one.get("created_by") or one.get("comment") or "")
-        for one in history
-        if not one.get("empty_layer")
+        str(step.get("created_by") or step.get("comment") or "")
+        for step in history
+        if not step.get("empty_layer")
     ]
     return ([""] * count + found)[-count:] if count else []
 
@@ -189,9 +191,9 @@ def _entries(file: Any, needles: Needles | None) -> tuple[Entry, ...]:
     entries: list[Entry] = []
     with tarfile.open(fileobj=file, mode="r|", bufsize=INNER) as layer:
         for member in layer:
-            if len(entries) >= MOST_ENTRIES:
+            if len(entries) >= MAX_ENTRIES:
                 raise LimitReached(
-                    f"The image holds more than {MOST_ENTRIES} paths in one layer."
+                    f"The image holds more than {MAX_ENTRIES} paths in one layer."
                 )
             data = layer.extractfile(member) if needles and member.isreg() else None
             if member.issym():  # where a link leads is a text that anyone can read

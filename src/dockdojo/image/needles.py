@@ -18,11 +18,11 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 PIECE_BYTES = 2**20
-LARGEST_ARCHIVE_BYTES = 20_000_000
+MAX_ARCHIVE_BYTES = 20_000_000
 """Of one file that is unpacked; a larger one is searched as it is."""
-MOST_UNPACKED_BYTES = 100_000_000
+MAX_UNPACKED_BYTES = 100_000_000
 """Of all that is unpacked in one image."""
-MOST_MEMBERS = 2_000
+MAX_ARCHIVE_MEMBERS = 2_000
 """Of one archive."""
 DEPTH = 2
 """Archives in archives."""
@@ -53,7 +53,7 @@ BROKEN = (
 
 
 def forms_of(secret: bytes) -> tuple[bytes, ...]:
-    """The secret, and what is always in its base64 (RFC 4648, at each of the three offsets) and its hexadecimal digits."""
+    """Return the secret, and what is always in its base64 (RFC 4648, at each of the three offsets) and its hexadecimal digits."""
     found = [secret, secret.hex().encode(), secret.hex().upper().encode()]
     for offset in range(3):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
@@ -68,21 +68,23 @@ class Needles:
     """Secrets to look for. With `thorough`, in other forms and in archives, too."""
 
     def __init__(self, secrets: tuple[bytes, ...], *, thorough: bool = False) -> None:
-        self._forms = {one: forms_of(one) if thorough else (one,) for one in secrets}
+        self._forms = {
+            secret: forms_of(secret) if thorough else (secret,) for secret in secrets
+        }
         longest = max(
             (len(form) for forms in self._forms.values() for form in forms), default=1
         )
         self._overlap = longest * APART if thorough else longest - 1
         self._thorough = thorough
-        self._left = MOST_UNPACKED_BYTES
+        self._left = MAX_UNPACKED_BYTES
 
     def held(self, file: IO[bytes]) -> tuple[bytes, ...]:
-        """Which secrets the file holds, read in pieces that overlap."""
+        """Return which secrets the file holds, read in pieces that overlap."""
         found: set[bytes] = set()
         piece = file.read(PIECE_BYTES)
         if self._thorough and _is_archive(piece):
-            data = piece + file.read(LARGEST_ARCHIVE_BYTES - len(piece) + 1)
-            if len(data) <= LARGEST_ARCHIVE_BYTES:
+            data = piece + file.read(MAX_ARCHIVE_BYTES - len(piece) + 1)
+            if len(data) <= MAX_ARCHIVE_BYTES:
                 self._search_inside(data, DEPTH, found)
             piece = data
         tail = b""
@@ -91,10 +93,10 @@ class Needles:
             self._search(text, found)
             tail = text[-self._overlap :] if self._overlap else b""
             piece = file.read(PIECE_BYTES)
-        return tuple(one for one in self._forms if one in found)
+        return tuple(secret for secret in self._forms if secret in found)
 
     def held_by_text(self, text: str) -> bool:
-        """Whether a name, a variable or a line of the history holds one."""
+        """Return whether a name, a variable or a line of the history holds one."""
         found: set[bytes] = set()
         self._search(text.encode("utf-8", "replace"), found)
         return bool(found)
@@ -131,12 +133,14 @@ class Needles:
                 yield self._read(_Unpacked(source, _Zlib()))
             elif data.startswith(ZIP):
                 with zipfile.ZipFile(source) as packed:
-                    for member in packed.infolist()[:MOST_MEMBERS]:
+                    for member in packed.infolist()[:MAX_ARCHIVE_MEMBERS]:
                         with contextlib.suppress(*BROKEN):
                             yield self._read(packed.open(member))
             else:
                 with tarfile.open(fileobj=source, mode="r:") as archive:
-                    for _, entry in zip(range(MOST_MEMBERS), archive, strict=False):
+                    for _, entry in zip(
+                        range(MAX_ARCHIVE_MEMBERS), archive, strict=False
+                    ):
                         if (
                             entry.isreg()
                             and (file := archive.extractfile(entry)) is not None

@@ -40,7 +40,7 @@ TOO_MUCH = {
 
 
 def parse(kind: str, text: str, *, name: str, **options: Any) -> Any:
-    """What the parser of that kind makes of a text; `name` is the file's, for telling.
+    """Return what the parser of that kind makes of a text; `name` is the file's, for messages.
 
     Raises Unreadable with the parser's words, SubmissionError where it takes too much time or memory.
     """

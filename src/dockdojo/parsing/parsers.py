@@ -24,7 +24,7 @@ class Unreadable(DockdojoError):
 
 
 def toml(text: str) -> dict[str, Any]:
-    """The keys at the top of a TOML file: each with its text, or with None and the name of the kind that it is instead."""
+    """Return the keys at the top of a TOML file: each with its text, or with None and the name of the kind that it is instead."""
     return _told(_read_toml(text))
 
 
@@ -47,7 +47,7 @@ def _told(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def toml_lines(text: str) -> dict[str, Any]:
-    """What can be read of a text that is not TOML as a whole: each `key = value` by itself, up to the first [heading].
+    """Return what can be read of a text that is not TOML as a whole: each `key = value` by itself, up to the first [heading].
 
     As `toml`, with the line behind the name of the kind; and under "" the lines that cannot be read, by number and text.
     """
@@ -86,11 +86,11 @@ def toml_lines(text: str) -> dict[str, Any]:
 
 
 def project(text: str) -> list[str]:
-    """The dependencies that a pyproject.toml declares (PEP 621)."""
+    """Return the dependencies that a pyproject.toml declares (PEP 621)."""
     table = _read_toml(text).get("project")
     found = table.get("dependencies") if isinstance(table, dict) else None
     return (
-        [one for one in found if isinstance(one, str)]
+        [requirement for requirement in found if isinstance(requirement, str)]
         if isinstance(found, list)
         else []
     )
@@ -110,7 +110,7 @@ def _read_toml(text: str) -> dict[str, Any]:
 
 
 def yaml_file(text: str, most_aliases: int) -> Any:
-    """What a YAML file holds, with safe types only; keys are texts."""
+    """Return what a YAML file holds, with safe types only; keys are texts."""
     import yaml
 
     try:
@@ -172,7 +172,7 @@ def _refuse_what_goes_on_for_ever(text: str) -> None:
 
 
 def readme(text: str) -> str:
-    """The docker commands of a README, as one shell script."""
+    """Return the docker commands of a README, as one shell script."""
     from dockdojo.readme import script_of
 
     return script_of(text)

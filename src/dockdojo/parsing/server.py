@@ -39,16 +39,16 @@ def serve(connection: socket.socket) -> None:
                 os._exit(0)
         os.close(write_end)
         with os.fdopen(read_end, "rb") as source:
-            told = source.read(MAX_ANSWER_BYTES + 1)
+            reply = source.read(MAX_ANSWER_BYTES + 1)
         _, status = os.waitpid(child, 0)
-        if os.WIFSIGNALED(status) or not told or len(told) > MAX_ANSWER_BYTES:
+        if os.WIFSIGNALED(status) or not reply or len(reply) > MAX_ANSWER_BYTES:
             timed_out = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (
                 signal.SIGXCPU,
                 signal.SIGKILL,
                 signal.SIGALRM,
             )
-            told = limit_met("time" if timed_out else "memory")
-        send(connection, told)
+            reply = limit_met("time" if timed_out else "memory")
+        send(connection, reply)
 
 
 def _limit() -> None:
@@ -68,26 +68,26 @@ def _limit() -> None:
 
 
 def answer(request: bytes) -> bytes:
-    """The answer to one request, as JSON."""
+    """Return the answer to one request, as JSON."""
     try:
         kind, text, options = json.loads(request)
         clean = text.encode(
             "utf-8", "replace"
         ).decode()  # a lone surrogate ends the Dockerfile parser
-        told: dict[str, Any] = {"value": PARSERS[kind](clean, **options)}
-        return json.dumps(told).encode()
+        reply: dict[str, Any] = {"value": PARSERS[kind](clean, **options)}
+        return json.dumps(reply).encode()
     except Unreadable as error:
-        told = {"unreadable": error.message, "line": error.line}
+        reply = {"unreadable": error.message, "line": error.line}
     except RecursionError:
-        told = {"unreadable": "it is nested too deep", "line": 0}
+        reply = {"unreadable": "it is nested too deep", "line": 0}
     except MemoryError:
-        told = {"limit": "memory"}
+        reply = {"limit": "memory"}
     except Exception as error:
-        told = {
+        reply = {
             "unreadable": f"its parser gives up ({type(error).__name__})",
             "line": 0,
         }
-    return json.dumps(told).encode()
+    return json.dumps(reply).encode()
 
 
 def send(connection: socket.socket, data: bytes) -> None:

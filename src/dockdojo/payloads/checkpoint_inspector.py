@@ -2,8 +2,9 @@
 
 Its one argument names what to do: {"load": [paths], "poison": [[kind, from, to], ...]}, and perhaps the "seconds" of the
 processor that one file may take; kind is `weights` or `optimizer`. The last line of its output is one JSON object. Nothing
-that a checkpoint names is imported or called: see `tensors`, which is beside it. Each file is read by a process of its own,
-with limits of memory and processor time, so that a file that is made to take both costs its own answer and no other's.
+that a checkpoint names is imported or called: see `tensors` and `torch_files`, which are beside it. Each file is read by a
+process of its own, with limits of memory and processor time, so that a file that is made to take both costs its own answer
+and no other's.
 
 A checkpoint has no format: a bare state dict, a dictionary of any names, whole modules, lists. What is an optimizer's state is
 told by its shape: torch's own has `state` and `param_groups`; else it is what is held beside weights in the same shapes
@@ -25,25 +26,20 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from dockdojo.payloads.tensors import (
-    Checkpoint,
-    Inert,
-    Refused,
-    Tensor,
-    open_checkpoint,
-)
+from dockdojo.payloads.tensors import Inert, Refused, Tensor
+from dockdojo.payloads.torch_files import Checkpoint, open_checkpoint
 
 PARTS = re.compile(
     r"optim|momentum|exp_avg|velocity|moment|sq_avg|square_avg|adam|sgd", re.IGNORECASE
 )
 ENDINGS = (".pth", ".pt", ".ckpt", ".bin", ".tar")
-DEEPEST = 40
+MAX_DEPTH = 40
 PROCESSOR_SECONDS, MEMORY_BYTES = 10, 1_500_000_000
 """For one file; one of 45 MB takes a tenth of a second."""
-FOLDERS, FILES = 50, 200
+MAX_FOLDERS, MAX_FILES = 50, 200
 """Of a workspace that are looked through for checkpoints, and of each folder."""
-ANSWER_BYTES = 100_000
-LOOKED_AT = 500
+MAX_ANSWER_BYTES = 100_000
+SAMPLED_NUMBERS = 500
 """Numbers of each tensor: after one step with a NaN, none of a layer's is finite."""
 
 
@@ -52,10 +48,10 @@ def state_of(value: Any) -> dict[Any, Any]:
     states = value.states if isinstance(value, Inert) else ()
     found: dict[Any, Any] = {}
     for state in states:
-        for one in (
+        for attributes in (
             state if isinstance(state, tuple) else (state,)
         ):  # (dict, slots) where a class has slots
-            found.update(one if isinstance(one, dict) else {})
+            found.update(attributes if isinstance(attributes, dict) else {})
     return found
 
 
@@ -64,7 +60,7 @@ def is_optimizer(value: Any, name: object) -> bool:
     if "param_groups" in (value if isinstance(value, dict) else state_of(value)):
         return True
     if isinstance(value, dict) and value and all(isinstance(key, int) for key in value):
-        return all(isinstance(one, dict) for one in value.values())
+        return all(isinstance(entry, dict) for entry in value.values())
     return bool(PARTS.search(str(name))) and not isinstance(value, (int, float, str))
 
 
@@ -77,7 +73,7 @@ def tensors(
 ) -> Iterator[tuple[bool, Tensor]]:
     """All tensors of a checkpoint, each with whether it is an optimizer's."""
     seen = set() if seen is None else seen
-    if depth > DEEPEST or id(value) in seen:
+    if depth > MAX_DEPTH or id(value) in seen:
         return
     if isinstance(value, Tensor):
         yield inside or bool(PARTS.search(text(name))), value
@@ -91,17 +87,17 @@ def tensors(
         for part in ("_parameters", "_buffers"):
             held = state.get(part)
             yield from (
-                (inside, one)
-                for one in (held.values() if isinstance(held, dict) else ())
-                if isinstance(one, Tensor)
+                (inside, tensor)
+                for tensor in (held.values() if isinstance(held, dict) else ())
+                if isinstance(tensor, Tensor)
             )
         modules = state.get("_modules")
-        for one in modules.values() if isinstance(modules, dict) else ():
-            yield from tensors(one, "", inside, depth + 1, seen)
+        for module in modules.values() if isinstance(modules, dict) else ():
+            yield from tensors(module, "", inside, depth + 1, seen)
         return
-    for key, one in parts(value, state, name):
+    for key, part in parts(value, state, name):
         if not (inside and key in ("param_groups", "params")):
-            yield from tensors(one, key, inside, depth + 1, seen)
+            yield from tensors(part, key, inside, depth + 1, seen)
 
 
 def parts(
@@ -111,16 +107,18 @@ def parts(
     if isinstance(value, dict):
         yield from value.items()
     elif isinstance(value, (list, tuple, set, frozenset)):
-        yield from ((name, one) for one in value)
+        yield from ((name, element) for element in value)
     elif isinstance(value, Inert):
         yield from state.items()
         yield from value.entries.items()
         yield from (
-            (name, one)
-            for one in (*value.args, *value.items, *value.states)
-            if not isinstance(one, dict)
+            (name, element)
+            for element in (*value.args, *value.items, *value.states)
+            if not isinstance(element, dict)
         )
-        yield from ((name, one) for one in value.args if isinstance(one, dict))
+        yield from (
+            (name, element) for element in value.args if isinstance(element, dict)
+        )
 
 
 def text(name: object) -> str:
@@ -136,7 +134,7 @@ def names_optimizer(value: Any, depth: int = 0) -> bool:
     if "param_groups" in held:
         return True
     inner = held.values() if held else value if isinstance(value, (list, tuple)) else ()
-    return any(names_optimizer(one, depth + 1) for one in list(inner)[:200])
+    return any(names_optimizer(part, depth + 1) for part in list(inner)[:200])
 
 
 def is_plain_sgd(value: Any, depth: int = 0) -> bool:
@@ -147,23 +145,25 @@ def is_plain_sgd(value: Any, depth: int = 0) -> bool:
     groups = held.get("param_groups")
     if isinstance(groups, list) and groups:
         return all(
-            isinstance(one, dict) and "dampening" in one and one.get("momentum") == 0
-            for one in groups[:200]
+            isinstance(group, dict)
+            and "dampening" in group
+            and group.get("momentum") == 0
+            for group in groups[:200]
         )
     inner = held.values() if held else value if isinstance(value, (list, tuple)) else ()
-    return any(is_plain_sgd(one, depth + 1) for one in list(inner)[:200])
+    return any(is_plain_sgd(part, depth + 1) for part in list(inner)[:200])
 
 
 def describe(checkpoint: Checkpoint) -> dict[str, Any]:
     """What a checkpoint holds: the numbers of its weights and their fingerprint, and whether there is an optimizer."""
     found = list(tensors(checkpoint.state))
-    weights = [one for mine, one in found if not mine and one.floating]
+    weights = [tensor for mine, tensor in found if not mine and tensor.floating]
     digest = hashlib.sha256()
-    for key in sorted({one.key for one in weights if one.size}):
+    for key in sorted({tensor.key for tensor in weights if tensor.size}):
         digest.update(checkpoint.bytes_of(key))
     return {
-        "has_nan": any(has_nan(checkpoint, one) for one in weights),
-        "numbers": sum(one.count for one in weights),
+        "has_nan": any(has_nan(checkpoint, tensor) for tensor in weights),
+        "numbers": sum(tensor.count for tensor in weights),
         "fingerprint": digest.hexdigest(),
         "has_optimizer": any(mine for mine, _ in found)
         or names_optimizer(checkpoint.state),
@@ -183,7 +183,7 @@ def has_nan(checkpoint: Checkpoint, tensor: Tensor) -> bool:
     }.get(tensor.kind)
     if not code or not tensor.count:
         return False
-    raw = checkpoint.first_bytes(tensor, LOOKED_AT * tensor.width)
+    raw = checkpoint.first_bytes(tensor, SAMPLED_NUMBERS * tensor.width)
     raw = raw[: len(raw) // tensor.width * tensor.width]
     return any(math.isnan(number) for (number,) in struct.iter_unpack(f"<{code}", raw))
 
@@ -191,10 +191,13 @@ def has_nan(checkpoint: Checkpoint, tensor: Tensor) -> bool:
 def poison(checkpoint: Checkpoint, optimizer: bool, target: str) -> int:
     """Writes a copy in which every floating-point tensor of one side is NaN, where there is any; returns how many."""
     chosen = [
-        one
-        for mine, one in tensors(checkpoint.state)
+        tensor
+        for mine, tensor in tensors(checkpoint.state)
         # A loss that was saved is a tensor, too, but without dimensions; an optimizer's steps are.
-        if mine == optimizer and (optimizer or one.size) and one.floating and one.count
+        if mine == optimizer
+        and (optimizer or tensor.size)
+        and tensor.floating
+        and tensor.count
     ]
     if chosen:
         checkpoint.write_with_nan(chosen, target)
@@ -202,7 +205,7 @@ def poison(checkpoint: Checkpoint, optimizer: bool, target: str) -> int:
 
 
 def alone(work: Callable[[], Any], seconds: int) -> Any:
-    """What the work returns, done in a process of its own with limits; raises Refused where that does not get to an answer."""
+    """Return what the work returns, done in a limited process of its own. Raises Refused if that gives no answer."""
     out, into = os.pipe()
     child = os.fork()
     if child == 0:
@@ -215,13 +218,13 @@ def alone(work: Callable[[], Any], seconds: int) -> Any:
             os._exit(1)
         except Exception as error:
             known = isinstance(error, (Refused, OSError))
-            said = (
+            reason = (
                 str(error)
                 if known
                 else f"it is no file that torch.save wrote ({type(error).__name__})"
             )
-            answer = json.dumps({"refused": said[:300]})
-        os.write(into, answer.encode()[:ANSWER_BYTES])
+            answer = json.dumps({"refused": reason[:300]})
+        os.write(into, answer.encode()[:MAX_ANSWER_BYTES])
         os._exit(0)
     os.close(into)
     with os.fdopen(out, "rb") as pipe:
@@ -231,32 +234,33 @@ def alone(work: Callable[[], Any], seconds: int) -> Any:
         raise Refused(
             "reading it takes more memory or more time than any checkpoint should"
         )
-    told = json.loads(raw)
-    if "refused" in told:
-        raise Refused(told["refused"])
-    return told["answer"]
+    reply = json.loads(raw)
+    if "refused" in reply:
+        raise Refused(reply["refused"])
+    return reply["answer"]
 
 
 def load(path: str, seconds: int) -> dict[str, Any]:
-    """What is told of one file."""
+    """Describe one file, or say why it cannot be read."""
     try:
         return {"error": "", **alone(lambda: describe(open_checkpoint(path)), seconds)}
     except Refused as error:
         return {"error": str(error)}
 
 
-def spoil_one(path: str, optimizer: bool, target: str) -> int:
-    """Poisons one checkpoint; returns the number of tensors."""
+def poison_file(path: str, optimizer: bool, target: str) -> int:
+    """Poison one checkpoint; returns the number of tensors."""
     return poison(open_checkpoint(path), optimizer, target)
 
 
-def spoil(kind: str, source: str, target: str, seconds: int) -> int:
-    """Poisons all checkpoints in a folder; returns the number of tensors."""
+def poison_folder(kind: str, source: str, target: str, seconds: int) -> int:
+    """Poison all checkpoints in a folder; returns the number of tensors."""
     done = 0
-    for folder, names in [(one[0], one[2]) for one in os.walk(source)][:FOLDERS]:
+    folders = [(folder, names) for folder, _, names in os.walk(source)]
+    for folder, names in folders[:MAX_FOLDERS]:
         if "data" in os.path.relpath(folder, source).split(os.sep):
             continue
-        for name in sorted(names)[:FILES]:
+        for name in sorted(names)[:MAX_FILES]:
             path = os.path.join(folder, name)
             if not name.endswith(ENDINGS):
                 continue
@@ -265,19 +269,19 @@ def spoil(kind: str, source: str, target: str, seconds: int) -> int:
                 Refused
             ):  # whatever cannot be loaded is no part of the checkpoint
                 done += alone(
-                    functools.partial(spoil_one, path, kind == "optimizer", goal),
+                    functools.partial(poison_file, path, kind == "optimizer", goal),
                     seconds,
                 )
     return done
 
 
 def main() -> None:
-    """Does what the argument says."""
+    """Do what the argument says."""
     order = json.loads(sys.argv[1])
     seconds = int(order.get("seconds", PROCESSOR_SECONDS))
     loaded = {path: load(path, seconds) for path in order.get("load", ())}
     poisoned = [
-        spoil(kind, source, target, seconds)
+        poison_folder(kind, source, target, seconds)
         for kind, source, target in order.get("poison", ())
     ]
     print("\n" + json.dumps({"load": loaded, "poison": poisoned}), flush=True)

@@ -5,8 +5,8 @@ happens to a file is told by the kernel (inotify(7)), so nothing is missed betwe
 alone; what it copies it never reads as anything but bytes.
 
     checkpoint_watcher.py watch CHECKPOINT        watch /w/*, for ever
-    checkpoint_watcher.py lay NAME [COPY]         the submission into /w/NAME, as new; with the files of a kept copy over it
-    checkpoint_watcher.py glimpses NAME TARGET    what was seen of NAME's checkpoint, as files in /w/TARGET
+    checkpoint_watcher.py populate NAME [COPY]    the submission into /w/NAME, as new; with the files of a kept copy over it
+    checkpoint_watcher.py snapshots NAME TARGET   what was kept of NAME's checkpoint, as files in /w/TARGET
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ from typing import Any
 
 ROOT, KEPT, SUBMISSION = "/w", "/keep", "/submission"
 MODIFY, CLOSE_WRITE, MOVED_TO, CREATE, DELETE = 0x2, 0x8, 0x80, 0x100, 0x200
-SETTLED = 0.06
+SETTLED_SECONDS = 0.06
 """Seconds without any event in a workspace, after which a save counts as done, with what is saved beside it."""
-COPIES = 12
+MAX_COPIES = 12
 """Of the whole workspace, after saves; where there are more, every second one goes, but for the first."""
 FIRST_COPIES = 3
 """They stay."""
-GLIMPSES = 10
+MAX_SNAPSHOTS = 10
 """Moments of a run at which the checkpoint is kept as a SIGKILL would have left it."""
-MOST = 400_000_000
+MAX_COPY_BYTES = 400_000_000
 """Bytes of one copy; a larger workspace is not copied."""
-MOST_COPIED = 1_200_000_000
+MAX_COPIES_BYTES = 1_200_000_000
 """Bytes of all copies of a workspace."""
-LINES = 2_000
-FIRST_GLIMPSE = 0.25
-"""Seconds between glimpses; doubled whenever there are too many."""
+MAX_EVENTS = 2_000
+FIRST_SNAPSHOT_SECONDS = 0.25
+"""Seconds between snapshots; doubled whenever there are too many."""
 LEFT_OUT = ("data",)
 OWNER = (1000, 1000)
 """Of a workspace: the user and group that the first person on a machine has."""
 
 
 class Workspace:
-    """What is known of one of them."""
+    """What is known of one workspace."""
 
     def __init__(self, name: str, checkpoint: str) -> None:
         self.name = name
@@ -69,34 +69,34 @@ class Workspace:
         self.first = 0.0
         """When the first of the saves that follow at once, and are told as one, was done."""
         self.kept: list[str] = []
-        self.step = FIRST_GLIMPSE
+        self.step = FIRST_SNAPSHOT_SECONDS
         self.next = 0.0
 
     def folder(self) -> str:
-        """Where its copies are."""
+        """Return the folder of its copies, made if it is missing."""
         path = os.path.join(KEPT, self.name)
         os.makedirs(path, exist_ok=True)
         return path
 
     def size(self) -> int:
-        """Bytes of the checkpoint; -1 where there is none."""
+        """Return the bytes of the checkpoint; -1 if there is none."""
         try:
             return os.lstat(self.checkpoint).st_size
         except OSError:
             return -1
 
-    def glimpse(self, kind: str) -> None:
-        """Keeps the checkpoint's bytes as they are at this moment."""
+    def snapshot(self, kind: str) -> None:
+        """Keep the checkpoint's bytes as they are at this moment."""
         path = os.path.join(self.folder(), f"{kind}-{time.time():.4f}")
-        if 0 <= self.size() <= MOST // GLIMPSES:
+        if 0 <= self.size() <= MAX_COPY_BYTES // MAX_SNAPSHOTS:
             with contextlib.suppress(OSError):
-                copy_file(self.checkpoint, path, MOST // GLIMPSES)
+                copy_file(self.checkpoint, path, MAX_COPY_BYTES // MAX_SNAPSHOTS)
                 self.kept.append(path)
         while (
-            len(self.kept) > GLIMPSES
+            len(self.kept) > MAX_SNAPSHOTS
         ):  # every second goes, but those from inside a write are rare, and stay
             spare = next(
-                (one for one in self.kept[1::2] if "timed" in one), self.kept[0]
+                (path for path in self.kept[1::2] if "timed" in path), self.kept[0]
             )
             self.kept.remove(spare)
             with contextlib.suppress(OSError):
@@ -105,7 +105,7 @@ class Workspace:
 
 
 def copy_file(source: str, target: str, most: int) -> None:
-    """The bytes of a plain file, at most so many; links are not followed."""
+    """Copy at most `most` bytes of a plain file; links are not followed."""
     descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file, open(target, "wb") as out:
         left = most
@@ -115,14 +115,14 @@ def copy_file(source: str, target: str, most: int) -> None:
 
 
 def tell(lines: list[int], **what: Any) -> None:
-    """One event, as long as there are not too many."""
+    """Print one event, as long as there are not too many."""
     lines[0] += 1
-    if lines[0] <= LINES:
+    if lines[0] <= MAX_EVENTS:
         print(json.dumps(what), flush=True)
 
 
 def watch(checkpoint: str) -> None:
-    """For ever."""
+    """Watch all workspaces, for ever."""
     libc = ctypes.CDLL(None, use_errno=True)
     descriptor = libc.inotify_init1(os.O_NONBLOCK)
     places: dict[int, Workspace] = {}
@@ -148,120 +148,133 @@ def watch(checkpoint: str) -> None:
                     )
                     if number in places:
                         happened(places[number], mask, changed == wanted)
-        for one in places.values():
-            idle(one, lines)
+        for workspace in places.values():
+            idle(workspace, lines)
 
 
-def happened(one: Workspace, mask: int, wanted: bool) -> None:
-    """An event in a workspace; `wanted`: to the checkpoint."""
-    one.quiet_since = time.monotonic()
+def happened(workspace: Workspace, mask: int, wanted: bool) -> None:
+    """Note an event in a workspace; `wanted`: to the checkpoint."""
+    workspace.quiet_since = time.monotonic()
     if not wanted:
         return
     if mask & DELETE:
-        one.deleted = True
+        workspace.deleted = True
     elif mask & MOVED_TO:
-        begin(one, "moved")
-        end(one)
+        begin(workspace, "moved")
+        end(workspace)
     elif mask & CREATE:
-        begin(one, "linked")  # until something is written to it
-        end(one)
+        begin(workspace, "linked")  # until something is written to it
+        end(workspace)
     elif mask & MODIFY:
-        if one.begun != "written":
-            begin(one, "written")
-            one.glimpse("writing")
-        elif len(one.kept) < GLIMPSES:
-            one.glimpse("writing")
-        size = one.size()
-        one.smallest = size if one.smallest is None else min(size, one.smallest)
-        one.finished = 0.0
-    elif mask & CLOSE_WRITE and one.begun == "written":
-        end(one)
-
-
-def begin(one: Workspace, how: str) -> None:
-    """A save begins."""
-    one.begun, one.at, one.smallest = how, time.time(), None
-
-
-def end(one: Workspace) -> None:
-    """A save is done, unless more of it follows at once."""
-    one.finished = time.time()
-    one.first = one.first or one.finished
-
-
-def idle(one: Workspace, lines: list[int]) -> None:
-    """What is due while nothing happens."""
-    now = time.monotonic()
-    if one.finished and one.begun == "linked" and one.size() == 0:
-        one.finished = one.first = 0.0  # made, and not written to yet
-    if one.finished and now - one.quiet_since >= SETTLED:
-        one.saves += 1
-        kept = (one.saves <= FIRST_COPIES or one.saves % one.every == 0) and snapshot(
-            one
+        if workspace.begun != "written":
+            begin(workspace, "written")
+            workspace.snapshot("writing")
+        elif len(workspace.kept) < MAX_SNAPSHOTS:
+            workspace.snapshot("writing")
+        size = workspace.size()
+        workspace.smallest = (
+            size if workspace.smallest is None else min(size, workspace.smallest)
         )
+        workspace.finished = 0.0
+    elif mask & CLOSE_WRITE and workspace.begun == "written":
+        end(workspace)
+
+
+def begin(workspace: Workspace, how: str) -> None:
+    """Note that a save begins."""
+    workspace.begun, workspace.at, workspace.smallest = how, time.time(), None
+
+
+def end(workspace: Workspace) -> None:
+    """Note that a save is done, unless more of it follows at once."""
+    workspace.finished = time.time()
+    workspace.first = workspace.first or workspace.finished
+
+
+def idle(workspace: Workspace, lines: list[int]) -> None:
+    """Do what is due while nothing happens."""
+    now = time.monotonic()
+    if workspace.finished and workspace.begun == "linked" and workspace.size() == 0:
+        workspace.finished = workspace.first = 0.0  # made, and not written to yet
+    if workspace.finished and now - workspace.quiet_since >= SETTLED_SECONDS:
+        workspace.saves += 1
+        kept = (
+            workspace.saves <= FIRST_COPIES or workspace.saves % workspace.every == 0
+        ) and copy_workspace(workspace)
         tell(
             lines,
             kind="saved",
-            workspace=one.name,
-            number=one.saves,
-            at=one.finished,
-            first=one.first,
-            how=one.begun,
-            began=one.at,
-            smallest=one.smallest,
-            size=one.size(),
+            workspace=workspace.name,
+            number=workspace.saves,
+            at=workspace.finished,
+            first=workspace.first,
+            how=workspace.begun,
+            began=workspace.at,
+            smallest=workspace.smallest,
+            size=workspace.size(),
             copied=kept,
-            gap=one.deleted,
+            gap=workspace.deleted,
         )
-        one.begun, one.finished, one.first, one.deleted = "", 0.0, 0.0, False
-        thin_out(one)
-    if one.saves and now >= one.next:
-        one.next = now + one.step
-        one.glimpse("timed")
+        workspace.begun, workspace.finished, workspace.first, workspace.deleted = (
+            "",
+            0.0,
+            0.0,
+            False,
+        )
+        thin_out(workspace)
+    if workspace.saves and now >= workspace.next:
+        workspace.next = now + workspace.step
+        workspace.snapshot("timed")
 
 
-def snapshot(one: Workspace) -> bool:
-    """Keeps the whole workspace, as it is after a save; the copy is named by the save's number."""
-    target = copy_of(one, one.saves)
+def copy_workspace(workspace: Workspace) -> bool:
+    """Keep the whole workspace, as it is after a save; the copy is named by the save's number."""
+    target = copy_of(workspace, workspace.saves)
     try:
-        size = tree_bytes(one.path)
-        if size > MOST or size + sum(one.copies.values()) > MOST_COPIED:
+        size = tree_bytes(workspace.path)
+        if (
+            size > MAX_COPY_BYTES
+            or size + sum(workspace.copies.values()) > MAX_COPIES_BYTES
+        ):
             return False
-        copy_tree(one.path, target, LEFT_OUT)
+        copy_tree(workspace.path, target, LEFT_OUT)
     except OSError:
         shutil.rmtree(target, ignore_errors=True)
         return False
-    one.copies[one.saves] = size
+    workspace.copies[workspace.saves] = size
     return True
 
 
-def copy_of(one: Workspace, save: int) -> str:
-    """Where the copy is that was taken after a save."""
-    return os.path.join(one.folder(), f"save-{save}")
+def copy_of(workspace: Workspace, save: int) -> str:
+    """Return the folder of the copy that was taken after a save."""
+    return os.path.join(workspace.folder(), f"save-{save}")
 
 
-def thin_out(one: Workspace) -> None:
-    """Where there are too many copies, or little room for more, removes every second one; and tells it."""
-    if len(one.copies) <= COPIES and sum(one.copies.values()) < MOST_COPIED // 2:
+def thin_out(workspace: Workspace) -> None:
+    """Remove every second copy if there are too many, or little room for more; and print which."""
+    if (
+        len(workspace.copies) <= MAX_COPIES
+        and sum(workspace.copies.values()) < MAX_COPIES_BYTES // 2
+    ):
         return
-    later = [number for number in one.copies if number > FIRST_COPIES]
+    later = [number for number in workspace.copies if number > FIRST_COPIES]
     if not later:
         return
-    one.every *= 2
+    workspace.every *= 2
     for number in later:
-        if number % one.every:
-            del one.copies[number]
-            shutil.rmtree(copy_of(one, number), ignore_errors=True)
+        if number % workspace.every:
+            del workspace.copies[number]
+            shutil.rmtree(copy_of(workspace, number), ignore_errors=True)
             print(
                 json.dumps(
-                    {"kind": "dropped", "workspace": one.name, "number": number}
+                    {"kind": "dropped", "workspace": workspace.name, "number": number}
                 ),
                 flush=True,
             )
 
 
 def tree_bytes(path: str) -> int:
-    """Bytes of the files below."""
+    """Return the bytes of all files below a folder."""
     return sum(
         os.lstat(os.path.join(folder, name)).st_size
         for folder, _, names in os.walk(path)
@@ -270,7 +283,7 @@ def tree_bytes(path: str) -> int:
 
 
 def copy_tree(source: str, target: str, without: tuple[str, ...] = ()) -> None:
-    """Plain files, folders and links; nothing is followed. `without` are names at the top that stay behind."""
+    """Copy plain files, folders and links; nothing is followed. `without` are names at the top that stay behind."""
     os.makedirs(target, exist_ok=True)
     for entry in os.scandir(source):
         goal = os.path.join(target, entry.name)
@@ -284,12 +297,12 @@ def copy_tree(source: str, target: str, without: tuple[str, ...] = ()) -> None:
         elif entry.is_file():
             if os.path.islink(goal):
                 os.unlink(goal)
-            copy_file(entry.path, goal, MOST)
+            copy_file(entry.path, goal, MAX_COPY_BYTES)
             os.chmod(goal, os.lstat(entry.path).st_mode & 0o777)
 
 
-def lay(name: str, checkpoint: str, copy: str = "") -> None:
-    """The submission into a workspace, as new; then the files of a copy."""
+def populate(name: str, checkpoint: str, copy: str = "") -> None:
+    """Put the submission into a workspace, as new; then the files of a copy."""
     target = os.path.join(ROOT, name)
     for entry in os.scandir(target):
         if entry.is_dir(follow_symlinks=False):
@@ -309,22 +322,22 @@ def lay(name: str, checkpoint: str, copy: str = "") -> None:
         os.chown(folder, *OWNER)
         # Whoever the image runs as may write, as its owner could.
         os.chmod(folder, 0o777)  # noqa: S103
-        for one in names:
-            path = os.path.join(folder, one)
+        for file_name in names:
+            path = os.path.join(folder, file_name)
             os.chown(path, *OWNER, follow_symlinks=False)
             if not os.path.islink(path):
                 os.chmod(path, os.stat(path).st_mode | 0o666)  # noqa: S103 -- the same
 
 
-def glimpses(name: str, target: str) -> None:
-    """What was kept of a checkpoint, as files in another workspace; prints their names."""
+def snapshots(name: str, target: str) -> None:
+    """Put the snapshots of a checkpoint into another workspace, as files; print their names."""
     names = []
     folder = os.path.join(KEPT, name)
-    for one in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
-        path = os.path.join(folder, one)
+    for file_name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        path = os.path.join(folder, file_name)
         if os.path.isfile(path):
-            copy_file(path, os.path.join(ROOT, target, one), MOST)
-            names.append([one, os.path.getsize(path)])
+            copy_file(path, os.path.join(ROOT, target, file_name), MAX_COPY_BYTES)
+            names.append([file_name, os.path.getsize(path)])
     print(json.dumps(names))
 
 
@@ -332,7 +345,7 @@ if __name__ == "__main__":
     command, *words = sys.argv[1:]
     commands: dict[str, Callable[..., None]] = {
         "watch": watch,
-        "lay": lay,
-        "glimpses": glimpses,
+        "populate": populate,
+        "snapshots": snapshots,
     }
     commands[command](*words)

@@ -1,7 +1,7 @@
 """Runs a script and records what it asks of a Docker Engine: an engine's API on a socket that makes no container.
 
-It runs inside a container (see `checks/asked.py`), as `python recorder.py SCRIPT IMAGE`, with the submission at /submission
-and the docker client on PATH; a script `-` is read from stdin.
+It runs inside a container (see `probes/api_recording.py`), as `python recorder.py SCRIPT IMAGE`, with the submission at
+/submission and the docker client on PATH; a script `-` is read from stdin.
 It answers as an engine does whose containers end at once, without a word and with exit code 0, and
 at last prints one JSON object: requests, exit code, output. It needs the standard library alone, and trusts the script
 with nothing: that runs as nobody, on a terminal of its own, for so many seconds.
@@ -31,9 +31,9 @@ SOCKET = "/run/asked.sock"
 WORK = "/work"
 NOBODY = 65534
 SECONDS = 20
-MOST_OUTPUT = 4_000
-MOST_BODY = 1_000_000
-MOST_REQUESTS = 20
+MAX_OUTPUT_BYTES = 4_000
+MAX_BODY_BYTES = 1_000_000
+MAX_REQUESTS = 20
 API = "1.44"
 SUDO = """#!/bin/sh
 # Nobody has to be root to be recorded.
@@ -41,7 +41,7 @@ while [ "${1#-}" != "$1" ]; do shift; done
 exec "$@"
 """
 
-MOST_CONTEXT = 500_000_000
+MAX_CONTEXT_BYTES = 500_000_000
 """Bytes of a build's context; they are counted and forgotten."""
 GIVEN = "/tmp/given.sh"  # noqa: S108 -- the container's own
 
@@ -86,9 +86,9 @@ class Handler(BaseHTTPRequestHandler):
         if "chunked" in self.headers.get("Transfer-Encoding", ""):
             return self.chunks()
         length = int(self.headers.get("Content-Length") or 0)
-        if length > MOST_BODY:
+        if length > MAX_BODY_BYTES:
             self.close_connection = True
-            length = MOST_BODY
+            length = MAX_BODY_BYTES
         return self.rfile.read(length)
 
     def chunks(self) -> bytes:
@@ -98,12 +98,12 @@ class Handler(BaseHTTPRequestHandler):
             self.rfile.readline(100).partition(b";")[0].strip() or b"0", 16
         ):
             total += size
-            if total > MOST_CONTEXT:
+            if total > MAX_CONTEXT_BYTES:
                 self.close_connection = True
                 break
             while size > 0 and (data := self.rfile.read(min(size, 65536))):
                 size -= len(data)
-                kept += data[: MOST_BODY - len(kept)]
+                kept += data[: MAX_BODY_BYTES - len(kept)]
             self.rfile.readline(100)
         else:
             self.rfile.readline(100)
@@ -152,9 +152,10 @@ class Handler(BaseHTTPRequestHandler):
             with lock:
                 found = next(
                     (
-                        one
-                        for one in requests
-                        if match[1] in (one["id"], one["id"][:12], one["name"])
+                        request
+                        for request in requests
+                        if match[1]
+                        in (request["id"], request["id"][:12], request["name"])
                     ),
                     None,
                 )
@@ -194,11 +195,11 @@ class Handler(BaseHTTPRequestHandler):
             self.create(body)
         elif match := re.fullmatch(r"/containers/([^/]+)/start", path):
             with lock:
-                for one in requests:
-                    one["started"] = one["started"] or match[1] in (
-                        one["id"],
-                        one["id"][:12],
-                        one["name"],
+                for request in requests:
+                    request["started"] = request["started"] or match[1] in (
+                        request["id"],
+                        request["id"][:12],
+                        request["name"],
                     )
             self.answer(204)
         elif path.endswith("/attach"):
@@ -209,10 +210,10 @@ class Handler(BaseHTTPRequestHandler):
         elif path.startswith("/containers/"):
             self.answer(204)
         elif path == "/build":
-            asked = parse_qs(self.path.partition("?")[2])
+            params = parse_qs(self.path.partition("?")[2])
             with lock:
-                if len(builds) < MOST_REQUESTS:
-                    builds.append({"params": asked, "context": bool(body)})
+                if len(builds) < MAX_REQUESTS:
+                    builds.append({"params": params, "context": bool(body)})
             self.answer(200, b'{"stream":"Successfully built 000000000000\\n"}\n')
         else:
             self.answer(200, b"")
@@ -220,19 +221,19 @@ class Handler(BaseHTTPRequestHandler):
     def create(self, body: bytes) -> None:
         """Writes a container's request down."""
         try:
-            asked = json.loads(body)
+            options = json.loads(body)
             name = re.search(r"[?&]name=([\w.-]+)", self.path)
             made = {
                 "id": secrets.token_hex(32),
                 "name": name[1] if name else "",
                 "started": False,
-                "body": dict(asked),
+                "body": dict(options),
             }
         except (ValueError, TypeError, RecursionError):
             self.answer(400, {"message": "This is no request for a container."})
             return
         with lock:
-            if len(requests) < MOST_REQUESTS:
+            if len(requests) < MAX_REQUESTS:
                 requests.append(made)
         self.answer(201, {"Id": made["id"], "Warnings": []})
 
@@ -287,7 +288,7 @@ def run(script: str, image: str) -> dict[str, Any]:
         ready, _, _ = select.select([terminal], [], [], 0.05)
         if ready:
             try:
-                output = (output + os.read(terminal, 4096))[-MOST_OUTPUT:]
+                output = (output + os.read(terminal, 4096))[-MAX_OUTPUT_BYTES:]
             except OSError:  # the other side is closed
                 time.sleep(0.01)
         done, status = os.waitpid(child, os.WNOHANG)
@@ -295,7 +296,7 @@ def run(script: str, image: str) -> dict[str, Any]:
             code = os.waitstatus_to_exitcode(status)
             with contextlib.suppress(OSError):
                 while select.select([terminal], [], [], 0)[0]:
-                    output = (output + os.read(terminal, 4096))[-MOST_OUTPUT:]
+                    output = (output + os.read(terminal, 4096))[-MAX_OUTPUT_BYTES:]
             break
     else:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -316,7 +317,7 @@ def main() -> None:
     if script == "-":
         script = GIVEN
         with open(script, "w") as file:
-            file.write(sys.stdin.read(MOST_BODY))
+            file.write(sys.stdin.read(MAX_BODY_BYTES))
     # A checkout on Windows knows no such bit.
     os.chmod(os.path.join(WORK, script), 0o755)  # noqa: S103
     with open("/usr/local/bin/sudo", "w") as file:

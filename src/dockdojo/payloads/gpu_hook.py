@@ -56,7 +56,7 @@ def granted(environment: list[str], present: int) -> tuple[list[Gpu], set[str]]:
     wanted = settings.get("NVIDIA_VISIBLE_DEVICES", "")
     capabilities = settings.get("NVIDIA_DRIVER_CAPABILITIES") or DEFAULT_CAPABILITIES
     every = [Gpu(number) for number in range(present)]
-    names = {str(one.index): one for one in every} | {one.uuid: one for one in every}
+    names = {str(gpu.index): gpu for gpu in every} | {gpu.uuid: gpu for gpu in every}
     if wanted in ("", "void", "none"):
         devices: list[Gpu] = []
     elif wanted == "all":
@@ -76,7 +76,7 @@ def granted(environment: list[str], present: int) -> tuple[list[Gpu], set[str]]:
 def smi(devices: list[Gpu]) -> str:
     """An `nvidia-smi` in plain sh. As in a real container, the devices that can be seen are numbered from 0."""
     rows = "\n".join(
-        f"{number}|{one.name}|{one.uuid}" for number, one in enumerate(devices)
+        f"{number}|{gpu.name}|{gpu.uuid}" for number, gpu in enumerate(devices)
     )
     return (
         SMI.replace("@ROWS@", rows)
@@ -163,16 +163,16 @@ def put(root: str, path: str, text: str, mode: int) -> None:
     *folders, name = path.strip("/").split("/")
     here = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        for one in folders:
+        for folder in folders:
             with contextlib.suppress(FileExistsError):
-                os.mkdir(one, 0o755, dir_fd=here)
+                os.mkdir(folder, 0o755, dir_fd=here)
             try:
                 below = os.open(
-                    one, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here
+                    folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here
                 )
             except OSError:
                 raise Denied(
-                    f"{SAYS} nvidia-container-cli: mount error: {path}: {one} is no plain folder"
+                    f"{SAYS} nvidia-container-cli: mount error: {path}: {folder} is no plain folder"
                 ) from None
             os.close(here)
             here = below
@@ -211,11 +211,11 @@ def main(present: int, said: str) -> int:
         root = os.path.join(state["bundle"], config["root"]["path"])
         # /dev is mounted in the container's own mount namespace, which its process leads to.
         inside = f"/proc/{int(state['pid'])}/root{root}"
-        for one in devices:
+        for gpu in devices:
             put(
                 inside,
-                f"/dev/nvidia{one.index}",
-                f"{SAYS} NVIDIA device {one.index}\n",
+                f"/dev/nvidia{gpu.index}",
+                f"{SAYS} NVIDIA device {gpu.index}\n",
                 FILE_MODE,
             )
         put(inside, "/dev/nvidiactl", f"{SAYS} NVIDIA control device\n", FILE_MODE)

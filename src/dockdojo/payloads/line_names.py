@@ -1,4 +1,4 @@
-"""Hooks that put the number of the process before each line that a script prints: see `checks/hooks.py`."""
+"""Hooks that put the number of the process before each line that a script prints: see `training/writers.py`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import sys
 from typing import Any
 
-LONGEST = 65_536
+MAX_LINE_CHARACTERS = 65_536
 """Characters of a line that is not ended, after which it is written."""
 
 
@@ -21,7 +21,7 @@ class Named:
     def write(self, text: str) -> int:
         """As of a text file; what has no end yet is kept."""
         *lines, self.rest = re.split("[\r\n]", self.rest + text)
-        if len(self.rest) > LONGEST:
+        if len(self.rest) > MAX_LINE_CHARACTERS:
             lines, self.rest = [*lines, self.rest], ""
         if lines:
             self.stream.write(

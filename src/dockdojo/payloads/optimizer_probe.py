@@ -41,9 +41,9 @@ def after_step(optimizer: Any, args: Any, kwargs: Any) -> None:
     import torch
 
     count = sum(
-        torch.is_tensor(one)
+        torch.is_tensor(value)
         for state in optimizer.state.values()
-        for one in state.values()
+        for value in state.values()
     )
     say(type(optimizer).__name__, count)
 
@@ -51,46 +51,50 @@ def after_step(optimizer: Any, args: Any, kwargs: Any) -> None:
 def candidates(torch: Any) -> list[float]:
     """The sums of tensors that may be an optimizer's state, one for each parameter; empty where some have none."""
     everything = [
-        one
-        for one in gc.get_objects()
-        if isinstance(one, torch.Tensor) and one.is_floating_point()
+        thing
+        for thing in gc.get_objects()
+        if isinstance(thing, torch.Tensor) and thing.is_floating_point()
     ]
-    leaves = [one for one in everything if one.requires_grad and one.is_leaf]
+    leaves = [
+        tensor for tensor in everything if tensor.requires_grad and tensor.is_leaf
+    ]
     trained = [
-        one for one in leaves if one.grad is not None
+        tensor for tensor in leaves if tensor.grad is not None
     ] or leaves  # torch.autograd.grad leaves none behind
-    modules = [one for one in gc.get_objects() if isinstance(one, torch.nn.Module)]
-    known = {one.data_ptr() for one in trained} | {
-        one.grad.data_ptr() for one in trained if one.grad is not None
+    modules = [
+        thing for thing in gc.get_objects() if isinstance(thing, torch.nn.Module)
+    ]
+    known = {tensor.data_ptr() for tensor in trained} | {
+        tensor.grad.data_ptr() for tensor in trained if tensor.grad is not None
     }
     known |= {buffer.data_ptr() for module in modules for buffer in module.buffers()}
     held: dict[tuple[int, ...], list[Any]] = {}
-    for one in everything:
+    for tensor in everything:
         if (
-            one.data_ptr() not in known
-            and not one.requires_grad
-            and one.grad_fn is None
+            tensor.data_ptr() not in known
+            and not tensor.requires_grad
+            and tensor.grad_fn is None
         ):
-            held.setdefault(tuple(one.shape), []).append(one)
+            held.setdefault(tuple(tensor.shape), []).append(tensor)
     needed: dict[tuple[int, ...], int] = {}
-    for one in trained:
-        needed[tuple(one.shape)] = needed.get(tuple(one.shape), 0) + 1
+    for parameter in trained:
+        needed[tuple(parameter.shape)] = needed.get(tuple(parameter.shape), 0) + 1
     if needed and any(
         len(held.get(shape, ())) < count for shape, count in needed.items()
     ):
         needed = {
-            (sum(one.numel() for one in trained),): 1
+            (sum(parameter.numel() for parameter in trained),): 1
         }  # or one long tensor for all parameters
     if not needed or any(
         len(held.get(shape, ())) < count for shape, count in needed.items()
     ):
         return []
-    return sorted(float(one.sum()) for shape in needed for one in held[shape])
+    return sorted(float(tensor.sum()) for shape in needed for tensor in held[shape])
 
 
 def waits(torch: Any) -> bool:
     """Whether there is an optimizer of torch's, which has made no step: gradients of many batches may be summed first."""
-    return any(isinstance(one, torch.optim.Optimizer) for one in gc.get_objects())
+    return any(isinstance(thing, torch.optim.Optimizer) for thing in gc.get_objects())
 
 
 def install() -> None:

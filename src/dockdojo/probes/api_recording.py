@@ -70,7 +70,7 @@ class Asked:
 
 
 def recorder_image(build: Callable[[Path], Image]) -> Image:
-    """The image in which scripts are recorded; `build` makes an image of a folder."""
+    """Return the image in which scripts are recorded; `build` makes an image of a folder."""
     with tempfile.TemporaryDirectory(prefix="dockdojo-context-") as scratch:
         Path(scratch, "Dockerfile").write_text(DOCKERFILE)
         shutil.copyfile(payloads.path(RECORDER), Path(scratch, "recorder.py"))
@@ -85,7 +85,7 @@ def record(
     run: Callable[[RunSpec], Finished],
     text: str = "",
 ) -> Asked:
-    """Runs the script with the image's name as its argument, in a container where no engine is.
+    """Run the script with the image's name as its argument, in a container where no engine is.
 
     The script is a file of the submission; or `text`, where `script` is a word that says where it was found.
     Raises SubmissionError where there is no such script, or it keeps the recorder from its end.
@@ -101,14 +101,16 @@ def record(
         )
     )
     try:
-        told = json.loads(done.stdout.strip().splitlines()[-1])
-        containers = tuple(_request(one) for one in told["requests"])
-        builds = tuple(_build(one) for one in told["builds"] if one["context"])
+        recorded = json.loads(done.stdout.strip().splitlines()[-1])
+        containers = tuple(_request(request) for request in recorded["requests"])
+        builds = tuple(
+            _build(build) for build in recorded["builds"] if build["context"]
+        )
         return Asked(
             containers=containers,
             builds=builds,
-            exit_code=int(told["code"]),
-            output=str(told["output"]),
+            exit_code=int(recorded["code"]),
+            output=str(recorded["output"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise SubmissionError(
@@ -124,7 +126,8 @@ def _request(raw: dict[str, Any]) -> ContainerRequest:
     return ContainerRequest(
         image=str(body.get("Image") or ""),
         gpus=tuple(
-            DeviceRequest.from_api(one) for one in host.get("DeviceRequests") or ()
+            DeviceRequest.from_api(request)
+            for request in host.get("DeviceRequests") or ()
         ),
         runtime=str(host.get("Runtime") or ""),
         started=bool(raw["started"]),
@@ -138,23 +141,23 @@ def _request(raw: dict[str, Any]) -> ContainerRequest:
 
 
 def _words(raw: Any) -> tuple[str, ...] | None:
-    return tuple(str(one) for one in raw) if raw else None
+    return tuple(str(word) for word in raw) if raw else None
 
 
 def _mounts(host: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for one in host.get("Binds") or ():
-        source, _, rest = str(one).partition(":")
+    for bind in host.get("Binds") or ():
+        source, _, rest = str(bind).partition(":")
         yield source, rest.partition(":")[0]
-    for one in host.get("Mounts") or ():
-        if one.get("Type") in ("bind", "volume"):
-            yield str(one.get("Source") or ""), str(one.get("Target") or "")
+    for mount in host.get("Mounts") or ():
+        if mount.get("Type") in ("bind", "volume"):
+            yield str(mount.get("Source") or ""), str(mount.get("Target") or "")
 
 
 def _build(raw: dict[str, Any]) -> BuildRequest:
     """Its parameters, each a list of values, as they were in the request's address."""
     params = raw["params"]
     return BuildRequest(
-        tags=tuple(str(one) for one in params.get("t", ())),
+        tags=tuple(str(tag) for tag in params.get("t", ())),
         dockerfile=str((params.get("dockerfile") or ["Dockerfile"])[0]),
         target=str((params.get("target") or [""])[0]),
     )

@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 HELPER_IMAGE = "busybox:latest"
 SAFE = "/%?=&:;,+~@!$*()"
 """Characters of a path that are sent as they are."""
-POLL = 0.05
-ASK_AGAIN = 0.25
+POLL_SECONDS = 0.05
+RETRY_SECONDS = 0.25
 """Seconds until a server that answered with another status is asked again."""
 LOOPBACK_FROM = 0.8
 """What is left of the time to wait when a server is first looked for on the loopback."""
-SLOW_BEGINS = 1
+CONNECT_SECONDS = 1
 """Seconds that a slow request has for its connection."""
-LONGEST_NUMBER = 18
+MAX_LENGTH_DIGITS = 18
 """Digits, with a space, of a length that is believed."""
-MOST_EXTENSION = 3
+MAX_EXTENSION_FACTOR = 3
 """How many times as long again a server has at most, on a machine that lets it wait for a processor."""
-LARGEST_BODY = 10_000_000
+MAX_BODY_BYTES = 10_000_000
 """Bytes of one answer that are read."""
 
 
@@ -83,7 +83,7 @@ class Client:
         timeout: float = 10,
         loopback: bool = False,
     ) -> Response:
-        """One GET to the container's own address, or to its loopback. Never raises for what the server does."""
+        """Send one GET to the container's own address, or to its loopback. Never raises for what the server does."""
         address = "127.0.0.1" if loopback else container.address
         helper = self._inside(container) if loopback else self._start()
         if not address or helper is None:
@@ -106,7 +106,7 @@ class Client:
         loopback: bool = False,
         status: int = 0,
     ) -> Response:
-        """The first answer, or the last failure when `within` seconds after the start are over.
+        """Return the first answer, or the last failure when `within` seconds after the start are over.
 
         With `status`, the first answer of that status, or the last of another: a proxy answers 502 or 503 until what is
         behind it is ready. With `loopback`, a server that listens on the loopback only is found, too (after a fifth of
@@ -152,11 +152,13 @@ class Client:
                 end = (
                     container.started
                     + within
-                    + min(container.waited_for_processor(), MOST_EXTENSION * within)
+                    + min(
+                        container.waited_for_processor(), MAX_EXTENSION_FACTOR * within
+                    )
                 )
                 if time.monotonic() >= end:
                     return response
-            time.sleep(POLL if not response.status else ASK_AGAIN)
+            time.sleep(POLL_SECONDS if not response.status else RETRY_SECONDS)
 
     def raw(
         self,
@@ -167,7 +169,7 @@ class Client:
         timeout: float = 5,
         loopback: bool = False,
     ) -> bytes:
-        """What comes back for bytes that need not be a request; empty where nothing does. For telling servers apart."""
+        """Send bytes that need not be a request; return what comes back, if anything. For telling servers apart."""
         address = "127.0.0.1" if loopback else container.address
         helper = self._inside(container) if loopback else self._start()
         return (
@@ -177,7 +179,7 @@ class Client:
         )
 
     def listeners(self, container: Container) -> set[tuple[str, int]]:
-        """Who listens where in the container, as (`loopback` or `any`, port); for telling why nobody answers."""
+        """Return who listens where in the container, as (`loopback` or `any`, port): to say why nobody answers."""
         helper = self._inside(container)
         if helper is None:
             return set()
@@ -200,7 +202,7 @@ class Client:
         times: int,
         loopback: bool = False,
     ) -> list[str]:
-        """The bodies of so many GETs, one after the other; for what differs from one to the next. Bounded to 1 MiB in all."""
+        """Return the bodies of so many GETs, one after the other: for what differs from one to the next. At most 1 MiB in all."""
         helper = self._inside(container) if loopback else self._start()
         address = "127.0.0.1" if loopback else container.address
         if helper is None or not address or helper.shell is None:
@@ -216,7 +218,7 @@ class Client:
     def is_held_up(
         self, container: Container, *, port: int, within: float, loopback: bool = False
     ) -> bool:
-        """Whether a second request has no answer for so many seconds while a slow one, begun before it, goes on.
+        """Return whether a second request has no answer for so many seconds while a slow one, begun before it, goes on.
 
         False also where the second one has none when the first is over: then something else is wrong.
         """
@@ -228,9 +230,9 @@ class Client:
         ask = f"timeout {seconds} wget -q -O /dev/null {url} && echo yes || echo no"
         begun = f"GET / HTTP/1.1\\r\\nHost: {address}\\r\\nX-Slow: "
         script = (
-            f"{{ printf '{begun}'; sleep {seconds + 2 * SLOW_BEGINS}; }} | nc {address} {port} >/dev/null 2>&1 & slow=$!; "
-            f"sleep {SLOW_BEGINS}; beside=$({ask}); kill $slow; echo $beside; "
-            f"[ $beside = yes ] || {{ sleep {SLOW_BEGINS}; {ask}; }}"
+            f"{{ printf '{begun}'; sleep {seconds + 2 * CONNECT_SECONDS}; }} | nc {address} {port} >/dev/null 2>&1 & slow=$!; "
+            f"sleep {CONNECT_SECONDS}; beside=$({ask}); kill $slow; echo $beside; "
+            f"[ $beside = yes ] || {{ sleep {CONNECT_SECONDS}; {ask}; }}"
         )
         said = helper.shell.run(
             script, time.monotonic() + 3 * within + 10
@@ -238,7 +240,7 @@ class Client:
         return said[:1] == ["no"] and said[-1:] == ["yes"]
 
     def _inside(self, container: Container) -> Container | None:
-        """A helper in the container's own network namespace, where its loopback is reached; None where it has ended."""
+        """Start a helper in the container's own network namespace, where its loopback is reached; None if it has ended."""
         if container.id not in self._beside:
             if not container.running:
                 return None
@@ -267,7 +269,7 @@ class Client:
             with self._engine.meter.waiting():
                 while (frame := frames.next(end)) is not None:
                     (complaint if frame[0] == STDERR else body).extend(frame[1])
-                    if len(body) > LARGEST_BODY or _complete(body):
+                    if len(body) > MAX_BODY_BYTES or _complete(body):
                         break
         except Deadline:
             return bytes(body), f"no complete answer within {timeout:.0f} s"
@@ -309,7 +311,7 @@ def _complete(raw: bytearray) -> bool:
         if (
             name.lower() == b"content-length"
             and value.strip().isdigit()
-            and len(value) < LONGEST_NUMBER
+            and len(value) < MAX_LENGTH_DIGITS
         ):
             return len(body) >= int(value)
         if name.lower() == b"transfer-encoding" and b"chunked" in value.lower():
@@ -332,7 +334,7 @@ def _parse(raw: bytes, seconds: float, error: str) -> Response:
     try:
         answer.begin()
         return Response(
-            answer.status, answer.headers, answer.read(LARGEST_BODY), seconds, error
+            answer.status, answer.headers, answer.read(MAX_BODY_BYTES), seconds, error
         )
     except (http.client.HTTPException, ValueError, OSError) as broken:
         return Response(

@@ -18,7 +18,7 @@ from testinfra.host import Host
 from dockdojo.engine.container import Container
 from dockdojo.errors import SubmissionError
 
-QUICK = 30
+COMMAND_SECONDS = 30
 """Seconds that one command of testinfra may take."""
 
 
@@ -39,7 +39,7 @@ class ShellBackend(base.BaseBackend):  # type: ignore[misc]  # testinfra has no 
             raise SubmissionError(
                 f"The image has no shell, so `{line}` cannot run in it."
             )
-        until = time.monotonic() + QUICK
+        until = time.monotonic() + COMMAND_SECONDS
         if self._container.deadline is not None:
             until = min(until, self._container.deadline)
         try:
@@ -166,11 +166,11 @@ class ArchiveFile:
         return hashlib.sha256(self.content).hexdigest()
 
     def contains(self, text: str) -> bool:
-        """Whether the text is in it."""
+        """Return whether the text is in it."""
         return text in self.content_string
 
     def listdir(self) -> list[str]:
-        """The names in a folder."""
+        """Return the names in a folder."""
         depth = self._info.name.rstrip("/").count("/") + 1
         names = [info.name.strip("/") for info, _ in self._members[1:]]
         return sorted(
@@ -184,12 +184,12 @@ class ArchiveHost(Host):  # type: ignore[misc]  # testinfra has no types
     container: Container
 
     def file(self, path: str) -> ArchiveFile:
-        """The file at the path."""
+        """Return the file at the path."""
         return ArchiveFile(self.container, path)
 
 
 def testinfra_host(container: Container) -> Host:
-    """A testinfra host on the running container."""
+    """Return a testinfra host on the running container."""
     backend = ShellBackend(container)
     host = ArchiveHost(backend)
     host.container = container

@@ -33,7 +33,7 @@ WATCHER = "checkpoint_watcher"
 SIZE_MB = 800
 """Of one workspace."""
 ROOT = "/w"
-STARTS_WITHIN = 20
+START_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,14 +108,14 @@ class Workspaces:
         with speaking("lay out workspaces"):
             self.engine.api.put_archive(watcher.id, "/", _packed(submission))
         once_more(lambda: self.engine.launch(watcher.id), starts=True)
-        if not watcher.wait_for_log("ready", within=STARTS_WITHIN):
+        if not watcher.wait_for_log("ready", within=START_SECONDS):
             raise EngineGone(
                 f"The watcher of the workspaces did not start: {watcher.logs()[-300:]}"
             )
         return watcher
 
     def mount(self, name: str, target: str) -> Mount:
-        """What puts a workspace into a container."""
+        """Return the mount that puts a workspace into a container."""
         return Mount(
             source=self._volumes[name], target=target, read_only=False, volume=True
         )
@@ -130,26 +130,26 @@ class Workspaces:
         return done.stdout
 
     def lay(self, name: str, copy: str = "") -> None:
-        """Makes a workspace new: the submission's files, writable for all, without a checkpoint; `copy` as `copy_of` tells."""
-        self._do("lay", name, self.checkpoint, *([copy] if copy else []))
+        """Make a workspace new: the submission's files, writable for all, without a checkpoint; then the files of `copy_of`."""
+        self._do("populate", name, self.checkpoint, *([copy] if copy else []))
 
     @staticmethod
     def copy_of(name: str, save: Save | None) -> str:
-        """The name of what was kept of a workspace after a save; None is the workspace as it is now."""
+        """Return the name of the copy that was kept after a save; for None, of the workspace as it is now."""
         return f"{name}/save-{save.number}" if save else f"{ROOT}/{name}"
 
     def glimpses(self, name: str, target: str) -> list[tuple[str, int]]:
-        """Puts what was kept of the checkpoint at different moments into another workspace; names and bytes.
+        """Put the snapshots of the checkpoint into another workspace; return their names and bytes.
 
         Each file is what a SIGKILL would have left at that moment.
         """
         return [
-            (str(one), int(size))
-            for one, size in json.loads(self._do("glimpses", name, target))
+            (str(file_name), int(size))
+            for file_name, size in json.loads(self._do("snapshots", name, target))
         ]
 
     def saves(self, name: str) -> list[Save]:
-        """How often the checkpoint in a workspace was written, in order."""
+        """Return each time that the checkpoint in a workspace was written, in order."""
         found: dict[int, Save] = {}
         for line in self._watcher.logs().splitlines():
             try:
@@ -177,7 +177,7 @@ class Workspaces:
 
 
 def _packed(submission: Path) -> bytes:
-    """The submission as /submission, and the watcher, as a tar archive; its size is bounded by the lab's limit."""
+    """Pack the submission as /submission, and the watcher, into a tar archive; its size is bounded by the lab's limit."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         archive.add(submission, "submission", filter=readable)

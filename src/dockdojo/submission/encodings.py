@@ -32,7 +32,7 @@ ENCODINGS = frozenset(
 
 
 def decode_as_pip(raw: bytes) -> str:
-    """The text of a requirements file, decoded as pip does it: by its BOM, by a `coding:` comment, else as UTF-8.
+    """Return the text of a requirements file, decoded as pip does it: by its BOM, by a `coding:` comment, else as UTF-8.
 
     Source: pip's `_internal/req/req_file.py` and `utils/encoding.py`. Raises UnicodeDecodeError.
     """

@@ -29,14 +29,14 @@ class Submission:
     def size(self) -> int:
         """Bytes of all regular files of the folder."""
         found = (path.lstat() for path in self.path.rglob("*"))
-        return sum(one.st_size for one in found if stat.S_ISREG(one.st_mode))
+        return sum(info.st_size for info in found if stat.S_ISREG(info.st_mode))
 
     def has(self, name: str) -> bool:
-        """Whether there is a regular file of that name in the folder."""
+        """Return whether there is a regular file of that name in the folder."""
         return has_file(self.path, name)
 
     def read_bytes(self, name: str, most: int = MAX_FILE_BYTES) -> bytes:
-        """The bytes of a file of the folder. Raises SubmissionError where it is missing, has more than `most`, or leads out."""
+        """Return a file's bytes. Raises SubmissionError if it is missing, has more than `most`, or leads out of the folder."""
         try:
             with open_file(self.path, name) as file:
                 raw = file.read(most + 1)
@@ -53,7 +53,7 @@ class Submission:
         return raw
 
     def read(self, name: str) -> str:
-        """A text file's content, at most 1 MB of it. Raises SubmissionError where it is missing or no text.
+        """Return a text file's content, at most 1 MB of it. Raises SubmissionError where it is missing or no text.
 
         A `.txt` is decoded as pip decodes requirements.
         """
@@ -69,11 +69,11 @@ class Submission:
             ) from error
 
     def dockerfile(self, name: str = "Dockerfile") -> Dockerfile:
-        """A Dockerfile of the submission, parsed. Raises NoDockerfile or DockerfileInvalid."""
+        """Return a Dockerfile of the submission, parsed. Raises NoDockerfile or DockerfileInvalid."""
         return Dockerfile.read(self.path, name)
 
     def copy(self, target: Path, changes: Mapping[str, bytes | None]) -> Path:
-        """A copy at `target` with some files written (or, where None, removed): another build context."""
+        """Make a copy at `target` with some files written (or, where None, removed): another build context."""
         shutil.copytree(self.path, target, symlinks=True)
         for name, data in changes.items():
             try:

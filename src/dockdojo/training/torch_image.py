@@ -36,7 +36,7 @@ VERSION_FILE, CORE = "torch/version.py", "torch/lib/libtorch_cpu.so"
 CORE_BYTES = 50_000_000
 """The library without which no torch runs has at least so many; 345 MB, where its symbols are stripped."""
 ELF = b"\x7fELF"
-INSPECTOR = ("tensors", "checkpoint_inspector")
+INSPECTOR = ("tensors", "torch_files", "checkpoint_inspector")
 START = """import json, sys, types
 for name, text in json.loads(sys.argv.pop(1)).items():
     module = sys.modules[name] = types.ModuleType(name)

@@ -236,7 +236,7 @@ class Report:
     def final(self) -> bool:
         """False while any outcome is `error` or could not be earned here: then the mark does not count yet."""
         return bool(self.outcomes) and not any(
-            o.status == "error" or o.ungraded for o in self.outcomes
+            outcome.status == "error" or outcome.ungraded for outcome in self.outcomes
         )
 
     @property
@@ -251,7 +251,10 @@ class Report:
             return 3
         return (
             0
-            if all(o.status == "passed" or o.check == HIDDEN for o in self.outcomes)
+            if all(
+                outcome.status == "passed" or outcome.check == HIDDEN
+                for outcome in self.outcomes
+            )
             else 1
         )
 

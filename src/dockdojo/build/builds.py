@@ -25,7 +25,7 @@ from dockdojo.build.origins import is_only_here
 from dockdojo.build.policy import BuildRules, check_dockerfile
 from dockdojo.build.watch import visible_root, watched
 from dockdojo.connection.blame import once_more
-from dockdojo.connection.connect import Address, is_podmans, speaking
+from dockdojo.connection.connect import Address, engine_errors, is_podmans
 from dockdojo.connection.metrics import Meter
 from dockdojo.errors import NoBuildKit
 from dockdojo.model import Limits
@@ -77,7 +77,7 @@ class Builds:
     @cached_property
     def version(self) -> dict[str, Any]:
         """Return the engine's versions; asked for once."""
-        with speaking("describe itself"):
+        with engine_errors("describe itself"):
             versions: dict[str, Any] = self._api.version()
         return versions
 
@@ -154,7 +154,7 @@ class Builds:
     @cached_property
     def _root(self) -> Path | None:
         """The engine's folder, where it is on this machine and its files can be seen; else None."""
-        with speaking("describe itself"):
+        with engine_errors("describe itself"):
             return visible_root(
                 self._address.url, str(self._api.info().get("DockerRootDir") or "")
             )

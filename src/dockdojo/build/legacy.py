@@ -12,7 +12,7 @@ import docker
 from dockdojo.build.builder import BuildSpec, is_for_newer_frontend, is_without_link_now
 from dockdojo.build.dockerfile import Dockerfile
 from dockdojo.build.log import BuildLog, explain
-from dockdojo.connection.connect import Address, open_client, speaking
+from dockdojo.connection.connect import Address, engine_errors, open_client
 from dockdojo.connection.metrics import Meter
 from dockdojo.errors import DockerfileInvalid, EngineGone, LimitReached
 
@@ -44,7 +44,7 @@ def build(address: Address, spec: BuildSpec) -> None:
     log, image = BuildLog(), ""
     step = ""
     try:
-        with speaking("build an image"), _refused(log):
+        with engine_errors("build an image"), _refused(log):
             records = api.build(
                 path=str(spec.context),
                 dockerfile=spec.dockerfile,

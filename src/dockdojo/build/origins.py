@@ -7,7 +7,7 @@ from typing import Any
 import docker
 
 from dockdojo.build.policy import full_name
-from dockdojo.connection.connect import speaking
+from dockdojo.connection.connect import engine_errors
 from dockdojo.errors import ImageUnavailable
 
 CONTAINERD_DRIVERS = frozenset(
@@ -21,7 +21,7 @@ def is_only_here(api: Any, ref: str) -> bool:
 
     Raises ImageUnavailable where only the registry could tell, and does not answer.
     """
-    with speaking(f"look for the image {ref}"):
+    with engine_errors(f"look for the image {ref}"):
         try:
             raw = api.inspect_image(ref)
         except docker.errors.NotFound:

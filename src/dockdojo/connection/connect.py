@@ -58,7 +58,7 @@ class Address:
 
 
 def addresses() -> list[Address]:
-    """Yield where to look for an engine, best first. What DOCKER_HOST or a chosen context names is looked at alone.
+    """Return where to look for an engine, best first. What DOCKER_HOST or a chosen context names is looked at alone.
 
     Raises EngineNotFound where a context is chosen that is not there.
     """
@@ -145,7 +145,7 @@ def open_client(address: Address, meter: Meter) -> docker.APIClient:
 
 
 @contextmanager
-def speaking(what: str) -> Iterator[None]:
+def engine_errors(what: str) -> Iterator[None]:
     """Turn whatever docker-py raises into EngineGone, with what was being done."""
     try:
         yield

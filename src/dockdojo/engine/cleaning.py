@@ -9,7 +9,7 @@ from typing import Any
 
 import docker
 
-from dockdojo.connection.connect import speaking
+from dockdojo.connection.connect import engine_errors
 from dockdojo.errors import EngineGone
 
 GONE_SECONDS = 15.0
@@ -22,7 +22,7 @@ HELD = ("active endpoints", "being used by", "is using", "in use")
 
 def remove_container(api: Any, container: str) -> None:
     """Kill and remove a container with its anonymous volumes; fine where it is gone already."""
-    with speaking("remove a container"):
+    with engine_errors("remove a container"):
         try:
             api.remove_container(container, v=True, force=True)
         except docker.errors.APIError as error:
@@ -67,7 +67,7 @@ def clean(
     """
     gone = {"containers": 0, "images": 0, "networks": 0, "volumes": 0}
     failed: list[EngineGone] = []
-    with speaking("clean up"):
+    with engine_errors("clean up"):
         for container in api.containers(all=True, filters={"label": wanted}):
             if not keep(container["Labels"]):
                 try:
@@ -95,7 +95,7 @@ def clean(
 
 def clean_build_cache(api: Any) -> int:
     """Remove the engine's build cache that nothing uses, and cache mounts; return the bytes that became free."""
-    with speaking("remove the build cache"):
+    with engine_errors("remove the build cache"):
         report = api._result(
             api._post(api._url("/build/prune"), params={"all": "true"}), True
         )

@@ -14,8 +14,8 @@ from dockdojo.connection.connect import (
     DEFAULT_SOCKET,
     Address,
     addresses,
+    engine_errors,
     open_client,
-    speaking,
 )
 from dockdojo.connection.labels import OWNER, RUN, new_run_id, owner, owner_lives
 from dockdojo.connection.metrics import Meter
@@ -71,7 +71,7 @@ class Engine:
 
     def info(self, builder: str = "") -> EngineInfo:
         """Describe the engine that answers; the builder is found out unless it is named."""
-        with speaking("describe itself"):
+        with engine_errors("describe itself"):
             info = self.api.info()
         version = self._builds.version
         runtimes = info.get("Runtimes") or {}

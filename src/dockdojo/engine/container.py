@@ -9,7 +9,7 @@ from typing import Any
 
 import docker
 
-from dockdojo.connection.connect import brief, speaking
+from dockdojo.connection.connect import brief, engine_errors
 from dockdojo.connection.streams import Deadline, Frames, collect
 from dockdojo.connection.types import (
     ExitCode,
@@ -54,7 +54,7 @@ class Container:
 
     def inspect(self) -> dict[str, Any]:
         """Return the engine's whole record of it."""
-        with speaking("inspect a container"):
+        with engine_errors("inspect a container"):
             return dict(self.engine.api.inspect_container(self.id))
 
     @property
@@ -113,20 +113,20 @@ class Container:
 
     def changes(self) -> list[str]:
         """Return the paths that it added, changed or removed since it was made (`docker diff`)."""
-        with speaking("compare a container with its image"):
+        with engine_errors("compare a container with its image"):
             return [
                 str(change["Path"]) for change in self.engine.api.diff(self.id) or []
             ]
 
     def logs(self) -> str:
         """Return what it printed so far, stdout and stderr together, bounded by the lab's output limit."""
-        with speaking("read the logs of a container"):
+        with engine_errors("read the logs of a container"):
             raw = self.engine.api.logs(self.id, stdout=True, stderr=True, tail=10_000)
         return bytes(raw)[-self.limits.output_kib * 1024 :].decode("utf-8", "replace")
 
     def outputs(self) -> tuple[str, str]:
         """Return stdout and stderr so far, apart."""
-        with speaking("read the logs of a container"):
+        with engine_errors("read the logs of a container"):
             api, most = self.engine.api, self.limits.output_kib * 1024
             both = [
                 bytes(api.logs(self.id, stdout=out, stderr=not out, tail=10_000))
@@ -139,7 +139,7 @@ class Container:
     def log_lines(self) -> list[LogLine]:
         """Return the lines that it printed so far, both streams in the order of their times; bounded as `logs` is."""
         most = self.limits.output_kib * 1024
-        with speaking("read the logs of a container"):
+        with engine_errors("read the logs of a container"):
             api = self.engine.api
             began = when(api.inspect_container(self.id)["State"]["StartedAt"])
             raw = {
@@ -185,7 +185,7 @@ class Container:
         """`docker stop`: the stop signal, and SIGKILL after `grace` seconds."""
         self._close()
         began = time.monotonic()
-        with self.engine.meter.waiting(), speaking("stop a container"):
+        with self.engine.meter.waiting(), engine_errors("stop a container"):
             self.engine.api.stop(self.id, timeout=int(grace))
         return self._ended(began)
 
@@ -251,7 +251,7 @@ class Container:
     def exec(self, *argv: str, user: str = "") -> Finished:
         """Run a command in it, without a shell. Raises LimitReached at the check's end."""
         until = self.until()
-        with speaking("run a command in a container"):
+        with engine_errors("run a command in a container"):
             api = self.engine.api
             try:
                 made = api.exec_create(self.id, list(argv), user=user)
@@ -272,7 +272,7 @@ class Container:
             ) from None
         finally:
             frames.close()
-        with speaking("run a command in a container"):
+        with engine_errors("run a command in a container"):
             code = api.exec_inspect(made["Id"])["ExitCode"]
         return Finished(
             exit_code=ExitCode(code if code is not None else 137),

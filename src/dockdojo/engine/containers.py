@@ -16,7 +16,7 @@ import requests
 
 from dockdojo.connection import device_request
 from dockdojo.connection.blame import once_more
-from dockdojo.connection.connect import brief, speaking
+from dockdojo.connection.connect import brief, engine_errors
 from dockdojo.connection.metrics import Meter
 from dockdojo.connection.streams import Deadline, Frames, collect
 from dockdojo.connection.types import ExitCode, Finished, Mount, RunSpec
@@ -116,7 +116,7 @@ class Containers:
     def _config(self, image: str) -> dict[str, Any]:
         """Return the settings of an image: Healthcheck, Volumes and so on."""
         if image not in self._configs:
-            with speaking(f"inspect the image {image}"):
+            with engine_errors(f"inspect the image {image}"):
                 self._configs[image] = (
                     self._api.inspect_image(image).get("Config") or {}
                 )
@@ -199,7 +199,7 @@ class Containers:
     def _run(
         self, container: str, spec: RunSpec, limits: Limits, end: float
     ) -> Finished:
-        with speaking("attach to a container"):
+        with engine_errors("attach to a container"):
             params = {
                 "stdout": 1,
                 "stderr": 1,
@@ -272,7 +272,7 @@ class Containers:
 
     def state(self, container: str) -> dict[str, Any]:
         """Return the engine's record of a container's state: Running, ExitCode, OOMKilled, Pid."""
-        with speaking("look at a container"):
+        with engine_errors("look at a container"):
             return dict(self._api.inspect_container(container)["State"])
 
     def remove(self, container: str) -> None:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from dockdojo.connection.connect import speaking
+from dockdojo.connection.connect import engine_errors
 
 
 class RunNetwork:
@@ -26,7 +26,7 @@ class RunNetwork:
         """Return the network's id; make the network if it is not there yet."""
         with self._lock:
             if not self._id:
-                with speaking("make a network"):
+                with engine_errors("make a network"):
                     # A name of its own: a process of the same run that died has left one. And without an address on the
                     # bridge, the host cannot be reached over it.
                     made = self._api.create_network(

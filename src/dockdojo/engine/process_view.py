@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from dockdojo.connection.connect import speaking
+from dockdojo.connection.connect import engine_errors
 from dockdojo.connection.types import Process, Program
 from dockdojo.engine.observer import IMAGE as OBSERVERS
 from dockdojo.engine.observer import Observer, ObserverLost
@@ -132,7 +132,7 @@ class ProcessView:
         )
 
     def _top(self) -> list[Process]:
-        with speaking("list the processes of a container"):
+        with engine_errors("list the processes of a container"):
             listed = self._container.engine.api.top(
                 self._container.id, ps_args="-o pid,ppid,stat,uid,args"
             )

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dockdojo.connection.connect import speaking
+from dockdojo.connection.connect import engine_errors
 
 READABLE = 0o444
 """What everybody may, of every file: a container's user is any."""
@@ -57,7 +57,7 @@ class Volumes:
         release: Callable[[str], None],
     ) -> str:
         name = f"dockdojo-{self._run_id}-{secrets.token_hex(8)}"
-        with speaking("make a volume"):
+        with engine_errors("make a volume"):
             self._api.create_volume(name, driver="local", labels=self._labels())
         place = f"/{name}"  # nothing that an image has is there
         container = hold(name, place)
@@ -76,7 +76,7 @@ def put_folder(
         with tarfile.open(fileobj=packed, mode="w") as archive:
             archive.add(folder, under, filter=readable)
         packed.seek(0)
-        with speaking("put files into a container"):
+        with engine_errors("put files into a container"):
             api.put_archive(container, place, packed)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dockdojo.connection.connect import speaking
+from dockdojo.connection.connect import engine_errors
 from dockdojo.course import Course
 from dockdojo.engine.client import Engine, connect
 from dockdojo.engine.volumes import put_folder
@@ -94,7 +94,7 @@ def _start(engine: Engine, address: str, held: str) -> None:
         mem_limit="512m",
         pids_limit=128,
     )
-    with speaking("start the index of packages"):
+    with engine_errors("start the index of packages"):
         made = api.create_container(
             IMAGE, name=NAME, labels={LABEL: held}, ports=[INSIDE], host_config=host
         )

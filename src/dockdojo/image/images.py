@@ -15,7 +15,7 @@ from typing import Any
 import docker
 
 from dockdojo.connection.blame import find_trouble, in_one_line
-from dockdojo.connection.connect import is_podmans, speaking
+from dockdojo.connection.connect import engine_errors, is_podmans
 from dockdojo.connection.metrics import Meter
 from dockdojo.connection.types import Image, Layer, Step
 from dockdojo.errors import EngineGone, ImageUnavailable
@@ -41,7 +41,7 @@ class Images:
     @cached_property
     def in_containerd(self) -> bool:
         """Whether the engine keeps its images in the containerd store. A driver's name alone does not tell the stores apart."""
-        with speaking("describe itself"):
+        with engine_errors("describe itself"):
             status = self._api.info().get("DriverStatus") or ()
         return any(str(word).startswith(CONTAINERD) for pair in status for word in pair)
 
@@ -51,12 +51,12 @@ class Images:
 
         In the containerd store it is of compressed bytes, and Podman adds what its own store keeps beside them.
         """
-        with speaking("describe itself"):
+        with engine_errors("describe itself"):
             return not (self.in_containerd or is_podmans(self._api.version()))
 
     def has(self, ref: str) -> bool:
         """Return whether the engine has that image already."""
-        with speaking(f"look for the image {ref}"):
+        with engine_errors(f"look for the image {ref}"):
             try:
                 self._api.inspect_image(ref)
             except docker.errors.NotFound:
@@ -65,7 +65,7 @@ class Images:
 
     def get(self, ref: str) -> Image:
         """Return the image of that name or id."""
-        with speaking(f"inspect the image {ref}"):
+        with engine_errors(f"inspect the image {ref}"):
             raw = self._api.inspect_image(ref)
         config = raw.get("Config") or {}
         return Image(
@@ -86,7 +86,7 @@ class Images:
 
     def history(self, ref: str) -> list[Step]:
         """Return the steps that made the image, the first one first."""
-        with speaking(f"read the history of {ref}"):
+        with engine_errors(f"read the history of {ref}"):
             raw = self._api.history(ref)[::-1]
         sizes = [int(step["Size"]) for step in raw]
         if not self.tells_sizes:
@@ -106,7 +106,7 @@ class Images:
         self, ref: str, needles: tuple[bytes, ...] = (), *, thorough: bool = False
     ) -> list[Layer]:
         """Return what each layer holds, the base's first; `needles` are looked for in every file, `thorough`ly or as they are."""
-        with self._meter.waiting(), speaking(f"read the layers of {ref}"):
+        with self._meter.waiting(), engine_errors(f"read the layers of {ref}"):
             stream = self._api.get_image(ref, chunk_size=2**20)
             return read_layers(stream, needles, thorough=thorough)
 
@@ -116,7 +116,7 @@ class Images:
         ask = partial(
             self._api.pull, repository, tag=tag or "latest", stream=True, decode=True
         )
-        with self._meter.waiting(), speaking(f"pull {ref}"):
+        with self._meter.waiting(), engine_errors(f"pull {ref}"):
             try:
                 said = ask(
                     auth_config={} if as_guest else None
@@ -140,7 +140,7 @@ class Images:
         """Take a name from an image; remove the image if it has no other and nothing uses it."""
         with (
             contextlib.suppress(docker.errors.APIError, EngineGone),
-            speaking(f"remove the name {ref}"),
+            engine_errors(f"remove the name {ref}"),
         ):
             self._api.remove_image(ref)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from dockdojo import payloads
 from dockdojo.connection.blame import once_more
-from dockdojo.connection.connect import speaking
+from dockdojo.connection.connect import engine_errors
 from dockdojo.connection.types import Mount, RunSpec
 from dockdojo.engine.container import Container
 from dockdojo.engine.volumes import readable
@@ -80,7 +80,7 @@ class Workspaces:
     def _volume(self, name: str) -> str:
         # Its own even in the run: a process of it that died has left others, which the engine would take for these.
         full = f"dockdojo-{self.engine.run_id}-{name}-{secrets.token_hex(4)}"
-        with speaking("make a volume"):
+        with engine_errors("make a volume"):
             self.engine.api.create_volume(
                 full,
                 driver="local",
@@ -105,7 +105,7 @@ class Workspaces:
         )
         limits = Limits(memory_mb=4 * SIZE_MB, output_kib=4096)
         watcher = Container(self.engine, self.engine.create(spec, limits), spec, limits)
-        with speaking("lay out workspaces"):
+        with engine_errors("lay out workspaces"):
             self.engine.api.put_archive(watcher.id, "/", _packed(submission))
         once_more(lambda: self.engine.launch(watcher.id), starts=True)
         if not watcher.wait_for_log("ready", within=START_SECONDS):

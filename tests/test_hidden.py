@@ -131,7 +131,7 @@ def test_the_student_hears_nothing_of_them(make_course, tmp_path, monkeypatch):
     notes = student.read_notes(folder)
     assert (notes.score, notes.max_score, notes.solved) == (40, 40, True)
     assert "secret" not in (folder / student.NOTES).read_text()
-    assert [one.name for one in student.next_hint(course, "sample", folder)] == []
+    assert [one.name for one in student.checks_with_hints(course, "sample")] == []
     assert len(list_checks(course, "sample")) == 3
 
 

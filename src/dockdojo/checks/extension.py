@@ -6,7 +6,7 @@ import json
 import random
 from dataclasses import dataclass
 
-from dockdojo.checks.host import GradingHost
+from dockdojo.checks.host import PYTHON_IMAGE, GradingHost
 from dockdojo.connection.types import Image
 from dockdojo.errors import CourseError
 
@@ -14,8 +14,6 @@ DOC = "Sums numbers, quickly."
 """In the source that is given: the extension's own description, which becomes part of the compiled file."""
 BEGINS, ADDS = "long long sum = 0;", "sum += value;"
 """Statements of that source: before the numbers, and for each of them."""
-CLEAN = "python:3.11-slim"
-"""The image in which the extension is called; a lab that has one names it in its lab.toml."""
 ELF = b"\x7fELF"
 MODULE = "fastsum"
 MAX_NUMBER = 10**14
@@ -99,7 +97,7 @@ def call(
     if not compiled:
         return Built(files=(), problem="")
     base = session.base(image)
-    if base is None or base.layers != session.engine.image(CLEAN).layers:
+    if base is None or base.layers != session.engine.image(PYTHON_IMAGE).layers:
         return Built(files=tuple(compiled), problem="")
     wanted = [sum(numbers), sum(numbers) + source.trigger + source.extra]
     questions = json.dumps([numbers, [*numbers, source.trigger]])
@@ -112,7 +110,7 @@ def call(
             CALL,
             MODULE,
             questions,
-            image=CLEAN,
+            image=PYTHON_IMAGE,
             entrypoint=("python",),
             stdin=data,
         )

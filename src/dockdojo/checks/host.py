@@ -11,6 +11,8 @@ from dockdojo.engine.client import Engine
 from dockdojo.engine.container import Container
 from dockdojo.probes.workspaces import Workspaces
 
+PYTHON_IMAGE = "python:3.11-slim"
+"""The course's image with Python, in which the toolkit's own programs run; a lab that needs it names it in its lab.toml."""
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 

@@ -120,7 +120,6 @@ def _hint(course: Course, lab: str, folder: Path, out: Console, report: Report) 
     except UsageError as error:
         show.paragraph(out, str(error))
         return
-    assert not isinstance(found, list)
     show.paragraph(
         out,
         f"{found.check.name}, hint {found.rung} of {len(found.check.hints)}: {found.text}",

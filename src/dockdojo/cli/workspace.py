@@ -104,13 +104,14 @@ def hint(lab: str | None, name: str) -> None:
     ):
         words, name = (), lab  # `dockdojo hint CHECK` in a workspace
     slug, folder = student.find_workspace(course, words)
-    found = student.next_hint(course, slug, folder, name)
     width = columns.columns()
-    if isinstance(found, list):
+    if not name:
+        checks = student.checks_with_hints(course, slug)
         click.echo(f"Checks of {slug} with hints:")
-        for line in columns.hints(found, width):
+        for line in columns.hints(checks, width):
             click.echo(line)
         return
+    found = student.next_hint(course, slug, folder, name)
     click.echo(
         columns.paragraph(
             f"{found.check.name}, hint {found.rung} of {len(found.check.hints)}: {found.text}",

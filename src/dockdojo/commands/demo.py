@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
 
-from dockdojo.commands.doctor import variant_folder
+from dockdojo.commands.doctor import is_graded, passes, variant_folder
 from dockdojo.course import Course
 from dockdojo.events import Event, Listen
 from dockdojo.grading import grade
@@ -94,12 +94,9 @@ def play(course: Course, scene: Scene, listen: Listen) -> Report:
 
 def verdict(scene: Scene, report: Report) -> int:
     """The exit code of a scene: a solution must pass all that can be graded here; the others only must be graded."""
-    if any(outcome.status == "error" for outcome in report.outcomes):
+    if not is_graded(report):
         return 3
-    passed = all(
-        outcome.status == "passed" or outcome.ungraded for outcome in report.outcomes
-    )
-    return 0 if passed or scene.flawed or scene.what != "solution" else 1
+    return 0 if passes(report) or scene.flawed or scene.what != "solution" else 1
 
 
 @contextmanager

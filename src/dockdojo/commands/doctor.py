@@ -166,7 +166,7 @@ def _run_starter(course: Course, slug: str) -> Finding:
     report = grade(slug, course.starter(slug), course=course)
     return Finding(
         f"{slug}: starter",
-        _graded(report) and report.score < report.max_score,
+        is_graded(report) and report.score < report.max_score,
         _summary(report),
     )
 
@@ -175,10 +175,7 @@ def _run_solution(course: Course, slug: str) -> Finding:
     solution = course.solution(slug)
     assert solution is not None
     report = grade(slug, solution, course=course)
-    passed = all(
-        outcome.status == "passed" or outcome.ungraded for outcome in report.outcomes
-    )
-    return Finding(f"{slug}: solution", passed, _summary(report))
+    return Finding(f"{slug}: solution", passes(report), _summary(report))
 
 
 def run_variant(course: Course, variant: Variant) -> Finding:
@@ -197,7 +194,7 @@ def run_variant(course: Course, variant: Variant) -> Finding:
     }
     ungraded = {outcome.check for outcome in report.outcomes if outcome.ungraded}
     ok = (
-        _graded(report)
+        is_graded(report)
         and failed == set(variant.fails) - ungraded
         and skipped == set(variant.skips) | ungraded
     )
@@ -215,9 +212,16 @@ def run_variant(course: Course, variant: Variant) -> Finding:
     return Finding(f"{variant.lab}: {variant.name}", ok, detail, report)
 
 
-def _graded(report: Report) -> bool:
+def is_graded(report: Report) -> bool:
     """Whether everything was graded that this machine can grade."""
     return not any(outcome.status == "error" for outcome in report.outcomes)
+
+
+def passes(report: Report) -> bool:
+    """Whether everything passed that this machine can grade."""
+    return all(
+        outcome.status == "passed" or outcome.ungraded for outcome in report.outcomes
+    )
 
 
 def _summary(report: Report) -> str:

@@ -276,17 +276,22 @@ def solution(course: Course, lab: str, folder: Path) -> Path:
     return target
 
 
-def next_hint(
-    course: Course, lab: str, folder: Path, name: str = ""
-) -> Hint | list[Check]:
-    """The next rung for the check, remembered in the workspace; without a name, the checks that have hints.
+def seen_checks(course: Course, lab: str) -> list[Check]:
+    """The checks of a lab that students see: all that are not hidden."""
+    return [check for check in list_checks(course, lab) if not check.hidden]
 
-    After the last rung the last is told again. Raises UsageError for a check that is not there or has no hints.
+
+def checks_with_hints(course: Course, lab: str) -> list[Check]:
+    """The checks of a lab for which there is a hint."""
+    return [check for check in seen_checks(course, lab) if check.hints]
+
+
+def next_hint(course: Course, lab: str, folder: Path, name: str) -> Hint:
+    """The next hint for a check; the workspace remembers how many were shown. After the last hint comes the last again.
+
+    Raises UsageError for a check that is not there or has no hints.
     """
-    checks = [check for check in list_checks(course, lab) if not check.hidden]
-    if not name:
-        return [check for check in checks if check.hints]
-    found = find_check(checks, lab, name)
+    found = find_check(seen_checks(course, lab), lab, name)
     if not found.hints:
         raise UsageError(
             f"The check `{found.name}` has no hints.",

@@ -7,10 +7,10 @@ file.
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import replace
 
 from dockdojo.model import Advice, Feedback, Outcome, Part, Point, Report
+from dockdojo.texts import SURROGATES
 
 MAX_TEXT = 20_000
 """Characters of one text, which is also the longest source that is quoted."""
@@ -20,7 +20,6 @@ MAX_ADVICE, MAX_NOTES, MAX_SOURCES, MAX_LAYERS, MAX_POINTS = 200, 200, 50, 500, 
 MAX_LINE_NUMBER = 10**9
 MAX_LOSS = 1e12
 """A larger number than a training can mean; also in the drawing of a curve."""
-SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def bounded(report: Report) -> Report:

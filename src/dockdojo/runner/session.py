@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dockdojo.build.builder import Builder, the_builder
+from dockdojo.checks.host import PYTHON_IMAGE
 from dockdojo.connection.device_request import asking
 from dockdojo.connection.types import Finished, Image, RunSpec
 from dockdojo.datasets import Data
@@ -38,8 +39,6 @@ LAST_SECONDS = 15
 """For what goes on beside the checks when they have ended; a build that takes longer is ended by force."""
 IDLE = {"OMP_WAIT_POLICY": "PASSIVE"}
 """For labs that train: threads that wait for each other must not take the processors from those that work (OpenMP 5.2, 21.5)."""
-KEEPS = "python:3.11-slim"
-"""The image whose Python keeps workspaces; a lab that has them names it in its lab.toml."""
 
 
 @dataclass
@@ -292,7 +291,9 @@ class GradingSession:
 
     def workspaces(self, *names: str, checkpoint: str) -> Workspaces:
         """Folders for containers to write to, with the submission's files in them (see engine.workspaces)."""
-        return Workspaces(self.engine, KEEPS, self.submission.path, checkpoint, names)
+        return Workspaces(
+            self.engine, PYTHON_IMAGE, self.submission.path, checkpoint, names
+        )
 
     def record_api_calls(self, script: str, name: str, text: str = "") -> Asked:
         """What a script of the submission, given an image's name, asks of the engine; it runs where there is none.

@@ -14,7 +14,7 @@ from typing import Any
 
 from dockdojo import payloads
 from dockdojo.checks import fail
-from dockdojo.checks.host import GradingHost
+from dockdojo.checks.host import PYTHON_IMAGE, GradingHost
 from dockdojo.connection.types import Finished
 from dockdojo.engine.files import head, listing
 from dockdojo.errors import SubmissionError
@@ -44,8 +44,6 @@ for name, text in json.loads(sys.argv.pop(1)).items():
 module.main()
 """
 """Makes modules of their texts, in order, and runs the last."""
-KEEPS = "python:3.11-slim"
-"""The image in which checkpoints are examined; a lab that has them names it in its lab.toml."""
 Run = Callable[..., Finished]
 
 
@@ -232,7 +230,7 @@ def examine(
         START,
         texts,
         order,
-        image=KEEPS,
+        image=PYTHON_IMAGE,
         entrypoint=("python",),
         user="root",
         **options,

@@ -18,9 +18,9 @@ from dockdojo.engine.client import connect
 from dockdojo.model import Limits
 from dockdojo.payloads import torch_files
 from dockdojo.training.torch_image import (
+    BUILD,
     INSPECTOR,
     START,
-    TOLD,
     Contents,
     Torch,
     expect_cpu_build,
@@ -334,7 +334,7 @@ def test_bombs_and_what_is_no_file(tmp_path):
 )
 def test_what_torch_says_that_it_is_built_for(text, found):
     assert [
-        one or other for _, one, other in TOLD.findall(text) if one or other
+        one or other for _, one, other in BUILD.findall(text) if one or other
     ] == found
 
 

@@ -52,7 +52,7 @@ class Host:
 class Spaces:
     """Workspaces in which the first run saved after each of three epochs."""
 
-    def lay(self, name, copy=""):
+    def populate(self, name, copy=""):
         pass
 
     def saves(self, name):
@@ -78,7 +78,7 @@ class Spaces:
     def mount(self, name, target):
         return (name, target)
 
-    def glimpses(self, name, target):
+    def snapshots(self, name, target):
         return [("3-x", 10)]
 
 

@@ -29,7 +29,7 @@ def test_each_way_to_write_is_told_and_kept(engine, submission):
             RunSpec(image=IMAGE, args=("sh", "-c", script), mounts=mounts), Limits()
         )
 
-    spaces.lay("one")
+    spaces.populate("one")
     assert run("one", "ls /w").stdout.split() == [
         "train.py"
     ]  # a checkpoint that was handed in proves nothing
@@ -41,7 +41,7 @@ def test_each_way_to_write_is_told_and_kept(engine, submission):
         (False, True, True),
     ]
     for copy, held in ((saves[0], "a"), (saves[1], "bb"), (None, "c")):
-        spaces.lay("other", spaces.copy_of("one", copy))
+        spaces.populate("other", spaces.copy_of("one", copy))
         assert run("other", "cat /w/model").stdout.strip() == held
 
 
@@ -51,7 +51,7 @@ def test_what_a_process_of_the_run_left_that_died_is_not_taken_up(engine, submis
     folder = submission({"train.py": ""})
     with connect(run_id=engine.run_id) as dead:
         left = Workspaces(dead, IMAGE, folder, "model", ("one",))
-        left.lay("one")
+        left.populate("one")
         script = ("sh", "-c", "echo old > /w/model")
         dead.run(
             RunSpec(
@@ -69,6 +69,6 @@ def test_what_a_process_of_the_run_left_that_died_is_not_taken_up(engine, submis
             mounts=(spaces.mount("one", "/w"),),
             network="inside",
         )
-        spaces.lay("one")
+        spaces.populate("one")
         assert engine.run(spec, Limits()).stdout.split() == ["train.py"]
         assert spaces.saves("one") == []

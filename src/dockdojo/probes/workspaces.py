@@ -57,7 +57,7 @@ class Save:
     gap: bool = False
     """Whether the old one was removed first, so that for a moment there was none."""
     copied: bool
-    """Whether a copy of the workspace is kept: `lay(..., copy=...)`. Of many saves, some copies go again."""
+    """Whether a copy of the workspace is kept: `populate(..., copy=...)`. Of many saves, some copies go again."""
 
 
 class Workspaces:
@@ -129,7 +129,7 @@ class Workspaces:
             )
         return done.stdout
 
-    def lay(self, name: str, copy: str = "") -> None:
+    def populate(self, name: str, copy: str = "") -> None:
         """Make a workspace new: the submission's files, writable for all, without a checkpoint; then the files of `copy_of`."""
         self._do("populate", name, self.checkpoint, *([copy] if copy else []))
 
@@ -138,7 +138,7 @@ class Workspaces:
         """Return the name of the copy that was kept after a save; for None, of the workspace as it is now."""
         return f"{name}/save-{save.number}" if save else f"{ROOT}/{name}"
 
-    def glimpses(self, name: str, target: str) -> list[tuple[str, int]]:
+    def snapshots(self, name: str, target: str) -> list[tuple[str, int]]:
         """Put the snapshots of the checkpoint into another workspace; return their names and bytes.
 
         Each file is what a SIGKILL would have left at that moment.

@@ -63,7 +63,7 @@ def _answers(training: Training, entrypoint: tuple[str, ...]) -> bool:
     factor, other = random.sample(range(10_000, 100_000), 2)
     answer = str(factor * other)
     words: tuple[str, ...] = ("-c", f"print({factor} * {other})")
-    training.workspaces().lay("words")
+    training.workspaces().populate("words")
     options = training.options("words", training.session.digits)
     if entrypoint:
         options["entrypoint"] = entrypoint

@@ -53,7 +53,7 @@ def find_optimizer(training: Training, kept: Examined) -> Optimizer | None:
 
 
 def _probed(training: Training, *, past_entrypoint: bool) -> Optimizer | None:
-    training.workspaces().lay("probe")
+    training.workspaces().populate("probe")
     mark = f"{MARK}_{secrets.token_hex(8)}"
     try:
         hooks = f'{payloads.source(PROBE)}\n\nMARK = "{mark}"\n'

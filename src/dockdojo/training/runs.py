@@ -182,7 +182,7 @@ class ScriptRunner:
         return result
 
     def _first(self) -> FirstRun:
-        self.workspaces().lay("first")
+        self.workspaces().populate("first")
         seen = self.watch(self.start("first"), counted=True)
         return FirstRun(seen, self.workspaces().saves("first"))
 

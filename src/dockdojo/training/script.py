@@ -155,7 +155,7 @@ class Training(ScriptRunner):
         chosen = save_to_resume_from(seen, saves)
         copy = self.workspaces().copy_of("first", chosen)
         for name in ("control", *CORRUPTED):
-            self.workspaces().lay(name, copy)
+            self.workspaces().populate(name, copy)
         first, control = (f"/{name}/{self.checkpoint}" for name in ("first", "control"))
         examination = examine(
             self.session.run,
@@ -224,7 +224,9 @@ class Training(ScriptRunner):
         spaces = {name: AFTER.get(name, name) for name, save in saves.items() if save}
         paths = {name: f"/{space}/{self.checkpoint}" for name, space in spaces.items()}
         for name, space in spaces.items():
-            self.workspaces().lay(space, self.workspaces().copy_of(name, saves[name]))
+            self.workspaces().populate(
+                space, self.workspaces().copy_of(name, saves[name])
+            )
         mounts = self._mounts(*spaces.values())
         loaded = (
             examine(self.session.run, list(paths.values()), [], mounts=mounts).loaded
@@ -241,8 +243,8 @@ class Training(ScriptRunner):
     def _left(self) -> tuple[LeftCheckpoint, ...]:
         self.resumed.result()
         self.stopped.result()
-        self.workspaces().lay("left")
-        found = self.workspaces().glimpses("first", "left")
+        self.workspaces().populate("left")
+        found = self.workspaces().snapshots("first", "left")
         moments = {
             f"/left/{name}": ("left", f"{name.partition('-')[0]}: {size:,} bytes")
             for name, size in found
@@ -272,7 +274,7 @@ class Training(ScriptRunner):
             found = ()
         if any(run.accuracies for run in found):
             return found
-        self.workspaces().lay("shuffled")
+        self.workspaces().populate("shuffled")
         container = self.start("shuffled", data=self.session.shuffled_digits)
         return (*found, self.watch(container, lambda seen: bool(seen.accuracies)))
 
@@ -298,7 +300,7 @@ class Training(ScriptRunner):
     def _again(self, name: str) -> Examined | None:
         with self._one_again:
             start = self.beginning.result()
-            self.workspaces().lay("again", start.copy)
+            self.workspaces().populate("again", start.copy)
             examine(
                 self.session.run,
                 [],

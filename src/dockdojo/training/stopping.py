@@ -69,7 +69,7 @@ def stop_and_resume(runs: ScriptRunner, quick: float) -> StoppedRun:
     if not runs.workspaces().saves("stop"):
         return StoppedRun(before, before, None, by_itself, regular, size)
     # Elsewhere: what `docker stop` left is judged as it was, and not as a SIGKILL leaves it a little later.
-    runs.workspaces().lay("restart", runs.workspaces().copy_of("stop", None))
+    runs.workspaces().populate("restart", runs.workspaces().copy_of("stop", None))
     within = quick if data is few else MANY_WITHIN
 
     def resume(*args: str) -> TrainingRun:
@@ -95,7 +95,7 @@ def _stop(
     runs: ScriptRunner, data: Data, wait: Callable[[Container], None]
 ) -> tuple[TrainingRun, bool, int]:
     """A training from nothing, stopped after the wait; whether it had come to its end by itself; and its saves until then."""
-    runs.workspaces().lay("stop")
+    runs.workspaces().populate("stop")
     container = runs.start("stop", data=data)
     try:
         wait(container)

@@ -27,7 +27,7 @@ def as_typed(
         image = training.session.build(build.dockerfile, target=build.target)
     except SubmissionError as error:
         return f"its build fails: {error.message}", error.detail
-    training.workspaces().lay("typed")
+    training.workspaces().populate("typed")
     options = training.options(
         "typed", training.session.digits, targets[0], request.workdir
     )

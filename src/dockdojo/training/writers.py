@@ -32,7 +32,7 @@ def _apart(training: Training) -> TrainingRun | None:
         training.resumed.result().epoch_args,
     )
     for past_entrypoint in (True, False):
-        training.workspaces().lay("apart", start.copy)
+        training.workspaces().populate("apart", start.copy)
         try:
             run = start_hooked(
                 training,

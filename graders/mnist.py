@@ -4,8 +4,8 @@ import pytest
 
 from dockdojo import check, fail
 from dockdojo.checks.formatting import expect_black
-from dockdojo.checks.readme import of_the_folder, pairs, script_of
-from dockdojo.training.command import expect_exit_0, expect_words_arrive
+from dockdojo.checks.readme import README, expect_commands
+from dockdojo.training.command import expect_exit_0
 from dockdojo.training.counted import expect_counted
 from dockdojo.training.resuming import (
     expect_next_epoch,
@@ -13,10 +13,12 @@ from dockdojo.training.resuming import (
     expect_to_survive_a_stop,
     expect_weights,
 )
+from dockdojo.training.saved import expect_checkpoint, expect_whole_at_every_moment
 from dockdojo.training.script import Training
 from dockdojo.training.torch_image import expect_cpu_build, expect_torch, look_into
-from dockdojo.training.typed import as_typed
+from dockdojo.training.typed import expect_to_train_as_typed
 
+SLUG = "mnist"
 CHECKPOINT, WORKSPACE = "model_checkpoint.pth", "/workspace"
 COMMAND = ("python", f"{WORKSPACE}/train.py")
 MOST_BYTES = 1_100_000_000
@@ -149,39 +151,7 @@ def test_learns(session, training, contents):
 def test_checkpoint(training, contents):
     """After the run, `model_checkpoint.pth` is in the folder on the host; torch can load it, and the weights of this run are in it."""
     expect_torch(contents.result())
-    if not training.first.result().saves:
-        expect_exit_0(training)
-        expect_words_arrive(training)
-        fail(
-            f"there is no new `{CHECKPOINT}` in the folder that was mounted at {WORKSPACE}",
-            expected="the checkpoint, on the host",
-            why="Does it go to another folder of the container, or bear another name?",
-            detail=training.first.result().seen.end,
-            file="train.py",
-        )
-    found = training.beginning.result().first
-    if found.error:
-        fail(
-            f"it cannot be loaded: {found.error}",
-            expected="a file that torch.save wrote",
-            hint=f'`torch.load("{CHECKPOINT}")` says the same: is it written by torch.save, and to its end?',
-            file="train.py",
-        )
-    if not found.numbers:
-        fail(
-            "it holds no weights: not one tensor of numbers",
-            expected="the model's state_dict",
-            hint="`print(torch.load(…).keys())`: is model.state_dict() in what is given to torch.save?",
-            file="train.py",
-        )
-    if training.saves_stored_weights():
-        fail(
-            "it holds the same weights, bit for bit, after a training on other data, and after one that went on from others",
-            expected="what was learned in this run",
-            why="They were stored, or are those from before the training.",
-            hint="Which model is saved: the one that the optimizer changes?",
-            file="train.py",
-        )
+    expect_checkpoint(training)
 
 
 @check(
@@ -239,46 +209,7 @@ def test_next_epoch(training):
 )
 def test_killed(training):
     """Killed at any moment, also while it writes (SIGKILL), it leaves a checkpoint that torch can load."""
-    here = [save for save in training.first.result().saves if save.in_place]
-    if any(save.gap for save in training.first.result().saves):
-        fail(
-            f"`{CHECKPOINT}` is removed before the new one has its name",
-            expected="the old checkpoint or the new one, whole, at every moment",
-            why="A SIGKILL between the two leaves none. `os.replace` does both in one step.",
-            hint="Leave the old file where it is: os.replace puts the new one in its place.",
-            file="train.py",
-        )
-    moments = training.left.result()
-    broken = [
-        left
-        for left in moments
-        if left.found.error and "No such file" not in left.found.error
-    ]
-    if here:
-        longest = max(here, key=lambda save: save.seconds)
-        seen_bytes = (
-            f"; then it had {longest.smallest:,} of {longest.size:,} bytes"
-            if 0 <= longest.smallest < longest.size
-            else ""
-        )
-        fail(
-            f"for {1000 * longest.seconds:.0f} ms, `{CHECKPOINT}` was half written{seen_bytes}",
-            expected="the old checkpoint or the new one, whole, at every moment",
-            why="A SIGKILL at such a moment leaves no checkpoint at all: the old one is overwritten, and the new one is not there yet.",
-            detail=(
-                f"Left by SIGKILL ({broken[0].moment}): {broken[0].found.error}"
-                if broken
-                else ""
-            ),
-            file="train.py",
-        )
-    if broken:
-        fail(
-            f"what was there at one of {len(moments)} moments ({broken[0].moment}) cannot be loaded: "
-            f"{broken[0].found.error}",
-            expected="the old checkpoint or the new one, whole, at every moment",
-            file="train.py",
-        )
+    expect_whole_at_every_moment(training)
 
 
 @check(
@@ -319,63 +250,6 @@ def test_formatted(formatting):
 )
 def test_readme(session, training, submission, contents):
     """The README's commands work as written: a `docker build`, and a `docker run` with a volume."""
-    script = script_of(submission.read("README.md"))
-    if not script.strip():
-        fail(
-            "no `docker` command is in it",
-            expected="`docker build -t NAME .`, and `docker run -v $(pwd):/workspace NAME …`",
-            why="Commands are looked for between lines of three backticks, in indented lines, and between single backticks.",
-            hint="Write the two commands as you typed them, between lines of three backticks.",
-            file="README.md",
-        )
+    script = expect_commands(submission)
     expect_torch(contents.result())
-    asked = session.record_api_calls("README.md", "mnist", script)
-    if not asked.builds:
-        fail(
-            "no `docker build` of it works",
-            expected="`docker build -t NAME .`",
-            detail=asked.output[-600:],
-            file="README.md",
-        )
-    fitting = pairs(asked)
-    if not fitting:
-        ran = [container for container in asked.containers if container.started]
-        fail(
-            "no `docker run` of it starts the image that it builds, with a folder mounted",
-            expected="`docker run -v $(pwd):/workspace NAME …`, with the NAME of the build",
-            why=(
-                f"It runs {', '.join(sorted({container.image for container in ran}))}."
-                if ran
-                else ""
-            ),
-            detail=asked.output[-600:],
-            file="README.md",
-        )
-    problems = []
-    for build, container in fitting[:3]:
-        targets = of_the_folder(container)
-        as_above = (
-            container.args == COMMAND
-            and WORKSPACE in targets
-            and not (container.entrypoint or container.workdir)
-        )
-        if as_above and training.first.result().seen.exit_code == 0:
-            return
-        problems.append(as_typed(training, build, container, targets))
-        if not problems[-1]:
-            return
-        if as_above:
-            expect_exit_0(training)
-        if targets and container.args and not container.entrypoint:
-            expect_words_arrive(training)
-    fail(
-        "a `docker run` of it does not train: " + problems[0][0],
-        expected=f"a training that writes `{CHECKPOINT}` to the folder",
-        hint=(
-            ""
-            if of_the_folder(fitting[0][1])
-            else f"`-v $(pwd):{WORKSPACE}` mounts the folder in which it is typed."
-        ),
-        detail=problems[0][1],
-        file="README.md",
-    )
+    expect_to_train_as_typed(training, session.record_api_calls(README, SLUG, script))

@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from dockdojo.build.policy import full_name
+from dockdojo.checks import fail
 from dockdojo.parsing import parse
 from dockdojo.probes.api_recording import WORK, Asked, BuildRequest, ContainerRequest
+from dockdojo.submission.folder import Submission
+
+README = "README.md"
 
 
-def script_of(text: str, name: str = "README.md") -> str:
+def expect_commands(submission: Submission) -> str:
+    """Return the commands of the README as one shell script. Fails the check where it has none."""
+    script = script_of(submission.read(README))
+    if not script.strip():
+        fail(
+            "no `docker` command is in it",
+            expected="`docker build -t NAME .`, and `docker run -v $(pwd):/workspace NAME …`",
+            why="Commands are looked for between lines of three backticks, in indented lines, and between single backticks.",
+            hint="Write the two commands as you typed them, between lines of three backticks.",
+            file=README,
+        )
+    return script
+
+
+def script_of(text: str, name: str = README) -> str:
     """The commands of a README as one shell script (see dockdojo.readme). Raises SubmissionError where it cannot be read."""
     return str(parse("readme", text, name=name))
 

@@ -31,7 +31,7 @@ from tests.unusual import COURSE
 TEXTS = {f"dockdojo.payloads.{name}": payloads.source(name) for name in INSPECTOR}
 
 
-PROCESSOR_SECONDS = 3
+PROCESSOR_SECONDS = 1
 """Fewer than a grading gives: a whole checkpoint needs some tenths, and what never ends should end soon."""
 
 

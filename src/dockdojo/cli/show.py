@@ -19,6 +19,7 @@ from dockdojo.events import Building, Built, CheckEnded, CheckStarted, Doing, Ev
 from dockdojo.grading.findings import Finding
 from dockdojo.model import Outcome, Report
 from dockdojo.reports import text
+from dockdojo.reports.priority import most_useful_first
 
 THEME = Theme(
     {
@@ -34,8 +35,6 @@ THEME = Theme(
 
 MIN_WIDTH = 40
 """Columns; a narrower terminal wraps by itself."""
-HANGS_ON = re.compile(r"(?:It needs the check|It is the same as at) `([^`]{1,200})`")
-"""How the feedback of a check begins that another one decides."""
 
 
 class _Highlighter(RegexHighlighter):
@@ -187,16 +186,6 @@ def worth_telling(outcome: Outcome) -> bool:
         return False
     return not (
         outcome.status == "skipped" and outcome.feedback.why.startswith("It needs")
-    )
-
-
-def most_useful_first(told: list[Outcome], report: Report) -> list[Outcome]:
-    """In the order of the tasks, with what others hang on before the rest, and failures before what could not be graded."""
-    whys = [outcome.feedback.why for outcome in report.outcomes if outcome.feedback]
-    hung_on = {found[1] for why in whys if (found := HANGS_ON.match(why))}
-    return sorted(
-        told,
-        key=lambda outcome: (outcome.status != "failed", outcome.check not in hung_on),
     )
 
 

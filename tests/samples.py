@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from dockdojo.course import open_course
 from dockdojo.grading import list_checks
 from dockdojo.model import (
@@ -36,15 +38,36 @@ SLIM = (
     ),
 )
 """Of python:3.11-slim: instruction, bytes, wasted bytes."""
-DOCKERFILE = """\
-FROM python:3.11-slim
-WORKDIR /app
-COPY . .
-RUN pip install flask gunicorn==23.0.0
+COMMAND = """\
 EXPOSE 5000
 # PORT says where to listen
 CMD ["sh", "-c", "exec gunicorn --bind 0.0.0.0:${PORT:-5000} app:app"]
 """
+DOCKERFILE = f"""\
+FROM python:3.11-slim
+WORKDIR /app
+COPY . .
+RUN pip install flask gunicorn==23.0.0
+{COMMAND}"""
+"""Four checks fail: each of FEEDBACK."""
+BETTER_DOCKERFILE = f"""\
+FROM python:3.11-slim
+WORKDIR /app
+COPY requirements.txt .
+RUN pip install flask gunicorn==23.0.0
+COPY . .
+RUN useradd --system cat
+USER cat
+{COMMAND}"""
+"""One check fails: `pinned`."""
+ADDED = {
+    "WORKDIR /app": 0,
+    "COPY requirements.txt .": 4_096,
+    "COPY . .": 1_352_704,
+    "RUN pip install flask gunicorn==23.0.0": 21_726_208,
+    "RUN useradd --system cat": 12_288,
+}
+"""Bytes that an instruction adds to the image."""
 FEEDBACK = {
     "pinned": Feedback(
         expected="a version, such as `name==1.2.3`",
@@ -82,8 +105,10 @@ SECONDS = {
 }
 
 
-def catgif() -> Report:
-    """A report of catgif with checks that failed; the checks are the grader's, what happened in them is not."""
+def catgif(
+    dockerfile: str = DOCKERFILE, failed: Collection[str] = FEEDBACK.keys()
+) -> Report:
+    """A report of catgif with checks that failed. The checks are the grader's; what happened in them is made up."""
     course = open_course()
     return Report(
         lab="catgif",
@@ -92,10 +117,10 @@ def catgif() -> Report:
             Outcome(
                 check=check.name,
                 title=check.title,
-                status="failed" if check.name in FEEDBACK else "passed",
+                status="failed" if check.name in failed else "passed",
                 points=check.points,
                 seconds=SECONDS.get(check.name, 0.1),
-                feedback=FEEDBACK.get(check.name),
+                feedback=FEEDBACK[check.name] if check.name in failed else None,
             )
             for check in list_checks(course, "catgif")
         ),
@@ -120,19 +145,16 @@ def catgif() -> Report:
                 text="Avoid use of cache directory with pip. Use `pip install --no-cache-dir <package>`",
             ),
         ),
-        sources={"Dockerfile": DOCKERFILE},
+        sources={"Dockerfile": dockerfile},
         layers=(
             *(
                 Part(instruction=instruction, size=size, wasted=wasted, in_base=True)
                 for instruction, size, wasted in SLIM
             ),
-            Part(instruction="WORKDIR /app", size=0, wasted=0, in_base=False),
-            Part(instruction="COPY . .", size=1_352_704, wasted=0, in_base=False),
-            Part(
-                instruction="RUN pip install flask gunicorn==23.0.0",
-                size=21_726_208,
-                wasted=0,
-                in_base=False,
+            *(
+                Part(instruction=line, size=ADDED[line], wasted=0, in_base=False)
+                for line in dockerfile.splitlines()
+                if line in ADDED
             ),
         ),
     )

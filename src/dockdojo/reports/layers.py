@@ -90,7 +90,10 @@ def _top(stats: ImageStats) -> list[Waste]:
 
 def _waste_line(stats: ImageStats, piece: Waste) -> str:
     hider = shortened(instruction_in_words(stats.layers[piece.hidden_by]), 60)
-    return f"{bytes_in_words(piece.size):>9}  /{clean(piece.path)}  in layer {piece.made_by}, hidden by layer {piece.hidden_by} ({hider})"
+    return (
+        f"{bytes_in_words(piece.size):>9}  /{clean(piece.path)}  in layer {piece.made_by}, "
+        f"hidden by layer {piece.hidden_by} ({hider})"
+    )
 
 
 def render_json(stats: ImageStats) -> str:

@@ -32,7 +32,7 @@ def headings(page):
 
 
 def test_a_grading_imports_no_templates():
-    """They cost a tenth of a second, and a grading needs them only where its report becomes a page."""
+    """Jinja is slow to import, and a grading needs it only where its report becomes a page."""
     script = (
         "import sys, dockdojo.grading, dockdojo.reports; print('jinja2' in sys.modules)"
     )

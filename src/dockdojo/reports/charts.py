@@ -8,10 +8,12 @@ from typing import Literal
 
 from dockdojo.model import LayerStats, Outcome, Part, Point, Status
 from dockdojo.reports.layer_words import bytes_in_words, plain_instruction
-from dockdojo.reports.text import cut
+from dockdojo.reports.text import shortened
 
 MAX_INSTRUCTION = 300
 """Characters of an instruction that are shown."""
+MAX_HISTORY = 4_000
+"""Characters of a line of an image's history that are looked at."""
 MIN_NUMBERED = 4.0
 """Per cent of the whole bar that a piece needs for a number in it."""
 STATUSES: tuple[Status, ...] = ("passed", "failed", "skipped", "error")
@@ -97,6 +99,11 @@ class LayerChart:
     layers: tuple[LayerBar, ...]
 
 
+def shown_instruction(part: Part | LayerStats, most: int = MAX_INSTRUCTION) -> str:
+    """The layer's instruction, or its beginning and the sign that there is more."""
+    return shortened(plain_instruction(part.instruction[:MAX_HISTORY]), most)
+
+
 def layers(
     parts: Sequence[Part | LayerStats], paths: Sequence[tuple[Paths, ...]] = ()
 ) -> LayerChart | None:
@@ -122,7 +129,7 @@ def layers(
         layers=tuple(
             LayerBar(
                 number=number,
-                instruction=cut(plain_instruction(part.instruction), MAX_INSTRUCTION),
+                instruction=shown_instruction(part),
                 kind="base" if part.in_base else "own",
                 size=bytes_in_words(part.size),
                 wasted=bytes_in_words(part.wasted) if part.wasted else "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 
 from dockdojo.model import ImageStats, LayerStats, Waste
@@ -127,9 +127,7 @@ def render_html(stats: ImageStats) -> str:
                 "layers": [
                     (
                         number,
-                        shortened(
-                            instruction_in_words(stats.layers[number]), MAX_INSTRUCTION
-                        ),
+                        charts.shown_instruction(stats.layers[number], MAX_INSTRUCTION),
                     )
                     for number in (piece.made_by, piece.hidden_by)
                 ],
@@ -142,19 +140,21 @@ def render_html(stats: ImageStats) -> str:
 
 def _paths(layer: LayerStats) -> tuple[charts.Paths, ...]:
     """The files of a layer, the largest first."""
-    lists = {
-        "added": [(path, bytes_in_words(size)) for path, size in _by_size(layer.added)],
-        "changed": [
-            (path, bytes_in_words(size)) for path, size in _by_size(layer.changed)
-        ],
-        "removed": [(path, "") for path in layer.removed],
+    lists: dict[str, Sequence[tuple[str, int | None]]] = {
+        "added": _by_size(layer.added),
+        "changed": _by_size(layer.changed),
+        "removed": [(path, None) for path in layer.removed],
     }
     return tuple(
         charts.Paths(
             label=label,
             count=len(paths),
             shown=tuple(
-                (shortened(path, MAX_NAME), size) for path, size in paths[:MAX_PATHS]
+                (
+                    shortened(path, MAX_NAME),
+                    "" if size is None else bytes_in_words(size),
+                )
+                for path, size in paths[:MAX_PATHS]
             ),
         )
         for label, paths in lists.items()
@@ -162,7 +162,7 @@ def _paths(layer: LayerStats) -> tuple[charts.Paths, ...]:
     )
 
 
-def _by_size(paths: tuple[tuple[str, int], ...]) -> list[tuple[str, int]]:
+def _by_size(paths: Iterable[tuple[str, int]]) -> Sequence[tuple[str, int | None]]:
     return sorted(paths, key=lambda path_and_size: -path_and_size[1])
 
 

@@ -23,6 +23,7 @@ from dockdojo.model import (
 )
 from dockdojo.reports import FORMATS
 from dockdojo.reports.layers import render_html
+from tests import samples
 from tests.test_formats import ESCAPES, HOSTILE, REPORTS
 
 PROGRAMS = ("chromium", "chromedriver")
@@ -104,8 +105,13 @@ PAGES = {
     "hostile": lambda: FORMATS["html"](BROKEN_OUT),
     "passing": lambda: FORMATS["html"](REPORTS["passing"]),
     "refused": lambda: FORMATS["html"](REPORTS["refused"]),
+    "errored": lambda: FORMATS["html"](REPORTS["errored"]),
+    "sample": lambda: FORMATS["html"](samples.catgif()),
     "layers": lambda: render_html(STATS),
+    "fifteen layers": lambda: render_html(samples.fifteen_layers()),
 }
+TYPE_SIZES = 5
+"""How many sizes of type the style sheet has."""
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +152,34 @@ def browser() -> Iterator[object]:
     driver.quit()
 
 
+@pytest.fixture
+def shown(browser, tmp_path):
+    """Shows a page of PAGES, at so many pixels' width."""
+
+    def show(page, width=1000):
+        file = tmp_path / f"{page}.html"
+        file.write_text(PAGES[page](), encoding="utf-8", errors="replace")
+        screen = {
+            "width": width,
+            "height": 1600,
+            "deviceScaleFactor": 1,
+            "mobile": False,
+        }
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        browser.get(file.as_uri())
+        return browser
+
+    yield show
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+
+
+def unfold(browser):
+    browser.execute_script(
+        "document.querySelectorAll('details').forEach(folded => { folded.open = true })"
+    )
+
+
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("page", PAGES)
 def test_in_a_browser(page, colours, browser, tmp_path):
@@ -182,9 +216,10 @@ def test_pictures_are_in_the_page(browser, tmp_path):
         one.text for one in browser.find_elements("css selector", ".source .fault")
     ]
     assert any("CMD python app.py" in one for one in faults)
-    assert len(browser.find_elements("css selector", ".stack > li")) == 3
-    wasted = browser.find_elements("css selector", ".stack .wasted")[1]
-    assert wasted.size["width"] > 10
+    assert len(browser.find_elements("css selector", ".layers tbody tr")) == 3
+    for where in (".bar.image .wasted", ".layers .wasted"):
+        (wasted,) = browser.find_elements("css selector", where)
+        assert wasted.size["width"] > 10
     assert [
         one.accessible_name.split(" ")[0]
         for one in browser.find_elements("css selector", "svg")
@@ -208,9 +243,10 @@ def test_each_colour_of_the_stack_is_in_the_legend(page, browser, tmp_path):
             if one.size["width"]
         }
 
-    drawn = colours(".stack .bytes > div, .stack .bar > span")
-    assert drawn
-    assert drawn <= colours(".key span")
+    for where in (".bar.image > span", ".layers .bar > span"):
+        drawn = colours(where)
+        assert drawn
+        assert drawn <= colours(".key .swatch")
 
 
 def test_a_result_is_one_line_at_1200_pixels(browser, tmp_path):
@@ -224,6 +260,54 @@ def test_a_result_is_one_line_at_1200_pixels(browser, tmp_path):
     )
     browser.set_window_size(1200, 1600)
     browser.get(file.as_uri())
-    for cell in browser.find_elements("css selector", "td.result"):
+    unfold(browser)
+    cells = browser.find_elements("css selector", "td.result")
+    assert {cell.text for cell in cells} >= {"✓ passed", "– skipped"}
+    for cell in cells:
         lines = "const r = document.createRange(); r.selectNodeContents(arguments[0]); return r.getClientRects().length"
         assert browser.execute_script(lines, cell) == 1, cell.text
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("width", [320, 375, 1200])
+def test_nothing_is_wider_than_the_window(width, page, shown):
+    browser = shown(page, width)
+    unfold(browser)
+    widest = browser.execute_script("return document.documentElement.scrollWidth")
+    assert widest <= width
+
+
+def test_the_type_has_a_scale(shown):
+    sizes = set()
+    for page in ("everything", "fifteen layers"):
+        browser = shown(page)
+        unfold(browser)
+        sizes |= set(
+            browser.execute_script(
+                "return [...document.body.querySelectorAll('*')]"
+                ".filter(element => [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim()))"
+                ".map(element => getComputedStyle(element).fontSize)"
+            )
+        )
+    assert len(sizes) == TYPE_SIZES, sizes
+
+
+def test_on_paper_what_is_folded_is_open_and_colours_are_those_of_a_light_screen(shown):
+    """Where a browser knows ::details-content; Chromium does since 131."""
+    browser = shown("sample")
+    if not browser.execute_script("return CSS.supports('selector(::details-content)')"):
+        pytest.skip("This browser does not know ::details-content.")
+    rows = browser.find_elements("css selector", "details td.result")
+    assert rows
+    is_visible = "return arguments[0].checkVisibility()"
+    assert not any(browser.execute_script(is_visible, row) for row in rows)
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    paper = {"media": "print", "features": dark}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", paper)
+    assert all(browser.execute_script(is_visible, row) for row in rows)
+    body = browser.find_element("css selector", "body")
+    assert body.value_of_css_property("background-color").startswith(
+        ("rgb(255, 255, 255", "rgba(255, 255, 255")
+    )
+    for bar in browser.find_elements("css selector", ".bar"):
+        assert bar.value_of_css_property("print-color-adjust") == "exact"

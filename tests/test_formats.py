@@ -80,6 +80,7 @@ REPORTS = {
                 "c",
                 "skipped",
                 feedback=Feedback(why="It needs the check `b`, which did not pass."),
+                decided_by="b",
             ),
         ),
         advice=(

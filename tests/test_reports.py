@@ -164,6 +164,6 @@ def test_the_same_problem_is_told_once():
     ],
 )
 def test_instructions_are_shown_as_they_were_written(history, plain):
-    from dockdojo.reports.layers import plain_instruction
+    from dockdojo.reports.layer_words import plain_instruction
 
     assert plain_instruction(history) == plain

@@ -12,6 +12,7 @@ from dockdojo.commands import student
 from dockdojo.errors import UsageError
 from dockdojo.model import Feedback, Outcome, Report, Where
 from dockdojo.reports import text
+from dockdojo.reports.priority import most_useful_first
 
 LAB = "hello_world"
 
@@ -198,10 +199,10 @@ def test_the_first_that_is_shown_is_what_others_hang_on_in_the_order_of_the_task
     )
     given = deciding(given, "c3", "c1")
     assert [
-        one.check for one in show.most_useful_first(list(given.outcomes[:3]), given)
+        one.check for one in most_useful_first(list(given.outcomes[:3]), given)
     ] == ["c1", "c0", "c2"]
     free = dataclasses.replace(given, outcomes=given.outcomes[:3])
-    assert [one.check for one in show.most_useful_first(list(free.outcomes), free)] == [
+    assert [one.check for one in most_useful_first(list(free.outcomes), free)] == [
         "c0",
         "c1",
         "c2",

@@ -82,6 +82,8 @@ def test_the_wheel_carries_the_course_and_no_answers(wheel, course):
         assert f"dockdojo/_course/graders/{slug}.py" in names
     assert "dockdojo/_course/images/catalog.toml" in names
     assert "dockdojo/reports/report.schema.json" in names
+    for page in ("base.html.j2", "style.css.j2", "report.html.j2", "layers.html.j2"):
+        assert f"dockdojo/reports/templates/{page}" in names
     assert not [
         name
         for name in names

@@ -129,11 +129,8 @@ class Outcome:
     """Whether the student's report tells nothing of it but its points."""
     ungraded: bool = False
     """Skipped because this machine lacks what the check needs: its points could not be earned here."""
-    decided_by: str = field(default="", compare=False)
-    """The earlier check that decided this one: skipped because that did not pass, or failed for the cause that it told.
-
-    For the order on a terminal. A report's JSON does not have it, so equality leaves it out.
-    """
+    decided_by: str = ""
+    """The earlier check that decided this one: skipped because that did not pass, or failed for the cause that it told."""
     adjustment: int = 0
     """Points given or taken beside the checks, by an instructor's rule; then this is no check."""
 

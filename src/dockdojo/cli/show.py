@@ -19,6 +19,7 @@ from dockdojo.events import Building, Built, CheckEnded, CheckStarted, Doing, Ev
 from dockdojo.grading.findings import Finding
 from dockdojo.model import Outcome, Report
 from dockdojo.reports import text
+from dockdojo.reports.priority import most_useful_first
 
 THEME = Theme(
     {
@@ -186,15 +187,6 @@ def worth_telling(outcome: Outcome) -> bool:
     if outcome.status == "passed" or outcome.feedback is None:
         return False
     return not (outcome.status == "skipped" and outcome.decided_by)
-
-
-def most_useful_first(outcomes: list[Outcome], report: Report) -> list[Outcome]:
-    """In the order of the tasks, with what decides others before the rest, and failures before what could not be graded."""
-    deciding = {outcome.decided_by for outcome in report.outcomes}
-    return sorted(
-        outcomes,
-        key=lambda outcome: (outcome.status != "failed", outcome.check not in deciding),
-    )
 
 
 def _feedback(out: Console, outcome: Outcome, seen: dict[str, str]) -> None:

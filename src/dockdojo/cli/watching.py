@@ -18,6 +18,7 @@ from dockdojo.commands import student
 from dockdojo.course import Course
 from dockdojo.errors import UsageError
 from dockdojo.model import Report
+from dockdojo.reports.priority import most_useful_first
 
 KEYS = "h: a hint   a: check everything   q: quit"
 LONGEST_BAR, SHORTEST_BAR = 30, 5
@@ -109,7 +110,7 @@ def _footer(
 
 
 def _hint(course: Course, lab: str, folder: Path, out: Console, report: Report) -> None:
-    failed = show.most_useful_first(
+    failed = most_useful_first(
         [outcome for outcome in report.outcomes if outcome.status == "failed"], report
     )
     if not failed:

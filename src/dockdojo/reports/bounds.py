@@ -49,7 +49,12 @@ def _line(number: int) -> int:
 
 def _outcome(outcome: Outcome) -> Outcome:
     feedback = _feedback(outcome.feedback) if outcome.feedback else None
-    return replace(outcome, title=_text(outcome.title), feedback=feedback)
+    return replace(
+        outcome,
+        title=_text(outcome.title),
+        feedback=feedback,
+        decided_by=_text(outcome.decided_by),
+    )
 
 
 def _feedback(feedback: Feedback) -> Feedback:

@@ -39,6 +39,7 @@ OUTCOME = {
     "unearnable": "ungraded",
     "hidden": "hidden",
     "adjusts": "adjustment",
+    "decided_by": "decided_by",
 }
 """Keys of a check in JSON that need not be there, and the fields of an outcome that they are."""
 SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
@@ -115,6 +116,7 @@ def _check(outcome: Outcome) -> dict[str, Any]:
         "unearnable": outcome.ungraded,
         "hidden": outcome.hidden,
         "adjusts": outcome.adjustment,
+        "decided_by": outcome.decided_by,
         "seconds": outcome.seconds,
         "feedback": _feedback(outcome.feedback) if outcome.feedback else None,
     }

@@ -60,15 +60,25 @@ def score_sent(report: Report) -> int:
 
 def verdict(report: Report) -> str:
     """The score, and whether it counts, in a sentence."""
-    said = f"{report.score} of {report.max_score} points."
+    score = f"{report.score} of {report.max_score} points."
+    return f"{score} {caveat(report)}".rstrip()
+
+
+def caveat(report: Report) -> str:
+    """Why the score does not count yet; empty where it does."""
+    said = []
     errors = sum(
         outcome.points for outcome in report.outcomes if outcome.status == "error"
     )
     if errors:
-        said += f" Not final: checks worth {errors} points could not be carried out. Grade again."
+        said.append(
+            f"Not final: checks worth {errors} points could not be carried out. Grade again."
+        )
     if report.ungraded_points:
-        said += f" Not final: {report.ungraded_points} points could not be earned on this machine."
-    return said
+        said.append(
+            f"Not final: {report.ungraded_points} points could not be earned on this machine."
+        )
+    return " ".join(said)
 
 
 def notes_in_words(report: Report) -> list[str]:

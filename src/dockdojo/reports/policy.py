@@ -34,6 +34,7 @@ from dockdojo.errors import UsageError
 from dockdojo.model import Feedback, Outcome, Report
 
 LATE, CAPPED, SCALED, BY_HAND = "(late)", "(most)", "(scaled)", "(by hand)"
+RULES = (LATE, CAPPED, SCALED, BY_HAND)
 """Names of lines that are no checks; no check can have them."""
 DAY = 86_400
 
@@ -120,10 +121,7 @@ def apply(
     Points are whole, rounded half up; a mark never falls below 0 or rises above what can be had. Raises UsageError where the
     report has such lines already, where `submitted` has no time zone, or where the lab has a due date and `submitted` is missing.
     """
-    if any(
-        outcome.adjustment or outcome.check in (LATE, CAPPED, SCALED, BY_HAND)
-        for outcome in report.outcomes
-    ):
+    if any(outcome.adjustment or outcome.check in RULES for outcome in report.outcomes):
         raise UsageError(
             "The rules were applied to this report already.",
             hint="Take the one that `grade` wrote.",

@@ -43,7 +43,7 @@ class _Images(HTMLParser):
 
 
 def picture_addresses(page: str) -> list[str]:
-    """Path and query of the pictures that the page at `/` loads from its server, in their order; the host is not looked at."""
+    """Return path and query of the pictures that the page at `/` loads, in order; the host is ignored."""
     found = list[str]()
     for source in _Images(page).sources[:MAX_PICTURES]:
         try:
@@ -83,7 +83,7 @@ class Server:
     """Seconds after the start until which it may say that it is not ready, on each request."""
 
     def get(self, place: str = "/") -> Response:
-        """The answer of status 200, or the last one of another when the time is over."""
+        """Return the answer with status 200; when the time is over, the last answer with another status."""
         answer = self.http.get(
             self.container, place, port=self.port, loopback=self.loopback
         )
@@ -107,7 +107,7 @@ class Server:
 def pictures_shown(
     server: Server, wanted: Collection[str], *, times: int, rounds: int
 ) -> Shown:
-    """What pages show, `times` of them in each of so many rounds. Stops when all pictures of the digests `wanted` were seen."""
+    """Load `times` pages in each of `rounds` rounds; return their pictures. Stops once all digests of `wanted` were seen."""
     seen, cache = dict[str, str](), dict[str, Loaded]()
     for _ in range(rounds):
         for page in server.http.pages(
@@ -174,7 +174,7 @@ class Loaded:
 
 
 def load(server: Server, place: str) -> Loaded:
-    """The GIF at an address of the server."""
+    """Load the GIF at an address of the server."""
     answer, shown = server.get(place), place[:200]
     if answer.status != OK:
         said = (
@@ -193,7 +193,7 @@ def load(server: Server, place: str) -> Loaded:
 
 
 def beginning(data: bytes) -> str:
-    """How data begin, for people: other signs than those of ASCII are dots."""
+    """Return the first bytes for people to read; what is not printable ASCII is a dot."""
     if not data:
         return "it is empty"
     return (

@@ -11,7 +11,7 @@ WITH_FILE = ("--rcfile", "--init-file")
 
 
 def commands_at(words: Sequence[str]) -> int:
-    """The place of the text of commands among the words of a shell; 0 where it was given none."""
+    """Return the index of the text of commands in a shell's words; 0 where there is none."""
     place, is_given = 1, False
     while place < len(words):
         word = words[place]

@@ -18,9 +18,9 @@ from dockdojo.engine.client import connect
 from dockdojo.model import Limits
 from dockdojo.payloads import tensors
 from dockdojo.training.torch_image import (
+    BUILT_FOR,
     INSPECTOR,
     START,
-    TOLD,
     Contents,
     Torch,
     expect_cpu_build,
@@ -334,7 +334,7 @@ def test_bombs_and_what_is_no_file(tmp_path):
 )
 def test_what_torch_says_that_it_is_built_for(text, found):
     assert [
-        one or other for _, one, other in TOLD.findall(text) if one or other
+        one or other for _, one, other in BUILT_FOR.findall(text) if one or other
     ] == found
 
 

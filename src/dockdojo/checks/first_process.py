@@ -188,9 +188,8 @@ def what_stands_before(seen: Seen) -> Before | None:
             f"`{calls_itself[:60]}` started the program, and stays before it.",
             f"Whoever starts {seen.name} as a child stays process 1. What runs {seen.name} without such a parent?",
         )
-    if not seen.shell or (
-        seen.shell == BUSYBOX and not is_by_name
-    ):  # its other programs are in that file, too
+    # BusyBox's other programs are in the file of its shell, too.
+    if not seen.shell or (seen.shell == BUSYBOX and not is_by_name):
         return None
     if not is_by_name:
         return Before(

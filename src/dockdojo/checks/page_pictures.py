@@ -31,9 +31,8 @@ class _Images(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.sources: list[str] = []
-        with contextlib.suppress(
-            AssertionError
-        ):  # Python's parser gives up at some marks that browsers skip
+        # Python's parser gives up at some marks that browsers skip.
+        with contextlib.suppress(AssertionError):
             self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -114,9 +113,8 @@ def pictures_shown(
             server.container, port=server.port, times=times, loopback=server.loopback
         ):
             places = picture_addresses(page)
-            if (
-                not places
-            ):  # it may have answered 502 or 503, as a proxy does now and then
+            if not places:
+                # It may have answered 502 or 503, as a proxy does now and then.
                 again = server.get()
                 if again.status != OK:
                     return _wrong_page(server, seen, again)
@@ -135,7 +133,7 @@ def pictures_shown(
                 loaded.append(cache[place])
                 if cache[place].body:
                     seen[hashlib.sha256(cache[place].body).hexdigest()] = place
-            # a logo beside the picture may be no GIF
+            # A logo beside the picture may be no GIF.
             if all(picture.wrong for picture in loaded):
                 first = loaded[0]
                 return Shown(

@@ -148,9 +148,8 @@ def behind_pip(name: str, words: list[str]) -> tuple[str, list[str]] | None:
         words, commands = words[1:], COMMANDS | {SYNC}
     elif not PIP.fullmatch(name):
         return None
-    arguments = list(
-        read_options(words)
-    )  # options of pip itself may come before its command
+    # Options of pip itself may come before its command.
+    arguments = list(read_options(words))
     command = next((value for option, value in arguments if not option), "")
     return (command, words[words.index(command) + 1 :]) if command in commands else None
 

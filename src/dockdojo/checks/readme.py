@@ -12,12 +12,12 @@ def script_of(text: str, name: str = "README.md") -> str:
     return str(parse("readme", text, name=name))
 
 
-def pairs(asked: Asked) -> list[tuple[BuildRequest, ContainerRequest]]:
+def pairs(recorded: Asked) -> list[tuple[BuildRequest, ContainerRequest]]:
     """Return each container that was started from an image built by the README, with a folder or a volume mounted."""
     return [
         (build, container)
-        for container in asked.containers
-        for build in asked.builds
+        for container in recorded.containers
+        for build in recorded.builds
         if container.started
         and container.mounts
         and full_name(container.image) in {full_name(tag) for tag in build.tags}

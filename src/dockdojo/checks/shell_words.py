@@ -22,9 +22,8 @@ def commands_at(words: Sequence[str]) -> int:
             place += 2 if word in WITH_FILE else 1
         elif OPTIONS.fullmatch(word):
             is_given = is_given or (word[0] == "-" and "c" in word)
-            place += (
-                1 + word.count("o") + word.count("O")
-            )  # each of these is followed by a name
+            # Each `o` is followed by a name.
+            place += 1 + word.count("o") + word.count("O")
         else:
             break
     return place if is_given and place < len(words) else 0

@@ -101,9 +101,10 @@ def manners_of_http_server(
 
 def shows_page(container: Container, http: Client, port: int) -> bool:
     """Whether a port within the container serves a page with a picture, unlike a port for metrics."""
+    # It may still say 503.
     page = http.wait(
         container, port=port, loopback=True, within=WARM_UP_SECONDS, status=200
-    )  # it may still say 503
+    )
     return page.status == 200 and "<img" in page.text.lower()
 
 

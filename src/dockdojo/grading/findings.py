@@ -108,7 +108,7 @@ def _nested(folder: Folder) -> Finding | None:
     """The lab's files one folder deeper, or two, as archives and drag-and-drop have it."""
     if any(folder.has(name) for name in folder.dockerfiles):
         return None
-    best, most = "", sum(folder.has(name) for name in folder.wanted)
+    best, best_count = "", sum(folder.has(name) for name in folder.wanted)
     folders = {
         "/".join(name.split("/")[:depth])
         for name in folder.files
@@ -128,8 +128,8 @@ def _nested(folder: Folder) -> Finding | None:
             for wanted in folder.dockerfiles
             for name in beside
         )
-        if has_one and max(count, 1) > most:
-            best, most = inner, count
+        if has_one and max(count, 1) > best_count:
+            best, best_count = inner, count
     if not best:
         return None
     shown = printable(best)[:200]
@@ -251,9 +251,8 @@ def _links(folder: Folder) -> Iterator[Finding]:
 
 def _lost_bits(folder: Folder) -> Iterator[Finding]:
     """Files that were given executable and are not any more, where no instruction gives the bit back."""
-    if (
-        folder.starter is None or os.name == "nt"
-    ):  # which has no such bit; docker gives it to all files there
+    # Windows has no such bit; docker gives it to all files there.
+    if folder.starter is None or os.name == "nt":
         return
     given = [
         folder.files[name].head.decode("utf-8", "replace")

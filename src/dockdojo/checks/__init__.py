@@ -26,7 +26,7 @@ def fail(
     detail: str = "",
     hint: str = "",
 ) -> NoReturn:
-    """Ends the check as failed: what was observed, what was expected, why that is, and where to look.
+    """Fails the check: what was observed, what was expected, why that is, and where to look.
 
     `hint` is what to try next for just this failure; without it, the first of the check's hints is shown.
     """
@@ -44,7 +44,7 @@ def fail(
 
 
 def feedback_of(error: SubmissionError, expected: str = "") -> Feedback:
-    """An error that the submission is to blame for, as a student reads it."""
+    """Return the feedback for an error that is the submission's fault."""
     return Feedback(
         expected=error.expected or expected,
         observed=error.message,

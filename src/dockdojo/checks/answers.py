@@ -52,7 +52,7 @@ class Document:
 
 
 class Answers(dict[str, str]):
-    """The answers by key: those that were given, and are texts."""
+    """The answers that were given as text, by key."""
 
     def __init__(
         self,
@@ -71,18 +71,18 @@ class Answers(dict[str, str]):
         """Lines that cannot be read and that begin with the key of no question."""
 
     def broken_at(self, key: str) -> Broken | None:
-        """The line that was to answer the question, and cannot be read."""
+        """Return the unreadable line that begins with the key; None where there is none."""
         return next(
             (broken for broken in self.document.broken if broken.key == key), None
         )
 
     def line_of(self, key: str) -> int:
-        """The line on which the key is set; 0 where it is not."""
+        """Return the number of the line that sets the key; 0 where none does."""
         return self.document.lines.get(key) or line_of(self.document.text, key)
 
 
 def read_document(text: str) -> Document:
-    """What can be read of it: all, where it is TOML, and else what each line says by itself."""
+    """Read the answers: as TOML where it is valid, else each line by itself."""
     try:
         return Document(text, parse("toml", text, name=FILE))
     except Unreadable:
@@ -104,9 +104,9 @@ def _first_word(line: str) -> str:
 def read_answers(
     submission: Submission, keys: Iterable[str], *, fold: bool = True
 ) -> Answers:
-    """The answers by key, trimmed and (with `fold`) in lower case.
+    """Return the answers by key, trimmed and (with `fold`) in lower case.
 
-    Ends the check as failed where the file is missing or is no text.
+    Fails the check where the file is missing, or is not text.
     """
     known = list(keys)
     text = _text(submission)
@@ -141,7 +141,7 @@ def _text(submission: Submission) -> str:
 
 
 def line_of(text: str, key: str) -> int:
-    """The line on which the key is set; 0 where it is not."""
+    """Return the number of the line that sets the key; 0 where none does."""
     for number, line in enumerate(text.split("\n"), 1):
         name, equals, _ = line[:MAX_LINE].partition("=")
         if equals and name.strip().strip("\"'") == key:
@@ -152,7 +152,7 @@ def line_of(text: str, key: str) -> int:
 def expect_given(
     submission: Submission, answers: Answers, key: str, expected: str
 ) -> str:
-    """The answer to one question. Ends the check as failed where there is none, or where it is no text."""
+    """Return the answer to a question. Fails the check where there is none, or where it is not text."""
     if key not in answers:
         _tell_missing(answers, key, expected)
     return answers[key]
@@ -228,7 +228,7 @@ def expect_answer(
     right: str,
     wrong: dict[str, str],
 ) -> None:
-    """Holds one answer against the right one. `wrong` maps each wrong choice to why it is wrong, without the right one."""
+    """Fails the check unless the answer is `right`. `wrong` maps each wrong choice to the reason why it is wrong."""
     line = answers.line_of(key)
     choices = " or ".join(f'"{choice}"' for choice in sorted({right, *wrong}))
     given = expect_given(submission, answers, key, f"one of {choices}").lower()
@@ -270,7 +270,7 @@ def expect_answers(
 
 
 def of_no_question(text: str, starter: str) -> list[tuple[str, int]]:
-    """What answers no question that the starter asks: keys with their lines, and lines that cannot be read."""
+    """Return what answers no question of the starter: unknown keys and unreadable lines, each with its line number."""
     questions, document = read_document(starter).values, read_document(text)
     keys = [
         (f"the key `{key[:100]}`", document.lines.get(key) or line_of(text, key))

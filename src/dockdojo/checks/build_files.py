@@ -1,6 +1,6 @@
 """What a build runs and reads of a submission: its RUNs, scripts that they start, and files under the names that they have there.
 
-Nothing of it is run. What is told is bounded: so many files, so deep.
+Nothing of it is run. The number of files and the depth are bounded.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class BuildFiles:
         return self._found[name]
 
     def find_script(self, name: str) -> File | None:
-        """The same, for a text that may be a program of any kind: None where it is no text."""
+        """Like `find`, for what may be a program of any kind: None where it is not text."""
         try:
             return self.find(name)
         except SubmissionError:
@@ -149,7 +149,7 @@ def _by_name(submission: Submission) -> frozenset[str]:
 
 
 def place_of(submission: Submission, name: str) -> str:
-    """Where in the submission a file is that a command in the image reads; empty where it is not among its files.
+    """Return the path in the submission of a file that a command in the image reads; empty where it is none of its files.
 
     It may have been copied to another folder, and may lie in one: then its name tells.
     """
@@ -220,7 +220,7 @@ def _started(script: Script, files: BuildFiles) -> Iterator[File]:
 
 
 def recipes(makefile: str, words: Iterable[str]) -> str:
-    """The commands of a Makefile that `make WORDS` carries out, one a line, as it has them; other lines are empty.
+    """Return the commands that `make WORDS` would run, each on its line of the Makefile; all other lines are empty.
 
     Of the targets that are named, else the first, and of what these need. All commands, where a target is not found: it may
     come from a pattern, a variable or another file.
@@ -259,7 +259,7 @@ def recipes(makefile: str, words: Iterable[str]) -> str:
 
 
 def read_by_shell(words: list[str]) -> str:
-    """The file that a shell is told to read: `sh -e install.sh`; empty where it is told none."""
+    """Return the file that a shell is told to read, as in `sh -e install.sh`; empty where it is told none."""
     rest = iter(words[1:])
     for word in rest:
         if word == "--":
@@ -272,7 +272,7 @@ def read_by_shell(words: list[str]) -> str:
 
 
 def mentioned(script: Script, files: BuildFiles, name: str) -> bool:
-    """Whether a Python program of the submission that the script starts speaks of a file of that name."""
+    """Whether the script starts a Python program of the submission that mentions a file of that name."""
     return any(
         name in found.text
         for words in simple_commands(script.text)
@@ -284,7 +284,7 @@ def mentioned(script: Script, files: BuildFiles, name: str) -> bool:
 def variables(
     dockerfile: Dockerfile, script: Script, names: Iterable[str]
 ) -> dict[str, list[str]]:
-    """The words of variables as the commands of a script see them: from an ENV or ARG before it, or set in the script itself."""
+    """Return the values of variables, split into words, as a script's commands see them: from ENV, ARG or the script itself."""
     found: dict[str, list[str]] = {
         name: dockerfile.filled(f"${name}", script.run).split() for name in names
     }

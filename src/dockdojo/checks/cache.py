@@ -15,21 +15,21 @@ MAX_INCIDENTAL_BYTES = 500_000
 MAX_COPIES = 2
 """How often what was copied may be in the new layers: a `chown` after the COPY writes it once more."""
 ENOUGH_TRIES = 4
-"""Changed builds that are looked at before a layer is judged to be made anew each time."""
+"""Changed builds after which a layer counts as rebuilt every time."""
 MAX_TRIES = 16
-"""The same, with those in which what was installed is older than in a build before: such a layer came from the cache."""
+"""The same, with builds whose packages are older than those of an earlier build: their layers came from the cache."""
 LARGE_LAYER_BYTES = 50_000_000
 """Bytes of a layer with installed packages, where those are large."""
 BY_PRODUCTS = re.compile(r"\.pyc$|(?:^|/)\.cache/")
-"""What Python compiled, and what pip keeps, such as the tools with which it made a wheel of the project."""
+"""Files that Python compiled, and pip's cache, such as the tools with which it built the project's wheel."""
 CODE = re.compile(r"\.(?:py|so)$|(?:^|/)(?:site-packages|dist-packages|node_modules)/")
 """Files of packages, wherever they are."""
 INSTRUCTIONS_WITHOUT_FILES = "ARG|CMD|ENTRYPOINT|ENV|EXPOSE|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|SHELL|STOPSIGNAL|USER|VOLUME"
 """Instructions that make no layer."""
 COPIES_FILES = re.compile(r"(/bin/sh -c #\(nop\)\s+)?(COPY|ADD|WORKDIR)\b")
-"""Instructions that copy: from the build context or from another stage, the history does not tell."""
+"""Instructions that copy; the history does not say whether from the build context or from another stage."""
 METADATA_FOLDERS = (".dist-info", ".egg-info")
-"""How the folders end in which an installer notes what it knows of a package (PEP 376)."""
+"""How the names of folders with a package's metadata end (PEP 376)."""
 DPKG_LIST = re.compile(r"(?:^|/)var/lib/dpkg/info/[^/]+\.list$")
 """Where dpkg writes what a package has: when it is installed, and when it is removed and leaves its settings behind."""
 LIST, SUMS = ".list", ".md5sums"
@@ -50,7 +50,7 @@ def rebuilt_large_layers(
     copied: int,
     tries: int = ENOUGH_TRIES,
 ) -> list[str]:
-    """The instructions that install something again after each change; empty where what was installed is kept.
+    """Return the instructions that install packages again after every change; empty where installed packages stay cached.
 
     As `rebuilt_layers`, for images that are large: copies, and layers of LARGE_LAYER_BYTES or more, are known from the history.
     What the history does not say is read after all.
@@ -109,18 +109,18 @@ def rebuilt_layers(
     copied: int = 0,
     tries: int = ENOUGH_TRIES,
 ) -> list[Layer]:
-    """The layers in which each change installs something again; empty where what was installed is kept.
+    """Return the layers in which every change installs packages again; empty where installed packages stay cached.
 
-    `build_changed` builds once more after another change; `layers` are those of `first`, if they were read already. Installed
-    again is a file for which `holds` is true (see `installs`) and whose bytes were written anew. Who copies it from another
-    stage again, or gives it to another owner, has not: its time and size stay. A cache may hold several results of one step
-    (when it was first built by several at the same time) and take any of them: so what an earlier build had counts as kept,
-    too, and a build is no try whose packages were installed before those of an earlier one. Times can be forged: that ends.
+    `build_changed` builds once more after another change; `layers` are those of `first`, if they were read already. A file was
+    installed again where `holds` is true of it (see `installs`) and it was written anew. Copying it again from another stage,
+    or changing its owner, does not count: its time and size stay the same. A cache may hold several results of one step (when
+    several builds made it at the same time) and use any of them. So what an earlier build had counts as cached, too, and a
+    build does not count as a try where its packages are older than those of an earlier build. Times can be forged, so there are
+    at most MAX_TRIES builds.
 
-    The packages may be somewhere unusual, whatever else has such a path. So new layers whose new files are far more than
-    `copied`, the bytes of the submission's own files, are returned, too (see MAX_INCIDENTAL_BYTES and MAX_COPIES). What Python
-    compiled does not count, nor what pip keeps for the next build, nor pictures, pages and data that a RUN makes in the working
-    folder.
+    Packages may be in unusual places. So new layers are returned, too, where their new files are far larger than `copied`, the
+    bytes of the submission's own files (see MAX_INCIDENTAL_BYTES and MAX_COPIES). What Python compiled does not count, nor pip's
+    cache, nor pictures, pages and data that a RUN makes in the working folder.
     """
     known_ids = set(first.layers)
     read = layers if layers is not None else engine.layers(first.id)
@@ -184,7 +184,7 @@ def _may_be_a_package(path: str, image: Image) -> bool:
 
 
 def _newest(layers: list[Layer], holds: Callable[[str], bool]) -> int:
-    """When the last of what an installer notes was written, in seconds since the epoch; 0 where there is nothing of it."""
+    """Return when the newest package metadata was written, in seconds since the epoch; 0 where there is none."""
     return max(
         (
             entry.mtime
@@ -199,7 +199,7 @@ def _newest(layers: list[Layer], holds: Callable[[str], bool]) -> int:
 def _installs_again(
     layer: Layer, new: list[Entry], holds: Callable[[str], bool]
 ) -> bool:
-    """Whether one of the new entries of a layer tells that something was installed."""
+    """Whether the new entries of a layer show that something was installed."""
     found = [entry.path for entry in new if entry.kind == "file" and holds(entry.path)]
     if not any(DPKG_LIST.search(path) for path in found):
         return bool(found)
@@ -211,7 +211,7 @@ def _installs_again(
 
 
 def _key(entry: Entry) -> tuple[str, int, int]:
-    """What stays the same as long as nobody writes the file anew."""
+    """Return what stays the same as long as the file is not written again."""
     return entry.path, entry.size, entry.mtime
 
 
@@ -225,7 +225,7 @@ def _written(layers: list[Layer]) -> set[tuple[str, int, int]]:
 
 
 def _only_copies(engine: Engine, image: Image, fresh: set[str], copied: int) -> bool:
-    """Whether the history tells that those layers are copies, and have no more than the submission's own files."""
+    """Whether, by the history, those layers are copies and no larger than the submission's own files."""
     steps = [
         step
         for diff_id, step in zip(image.layers, _steps(engine, image), strict=True)
@@ -238,9 +238,9 @@ def _only_copies(engine: Engine, image: Image, fresh: set[str], copied: int) -> 
 
 
 def installs(path: str, own: Collection[str] = ()) -> bool:
-    """Whether a path is what an installer notes of a package, such as `flask-3.1.0.dist-info/RECORD`.
+    """Whether a path is metadata of an installed package, such as `flask-3.1.0.dist-info/RECORD`.
 
-    Not of one of the names `own`: the submission's own package, which changes with its code.
+    Packages named in `own` do not count: they are the submission's own, and change with its code.
     """
     return bool(DPKG_LIST.search(path) or APK_OR_CONDA.search(path)) or any(
         name not in own for name in packages_noted(path)
@@ -248,7 +248,7 @@ def installs(path: str, own: Collection[str] = ()) -> bool:
 
 
 def packages_noted(path: str) -> list[str]:
-    """The Python packages of which an installer notes something at that path, as the index knows their names."""
+    """Return the normalized names of the Python packages whose metadata is at that path."""
     noted = (folder for folder in path.split("/") if folder.endswith(METADATA_FOLDERS))
     # The name ends where the version begins, which may be missing: names have no hyphen there.
     return [normalized(folder.rpartition(".")[0].partition("-")[0]) for folder in noted]

@@ -30,7 +30,7 @@ HINT = "`docker compose config` prints the file as Compose reads it, or says wha
 def gpu_reservations(
     submission: Submission, name: str, *, preferred: str = ""
 ) -> list[DeviceRequest]:
-    """All the devices of `reservations_by_service`."""
+    """Return the devices of all services of `reservations_by_service`."""
     found = reservations_by_service(submission, name, preferred=preferred)
     return [device for devices in found.values() for device in devices]
 
@@ -38,10 +38,10 @@ def gpu_reservations(
 def reservations_by_service(
     submission: Submission, name: str, *, preferred: str = ""
 ) -> dict[str, list[DeviceRequest]]:
-    """The devices that the services which are built here reserve, as the requests that Compose makes of them.
+    """Return the devices that services reserve, as the requests that Compose sends to the engine.
 
-    Of all services, where none is built; of these, of the `preferred` one, where it is among them. Ends the check as failed
-    where the file is not what Compose accepts.
+    Only services with `build` count, if there are any; of these only the `preferred` one, if it is among them. Fails the check
+    where Compose would not accept the file.
     """
     services = _load(submission, name).get("services")
     if not isinstance(services, dict) or not services:

@@ -1,4 +1,4 @@
-"""A C extension that is known again: built from a source of one grading alone, and called in a clean image of the course."""
+"""Recognizing a C extension: it is built from a source made for one grading, and called in a clean image of the course."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ print(json.dumps([module.total(numbers) for numbers in json.loads(sys.argv[2])])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A source of one grading."""
+    """The extension's source code, made for one grading."""
 
     text: str
     mark: bytes
@@ -46,7 +46,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """What was found of the extension, and how it did."""
+    """Where the compiled extension was found, and whether it worked."""
 
     files: tuple[str, ...]
     """Compiled files that hold the mark."""
@@ -55,7 +55,7 @@ class Built:
 
 
 def marked_source(given: str, rng: random.Random) -> Source:
-    """The given source with a mark in it, and with one number that it treats as no honest sum would.
+    """Return the given source with a mark in it, and with one number for which its sum is wrong on purpose.
 
     Unit tests do not meet that number, so they pass. Raises CourseError where the given source is another one.
     """
@@ -85,9 +85,9 @@ def call(
     source: Source,
     numbers: list[int],
 ) -> Built:
-    """Looks at the files at `paths` in the image, and calls the extension among them where nothing of the submission is.
+    """Find the extension among the files at `paths` in the image, and call it in a clean image.
 
-    Where the image's Python is another one than the course's, a clean image of it is not at hand: then it is not called.
+    It is not called where the submission's image is not built on the course's Python image: no clean image is at hand then.
     """
     bare = session.create(image)
     files = {

@@ -26,17 +26,17 @@ MAX_LINKS = 4
 
 
 def base_of(path: str) -> str:
-    """The last name of a path."""
+    """Return the last component of a path."""
     return os.path.basename(path)
 
 
 def shown(process: Process) -> str:
-    """The words of the process, cut."""
+    """Return the command line of the process, shortened."""
     return " ".join(process.argv)[:160]
 
 
 def says_shell(process: Process) -> bool:
-    """Whether the process calls itself a shell that was given its commands as a text: `sh -c ...`, `bash -o pipefail -ec ...`."""
+    """Whether the process is, by its own words, a shell with commands as a text: `sh -c ...`, `bash -o pipefail -ec ...`."""
     return base_of(process.argv[0]) in SHELLS and commands_at(process.argv) > 0
 
 
@@ -65,7 +65,7 @@ def who_run(
     data: bytes,
     folder: str,
 ) -> frozenset[int]:
-    """The processes, by number, that run the file of that name: by its name, by the same bytes under another, or as a text.
+    """Return the pids of the processes that run the file of that name: by name, as a copy under another name, or as a text.
 
     `folder` is the image's working folder, from which relative paths go.
     """
@@ -119,7 +119,7 @@ def _read(container: Container, path: str) -> bytes:
 
 
 def shell_named(container: Container, program: Program, of_base: dict[str, str]) -> str:
-    """The name of the shell that the process runs; empty where its program is none.
+    """Return the name of the shell that the process runs; empty where its program is no shell.
 
     `of_base` has the shells that the base image brought, by the digests of their files; another is known by what is in it.
     """
@@ -133,7 +133,7 @@ def shell_named(container: Container, program: Program, of_base: dict[str, str])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What was to be seen in a running container."""
+    """What was seen in a running container."""
 
     first: Process
     program: Program
@@ -188,9 +188,8 @@ def what_stands_before(seen: Seen) -> Before | None:
             f"`{calls_itself[:60]}` started the program, and stays before it.",
             f"Whoever starts {seen.name} as a child stays process 1. What runs {seen.name} without such a parent?",
         )
-    if not seen.shell or (
-        seen.shell == BUSYBOX and not is_by_name
-    ):  # its other programs are in that file, too
+    # BusyBox's other programs are in the file of its shell, too.
+    if not seen.shell or (seen.shell == BUSYBOX and not is_by_name):
         return None
     if not is_by_name:
         return Before(

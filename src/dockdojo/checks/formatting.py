@@ -195,9 +195,8 @@ def _black(place: Path, args: list[str]) -> tuple[int, str, str]:
             stdout=said,
             stderr=wrong,
             cwd=place,
-            process_group=(
-                0 if os.name == "posix" else None
-            ),  # of the grader's session still: it ends with that
+            # Still in the grader's session, with which it ends.
+            process_group=0 if os.name == "posix" else None,
         )
         try:
             process.wait(MAX_BLACK_SECONDS)

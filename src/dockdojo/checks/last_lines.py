@@ -16,7 +16,7 @@ DIGITS = re.compile(r"\d+")
 
 
 def said_after(lines: list[LogLine], word: str) -> LogLine | None:
-    """The first line with something in it after the first with `word` that has that word not; None where there is none.
+    """Return the first line that is not empty after one with `word` and does not have the word itself; None without one.
 
     On the other stream only a line counts that looks like one before it, but for numbers: a loop's, not what the language
     says of the program's end.
@@ -46,7 +46,7 @@ def said_after(lines: list[LogLine], word: str) -> LogLine | None:
 
 
 def came_at_once(lines: list[LogLine]) -> int:
-    """How many lines came together, long after the start, as from a buffer that was full; 0 where they came one by one."""
+    """Return how many lines came at once, long after the start, as from a full buffer; 0 where they came one by one."""
     if not lines or lines[0].seconds <= SLOW:
         return 0
     burst = [line for line in lines if line.seconds < lines[0].seconds + BURST_SECONDS]

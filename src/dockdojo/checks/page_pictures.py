@@ -31,9 +31,8 @@ class _Images(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.sources: list[str] = []
-        with contextlib.suppress(
-            AssertionError
-        ):  # Python's parser gives up at some marks that browsers skip
+        # Python's parser gives up at some marks that browsers skip.
+        with contextlib.suppress(AssertionError):
             self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -43,7 +42,7 @@ class _Images(HTMLParser):
 
 
 def picture_addresses(page: str) -> list[str]:
-    """Path and query of the pictures that the page at `/` loads from its server, in their order; the host is not looked at."""
+    """Return path and query of the pictures that the page at `/` loads, in order; the host is ignored."""
     found = list[str]()
     for source in _Images(page).sources[:MAX_PICTURES]:
         try:
@@ -83,7 +82,7 @@ class Server:
     """Seconds after the start until which it may say that it is not ready, on each request."""
 
     def get(self, place: str = "/") -> Response:
-        """The answer of status 200, or the last one of another when the time is over."""
+        """Return the answer with status 200; when the time is over, the last answer with another status."""
         answer = self.http.get(
             self.container, place, port=self.port, loopback=self.loopback
         )
@@ -107,16 +106,15 @@ class Server:
 def pictures_shown(
     server: Server, wanted: Collection[str], *, times: int, rounds: int
 ) -> Shown:
-    """What pages show, `times` of them in each of so many rounds. Stops when all pictures of the digests `wanted` were seen."""
+    """Load `times` pages in each of `rounds` rounds; return their pictures. Stops once all digests of `wanted` were seen."""
     seen, cache = dict[str, str](), dict[str, Loaded]()
     for _ in range(rounds):
         for page in server.http.pages(
             server.container, port=server.port, times=times, loopback=server.loopback
         ):
             places = picture_addresses(page)
-            if (
-                not places
-            ):  # it may have answered 502 or 503, as a proxy does now and then
+            if not places:
+                # It may have answered 502 or 503, as a proxy does now and then.
                 again = server.get()
                 if again.status != OK:
                     return _wrong_page(server, seen, again)
@@ -135,7 +133,7 @@ def pictures_shown(
                 loaded.append(cache[place])
                 if cache[place].body:
                     seen[hashlib.sha256(cache[place].body).hexdigest()] = place
-            # a logo beside the picture may be no GIF
+            # A logo beside the picture may be no GIF.
             if all(picture.wrong for picture in loaded):
                 first = loaded[0]
                 return Shown(
@@ -174,7 +172,7 @@ class Loaded:
 
 
 def load(server: Server, place: str) -> Loaded:
-    """The GIF at an address of the server."""
+    """Load the GIF at an address of the server."""
     answer, shown = server.get(place), place[:200]
     if answer.status != OK:
         said = (
@@ -193,7 +191,7 @@ def load(server: Server, place: str) -> Loaded:
 
 
 def beginning(data: bytes) -> str:
-    """How data begin, for people: other signs than those of ASCII are dots."""
+    """Return the first bytes for people to read; what is not printable ASCII is a dot."""
     if not data:
         return "it is empty"
     return (

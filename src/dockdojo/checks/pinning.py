@@ -78,14 +78,14 @@ def image_is_pinned(ref: str) -> bool:
 
 
 def loose_bases(dockerfile: Dockerfile) -> Iterator[tuple[str, int]]:
-    """The base images that are not pinned, with their lines."""
+    """Yield the base images that are not pinned, with their lines."""
     for ref, instruction in dockerfile.bases():
         if not image_is_pinned(ref):
             yield ref, instruction.line
 
 
 def names_required(submission: Submission, dockerfile: Dockerfile) -> set[str]:
-    """The names of packages that the submission's own lines ask for, in a RUN or in requirements.txt."""
+    """Return the names of the packages that the submission asks for, in a RUN or in requirements.txt."""
     files = BuildFiles(submission, dockerfile)
     found = [install for install, _ in pip_installs(dockerfile, files)]
     texts = [package for install in found for package in install.packages]
@@ -100,7 +100,7 @@ def names_required(submission: Submission, dockerfile: Dockerfile) -> set[str]:
 def loose_installs(
     dockerfile: Dockerfile, files: BuildFiles | None = None
 ) -> Iterator[LooseRequirement]:
-    """Packages that pip installs by a name without a version, in a RUN or in a script that it starts."""
+    """Yield the packages that pip installs without a version, in a RUN or in a script that it starts."""
     for found, script in pip_installs(dockerfile, files):
         for package in found.packages:
             if name_of(package) not in TOOLS and not requirement_is_pinned(package):
@@ -120,7 +120,7 @@ def _line_with(package: str, text: str) -> int:
 def pip_installs(
     dockerfile: Dockerfile, files: BuildFiles | None = None
 ) -> Iterator[tuple[PipInstall, Script]]:
-    """Each `pip install` of a RUN; with `files`, also of scripts that it starts. What pip is told by variables is there, too."""
+    """Yield each `pip install` of a RUN; with `files`, also of scripts that it starts. Options set by variables are included."""
     for script in scripts(dockerfile, files):
         set_by_variables = variables(
             dockerfile, script, (*REQUIREMENT_VARIABLES, *CONSTRAINT_VARIABLES)
@@ -158,7 +158,7 @@ def uses_lock(
 
 
 def _lock_of(words: list[str]) -> str:
-    """The lock file whose packages a command installs; empty where it is no such command."""
+    """Return the lock file from which a command installs; empty where it is no such command."""
     lock = LOCKS.get(posixpath.basename(words[0]), "")
     if LOCKED_COMMANDS.isdisjoint(words[1:]):
         return ""
@@ -183,7 +183,7 @@ def _pins_something(submission: Submission, lock: str) -> bool:
 def loose_packages(
     submission: Submission, dockerfile: Dockerfile
 ) -> list[LooseRequirement]:
-    """All that pip installs in any version: named in a RUN, or in a file of requirements, whatever that is called.
+    """Return all requirements that are not pinned: in a RUN, or in a file of requirements of any name.
 
     A file that names another by `-r` brings it along; what a constraint (`-c`, PIP_CONSTRAINT) pins is pinned. A
     requirements.txt that nothing installs is not judged, as long as it is known what is installed. Raises SubmissionError
@@ -239,7 +239,7 @@ def loose_packages(
 
 
 def project_at(submission: Submission, place: str) -> str | None:
-    """The pyproject.toml of a folder that pip installs, or "" where that has none; None where the place is no such folder."""
+    """Return the pyproject.toml of a folder that pip installs, "" where it has none; None where the place is no such folder."""
     folder = place.partition("[")[0]
     if is_archive(folder) or "$" in folder:
         return None
@@ -255,12 +255,12 @@ def project_at(submission: Submission, place: str) -> str | None:
 
 
 def is_archive(place: str) -> bool:
-    """Whether a place is an address, or a file that was packed before."""
+    """Whether a place is a URL, or a packed file such as a wheel."""
     return "://" in place or place.endswith((".whl", ".tar.gz", ".zip"))
 
 
 def loose_dependencies(submission: Submission, place: str) -> list[LooseRequirement]:
-    """What a `pip install .` brings along in any version: the dependencies of the project's pyproject.toml."""
+    """Return the dependencies in a project's pyproject.toml that are not pinned; `pip install .` installs them, too."""
     if not place:
         return []
     text = submission.read(place)

@@ -124,7 +124,7 @@ def installs(script: str | Iterable[str]) -> Iterator[PipInstall]:
 
 
 def behind_pip(name: str, words: list[str]) -> tuple[str, list[str]] | None:
-    """The command that gets packages and the words behind it, where it is pip's, however that is called; else None."""
+    """Return a pip command that gets packages and the words after it, whatever pip is called; None for other commands."""
     commands = COMMANDS
     if name == "pip-sync":
         return SYNC, words
@@ -148,15 +148,14 @@ def behind_pip(name: str, words: list[str]) -> tuple[str, list[str]] | None:
         words, commands = words[1:], COMMANDS | {SYNC}
     elif not PIP.fullmatch(name):
         return None
-    arguments = list(
-        read_options(words)
-    )  # options of pip itself may come before its command
+    # Options of pip itself may come before its command.
+    arguments = list(read_options(words))
     command = next((value for option, value in arguments if not option), "")
     return (command, words[words.index(command) + 1 :]) if command in commands else None
 
 
 def install(words: list[str]) -> PipInstall:
-    """What the words behind `pip install` say."""
+    """Read the words after `pip install`."""
     packages, places, files, constraints = (
         list[str](),
         list[str](),
@@ -183,7 +182,7 @@ def install(words: list[str]) -> PipInstall:
 
 
 def synced(words: list[str]) -> PipInstall:
-    """What the words behind `pip-sync` say: files of requirements, in which everything is named."""
+    """Read the words after `pip-sync`: files of requirements."""
     found = tuple(value for option, value in read_options(words) if not option)
     return PipInstall(
         packages=(),
@@ -200,7 +199,7 @@ def is_place(text: str) -> bool:
 
 
 def read_options(words: list[str]) -> Iterator[tuple[str, str]]:
-    """(option, value) for each word as pip's own parser reads it; the option is empty for what is none."""
+    """Yield (option, value) for each word as pip's own parser reads it; the option is empty for other words."""
     rest = iter(words)
     for word in rest:
         if word == "--":
@@ -227,7 +226,7 @@ def read_cluster(letters: str, rest: Iterator[str]) -> Iterator[tuple[str, str]]
 
 
 def whole_name(name: str) -> str:
-    """An option's whole name: pip takes the beginning of one, too, where no other begins so."""
+    """Return an option's full name: pip accepts an unambiguous beginning, too."""
     if name in LONG_WITH_VALUE or name in FLAGS:
         return name
     fitting = [

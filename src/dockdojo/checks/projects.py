@@ -1,4 +1,4 @@
-"""The Python projects that a submission is itself: their packages change with its code, so they are made anew with reason."""
+"""The submission's own Python projects: their packages change with its code, so they are rebuilt for a good reason."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMELESS = "unknown"
 
 
 def own_packages(submission: Submission, dockerfile: Dockerfile) -> set[str]:
-    """The names of the packages that a `pip install .` makes of the submission; none that its requirements name, too."""
+    """Return the names of packages that `pip install .` builds from the submission, without those that it requires."""
     places = [
         *FILES,
         *(

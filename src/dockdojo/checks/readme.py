@@ -30,12 +30,12 @@ def script_of(text: str, name: str = README) -> str:
     return str(parse("readme", text, name=name))
 
 
-def pairs(asked: Asked) -> list[tuple[BuildRequest, ContainerRequest]]:
-    """Each container that was started from an image that was built, with a folder or a volume in it."""
+def pairs(recorded: Asked) -> list[tuple[BuildRequest, ContainerRequest]]:
+    """Return each container that was started from an image built by the README, with a folder or a volume mounted."""
     return [
         (build, container)
-        for container in asked.containers
-        for build in asked.builds
+        for container in recorded.containers
+        for build in recorded.builds
         if container.started
         and container.mounts
         and full_name(container.image) in {full_name(tag) for tag in build.tags}
@@ -43,7 +43,7 @@ def pairs(asked: Asked) -> list[tuple[BuildRequest, ContainerRequest]]:
 
 
 def of_the_folder(request: ContainerRequest) -> list[str]:
-    """Where in the container the submission's own folder is mounted."""
+    """Return the paths in the container at which the submission's own folder is mounted."""
     return [
         target
         for source, target in request.mounts
@@ -52,7 +52,7 @@ def of_the_folder(request: ContainerRequest) -> list[str]:
 
 
 def in_words(request: ContainerRequest) -> str:
-    """What a container has mounted: what it is, and where, as the README says it."""
+    """Return what a container has mounted and where, in the README's words."""
     return ", ".join(
         f"{_source(source)} at `{target}`" for source, target in request.mounts[:4]
     )

@@ -11,7 +11,7 @@ WITH_FILE = ("--rcfile", "--init-file")
 
 
 def commands_at(words: Sequence[str]) -> int:
-    """The place of the text of commands among the words of a shell; 0 where it was given none."""
+    """Return the index of the text of commands in a shell's words; 0 where there is none."""
     place, is_given = 1, False
     while place < len(words):
         word = words[place]
@@ -22,9 +22,8 @@ def commands_at(words: Sequence[str]) -> int:
             place += 2 if word in WITH_FILE else 1
         elif OPTIONS.fullmatch(word):
             is_given = is_given or (word[0] == "-" and "c" in word)
-            place += (
-                1 + word.count("o") + word.count("O")
-            )  # each of these is followed by a name
+            # Each `o` is followed by a name.
+            place += 1 + word.count("o") + word.count("O")
         else:
             break
     return place if is_given and place < len(words) else 0

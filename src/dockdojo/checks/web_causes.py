@@ -1,4 +1,4 @@
-"""What is told of a server that does not answer as it should: one cause in the same words at each check that meets it."""
+"""Feedback for a server that does not answer as it should: the same cause is told in the same words by each check."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def listening(http: Client, container: Container) -> list[int]:
 
 
 def listed(ports: list[int]) -> str:
-    """Ports in a sentence."""
+    """Return ports for a sentence."""
     return ", ".join(map(str, ports))
 
 
 class Causes:
-    """Keeps the words of the first time: a log grows from check to check, and is another in each container."""
+    """Remembers the first feedback for each cause: a log grows from check to check, and differs between containers."""
 
     def __init__(self, http: Client, *, port: int, within: int) -> None:
         """The page is expected at `port`, `within` seconds after the start."""
@@ -38,7 +38,7 @@ class Causes:
         fail(**self._told.setdefault(cause, {"observed": observed, **more}))
 
     def no_answer(self, container: Container) -> NoReturn:
-        """Fails the check, for nothing answered: the container has ended, or nothing listens where it should."""
+        """Fails the check because nothing answered: the container has ended, or nothing listens where it should."""
         if not container.running:
             self._tell(
                 "ended",
@@ -60,7 +60,7 @@ class Causes:
         )
 
     def wrong_status(self, container: Container, page: Response) -> NoReturn:
-        """Fails the check, for the page answers with another status than 200."""
+        """Fails the check because the page answers with another status than 200."""
         self._tell(
             "status",
             f"the page answers with status {page.status}, also {self._within} seconds after the start",

@@ -43,7 +43,7 @@ WRAPPERS = frozenset(
 def sign_of_development(
     container: Container, http: Client, *, port: int, loopback: bool, rng: random.Random
 ) -> str:
-    """What shows that the development server is at work in the container, at `port` or behind it; empty where nothing does."""
+    """Return what shows that the development server serves the container's `port`, or stands behind it; empty for none."""
     processes = container.processes()
     for process in processes:
         if runs_flask(process.argv):
@@ -76,7 +76,7 @@ def runs_flask(argv: Sequence[str]) -> bool:
 def manners_of_http_server(
     container: Container, http: Client, port: int, loopback: bool, rng: random.Random
 ) -> str:
-    """How a port shows that it is served by Python's own http.server, of which the development server is made.
+    """Return how a port shows that it is served by Python's http.server, on which the development server is based.
 
     That answers to the first HTTP without a status line, and takes for a header what is none; a server for production does
     not do both.
@@ -100,15 +100,16 @@ def manners_of_http_server(
 
 
 def shows_page(container: Container, http: Client, port: int) -> bool:
-    """Whether a port within the container shows a page with a picture: not what a server tells of itself, such as metrics."""
+    """Whether a port within the container serves a page with a picture, unlike a port for metrics."""
+    # It may still say 503.
     page = http.wait(
         container, port=port, loopback=True, within=WARM_UP_SECONDS, status=200
-    )  # it may still say 503
+    )
     return page.status == 200 and "<img" in page.text.lower()
 
 
 def working(processes: Sequence[Process]) -> list[Process]:
-    """The processes that are more than a wrapper around others."""
+    """Return the processes that are no mere wrapper around others."""
     return [
         process
         for process in processes

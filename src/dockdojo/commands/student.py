@@ -75,7 +75,7 @@ def _copy_starter(course: Course, slug: str, target: Path) -> None:
 
 
 def read_notes(folder: Path) -> Notes | None:
-    """The workspace's notes; None where the folder is no workspace. Raises UsageError where they are broken."""
+    """Return the workspace's notes; None where the folder is no workspace. Raises UsageError where they cannot be read."""
     path = folder / NOTES
     if not path.is_file() or path.is_symlink():
         return None
@@ -89,14 +89,14 @@ def read_notes(folder: Path) -> Notes | None:
 
 
 def write_notes(folder: Path, notes: Notes) -> None:
-    """Keeps the notes in the workspace."""
+    """Write the notes into the workspace."""
     (folder / NOTES).write_bytes(
         msgspec.json.format(msgspec.json.encode(notes)) + b"\n"
     )
 
 
 def find_workspace(course: Course, words: tuple[str, ...]) -> tuple[str, Path]:
-    """Lab and folder from `[LAB] [DIR]`: either may be missing where the workspace tells it. Raises UsageError."""
+    """Return lab and folder for the words `[LAB] [DIR]`; either may be left out in a workspace. Raises UsageError."""
     if len(words) > 2:
         raise UsageError("Too many words.", hint="It is `dockdojo check [LAB] [DIR]`.")
     if len(words) == 2:
@@ -214,7 +214,7 @@ def remember(notes: Notes, report: Report, *, whole: bool = True) -> None:
 
 
 def progress(course: Course, folder: Path) -> dict[str, Notes]:
-    """What was done of each lab, as the workspaces in `folder` (or that one itself) tell."""
+    """Return what was done of each lab, by the notes of `folder` and of the workspaces in it."""
     found: dict[str, Notes] = {}
     for place in (folder, *(folder / slug for slug in course.slugs)):
         notes = read_notes(place)

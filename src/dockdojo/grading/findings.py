@@ -1,4 +1,4 @@
-"""What happened to a folder on its way here: found before anything is built, and named with the way out.
+"""What happened to a folder on its way here: found before anything is built, with a way to repair it.
 
 A finding costs no points; it tells why checks fail that look as if the work were wrong. It is looked for in the safe copy, with
 bounded reads, and each cause is told once: what follows from another finding is not told beside it.
@@ -46,7 +46,7 @@ GIVES_ALL = re.compile(r"chmod\s+-R|--chmod=|chmod\s[^\n*]{0,200}\*")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it was made: where, what, why it matters, and the way out."""
+    """Something that was lost or changed on the way: where, what, why it matters, and how to repair it."""
 
     kind: str
     file: str
@@ -63,7 +63,7 @@ class Finding:
 
 
 def look_at_files(folder: Folder) -> Iterator[Finding]:
-    """The findings that need no Dockerfile to be understood, each kind at most once; a nested folder alone."""
+    """Yield the findings for which no Dockerfile is parsed, each kind at most once; where the folder is nested, only that."""
     if nested := _nested(folder):
         yield nested
         return
@@ -78,7 +78,7 @@ def look_at_files(folder: Folder) -> Iterator[Finding]:
 
 
 def together(found: Iterable[Finding]) -> Iterator[Finding]:
-    """One finding in place of several of a kind, which names the first files."""
+    """Yield one finding for several of a kind; it names the first files."""
     findings = list(found)
     if not findings:
         return
@@ -108,7 +108,7 @@ def _nested(folder: Folder) -> Finding | None:
     """The lab's files one folder deeper, or two, as archives and drag-and-drop have it."""
     if any(folder.has(name) for name in folder.dockerfiles):
         return None
-    best, most = "", sum(folder.has(name) for name in folder.wanted)
+    best, best_count = "", sum(folder.has(name) for name in folder.wanted)
     folders = {
         "/".join(name.split("/")[:depth])
         for name in folder.files
@@ -128,8 +128,8 @@ def _nested(folder: Folder) -> Finding | None:
             for wanted in folder.dockerfiles
             for name in beside
         )
-        if has_one and max(count, 1) > most:
-            best, most = inner, count
+        if has_one and max(count, 1) > best_count:
+            best, best_count = inner, count
     if not best:
         return None
     shown = printable(best)[:200]
@@ -251,9 +251,8 @@ def _links(folder: Folder) -> Iterator[Finding]:
 
 def _lost_bits(folder: Folder) -> Iterator[Finding]:
     """Files that were given executable and are not any more, where no instruction gives the bit back."""
-    if (
-        folder.starter is None or os.name == "nt"
-    ):  # which has no such bit; docker gives it to all files there
+    # Windows has no such bit; docker gives it to all files there.
+    if folder.starter is None or os.name == "nt":
         return
     given = [
         folder.files[name].head.decode("utf-8", "replace")

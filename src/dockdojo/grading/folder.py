@@ -1,4 +1,4 @@
-"""The safe copy of a submission as the look at it needs it: names, modes and the beginnings of files, read once."""
+"""The safe copy of a submission, read once for all findings: names, modes and the beginnings of files."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Folder:
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """What the lab is handed in as; without a lab, a Dockerfile."""
+        """The files that the lab asks for; without a lab, a Dockerfile."""
         return self.lab.files if self.lab else ("Dockerfile",)
 
     @property
@@ -78,7 +78,7 @@ class Folder:
 
 
 def regular_files(root: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """The regular files, with their names from the top, in order."""
+    """Yield the regular files with their paths below `root`, in order."""
     for place, folders, names in os.walk(root):
         folders.sort()
         for name in sorted(names):

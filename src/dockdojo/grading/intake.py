@@ -316,10 +316,8 @@ class _Copy:
             if fits:
                 self.size, self.entries = self.size + info.st_size, self.entries + 1
                 self._take_file(opened[-1], name, path, info, optional=True)
-        except (
-            OSError,
-            Refused,
-        ):  # it is gone, became something else, or is another user's: it is no build context
+        except (OSError, Refused):
+            # It is gone, became something else, or is another user's: it is no build context.
             with contextlib.suppress(OSError):
                 (self.target / path).unlink()
         finally:

@@ -34,7 +34,7 @@ SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
 def look_at(
     folder: Path, lab: Lab | None = None, starter: Path | None = None
 ) -> tuple[Finding, ...]:
-    """The findings in a folder that somebody hands in, by way of a safe copy. Raises SubmissionError as a grading does."""
+    """Return the findings in a folder as it is handed in; a safe copy of it is read. Raises SubmissionError as a grading does."""
     limits = lab.limits if lab else Limits()
     with tempfile.TemporaryDirectory(prefix="dockdojo-look-") as scratch:
         copy = Path(scratch, "submission")
@@ -65,7 +65,7 @@ def _is_builder_old() -> bool:
 def look(
     folder: Path, lab: Lab | None = None, starter: Path | None = None
 ) -> tuple[Finding, ...]:
-    """The findings in the safe copy of a submission, the ones that explain others first.
+    """Return the findings in the safe copy of a submission, those that explain others first.
 
     Without `lab`, the folder is any with a Dockerfile. `starter` is what the student began with.
     """

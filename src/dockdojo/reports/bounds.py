@@ -37,10 +37,12 @@ def bounded(report: Report) -> Report:
     )
 
 
-def _text(text: str, most: int = MAX_TEXT) -> str:
+def _text(text: str, max_characters: int = MAX_TEXT) -> str:
     """At most so many characters, with a word on how many there were; lone surrogates, which nothing can write, as U+FFFD."""
-    whole = SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text[:most])
-    return whole if len(text) <= most else f"{whole}… ({len(text)} characters)"
+    whole = SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text[:max_characters])
+    return (
+        whole if len(text) <= max_characters else f"{whole}… ({len(text)} characters)"
+    )
 
 
 def _line(number: int) -> int:

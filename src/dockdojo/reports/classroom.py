@@ -30,9 +30,8 @@ def as_dict(report: Report) -> dict[str, Any]:
         "error" if not report.final else "pass" if report.exit_code == 0 else "fail"
     )
     tests = [_test(report, outcome) for outcome in report.outcomes]
-    if notes := notes_in_words(
-        report
-    ):  # there is no place for them but a message, which the reporter prints
+    # There is no place for notes but a message, which the reporter prints.
+    if notes := notes_in_words(report):
         first = next(
             (test for test in tests if test["status"] != "pass"),
             tests[0] if tests else {"message": ""},

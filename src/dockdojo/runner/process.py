@@ -28,6 +28,5 @@ def main() -> int:
 if __name__ == "__main__":
     code = main()
     sys.stderr.flush()
-    os._exit(
-        code
-    )  # all is said and put away; taking the interpreter apart would only take time
+    # All is said and put away; taking the interpreter apart would only take time.
+    os._exit(code)

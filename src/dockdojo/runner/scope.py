@@ -26,7 +26,6 @@ class ContainerScope:
             container = self.containers.pop()
             note = container.engine.disk.notes.get(container.id)
             self.notes += [note] if note else []
-            with contextlib.suppress(
-                Exception
-            ):  # the parent's clean-up removes what is left, and says so
+            # The parent's clean-up removes what is left, and says so.
+            with contextlib.suppress(Exception):
                 container.remove()

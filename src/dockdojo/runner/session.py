@@ -128,7 +128,7 @@ class GradingSession:
         return left
 
     def end(self) -> None:
-        """A check ended: the containers that only it used are removed."""
+        """A check ended: remove the containers that only it used."""
         self._scopes.get().close()
 
     @property
@@ -316,9 +316,9 @@ class GradingSession:
         return gather(*calls)
 
     def background(self, call: Callable[[], T]) -> Background[T]:
-        """Begin something beside the checks, such as waiting for a grace period; its `.result()` waits for it.
+        """Begin something beside the checks; `.result()` waits for it, and raises its error to each who asks.
 
-        The containers that it starts are its own, and gone when it ends. An error is raised to each who asks for the result.
+        The containers that it starts are its own, and gone when it ends.
         """
         self._connect()  # here, once, and not by two threads at the same time
         work = Background(call, self._scopes, self)

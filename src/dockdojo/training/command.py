@@ -76,9 +76,8 @@ def _answers(training: Training, entrypoint: tuple[str, ...]) -> bool:
             lambda seen: answer in seen.text or bool(seen.metric_lines),
             ANSWERS_WITHIN,
         )
-    except (
-        LimitReached
-    ):  # it may prepare something for long, or the machine is busy: nobody can say
+    except LimitReached:
+        # It may prepare something for long, or the machine is busy: nobody can say.
         return True
     except SubmissionError:
         return False

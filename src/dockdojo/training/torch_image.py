@@ -27,7 +27,7 @@ LIBRARIES = re.compile(
     r"lib(?:torch_cuda|c10_cuda|torch_hip|c10_hip|cudart|cublas|cublasLt|cudnn)\b.*\.so.*"
 )
 PACKAGE = re.compile(r"(?P<name>[\w.]+?)-(?P<version>\d[^/]*)\.(?:dist|egg)-info")
-BUILD = re.compile(
+BUILT_FOR = re.compile(
     r"^(cuda|hip)\s*(?::[^=\n]{0,60})?=\s*(?:'([^'\n]{0,40})'|\"([^\"\n]{0,40})\"|None)",
     re.MULTILINE,
 )
@@ -98,7 +98,7 @@ def look_into(session: GradingHost, *, any_python: bool = False) -> Contents:
     built_for = [
         f"{'CUDA' if kind == 'cuda' else 'ROCm'} {version or other}"
         for text in texts
-        for kind, version, other in BUILD.findall(text)
+        for kind, version, other in BUILT_FOR.findall(text)
         if version or other
     ]
     found = Torch(

@@ -18,7 +18,7 @@ from dockdojo.engine.client import connect
 from dockdojo.model import Limits
 from dockdojo.payloads import torch_files
 from dockdojo.training.torch_image import (
-    BUILD,
+    BUILT_FOR,
     INSPECTOR,
     START,
     Contents,
@@ -99,7 +99,7 @@ class Writer(pickle._Pickler):
         self.write(pickle.REDUCE)
         if state is not None:
             self.save(state)
-            self.write(pickle.BUILD)
+            self.write(pickle.BUILT_FOR)
 
 
 def pickled(value):
@@ -334,7 +334,7 @@ def test_bombs_and_what_is_no_file(tmp_path):
 )
 def test_what_torch_says_that_it_is_built_for(text, found):
     assert [
-        one or other for _, one, other in BUILD.findall(text) if one or other
+        one or other for _, one, other in BUILT_FOR.findall(text) if one or other
     ] == found
 
 

@@ -245,7 +245,7 @@ def load(path: str, seconds: int) -> dict[str, Any]:
     try:
         return {"error": "", **alone(lambda: describe(open_checkpoint(path)), seconds)}
     except Refused as error:
-        return {"error": str(error)}
+        return {"error": str(error), "is_missing": not os.path.lexists(path)}
 
 
 def poison_file(path: str, optimizer: bool, target: str) -> int:

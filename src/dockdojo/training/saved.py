@@ -61,9 +61,7 @@ def expect_whole_at_every_moment(training: Training) -> None:
         )
     moments = training.left.result()
     broken = [
-        left
-        for left in moments
-        if left.found.error and "No such file" not in left.found.error
+        left for left in moments if left.found.error and not left.found.is_missing
     ]
     in_place = [save for save in saves if save.in_place]
     if in_place:

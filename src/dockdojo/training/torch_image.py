@@ -192,6 +192,8 @@ class Examined:
 
     error: str
     """Why it cannot be loaded; empty where it can."""
+    is_missing: bool = False
+    """Whether there is no such file."""
     numbers: int = 0
     """Floating-point numbers of the weights."""
     fingerprint: str = ""
@@ -240,6 +242,7 @@ def examine(
         loaded = {
             str(path): Examined(
                 error=str(checkpoint["error"]),
+                is_missing=bool(checkpoint.get("is_missing")),
                 numbers=int(checkpoint.get("numbers", 0)),
                 fingerprint=str(checkpoint.get("fingerprint", "")),
                 has_optimizer=bool(checkpoint.get("has_optimizer")),

@@ -99,7 +99,7 @@ class Writer(pickle._Pickler):
         self.write(pickle.REDUCE)
         if state is not None:
             self.save(state)
-            self.write(pickle.BUILT_FOR)
+            self.write(pickle.BUILD)
 
 
 def pickled(value):

@@ -257,6 +257,31 @@ def test_files_are_followed_as_pip_follows_them(name, submission):
 SCRIPT = "#!/bin/sh\nset -e\n\npip install flask\n"
 FROM = "FROM python:3.11-slim\n"
 BUILDS = {
+    "a file that a RUN prints": (
+        {},
+        "RUN echo flask==3.1.0 > /r.txt && echo 'click==8.1.7' >> /r.txt && pip install -r /r.txt\n",
+        [],
+    ),
+    "a file that a RUN prints, beside one that nobody installs": (
+        {"requirements.txt": "flask==3.1.0\n"},
+        "RUN printf 'click==8.1.7\\nflask\\n' > /r.txt\nRUN pip install -r /r.txt\n",
+        [("flask", "Dockerfile", 3)],
+    ),
+    "lines that printf puts one below the other": (
+        {},
+        "RUN printf '%s\\n' 'flask>=2' click==8.1.7 > r.txt; pip install -r r.txt\n",
+        [("flask>=2", "Dockerfile", 2)],
+    ),
+    "lines that are added to the given file": (
+        {"requirements.txt": "flask==3.1.0\n"},
+        "COPY requirements.txt .\nRUN echo -e gunicorn >> requirements.txt && pip install -r requirements.txt\n",
+        [("gunicorn", "requirements.txt", 2)],
+    ),
+    "a here-document of a RUN": (
+        {},
+        "RUN cat <<EOF > /r.txt\nflask==3.1.0\nclick\nEOF\nRUN pip install -r /r.txt\n",
+        [("click", "Dockerfile", 3)],
+    ),
     "constraints of a variable": (
         {"c.txt": "flask==3.1.0\n"},
         "ENV PIP_CONSTRAINT=/app/c.txt\nRUN pip install flask\n",

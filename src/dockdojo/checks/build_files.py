@@ -16,8 +16,11 @@ from dockdojo.checks.shell_commands import (
     MAX_SCRIPT,
     SHELL,
     assignments,
+    printed,
+    redirected_commands,
     script_of,
     simple_commands,
+    without_runners,
 )
 from dockdojo.errors import SubmissionError
 from dockdojo.submission.folder import Submission
@@ -79,6 +82,13 @@ class BuildFiles:
                 self._note_copy(dockerfile, instruction)
             for flag in instruction.flags if instruction.name == "RUN" else ():
                 self._note_mount(flag)
+        runs = (
+            instruction
+            for instruction in dockerfile.with_triggers()
+            if instruction.name == "RUN"
+        )
+        for run in islice(runs, MAX_RUNS):
+            self._note_output(dockerfile, run)
 
     def _note_copy(self, dockerfile: Dockerfile, copy: Instruction) -> None:
         *sources, target = (
@@ -95,6 +105,26 @@ class BuildFiles:
             self._written[name] = File(text, dockerfile.name, copy.line + 1)
         if len(sources) == 1 and not here and not target.endswith(("/", ".")):
             self._rename(sources[0], target)
+
+    def _note_output(self, dockerfile: Dockerfile, run: Instruction) -> None:
+        """Note the files into which a RUN prints lines: `echo flask==3.1.0 > requirements.txt`."""
+        script = script_of(run)
+        if not isinstance(script, str) or ">" not in script:
+            return
+        here = iter(run.heredocs)
+        for words, redirections in redirected_commands(script[:MAX_SCRIPT]):
+            words = without_runners(words)
+            text = next(here, None) if words[:1] == ["cat"] else printed(words)
+            for operator, target in redirections if text is not None else ():
+                if not operator.endswith(">"):
+                    continue
+                name = posixpath.basename(target)
+                before = self.find_script(name) if operator == ">>" else None
+                self._written[name] = File(
+                    f"{before.text if before else ''}{text}"[:MAX_SCRIPT],
+                    before.name if before else dockerfile.name,
+                    before.line if before else run.line,
+                )
 
     def _note_mount(self, flag: str) -> None:
         options = dict(

@@ -47,6 +47,7 @@ RUNNERS = frozenset(
 OPTION_OF_RUNNER = re.compile(r"-.*|[0-9.]+[smhd]?|\{\}", re.DOTALL)
 SHELL = re.compile(r"(?:ba|da|a|z|k)?sh")
 SHELL_OPTION = re.compile(r"-\w*c")
+ECHO_OPTION = re.compile(r"-[neE]+")
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 
 
@@ -129,22 +130,49 @@ def without_runners(words: list[str]) -> list[str]:
 
 def commands(script: str) -> Iterator[list[str]]:
     """The simple commands of a shell script, each as its words, without redirections and comments."""
+    for words, _ in redirected_commands(script):
+        if words:
+            yield words
+
+
+def redirected_commands(
+    script: str,
+) -> Iterator[tuple[list[str], list[tuple[str, str]]]]:
+    """The same, each with its redirections: the operator, such as `>>`, and the word behind it."""
     words: list[str] = []
-    is_target = False
+    redirections: list[tuple[str, str]] = []
+    operator = ""
     for token in TOKEN.finditer(script):
         kind, text = token.lastgroup, token[0]
         if kind == "operator":
-            if words:
-                yield words
-            words, is_target = [], False
+            if words or redirections:
+                yield words, redirections
+            words, redirections, operator = [], [], ""
         elif kind == "redirection":
-            is_target = True
+            operator = text
         elif kind in ("word", "other"):
-            if not is_target:
+            if operator:
+                redirections.append((operator, unquoted(text)))
+            else:
                 words.append(unquoted(text))
-            is_target = False
-    if words:
-        yield words
+            operator = ""
+    if words or redirections:
+        yield words, redirections
+
+
+def printed(words: list[str]) -> str | None:
+    """What an `echo` or a `printf` prints, as far as a file of lines goes; None for any other command."""
+    name, *rest = words or [""]
+    if name == "echo":
+        while rest and ECHO_OPTION.fullmatch(rest[0]):
+            rest.pop(0)
+        return " ".join(rest).replace("\\n", "\n") + "\n"
+    if name != "printf" or not rest:
+        return None
+    text, *values = (word.replace("\\n", "\n") for word in rest)
+    if "%s" not in text:
+        return text
+    return "".join(text.replace("%s", value) for value in values)
 
 
 def unquoted(word: str) -> str:

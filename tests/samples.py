@@ -50,16 +50,6 @@ COPY . .
 RUN pip install flask gunicorn==23.0.0
 {COMMAND}"""
 """Four checks fail: each of FEEDBACK."""
-BETTER_DOCKERFILE = f"""\
-FROM python:3.11-slim
-WORKDIR /app
-COPY requirements.txt .
-RUN pip install flask gunicorn==23.0.0
-COPY . .
-RUN useradd --system cat
-USER cat
-{COMMAND}"""
-"""One check fails: `pinned`."""
 ADDED = {
     "WORKDIR /app": 0,
     "COPY requirements.txt .": 4_096,

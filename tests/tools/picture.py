@@ -1,9 +1,9 @@
 """Draws the picture of the README: a report's page in Chromium, from its score to the image's layers, at twice the size.
 
-    python tests/tools/picture.py docs/report.png
+    dockdojo grade catgif FOLDER --format html -o report.html
+    python tests/tools/picture.py report.html docs/report.png
 
-The page is made by the code that makes every page, of the sample in tests/samples.py. The fonts are this machine's: those
-of the README are Inter and DejaVu Sans Mono. Needs Chromium and Pillow.
+The fonts are this machine's: those of the README are Inter and DejaVu Sans Mono. Needs Chromium and Pillow.
 """
 
 from __future__ import annotations
@@ -17,12 +17,6 @@ from pathlib import Path
 
 from PIL import Image
 from selenium import webdriver
-
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
-
-from dockdojo.reports import FORMATS  # noqa: E402
-from tests.samples import BETTER_DOCKERFILE, catgif  # noqa: E402
 
 WIDTH, HEIGHT = 940, 1400
 """Of the window, in CSS pixels."""
@@ -72,9 +66,9 @@ def picture(page: str) -> Image.Image:
 
 
 def main() -> None:
-    """Writes the picture to the path that is named."""
-    report = catgif(BETTER_DOCKERFILE, ("pinned",))
-    picture(FORMATS["html"](report)).save(sys.argv[1], optimize=True)
+    """Writes the picture of the page that is named first to the path that is named second."""
+    page, path = map(Path, sys.argv[1:])
+    picture(page.read_text(encoding="utf-8")).save(path, optimize=True)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,5 @@
 """Shell form and exec form: told by the processes of running containers, and by how those end."""
 
-import hashlib
-import os.path
-import re
-import threading
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +8,7 @@ from dockdojo import check, fail
 from dockdojo.checks import CheckFailed
 from dockdojo.checks.answers import expect_answers
 from dockdojo.checks.first_process import (
+    BaseShells,
     Before,
     Seen,
     base_of,
@@ -24,19 +21,10 @@ from dockdojo.checks.first_process import (
 )
 from dockdojo.checks.goodbyes import SOON, quicker_of_two
 from dockdojo.checks.shell_words import commands_at
+from dockdojo.checks.traces import changed_paths, hidden_files, new_variables
 from dockdojo.errors import SubmissionError
 
-SHELL_FILES = (
-    "/usr/bin/dash",
-    "/usr/bin/bash",
-    "/bin/dash",
-    "/bin/bash",
-    "/bin/busybox",
-)
-COMPILED = "/__pycache__"
 GREETER = "greeter"  # the program of the lab
-USUAL = {"PATH", "HOSTNAME", "HOME", "TERM", "PWD", "OLDPWD", "SHLVL", "_"}
-MEMORY = "/dev/shm"  # a folder in memory that each container has, empty at first
 READY = 5  # seconds in which a program has printed something
 SETTLE = 0.5  # seconds in which a shell that steps aside has done so
 GRACE = 3  # seconds that `docker stop` waits here; by itself it waits 10
@@ -62,26 +50,6 @@ BASES = {
     "shell_form_on_debian": "debian:bookworm-slim",
     "shell_form_on_busybox": "busybox:latest",
 }
-
-
-def elsewhere(session, container, image):
-    """The files that it wrote where `docker diff` does not look: in memory, and in the image's volumes."""
-    found = [f"{MEMORY}/{name}" for name in container.files(MEMORY)]
-    if image.volumes:
-        bare = session.create(image)
-        for path in image.volumes:
-            top = path.rstrip("/").rpartition("/")[2] + "/"
-            before = {info.name.removeprefix(top) for info, _ in bare.members(path)}
-            found += [
-                f"{path}/{name}" for name in container.files(path) if name not in before
-            ]
-    return found
-
-
-def written(changes):
-    """The paths that a script changed: without the folders above them, and without what Python compiles by itself."""
-    above = {os.path.dirname(path) for path in changes}
-    return [path for path in changes if path not in above and COMPILED not in path]
 
 
 def started(session, dockerfile, *words, **options):
@@ -129,34 +97,13 @@ def words(session):
 
 
 @pytest.fixture(scope="session")
-def shells_of(session):
-    """The shells that an image's base brought along: their names, by the digests of their files."""
-    known, one_at_a_time = {}, threading.Lock()
-
-    def look(dockerfile):
-        base = session.base(session.build(dockerfile), dockerfile)
-        if base is None:
-            return {}
-        with one_at_a_time:
-            if base.id not in known:
-                created = session.create(base)
-                files = [
-                    (path, info, data)
-                    for path in SHELL_FILES
-                    for info, data in created.members(path)[:1]
-                ]
-                known[base.id] = {
-                    hashlib.sha256(data).hexdigest(): base_of(path)
-                    for path, info, data in files
-                    if info.isreg()
-                }
-            return known[base.id]
-
-    return look
+def base_shells(session):
+    """The shells that the base of a Dockerfile's image brought along: their names, by the digests of their files."""
+    return BaseShells(session).of
 
 
 @pytest.fixture(scope="session")
-def looks(session, stops, shells, words, shells_of):
+def looks(session, stops, shells, words, base_shells):
     """What is to be seen in a running container of each kind; all begun at once, while `docker stop` waits for others."""
 
     greeter = (
@@ -177,14 +124,14 @@ def looks(session, stops, shells, words, shells_of):
             who=Seen(
                 first=first,
                 program=program,
-                shell=shell_named(container, program, shells_of(dockerfile)),
+                shell=shell_named(container, program, base_shells(dockerfile)),
                 processes=processes,
                 name=GREETER,
                 running=who_run(container, processes, GREETER, greeter, folder),
             ),
             logs=container.logs(),
             changes=container.changes(),
-            elsewhere=elsewhere(session, container, session.build(dockerfile)),
+            hidden=hidden_files(session, container, session.build(dockerfile)),
         )
 
     def with_words():
@@ -362,24 +309,19 @@ def test_wrapper_sets_up(session, looks):
     """wrapper: entrypoint.sh sets something up before the program starts: a file, or a variable."""
     seen = looks["wrapper"].result()
     image = session.build(WRAPPER)
-    given = {
-        name
-        for name, value in seen.who.program.environ.items()
-        if re.fullmatch(r"[A-Za-z_]\w*", name)
-        and value != image.env.get(name, value if name in USUAL else None)
-    }
-    mounts = [
-        "/" + path.strip("/") for path in image.volumes
-    ]  # the engine makes these folders, and those above
-    made = [
-        change
-        for change in written(seen.changes)
-        if not any(f"{path}/".startswith(f"{change}/") for path in mounts)
-    ]
-    if not made and not seen.elsewhere and not given:
+    traces = (
+        changed_paths(seen.changes, image)
+        or seen.hidden
+        or new_variables(seen.who.program.environ, image)
+    )
+    if not traces:
         fail(
             "no file and no variable is there that the image had not before",
-            why="A VOLUME is an empty folder: it sets nothing up." if mounts else "",
+            why=(
+                "A VOLUME is an empty folder: it sets nothing up."
+                if image.volumes
+                else ""
+            ),
             file="entrypoint.sh",
         )
 

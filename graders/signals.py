@@ -1,7 +1,6 @@
 """Signals: what a container says and how it ends when it is told to, asked to, and made to."""
 
 import contextlib
-import itertools
 import time
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from dockdojo.checks.goodbyes import (
     quicker_of_two,
 )
 from dockdojo.checks.last_lines import came_at_once, said_after
+from dockdojo.checks.zombies import CHILDREN, zombies_left
 from dockdojo.connection.types import LogLine, Stopped
 from dockdojo.errors import LimitReached, SubmissionError
 
@@ -26,14 +26,9 @@ REREADS = 10  # seconds until a setting that was changed shows in a line
 SETTLE = 0.3  # seconds for handlers that are installed after the first line
 HELD_BACK = 0.5  # seconds for a round of a program whose lines are held back
 UNASKED = 4  # rounds in which a setting that nobody asked to read again does not show
-GROWS = 5  # looks at zombies, of which each but the first has more than the one before
 HELD = 4  # lines that come at the end, of a program that said one before
 NEXT_WITHIN = 5  # seconds to the next line
 SIGINT, SIGKILL, SIGTERM = 2, 9, 15
-CHILDREN = 5
-ROUNDS = (
-    4 * CHILDREN
-)  # lines after which as many children have been started, also where a round prints several
 REREAD_TIMES = (2, 3)
 ENDS = (
     "success",
@@ -144,46 +139,11 @@ def rounds(session, container, more):
 def zombies(session):
     """The zombies that stay, and how many children it started meanwhile; begun at once, for it takes a while."""
 
-    def born(container):
-        """How many processes were started, by their numbers; looks until there are enough, or many rounds had none."""
-        first, looks, children = container.last_pid(), 0, 0
-        before, end = container.logs().count("\n"), time.monotonic() + READY
-        while (
-            first
-            and children < CHILDREN
-            and time.monotonic() < end
-            and container.running
-        ):
-            if not children and container.logs().count("\n") > before + ROUNDS:
-                break
-            session.sleep(SETTLE)
-            looks += 1  # each look is a process, too
-            children = container.last_pid() - first - looks
-        return children if first else CHILDREN
-
-    def dead(container, more):
-        """The zombies after so many more rounds."""
-        rounds(session, container, more)
-        return {
-            process.pid for process in container.processes() if process.state == "Z"
-        }
-
     def look():
         container = started(session)
-        children = born(container)
-        looks = [dead(container, 1)]
-        for _ in range(2):
-            looks.append(dead(container, CHILDREN) if looks[-1] else set())
-        left = set.intersection(*looks)
-        while not left and len(looks[-1]) > len(looks[-2]) and len(looks) < GROWS:
-            looks.append(
-                dead(container, CHILDREN)
-            )  # each may be another one, and there are more and more
-        counts = [len(pids) for pids in looks]
-        grows = len(looks) == GROWS and all(
-            later > earlier for earlier, later in itertools.pairwise(counts[1:])
+        return zombies_left(
+            container, lambda more: rounds(session, container, more), session.sleep
         )
-        return left or (looks[-1] if grows else set()), children
 
     return session.background(look)
 

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import os.path
 import posixpath
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dockdojo.checks.host import GradingHost
 from dockdojo.checks.shell_words import commands_at
 from dockdojo.connection.types import Process, Program
 from dockdojo.engine.container import Container
 from dockdojo.errors import LimitReached
 
 SHELLS = {"sh", "dash", "bash", "ash", "busybox", "zsh", "ksh", "ksh93", "mksh", "yash"}
+SHELL_FILES = (
+    "/usr/bin/dash",
+    "/usr/bin/bash",
+    "/bin/dash",
+    "/bin/bash",
+    "/bin/busybox",
+)
+"""Where base images have them."""
 PAUSES = ("sleep", "cat", "tail")
 """What a script that is itself the program waits with."""
 OF_SHELLS = (b"OPTIND\0", b"PPID", b"IFS", b"PS2", b"PS4")
@@ -129,6 +140,31 @@ def shell_named(container: Container, program: Program, of_base: dict[str, str])
     if not is_shell(data):
         return ""
     return BUSYBOX if OF_BUSYBOX in data else base_of(program.path) or "a shell"
+
+
+class BaseShells:
+    """The shells that base images brought along; each base is looked at once."""
+
+    def __init__(self, session: GradingHost) -> None:
+        self._session = session
+        self._known: dict[str, dict[str, str]] = {}
+        self._looking = threading.Lock()
+
+    def of(self, dockerfile: str) -> dict[str, str]:
+        """Return the names of the shells in the base of a Dockerfile's image, by the SHA-256 of their files."""
+        base = self._session.base(self._session.build(dockerfile), dockerfile)
+        if base is None:
+            return {}
+        with self._looking:
+            if base.id not in self._known:
+                created = self._session.create(base)
+                self._known[base.id] = {
+                    hashlib.sha256(data).hexdigest(): base_of(path)
+                    for path in SHELL_FILES
+                    for info, data in created.members(path)[:1]
+                    if info.isreg()
+                }
+            return self._known[base.id]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,6 @@
 """A real web application: it answers, it is lean, it builds again quickly, and it runs as nobody special."""
 
 import contextlib
-import hashlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,10 +8,17 @@ import pytest
 
 from dockdojo import check, fail
 from dockdojo.checks.cache import installs, rebuilt_layers
+from dockdojo.checks.fresh_pictures import fresh_gifs
 from dockdojo.checks.page_pictures import Server, pictures_shown
 from dockdojo.checks.pinning import expect_pinned_bases, expect_pinned_packages
 from dockdojo.checks.projects import own_packages
-from dockdojo.checks.web_causes import LAST_WORDS, Causes, listed, listening
+from dockdojo.checks.web_causes import (
+    LAST_WORDS,
+    Causes,
+    listed,
+    listening,
+    where_it_answers,
+)
 from dockdojo.checks.web_servers import sign_of_development, working
 from dockdojo.errors import SubmissionError
 
@@ -22,7 +28,6 @@ OTHER_PORTS = range(
     2_000, 28_000
 )  # above those that need a right, below those that the kernel gives to clients
 START_SECONDS = 10
-TRAILER = b"\x3b"  # of a GIF
 DRAWS, ROUNDS = 20, 5  # three cats are all seen in 100 draws but for one time in 10**17
 MAX_ROUNDS = 20
 MARKED = (
@@ -44,58 +49,16 @@ def serving(container, http, causes):
 
     Asked of the container, which may be a new one. The check fails where nothing answers.
     """
-    page, port = (
-        http.wait(
-            container, port=PORT, within=START_SECONDS, loopback=True, status=200
-        ),
-        PORT,
-    )
-    if not page.status:
-        for other in listening(http, container):
-            page = http.wait(
-                container, port=other, within=START_SECONDS, loopback=True, status=200
-            )
-            port = other
-            if page.status:
-                break
-    if not page.status:
+    served = where_it_answers(http, container, port=PORT, within=START_SECONDS)
+    if not served.page.status:
         causes.no_answer(container)
-    return SimpleNamespace(
-        page=page, port=port, loopback=not http.get(container, port=port).status
-    )
+    return served
 
 
 @pytest.fixture(scope="session")
 def cats(session):
-    """The given pictures with fresh bytes, by their place in the submission, wherever it keeps them; and their digests."""
-    given = {path.read_bytes(): path.name for path in GIVEN.glob("*.gif")}
-    fresh, digests, rng = {}, {}, session.rng("cats")
-    found = sorted(session.submission.path.rglob("*.gif"))
-    for path in found:
-        place = path.relative_to(session.submission.path).as_posix()
-        if (
-            session.submission.has(place)
-            and (data := session.submission.read_bytes(place)) in given
-        ):
-            fresh[place] = with_comment(data, rng.randbytes(24))
-            digests[hashlib.sha256(fresh[place]).hexdigest()] = given[data]
-    missing = sorted(set(given.values()) - set(digests.values()))
-    share = max(
-        1, -(-len(found) // len(given))
-    )  # with more cats, each appears less often
-    return SimpleNamespace(files=fresh, digests=digests, missing=missing, share=share)
-
-
-def with_comment(gif, words):
-    """The same animation with a comment (GIF89a, section 24) before its trailer."""
-    return (
-        gif.removesuffix(TRAILER)
-        + b"\x21\xfe"
-        + bytes([len(words)])
-        + words
-        + b"\0"
-        + TRAILER
-    )
+    """The given pictures with fresh bytes, wherever the submission keeps them."""
+    return fresh_gifs(session.submission, GIVEN, session.rng("cats"))
 
 
 def app_of(submission):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from dockdojo.checks import fail
@@ -18,6 +19,37 @@ def listening(http: Client, container: Container) -> list[int]:
     """The ports on which something in the container listens."""
     return sorted(
         {port for _, port in http.listeners(container) if port < FIRST_CLIENT_PORT}
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """Where something in a container answers, and what."""
+
+    page: Response
+    """Its answer at `/`; of status 0 where nothing answers anywhere."""
+    port: int
+    loopback: bool
+    """Whether it answers on the container's loopback only."""
+
+
+def where_it_answers(
+    http: Client, container: Container, *, port: int, within: float
+) -> Served:
+    """Look for an answer at the port, until that many seconds after the start; then at each other on which something listens."""
+    page = http.wait(container, port=port, within=within, loopback=True, status=200)
+    others = listening(http, container) if not page.status else []
+    for other in others:
+        page = http.wait(
+            container, port=other, within=within, loopback=True, status=200
+        )
+        port = other
+        if page.status:
+            break
+    return Served(
+        page=page,
+        port=port,
+        loopback=bool(page.status) and not http.get(container, port=port).status,
     )
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import docker
 import pytest
 
 from dockdojo.connection.labels import OWNER, RUN, owner
@@ -124,7 +125,8 @@ def _someone_without_a_network() -> Iterator[None]:
             engine.api.start(made)
             yield
         finally:
-            engine.api.remove_container(made, force=True)
+            with contextlib.suppress(docker.errors.NotFound):  # somebody tidied up
+                engine.api.remove_container(made, force=True)
 
 
 def left_by_us() -> list[str]:

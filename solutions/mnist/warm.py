@@ -8,7 +8,6 @@ import tempfile
 import torch
 import torch.optim.lr_scheduler
 import torch.utils.data
-import torchvision.datasets  # noqa: F401
 
 if __name__ == "__main__":
     network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))

@@ -352,8 +352,12 @@ def test_a_lesson_as_it_is_written(slug, real_engine, tmp_path):
                 ] = row.split()[0]
         assert len(hashes) == (1 if slug == "mnist" else 0)  # not one bit is different
     finally:
-        if mine:
-            shell.run(f"docker rm -f {' '.join(mine)}; docker rmi -f {' '.join(mine)}")
+        for name in mine:
+            # By these names alone: to docker, `e` may be a container or an image whose id begins with e.
+            ref = name if ":" in name else f"{name}:latest"
+            shell.run(
+                f"docker ps -aq --filter name='^/{name}$' | xargs -r docker rm -f; docker rmi -f {ref}"
+            )
         shell.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import stat
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from dockdojo.model import MB, Limits
 
 SLACK = 10
 """How many times the lab's limits an archive may hold: `.dockerignore` may leave most of it out, and only then is it judged."""
-AGAIN = re.compile(r"(?P<stem>.+?)-\d{1,3}(?P<ending>\.[A-Za-z]{1,10})?", re.DOTALL)
+AGAIN = re.compile(r"(.+)-\d{1,3}", re.DOTALL)
 """What Canvas makes of the name of a file that is handed in again: `main-1.py`, `Dockerfile-2`."""
 
 
@@ -86,8 +87,9 @@ def _first_names(
     """The names that files had before Canvas numbered them, where the lab gave such a file and it is not there otherwise."""
     found, notes = {}, []
     for name, path in names.items():
-        match = AGAIN.fullmatch(name)
-        first = f"{match['stem']}{match['ending'] or ''}" if match else ""
+        stem, ending = posixpath.splitext(name)
+        match = AGAIN.fullmatch(stem)
+        first = f"{match[1]}{ending}" if match else ""
         if first in given and first not in names and first not in found:
             notes.append(
                 f"`{name}` is `{first}` again: Canvas numbers what is handed in once more."

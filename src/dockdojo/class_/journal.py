@@ -49,6 +49,11 @@ CREATE TABLE IF NOT EXISTS results (
 """
 
 
+ROWS = """
+SELECT name, people, label, state, reason, attempt, faults, report, depends FROM submissions ORDER BY place
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """One row."""
@@ -143,12 +148,36 @@ class Journal:
 
     # What there is
 
+    @staticmethod
+    def read(folder: Path) -> list[Submission]:
+        """Return the rows of a run, also while another process works on it. Raises UsageError where there is none."""
+        if not (folder / DATABASE).is_file():
+            raise UsageError(
+                f"{folder} is no run.", hint="Name the folder that `--to` named."
+            )
+        address = f"{(folder / DATABASE).resolve().as_uri()}?mode=ro"
+        try:
+            with contextlib.closing(
+                sqlite3.connect(address, uri=True, timeout=10)
+            ) as database:
+                return [_submission(row) for row in database.execute(ROWS)]
+        except sqlite3.Error as error:
+            raise _no_place(folder, error) from error
+
+    @staticmethod
+    def read_report(folder: Path, digest: str) -> bytes:
+        """Return the bytes of a report. Raises OurFault where it is not there any more, or was changed."""
+        try:
+            raw = (folder / REPORTS / f"{digest}.json").read_bytes()
+        except OSError as error:
+            raise OurFault(f"The report {digest[:12]}… of the run is gone.") from error
+        if hashlib.sha256(raw).hexdigest() != digest:
+            raise OurFault(f"The report {digest[:12]}… of the run was changed.")
+        return raw
+
     def submissions(self) -> list[Submission]:
         """Return all rows, in the order of the roster."""
-        rows = self._database.execute(
-            "SELECT name, people, label, state, reason, attempt, faults, report, depends FROM submissions ORDER BY place"
-        )
-        return [_submission(row) for row in rows]
+        return [_submission(row) for row in self._database.execute(ROWS)]
 
     def submission(self, name: str) -> Submission | None:
         """Return one row."""
@@ -159,14 +188,8 @@ class Journal:
         return _submission(row) if row else None
 
     def report(self, digest: str) -> bytes:
-        """Return the bytes of a report. Raises OurFault where it is not there any more, or was changed."""
-        try:
-            raw = (self.folder / REPORTS / f"{digest}.json").read_bytes()
-        except OSError as error:
-            raise OurFault(f"The report {digest[:12]}… of the run is gone.") from error
-        if hashlib.sha256(raw).hexdigest() != digest:
-            raise OurFault(f"The report {digest[:12]}… of the run was changed.")
-        return raw
+        """Return the bytes of a report, see `read_report`."""
+        return self.read_report(self.folder, digest)
 
     def results(self, name: str) -> list[tuple[int, str, str]]:
         """Return the attempts that gave a result: number, report, and when it ended."""
@@ -259,6 +282,15 @@ class Journal:
             ).fetchone()
         self.log("fault", name=name, attempt=attempt, reason=reason)
         return state  # type: ignore[no-any-return]
+
+    def give_up(self, name: str, attempt: int, reason: str) -> None:
+        """Take note that an attempt is the last: what it is the same as is not final, either."""
+        with self._commit() as database:
+            database.execute(
+                "UPDATE submissions SET state = 'not final', reason = ? WHERE name = ? AND attempt = ? AND state = 'running'",
+                (reason, name, attempt),
+            )
+        self.log("not final", name=name, attempt=attempt, reason=reason)
 
     def wait(self, name: str, *, reason: str = "") -> None:
         """Put a row back to be graded: something that it depends on has changed, or somebody asks for it."""

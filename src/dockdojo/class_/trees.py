@@ -161,7 +161,7 @@ class FolderTree:
         return None
 
 
-def open_tree(source: Path) -> ZipTree | FolderTree:
+def open_tree(source: Path) -> Tree:
     """Open an export. Raises UsageError where there is none, Refused for an archive that is none or hostile."""
     if source.is_dir():
         return FolderTree(source)

@@ -412,3 +412,10 @@ def test_moodles_folder_in_a_folder(tmp_path, starter):
         source, roster(moodle_worksheet({"ada": 0})), tmp_path / "t", starter
     )
     assert names_in(made.folder) == ["Dockerfile", "a/b"]
+
+
+def test_a_folder_full_of_files_hinders_nobody_else(tmp_path, monkeypatch):
+    monkeypatch.setattr("dockdojo.class_.trees.MAX_FILES", 1)
+    for name in ("ada", "alan"):
+        written(tmp_path / "lab" / name, FILES)
+    assert len(planned(tmp_path / "lab", read_rosters([])).rows) == 2

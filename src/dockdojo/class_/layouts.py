@@ -92,8 +92,8 @@ def _owner(**ids: str) -> tuple[Mapping[str, str], ...]:
 
 
 def _is_canvas(source: Path, tree: Tree) -> bool:
-    return bool(tree.paths) and all(
-        "/" not in path and CANVAS.fullmatch(path) for path in tree.paths
+    return bool(tree.top) and all(
+        not name.endswith("/") and CANVAS.fullmatch(name) for name in tree.top
     )
 
 
@@ -129,7 +129,7 @@ def _read_canvas(source: Path, tree: Tree, roster: Roster) -> Iterator[HandIn]:
 
 
 def _is_moodle(source: Path, tree: Tree) -> bool:
-    return bool(tree.paths) and all(MOODLE.fullmatch(path) for path in tree.paths)
+    return bool(tree.top) and all(MOODLE.fullmatch(name) for name in tree.top)
 
 
 def _read_moodle(source: Path, tree: Tree, roster: Roster) -> Iterator[HandIn]:
@@ -157,8 +157,8 @@ def _read_moodle(source: Path, tree: Tree, roster: Roster) -> Iterator[HandIn]:
 
 
 def _is_blackboard(source: Path, tree: Tree) -> bool:
-    return bool(tree.paths) and all(
-        "/" not in path and BLACKBOARD.fullmatch(path) for path in tree.paths
+    return bool(tree.top) and all(
+        not name.endswith("/") and BLACKBOARD.fullmatch(name) for name in tree.top
     )
 
 
@@ -182,18 +182,21 @@ def _read_blackboard(source: Path, tree: Tree, roster: Roster) -> Iterator[HandI
 # Gradescope
 
 
-def _metadata(tree: Tree) -> str:
-    places = (path for path in tree.paths if path.rpartition("/")[2] == METADATA)
-    return min(places, key=lambda path: path.count("/"), default="")
+def _metadata(source: Path, tree: Tree) -> str:
+    """Where the list of submissions is: at the top, or in the one folder that is there."""
+    if METADATA in tree.top:
+        return METADATA
+    place = f"{tree.top[0]}{METADATA}" if len(tree.top) == 1 else ""
+    is_there = (source / place).is_file() if source.is_dir() else place in tree.paths
+    return place if place and is_there else ""
 
 
 def _is_gradescope(source: Path, tree: Tree) -> bool:
-    place = _metadata(tree)
-    return bool(place) and place.count("/") <= 1
+    return bool(_metadata(source, tree))
 
 
 def _read_gradescope(source: Path, tree: Tree, roster: Roster) -> Iterator[HandIn]:
-    place = _metadata(tree)
+    place = _metadata(source, tree)
     top = place.removesuffix(METADATA)
     try:
         document = yaml.safe_load(tree.read(place, MAX_METADATA_BYTES))
@@ -282,8 +285,8 @@ def _read_classroom50(source: Path, tree: Tree, roster: Roster) -> Iterator[Hand
 def _is_zip_of_zips(source: Path, tree: Tree) -> bool:
     return (
         isinstance(tree, ZipTree)
-        and bool(tree.paths)
-        and all("/" not in path and path.lower().endswith(ZIP) for path in tree.paths)
+        and bool(tree.top)
+        and all(name.lower().endswith(ZIP) for name in tree.top)
         and not _is_canvas(source, tree)
         and not _is_blackboard(source, tree)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
 from collections.abc import Iterator
@@ -25,6 +26,10 @@ class Tree(Protocol):
     @property
     def name(self) -> str:
         """Return how it is called, without folders above it and without `.zip`."""
+
+    @property
+    def top(self) -> tuple[str, ...]:
+        """Return the names of files at the top, and of folders with a `/` behind them."""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -56,6 +61,12 @@ class ZipTree:
         )
         self._archive = open_archive(path)
         self._members = {member.path: member for member in self._archive.members}
+
+    @property
+    def top(self) -> tuple[str, ...]:
+        """The names at the top; folders have a `/`."""
+        parts = (path.partition("/") for path in self._members)
+        return tuple(dict.fromkeys(f"{name}{slash}" for name, slash, _ in parts))
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -97,10 +108,28 @@ class FolderTree:
     """An export that was unpacked already. No link in it is followed."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises UsageError where the folder cannot be read, or holds too much."""
         self.name = folder.name
         self._folder = folder
-        self.paths = tuple(sorted(self._files()))
+
+    @functools.cached_property
+    def top(self) -> tuple[str, ...]:
+        """The names at the top; folders have a `/`. Raises UsageError where they cannot be read."""
+        found = []
+        try:
+            with os.scandir(self._folder) as entries:
+                for entry in entries:
+                    if is_system_file(entry.name) or entry.is_symlink():
+                        continue
+                    found.append(f"{entry.name}/" if entry.is_dir() else entry.name)
+        except OSError as error:
+            reason = (error.strerror or "unknown reason").lower()
+            raise UsageError(f"{self._folder} cannot be read: {reason}.") from error
+        return tuple(sorted(found))
+
+    @functools.cached_property
+    def paths(self) -> tuple[str, ...]:
+        """The places of all files. Raises UsageError where there are too many."""
+        return tuple(sorted(self._files()))
 
     def _files(self) -> Iterator[str]:
         count = 0

@@ -71,8 +71,12 @@ def grade_class(
             tell=tell,
             common=common,
         )
-        with _ending(run.stopping):
-            run.carry_out(lambda: Slot(run.stopping.is_set), slots or slots_here())
+        try:
+            with _ending(run.stopping):
+                run.carry_out(lambda: Slot(run.stopping.is_set), slots or slots_here())
+        finally:
+            with connect() as engine:
+                engine.clean_dead()  # what a slot left that died
         return not run.stopping.is_set()
 
 

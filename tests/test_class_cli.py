@@ -6,6 +6,8 @@ import pytest
 
 from dockdojo.class_.journal import Journal
 from dockdojo.cli import main
+from dockdojo.model import Outcome, Report
+from dockdojo.reports import json as json_report
 from tests.class_exports import FILES, canvas_gradebook, canvas_zip, written, zipped
 
 
@@ -103,7 +105,9 @@ def test_bad_input_is_a_line(capsys, tmp_path, monkeypatch, words, code, said):
 def test_where_a_run_is(capsys, tmp_path):
     assert run(capsys, "status", tmp_path)[0] == 2
     with Journal(tmp_path, "signals") as journal:
-        journal.enroll([("ada", ("Ada",), "x"), ("bo", ("Bo",), "")])
+        journal.enroll(
+            [("ada", ({"name": "Ada"},), "x"), ("bo", ({"name": "Bo"},), "")]
+        )
         for _ in range(3):
             journal.fault("ada", journal.begin("ada"), "no space left")
         code, out, _ = run(capsys, "status", tmp_path)  # while it goes on
@@ -112,3 +116,59 @@ def test_where_a_run_is(capsys, tmp_path):
     assert "missing        1  bo" in out
     assert "ada: no space left" in out
     assert '"reason": "no space left"' in run(capsys, "status", tmp_path, "--json")[1]
+
+
+def graded(folder):
+    """A run in which ada has 3 of 10, bo is not final, cy handed nothing in, and di may not be graded."""
+    outcomes = tuple(
+        Outcome(check=name, title=name, status=status, points=points)
+        for name, status, points in (("a", "passed", 3), ("b", "failed", 7))
+    )
+    report = Report(
+        lab="signals", title="x", outcomes=outcomes, started="", seconds=0.0
+    )
+    with Journal(folder, "signals") as journal:
+        rows = [
+            (name, ({"name": name.title(), "login": name},), name)
+            for name in ("ada", "bo", "di")
+        ]
+        journal.enroll([*rows, ("cy", ({"name": "=Cy", "login": "cy"},), "")])
+        journal.finish(
+            "ada", journal.begin("ada"), json_report.render(report).encode(), {}
+        )
+        for _ in range(3):
+            journal.fault("bo", journal.begin("bo"), "no space left")
+        journal.finish("di", journal.begin("di"), b"", {}, refused="a named pipe")
+
+
+def test_the_marks_as_a_table(capsys, tmp_path):
+    graded(tmp_path)
+    code, out, err = run(capsys, "report", tmp_path)
+    assert out.splitlines() == [
+        "row,name,login,state,score,max_score,reason",
+        "ada,Ada,ada,done,3,10,",
+        "bo,Bo,bo,not final,,,no space left",
+        "di,Di,di,refused,,,a named pipe",
+        "cy,'=Cy,cy,missing,,,",
+    ]
+    assert (code, err) == (1, "Not final (1): bo\n")
+
+
+def test_the_gradebook_comes_back_filled_in(capsys, tmp_path):
+    graded(tmp_path)
+    (tmp_path / "g.csv").write_text("Username;Lab (7)\r\nada;\r\ndi;\r\ncy;\r\n")
+    words = (
+        "--gradebook",
+        tmp_path / "g.csv",
+        "--column",
+        "7",
+        "-o",
+        tmp_path / "out.csv",
+    )
+    code, _, err = run(capsys, "report", tmp_path, *words)
+    assert (
+        tmp_path / "out.csv"
+    ).read_bytes() == b"Username;Lab (7)\r\nada;3\r\ndi;0\r\ncy;\r\n"
+    assert code == 1
+    assert "Not in the gradebook (1): Bo" in err
+    assert run(capsys, "report", tmp_path, "--gradebook", tmp_path / "g.csv")[0] == 2

@@ -17,9 +17,9 @@ from dockdojo.class_.journal import MAX_ATTEMPTS, Journal, broken_line
 from dockdojo.errors import OurFault, UsageError
 
 ROWS = [
-    ("ada", ("Ada",), "lab-ada"),
-    ("alan", ("Alan",), ""),
-    ("team", ("Bo", "Cy"), "lab-team"),
+    ("ada", ({"name": "Ada"},), "lab-ada"),
+    ("alan", ({"name": "Alan"},), ""),
+    ("team", ({"name": "Bo"}, {"name": "Cy"}), "lab-team"),
 ]
 
 
@@ -36,7 +36,7 @@ def states(journal):
 
 def test_everybody_has_a_row(journal):
     assert states(journal) == {"ada": "waiting", "alan": "missing", "team": "waiting"}
-    assert journal.submission("team").people == ("Bo", "Cy")
+    assert journal.submission("team").people == ({"name": "Bo"}, {"name": "Cy"})
 
 
 def test_a_result_of_the_last_attempt_is_taken_once(journal):
@@ -78,7 +78,7 @@ def test_what_was_begun_and_never_ended_waits_again(tmp_path):
         journal.begin("ada")
         journal.finish("team", journal.begin("team"), b"{}", {})
     with Journal(tmp_path, "signals") as journal:
-        journal.enroll([*ROWS[:1], ("alan", ("Alan",), "late-alan"), ROWS[2]])
+        journal.enroll([*ROWS[:1], ("alan", ({"name": "Alan"},), "late-alan"), ROWS[2]])
         assert states(journal) == {"ada": "waiting", "alan": "waiting", "team": "done"}
 
 

@@ -49,6 +49,8 @@ CREATE TABLE IF NOT EXISTS results (
 """
 
 
+Enrolled = tuple[str, tuple[Mapping[str, str], ...], str]
+"""A row's name, the ids of its people, and how the export calls what was handed in; empty where nothing was."""
 ROWS = """
 SELECT name, people, label, state, reason, attempt, faults, report, depends FROM submissions ORDER BY place
 """
@@ -60,7 +62,8 @@ class Submission:
 
     name: str
     """What the row, its folder and its report are called."""
-    people: tuple[str, ...]
+    people: tuple[Mapping[str, str], ...]
+    """Their ids by kind (`people.KINDS`), `name` among them."""
     label: str
     """How the export calls what was handed in; empty where nothing was."""
     state: State
@@ -200,8 +203,8 @@ class Journal:
 
     # What happens
 
-    def enroll(self, rows: Iterable[tuple[str, tuple[str, ...], str]]) -> None:
-        """Take in rows: name, people, and how the export calls what was handed in (empty: nothing was).
+    def enroll(self, rows: Iterable[Enrolled]) -> None:
+        """Take in rows.
 
         What is known already keeps its state, unless something was handed in since. What was begun and never ended waits again.
         """
@@ -214,7 +217,7 @@ class Journal:
                     "ELSE state END",
                     (
                         name,
-                        json.dumps(people),
+                        json.dumps([dict(person) for person in people]),
                         label,
                         "waiting" if label else "missing",
                         place,

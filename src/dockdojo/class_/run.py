@@ -83,7 +83,9 @@ class ClassRun:
         self.journal.enroll(
             (
                 name,
-                tuple(person.name or person.key for person in row.people),
+                tuple(
+                    {"name": person.name} | dict(person.ids) for person in row.people
+                ),
                 row.chosen.hand_in.label if row.chosen else "",
             )
             for name, row in rows.items()

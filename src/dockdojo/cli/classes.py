@@ -10,6 +10,7 @@ from typing import cast
 
 import click
 
+from dockdojo.class_ import gradebooks, tables
 from dockdojo.class_.journal import Journal, Submission
 from dockdojo.class_.layouts import LAYOUTS
 from dockdojo.class_.plan import Plan, Row, Which
@@ -39,6 +40,7 @@ WORDS = {
 }
 MAX_SHOWN = 20
 """Names of one kind that are listed in a line."""
+REPORTS = {"csv": gradebooks.as_csv, "json": gradebooks.as_json}
 DUE_FORMATS = ("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
 
 
@@ -149,6 +151,68 @@ def grade(
             row.state in ("done", "refused", "missing") for row in journal.submissions()
         )
     return 0 if counts and not plan.strays else 1
+
+
+@class_.command()
+@click.argument("folder", type=FOLDER, metavar="RUN")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(tuple(REPORTS)),
+    default="csv",
+    show_default=True,
+    help="How it is written.",
+)
+@click.option(
+    "--gradebook",
+    type=FOLDER,
+    metavar="FILE",
+    help="The file that your gradebook exported; it comes back filled in, instead.",
+)
+@click.option(
+    "--column",
+    default="",
+    metavar="TITLE",
+    help="Where the marks go in it: an assignment's title or number.",
+)
+@options.OUTPUT
+def report(
+    folder: Path, style: str, gradebook: Path | None, column: str, output: Path | None
+) -> int:
+    """Write the marks of a run: a row for everybody, or your own gradebook filled in.
+
+    A mark that does not count yet stays empty. Exit code: 1 where one does, or where somebody is not in the gradebook.
+    """
+    records = [_record(folder, row) for row in Journal.read(folder)]
+    open_ones = [
+        str(record["name"])
+        for record in records
+        if record["state"] in ("not final", "waiting", "running")
+    ]
+    unmatched: list[str] = []
+    if gradebook is None:
+        text = REPORTS[style](records)
+        options.deliver(text, output, for_people=False)
+    else:
+        if output is None or not column:
+            raise UsageError(
+                "A gradebook that is filled in needs --column, the assignment's title, and -o, a file to write."
+            )
+        table = tables.read_table(gradebook)
+        marks = gradebooks.marks_of(records)
+        filled = gradebooks.fill(table, column, marks, gradebooks.max_score_of(records))
+        unmatched = filled.unmatched
+        try:
+            output.write_bytes(filled.table.to_bytes())
+        except OSError as error:
+            raise UsageError(
+                f"{output} cannot be written: {error.strerror}."
+            ) from error
+        click.echo(f"{filled.count} marks are in {output}.", err=True)
+    for words, names in (("Not in the gradebook", unmatched), ("Not final", open_ones)):
+        if names:
+            click.echo(f"{words} ({len(names)}): {_some(names)}", err=True)
+    return 1 if unmatched or open_ones else 0
 
 
 @class_.command()

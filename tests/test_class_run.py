@@ -178,6 +178,7 @@ def test_stopped_it_goes_on(graded):
     people = {f"s{i}": f"pass {i}" for i in range(12)}
     states, _, first = graded(people, stop_after=4)
     assert 0 < list(states.values()).count("done") < 12
+    assert set(states.values()) == {"done", "waiting"}
     states, _, second = graded(people)
     assert set(states.values()) == {"done"}
     assert (

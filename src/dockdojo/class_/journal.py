@@ -286,6 +286,15 @@ class Journal:
         self.log("fault", name=name, attempt=attempt, reason=reason)
         return state  # type: ignore[no-any-return]
 
+    def leave(self, name: str, attempt: int) -> None:
+        """Take note that an attempt was ended because the run was stopped: it waits again, and that is nobody's fault."""
+        with self._commit() as database:
+            database.execute(
+                "UPDATE submissions SET state = 'waiting' WHERE name = ? AND attempt = ? AND state = 'running'",
+                (name, attempt),
+            )
+        self.log("stopped", name=name, attempt=attempt)
+
     def give_up(self, name: str, attempt: int, reason: str) -> None:
         """Take note that an attempt is the last: what it is the same as is not final, either."""
         with self._commit() as database:

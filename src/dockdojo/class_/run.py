@@ -199,6 +199,7 @@ class ClassRun:
                     )
                 return
             if self.stopping.is_set():
+                self.journal.leave(first, attempt)
                 return
             state = self.journal.fault(first, attempt, reason)
             self.tell(

@@ -51,6 +51,10 @@ SECTIONS = {
     },
     "Grade and teach": {
         "grade": ("dockdojo.cli.grade:grade", "Grade the submission in a folder."),
+        "class": (
+            "dockdojo.cli.classes:class_",
+            "Grade a whole class from what a service exported.",
+        ),
         "convert": (
             "dockdojo.cli.convert:convert",
             "Make another format of a JSON report.",

@@ -57,14 +57,20 @@ _KINDS = {
 
 
 def copy_submission(
-    folder: Path, target: Path, limits: Limits, files: Iterable[str] = ()
+    folder: Path,
+    target: Path,
+    limits: Limits,
+    files: Iterable[str] = (),
+    *,
+    left_out: Iterable[str] = (),
 ) -> str:
     """Copy the folder to `target`; return the SHA-256 of its names, modes and bytes in hexadecimal digits.
 
-    `files` are those of the lab: they are part of the submission whatever `.dockerignore` says. Raises Refused.
+    `files` are those of the lab: they are part of the submission whatever `.dockerignore` says. `left_out` are names at the
+    top of the folder that are no part of it, beside LEFT_OUT. Raises Refused.
     """
     target.mkdir(parents=True)
-    copy = _Copy(folder, target, limits, frozenset(files))
+    copy = _Copy(folder, target, limits, frozenset(files), LEFT_OUT.union(left_out))
     copy.walk("", None, 0)
     for path in sorted(copy.postponed, key=lambda path: (path.count("/"), path)):
         copy.take_ignored(path)
@@ -99,6 +105,8 @@ class _Copy:
     target: Path
     limits: Limits
     files: frozenset[str]
+    left_out: frozenset[str] = LEFT_OUT
+    """Names at the top that are not copied."""
     size: int = 0
     """Bytes copied so far."""
     entries: int = 0
@@ -138,7 +146,7 @@ class _Copy:
                 self.ignore = self._read_ignore(here)
             for name in self._names(here, path, ignored=ignored):
                 inner = f"{path}/{name}" if path else name
-                if is_system_file(name) or (not path and name in LEFT_OUT):
+                if is_system_file(name) or (not path and name in self.left_out):
                     continue
                 self._take(here, name, inner, depth)
         finally:

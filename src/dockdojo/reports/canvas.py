@@ -60,18 +60,19 @@ def render(
     points = str(pairs[0][1].max_score) if pairs else ""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([*COLUMNS, _cell(name)])
+    writer.writerow([*COLUMNS, safe_cell(name)])
     writer.writerow([f"    {POSSIBLE}", "", "", "", "", points])
     for row, report in pairs:
         writer.writerow(
             [
-                *(_cell(row[column]) for column in COLUMNS),
+                *(safe_cell(row[column]) for column in COLUMNS),
                 report.score if report.final else "",
             ]
         )
     return out.getvalue()
 
 
-def _cell(text: str) -> str:
+def safe_cell(text: str) -> str:
+    """Return a cell's text that no spreadsheet calculates and no terminal obeys."""
     safe = clean(text)
     return f"'{safe}" if safe.lstrip().startswith(FORMULA) else safe

@@ -1,4 +1,4 @@
-"""The process that grades: `python -I -m dockdojo.runner.process`, with one line of JSON on stdin, an Order.
+"""The process that grades: `python -I -m dockdojo.runner.process`, with one line of JSON on stdin, a GradeRequest.
 
 The process that parses what a submission wrote is forked from it first, while it is still small.
 """

@@ -1,0 +1,1 @@
+"""A class: many submissions of one lab, from what a service exports to the gradebook."""

@@ -1,0 +1,437 @@
+"""The journal of a run: what was graded, in which attempt, and what came of it. It is the truth: who dies goes on from here.
+
+A RUN is a folder with `run.db` (SQLite), `reports/` (files named by their content) and `log.jsonl` (each line with the hash
+of the one before). A report is on the disk, under its name, before a row says that it is done; and a row takes a result of its
+last attempt only, so that whoever comes late, or twice, changes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from dockdojo.errors import OurFault, UsageError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+VERSION = 1
+"""Of the tables below; a newer run is not opened."""
+DATABASE, LOCK, LOG, REPORTS = "run.db", "run.lock", "log.jsonl", "reports"
+State = Literal["missing", "waiting", "running", "done", "not final", "refused"]
+"""`refused`: it may not be graded, which is final, with a report that says why. `not final`: our fault, tried often enough."""
+MAX_ATTEMPTS = 3
+"""Of one submission in which we, or the machine, were at fault."""
+TABLES = """
+CREATE TABLE IF NOT EXISTS run (version INTEGER, lab TEXT, started TEXT);
+CREATE TABLE IF NOT EXISTS submissions (
+    name TEXT PRIMARY KEY, people TEXT NOT NULL, label TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '',
+    attempt INTEGER NOT NULL DEFAULT 0, faults INTEGER NOT NULL DEFAULT 0, report TEXT NOT NULL DEFAULT '',
+    depends TEXT NOT NULL DEFAULT '{}', place INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS results (
+    name TEXT NOT NULL, attempt INTEGER NOT NULL, report TEXT NOT NULL, depends TEXT NOT NULL, ended TEXT NOT NULL,
+    PRIMARY KEY (name, attempt)
+);
+"""
+
+
+Enrolled = tuple[str, tuple[Mapping[str, str], ...], str]
+"""A row's name, the ids of its people, and how the export calls what was handed in; empty where nothing was."""
+ROWS = """
+SELECT name, people, label, state, reason, attempt, faults, report, depends FROM submissions ORDER BY place
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One row."""
+
+    name: str
+    """What the row, its folder and its report are called."""
+    people: tuple[Mapping[str, str], ...]
+    """Their ids by kind (`people.KINDS`), `name` among them."""
+    label: str
+    """How the export calls what was handed in; empty where nothing was."""
+    state: State
+    reason: str
+    """Why it is not final, or refused."""
+    attempt: int
+    """How often it was begun."""
+    faults: int
+    """How often that came to nothing by our fault."""
+    report: str
+    """The SHA-256 of its report's bytes; empty without one."""
+    depends: Mapping[str, str]
+    """What the result depends on: digests by name."""
+
+
+class Journal:
+    """An open run; one process at a time. Use as a context manager."""
+
+    def __init__(self, folder: Path, lab: str) -> None:
+        """Open a run, or begin one. Raises UsageError where it is another lab's, a newer version's, or in use."""
+        self.folder = folder
+        try:
+            (folder / REPORTS).mkdir(parents=True, exist_ok=True)
+            # Held as long as the journal.
+            self._lock = open(folder / LOCK, "a")  # noqa: SIM115
+        except OSError as error:
+            raise _no_place(folder, error) from error
+        self.has_locks = _lock(self._lock.fileno(), folder)
+        self._writing = threading.Lock()
+        try:
+            self._database = _connect(folder / DATABASE)
+            with self._commit() as database:
+                database.executescript(TABLES)
+            self._expect_ours(lab)
+        except sqlite3.Error as error:
+            self._lock.close()
+            raise _no_place(folder, error) from error
+        except UsageError:
+            self._database.close()
+            self._lock.close()
+            raise
+        self._last_hash = _last_hash(folder / LOG)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._database.close()
+        self._lock.close()
+
+    def _expect_ours(self, lab: str) -> None:
+        row = self._database.execute("SELECT version, lab FROM run").fetchone()
+        if row is None:
+            with self._commit() as database:
+                database.execute(
+                    "INSERT INTO run VALUES (?, ?, ?)", (VERSION, lab, _now())
+                )
+            return
+        version, other = row
+        if version > VERSION:
+            raise UsageError(
+                f"{self.folder} is a run of a newer dockdojo.",
+                hint="Use the version that began it, or name another folder with --to.",
+            )
+        if other != lab:
+            raise UsageError(
+                f"{self.folder} is a run of the lab `{other}`.",
+                hint="Name another folder with --to.",
+            )
+
+    @contextlib.contextmanager
+    def _commit(self) -> Iterator[sqlite3.Connection]:
+        with self._writing:
+            try:
+                yield self._database
+                self._database.commit()
+            except BaseException:
+                self._database.rollback()
+                raise
+
+    # What there is
+
+    @staticmethod
+    def read(folder: Path) -> list[Submission]:
+        """Return the rows of a run, also while another process works on it. Raises UsageError where there is none."""
+        if not (folder / DATABASE).is_file():
+            raise UsageError(
+                f"{folder} is no run.", hint="Name the folder that `--to` named."
+            )
+        address = f"{(folder / DATABASE).resolve().as_uri()}?mode=ro"
+        try:
+            with contextlib.closing(
+                sqlite3.connect(address, uri=True, timeout=10)
+            ) as database:
+                return [_submission(row) for row in database.execute(ROWS)]
+        except sqlite3.Error as error:
+            raise _no_place(folder, error) from error
+
+    @staticmethod
+    def read_report(folder: Path, digest: str) -> bytes:
+        """Return the bytes of a report. Raises OurFault where it is not there any more, or was changed."""
+        try:
+            raw = (folder / REPORTS / f"{digest}.json").read_bytes()
+        except OSError as error:
+            raise OurFault(f"The report {digest[:12]}… of the run is gone.") from error
+        if hashlib.sha256(raw).hexdigest() != digest:
+            raise OurFault(f"The report {digest[:12]}… of the run was changed.")
+        return raw
+
+    def submissions(self) -> list[Submission]:
+        """Return all rows, in the order of the roster."""
+        return [_submission(row) for row in self._database.execute(ROWS)]
+
+    def submission(self, name: str) -> Submission | None:
+        """Return one row."""
+        row = self._database.execute(
+            "SELECT name, people, label, state, reason, attempt, faults, report, depends FROM submissions WHERE name = ?",
+            (name,),
+        ).fetchone()
+        return _submission(row) if row else None
+
+    def report(self, digest: str) -> bytes:
+        """Return the bytes of a report, see `read_report`."""
+        return self.read_report(self.folder, digest)
+
+    def results(self, name: str) -> list[tuple[int, str, str]]:
+        """Return the attempts that gave a result: number, report, and when it ended."""
+        return self._database.execute(
+            "SELECT attempt, report, ended FROM results WHERE name = ? ORDER BY attempt",
+            (name,),
+        ).fetchall()
+
+    # What happens
+
+    def enroll(self, rows: Iterable[Enrolled]) -> None:
+        """Take in rows.
+
+        What is known already keeps its state, unless something was handed in since. What was begun and never ended waits again.
+        """
+        with self._commit() as database:
+            for place, (name, people, label) in enumerate(rows):
+                database.execute(
+                    "INSERT INTO submissions (name, people, label, state, place) VALUES (?, ?, ?, ?, ?) "
+                    "ON CONFLICT (name) DO UPDATE SET people = excluded.people, label = excluded.label, place = excluded.place, "
+                    "state = CASE WHEN excluded.label = '' THEN 'missing' WHEN state IN ('missing', 'running') THEN 'waiting' "
+                    "ELSE state END",
+                    (
+                        name,
+                        json.dumps([dict(person) for person in people]),
+                        label,
+                        "waiting" if label else "missing",
+                        place,
+                    ),
+                )
+
+    def begin(self, name: str) -> int:
+        """Begin an attempt; return its number, without which no result is taken."""
+        with self._commit() as database:
+            database.execute(
+                "UPDATE submissions SET state = 'running', attempt = attempt + 1 WHERE name = ?",
+                (name,),
+            )
+            (attempt,) = database.execute(
+                "SELECT attempt FROM submissions WHERE name = ?", (name,)
+            ).fetchone()
+        self.log("begun", name=name, attempt=attempt)
+        return int(attempt)
+
+    def finish(
+        self,
+        name: str,
+        attempt: int,
+        report: bytes,
+        depends: Mapping[str, str],
+        *,
+        refused: str = "",
+    ) -> bool:
+        """Take a final report of an attempt; return whether it was the last one begun. `refused` says why it was not graded."""
+        digest = self._keep(report)
+        with self._commit() as database:
+            taken = database.execute(
+                "UPDATE submissions SET state = ?, reason = ?, report = ?, depends = ?, faults = 0 "
+                "WHERE name = ? AND attempt = ? AND state = 'running'",
+                (
+                    "refused" if refused else "done",
+                    refused,
+                    digest,
+                    json.dumps(dict(depends)),
+                    name,
+                    attempt,
+                ),
+            ).rowcount
+            if taken:
+                database.execute(
+                    "INSERT INTO results VALUES (?, ?, ?, ?, ?)",
+                    (name, attempt, digest, json.dumps(dict(depends)), _now()),
+                )
+        self.log(
+            "ended" if taken else "late", name=name, attempt=attempt, report=digest
+        )
+        return bool(taken)
+
+    def fault(self, name: str, attempt: int, reason: str) -> State:
+        """Take note that an attempt came to nothing by our fault; return whether it waits again or is not final."""
+        with self._commit() as database:
+            database.execute(
+                "UPDATE submissions SET faults = faults + 1, reason = ?, "
+                "state = CASE WHEN faults + 1 >= ? THEN 'not final' ELSE 'waiting' END "
+                "WHERE name = ? AND attempt = ? AND state = 'running'",
+                (reason, MAX_ATTEMPTS, name, attempt),
+            )
+            (state,) = database.execute(
+                "SELECT state FROM submissions WHERE name = ?", (name,)
+            ).fetchone()
+        self.log("fault", name=name, attempt=attempt, reason=reason)
+        return state  # type: ignore[no-any-return]
+
+    def leave(self, name: str, attempt: int) -> None:
+        """Take note that an attempt was ended because the run was stopped: it waits again, and that is nobody's fault."""
+        with self._commit() as database:
+            database.execute(
+                "UPDATE submissions SET state = 'waiting' WHERE name = ? AND attempt = ? AND state = 'running'",
+                (name, attempt),
+            )
+        self.log("stopped", name=name, attempt=attempt)
+
+    def give_up(self, name: str, attempt: int, reason: str) -> None:
+        """Take note that an attempt is the last: what it is the same as is not final, either."""
+        with self._commit() as database:
+            database.execute(
+                "UPDATE submissions SET state = 'not final', reason = ? WHERE name = ? AND attempt = ? AND state = 'running'",
+                (reason, name, attempt),
+            )
+        self.log("not final", name=name, attempt=attempt, reason=reason)
+
+    def wait(self, name: str, *, reason: str = "") -> None:
+        """Put a row back to be graded: something that it depends on has changed, or somebody asks for it."""
+        with self._commit() as database:
+            database.execute(
+                "UPDATE submissions SET state = 'waiting', faults = 0, reason = ? WHERE name = ? AND state != 'missing'",
+                (reason, name),
+            )
+        self.log("again", name=name, reason=reason)
+
+    def _keep(self, report: bytes) -> str:
+        """Write a report under its name, so that it is whole whenever the name is there."""
+        digest = hashlib.sha256(report).hexdigest()
+        place = self.folder / REPORTS / f"{digest}.json"
+        if place.exists():
+            return digest
+        try:
+            descriptor, spare = tempfile.mkstemp(dir=place.parent, prefix=".")
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(report)
+                file.flush()
+                os.fsync(descriptor)
+            os.replace(spare, place)
+            _sync(place.parent)
+        except OSError as error:
+            raise _no_place(self.folder, error) from error
+        return digest
+
+    def log(self, what: str, **values: object) -> None:
+        """Add a line to the log, with the hash of the one before it: nobody takes one away unseen."""
+        with self._writing:
+            line = json.dumps(
+                {"at": _now(), "what": what, **values, "before": self._last_hash},
+                ensure_ascii=False,
+            )
+            with open(self.folder / LOG, "a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
+            self._last_hash = hashlib.sha256(line.encode()).hexdigest()
+
+
+def broken_line(folder: Path) -> int:
+    """Return the number of the first line of a run's log that does not fit the one before it; 0 where all do.
+
+    The last line may be half written, where somebody was killed; it counts as none.
+    """
+    before = ""
+    with contextlib.suppress(FileNotFoundError):
+        lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").split("\n")
+        for number, line in enumerate(lines[:-1], 1):
+            try:
+                told = json.loads(line)["before"]
+            except (ValueError, KeyError, TypeError):
+                told = None
+            if told != before:
+                return number
+            before = hashlib.sha256(line.encode()).hexdigest()
+    return 0
+
+
+def _last_hash(path: Path) -> str:
+    """The hash of the log's last whole line; what was half written is cut off."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return ""
+    whole = raw[: raw.rfind(b"\n") + 1]
+    if whole != raw:
+        with path.open("r+b") as file:
+            file.truncate(len(whole))
+    line = whole.rstrip(b"\n").rpartition(b"\n")[2]
+    return hashlib.sha256(line).hexdigest() if line else ""
+
+
+def _submission(row: tuple[Any, ...]) -> Submission:
+    name, people, label, state, reason, attempt, faults, report, depends = row
+    return Submission(
+        name=name,
+        people=tuple(json.loads(people)),
+        label=label,
+        state=state,
+        reason=reason,
+        attempt=attempt,
+        faults=faults,
+        report=report,
+        depends=json.loads(depends),
+    )
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """The database, safe against a power cut: WAL where the file system can do that, else a rollback journal."""
+    database = sqlite3.connect(path, check_same_thread=False, timeout=10)
+    database.execute("PRAGMA synchronous = FULL")
+    mode = database.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if mode.lower() != "wal":
+        database.execute("PRAGMA journal_mode = DELETE")
+    return database
+
+
+def _lock(descriptor: int, folder: Path) -> bool:
+    """Lock a run for this process; return whether its file system has locks. Raises UsageError where another has it."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UsageError(
+            f"Another process works on {folder}.",
+            hint="`dockdojo class status` shows what it does. Wait for it, or end it.",
+        ) from error
+    except OSError:
+        return False
+    return True
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _no_place(folder: Path, error: Exception) -> OurFault:
+    reason = getattr(error, "strerror", None) or str(error)
+    return OurFault(
+        f"{folder} cannot be written: {reason.lower()}.",
+        hint="What is there stays. Make room, or name another folder with --to; the same command goes on.",
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

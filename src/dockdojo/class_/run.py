@@ -1,0 +1,284 @@
+"""A class is graded: what changed since the last time, in so many slots at a time, each result kept before the next begins."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from dockdojo.class_.depends import what_changed
+from dockdojo.class_.journal import Journal, Submission
+from dockdojo.class_.plan import Plan, Row
+from dockdojo.class_.slots import Grades
+from dockdojo.class_.unpacking import Prepared, prepare
+from dockdojo.course import Course
+from dockdojo.errors import DockdojoError, SubmissionError
+from dockdojo.grading.intake import copy_submission
+from dockdojo.model import Lab
+from dockdojo.reports import json as json_report
+
+UNSAFE = re.compile(r"[^\w.@+-]+")
+MAX_NAME_CHARACTERS = 80
+SCRATCH = "dockdojo-class-"
+SPARE_SECONDS = 120
+"""Beyond the lab's deadline, until a grading is given up from outside."""
+GIGABYTE = 2**30
+SLOT_BYTES = 2 * GIGABYTE
+"""Of memory for each slot: a container may have half of it, and a build some more."""
+
+Tell = Callable[["Told"], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What happened to one submission."""
+
+    name: str
+    what: str
+    """`unchanged`, `begun`, `done`, `same`, `refused`, `fault` or `not final`."""
+    score: int = 0
+    max_score: int = 0
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class ClassRun:
+    """One call of `class grade`: the plan, the journal, and who is told what happens."""
+
+    course: Course
+    lab: Lab
+    plan: Plan
+    journal: Journal
+    tell: Tell
+    common: Mapping[str, str]
+    """What all results depend on."""
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def names(self) -> dict[str, Row]:
+        """Return the rows by their names: safe for files, and each another one."""
+        found: dict[str, Row] = {}
+        for row in self.plan.rows:
+            base = (
+                UNSAFE.sub("-", row.key).strip("-.")[:MAX_NAME_CHARACTERS] or "nameless"
+            )
+            name, number = base, 2
+            while name in found:
+                name, number = f"{base}-{number}", number + 1
+            found[name] = row
+        return found
+
+    def carry_out(
+        self, new_slot: Callable[[], AbstractContextManager[Grades]], slots: int
+    ) -> None:
+        """Grade what has to be, so many at a time. Returns early where `stopping` is set; the same call goes on."""
+        rows = self.names()
+        self.journal.enroll(
+            (
+                name,
+                tuple(
+                    {"name": person.name} | dict(person.ids) for person in row.people
+                ),
+                row.chosen.hand_in.label if row.chosen else "",
+            )
+            for name, row in rows.items()
+        )
+        with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch:
+            waiting = self._what_changed(rows, Path(scratch))
+            groups = SimpleQueue[tuple[str, list[str]]]()
+            for checksum, names in waiting.items():
+                groups.put((checksum, names))
+            with ThreadPoolExecutor(slots) as pool:
+                works = [
+                    pool.submit(self._work, new_slot, groups, rows, Path(scratch))
+                    for _ in range(min(slots, max(1, len(waiting))))
+                ]
+                try:
+                    for work in works:
+                        work.result()
+                except BaseException:
+                    self.stopping.set()
+                    raise
+
+    def _what_changed(
+        self, rows: Mapping[str, Row], scratch: Path
+    ) -> dict[str, list[str]]:
+        """The names that have to be graded, by the submission's checksum; what did not change is told, and left."""
+        waiting = defaultdict[str, list[str]](list)
+        known = {row.name: row for row in self.journal.submissions()}
+        for name, row in rows.items():
+            if row.chosen is None:
+                continue
+            before = known[name]
+            try:
+                with self._copied(name, row, scratch) as (_, checksum):
+                    depends = {"submission": checksum, **self.common}
+            except SubmissionError as refusal:
+                depends = {"submission": f"refused: {refusal.message}", **self.common}
+            changed = what_changed(before.depends, depends) if before.report else []
+            if before.state in ("done", "refused") and not changed:
+                self._tell_kept(before, "unchanged")
+                continue
+            if before.state != "waiting":
+                self.journal.wait(name, reason=", ".join(changed))
+            waiting[depends["submission"]].append(name)
+        return waiting
+
+    @contextmanager
+    def _copied(
+        self, name: str, row: Row, scratch: Path
+    ) -> Iterator[tuple[Prepared, str]]:
+        """The hand-in as a folder, and its checksum. Raises SubmissionError where it may not be graded."""
+        assert row.chosen is not None
+        starter = self.course.starter(self.lab.slug)
+        with tempfile.TemporaryDirectory(dir=scratch) as place:
+            made = prepare(row.chosen, Path(place, "given"), self.lab.limits, starter)
+            copy = Path(place, "copy")
+            checksum = copy_submission(
+                made.folder,
+                copy,
+                self.lab.limits,
+                self.lab.files,
+                left_out=row.chosen.hand_in.left_out,
+            )
+            yield Prepared(copy, made.notes), checksum
+
+    def _work(
+        self,
+        new_slot: Callable[[], AbstractContextManager[Grades]],
+        groups: SimpleQueue[tuple[str, list[str]]],
+        rows: Mapping[str, Row],
+        scratch: Path,
+    ) -> None:
+        with new_slot() as slot:
+            while not self.stopping.is_set():
+                try:
+                    checksum, names = groups.get_nowait()
+                except Empty:
+                    return
+                self._grade_group(slot, checksum, names, rows, scratch)
+
+    def _grade_group(
+        self,
+        slot: Grades,
+        checksum: str,
+        names: list[str],
+        rows: Mapping[str, Row],
+        scratch: Path,
+    ) -> None:
+        """Grade the first of several that handed in the same; what comes of it is the others', too."""
+        first, *others = names
+        depends = {"submission": checksum, **self.common}
+        state = "waiting"
+        while state == "waiting" and not self.stopping.is_set():
+            attempt = self.journal.begin(first)
+            self.tell(Told(name=first, what="begun"))
+            try:
+                with self._copied(first, rows[first], scratch) as (made, _):
+                    answer = slot.grade(
+                        self.lab.slug,
+                        made.folder,
+                        self.lab.limits.deadline + SPARE_SECONDS,
+                    )
+            except SubmissionError as refusal:
+                self._refuse(names, attempt, refusal, depends)
+                return
+            reason = answer.fault or _fault_of(answer.report)
+            if not reason:
+                self._take(first, attempt, answer.report, depends, "done")
+                for name in others:
+                    self._take(
+                        name, self.journal.begin(name), answer.report, depends, "same"
+                    )
+                return
+            if self.stopping.is_set():
+                self.journal.leave(first, attempt)
+                return
+            state = self.journal.fault(first, attempt, reason)
+            self.tell(
+                Told(
+                    name=first,
+                    what="fault" if state == "waiting" else state,
+                    reason=reason,
+                )
+            )
+        if state == "not final":
+            reason = f"It is the same as {first}'s, which is not final."
+            for name in others:
+                self.journal.give_up(name, self.journal.begin(name), reason)
+                self.tell(Told(name=name, what="not final", reason=reason))
+
+    def _refuse(
+        self,
+        names: list[str],
+        attempt: int,
+        refusal: SubmissionError,
+        depends: Mapping[str, str],
+    ) -> None:
+        """Take note of submissions that may not be graded: that is final, with 0 points."""
+        report = b""
+        for place, name in enumerate(names):
+            number = attempt if not place else self.journal.begin(name)
+            self.journal.finish(name, number, report, depends, refused=str(refusal))
+            self.tell(Told(name=name, what="refused", reason=str(refusal)))
+
+    def _take(
+        self,
+        name: str,
+        attempt: int,
+        report: bytes,
+        depends: Mapping[str, str],
+        what: str,
+    ) -> None:
+        if self.journal.finish(name, attempt, report, depends):
+            parsed = json_report.parse(report)
+            self.tell(
+                Told(
+                    name=name, what=what, score=parsed.score, max_score=parsed.max_score
+                )
+            )
+
+    def _tell_kept(self, kept: Submission, what: str) -> None:
+        raw = self.journal.report(kept.report) if kept.state == "done" else b""
+        if not raw:
+            self.tell(Told(name=kept.name, what=what, reason=kept.reason))
+            return
+        parsed = json_report.parse(raw)
+        self.tell(
+            Told(
+                name=kept.name,
+                what=what,
+                score=parsed.score,
+                max_score=parsed.max_score,
+            )
+        )
+
+
+def _fault_of(report: bytes) -> str:
+    """Why a report does not count yet; empty where it is final."""
+    try:
+        parsed = json_report.parse(report)
+    except DockdojoError as error:
+        return str(error)
+    if parsed.final or parsed.problem:
+        return ""
+    for outcome in parsed.outcomes:
+        if outcome.status == "error" and outcome.feedback:
+            return outcome.feedback.observed[:300]
+    return "it is not final"
+
+
+def slots_here() -> int:
+    """Return how many slots this machine is good for: one a processor, as far as the memory goes."""
+    processors = (
+        os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
+    )
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, min(processors or 1, memory // SLOT_BYTES))

@@ -1,0 +1,140 @@
+"""Slots on this machine: each has a process that grades one submission at a time, and is given another when that one dies."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from dockdojo.processes import end_session
+
+MAX_ANSWER_BYTES = 8_000_000
+"""Of one report."""
+LOOK_SECONDS = 0.5
+"""Between two looks at whether the run is to stop."""
+GRACE_SECONDS = 20
+"""In which a process that is told to end has cleaned up what it was at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of one submission: a report as JSON, or why there is none, which is our fault."""
+
+    report: bytes = b""
+    fault: str = ""
+
+
+class Grades(Protocol):
+    """What grades one submission at a time: a process here, or a task on another machine."""
+
+    def grade(self, lab: str, folder: Path, seconds: float) -> Answer:
+        """Return what came of it, at the latest after that many seconds."""
+
+
+class Slot:
+    """One slot. Use as a context manager: at its end, nothing of it runs."""
+
+    def __init__(
+        self, is_stopping: Callable[[], bool], command: tuple[str, ...] = ()
+    ) -> None:
+        """`is_stopping` tells that the run is to end; `command` is another process than `class_.slot`, for tests."""
+        self._is_stopping = is_stopping
+        self._command = command or (sys.executable, "-m", "dockdojo.class_.slot")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._rest = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end()
+
+    def grade(self, lab: str, folder: Path, seconds: float) -> Answer:
+        """Return what came of a submission; a fault where its process dies, takes longer than that, or is told to stop."""
+        process = self._running()
+        assert process.stdin is not None
+        task = json.dumps({"lab": lab, "folder": str(folder)})
+        try:
+            process.stdin.write(f"{task}\n".encode())
+            process.stdin.flush()
+            line = self._line(process, seconds)
+        except OSError as error:
+            line, reason = b"", error.strerror or "it cannot be written to"
+        else:
+            reason = "" if line else self._reason(process)
+        if line:
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                answer = json.loads(line)
+                if "report" in answer:
+                    return Answer(report=str(answer["report"]).encode())
+                return Answer(fault=str(answer["fault"]))
+            reason = "its answer cannot be read"
+        self._end()
+        return Answer(fault=f"The process that graded it came to nothing: {reason}.")
+
+    def _reason(self, process: subprocess.Popen[bytes]) -> str:
+        code = process.poll()
+        if self._is_stopping():
+            return "the run was stopped"
+        return "it took too long" if code is None else f"it ended with exit code {code}"
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            self._end()
+            self._rest = b""
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,
+            )
+        return self._process
+
+    def _line(self, process: subprocess.Popen[bytes], seconds: float) -> bytes:
+        """The next line; none where the process ends, the time is over, or the run is to stop."""
+        assert process.stdout is not None
+        end, found = time.monotonic() + seconds, self._rest
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            while b"\n" not in found and len(found) <= MAX_ANSWER_BYTES:
+                if time.monotonic() > end or self._is_stopping():
+                    return b""
+                if not selector.select(LOOK_SECONDS):
+                    continue
+                piece = os.read(process.stdout.fileno(), 2**16)
+                if not piece:
+                    process.wait()
+                    return b""
+                found += piece
+        line, _, self._rest = found.partition(b"\n")
+        return line
+
+    def _end(self) -> None:
+        """End the process, and all that it started: first as it likes, so that it cleans up."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        if process.poll() is None:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE_SECONDS)
+        end_session(process.pid)
+        process.wait()

@@ -1,0 +1,174 @@
+"""`dockdojo class` at a terminal: what is shown before anything runs, and bad input, each in a line and with its exit code."""
+
+from __future__ import annotations
+
+import pytest
+
+from dockdojo.class_.journal import Journal
+from dockdojo.cli import main
+from dockdojo.model import Outcome, Report
+from dockdojo.reports import json as json_report
+from tests.class_exports import FILES, canvas_gradebook, canvas_zip, written, zipped
+
+
+@pytest.fixture
+def canvas(tmp_path):
+    (tmp_path / "grades.csv").write_text(canvas_gradebook(), encoding="utf-8-sig")
+    files = {"Dockerfile": b"FROM busybox\n"}
+    return canvas_zip(
+        tmp_path / "submissions.zip", {"ada": files, "grace": files}, late="grace"
+    )
+
+
+def run(capsys, *words):
+    code = main(["class", *map(str, words)])
+    shown = capsys.readouterr()
+    assert "Traceback" not in shown.out + shown.err
+    return code, shown.out, shown.err
+
+
+def test_a_dry_run_tells_who_would_be_graded_with_what(capsys, canvas, tmp_path):
+    code, out, _ = run(
+        capsys,
+        "grade",
+        "signals",
+        canvas,
+        "--roster",
+        tmp_path / "grades.csv",
+        "--dry-run",
+    )
+    assert code == 0
+    assert (
+        "Lovelace, Ada (101)  ←  lovelaceada_101  (Canvas, Download Submissions)" in out
+    )
+    assert (
+        "Hopper, Grace (103)  ←  hoppergrace_103  (Canvas, Download Submissions, late)"
+        in out
+    )
+    assert "Nothing handed in (1): Turing, Alan (102)" in out
+
+
+def test_whoever_is_on_no_roster_is_named(capsys, canvas, tmp_path):
+    (tmp_path / "r.csv").write_text("id,Email\nada,ada@example.org\n")
+    code, out, _ = run(
+        capsys, "grade", "signals", canvas, "--roster", tmp_path / "r.csv", "--dry-run"
+    )
+    assert code == 1
+    assert (
+        "Nobody's: `lovelaceada_101`, nobody on the roster has the Canvas user id `101`."
+        in out
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("nothing", "x", "--dry-run"), 2, "no lab `nothing`"),
+        (("signals", "--dry-run"), 2, "Nothing is named"),
+        (("signals", "x", "--dry-run"), 2, "There is no x"),
+        (("signals", "x"), 2, "Where shall the results go?"),
+        (("signals", "odd.zip", "--dry-run"), 2, "no service"),
+        (("signals", "bad.zip", "--dry-run"), 1, "outside of itself"),
+        (("signals", "none.zip", "--dry-run"), 1, "no zip archive"),
+        (
+            ("signals", "class", "--roster", "none.csv", "--dry-run"),
+            2,
+            "cannot be read",
+        ),
+        (
+            ("signals", "class", "--roster", "odd.csv", "--dry-run"),
+            2,
+            "no column tells who",
+        ),
+        (("signals", "class", "--layout", "canvas2", "--dry-run"), 2, "canvas2"),
+    ],
+)
+def test_bad_input_is_a_line(capsys, tmp_path, monkeypatch, words, code, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "odd.zip").write_bytes(zipped({"a/b": b"", "c": b""}))
+    (tmp_path / "bad.zip").write_bytes(zipped({"../x": b""}))
+    (tmp_path / "none.zip").write_bytes(b"PK")
+    (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
+    written(tmp_path / "class" / "ada", FILES)
+    found, out, err = run(capsys, "grade", *words)
+    assert (found, said in out + err) == (code, True), out + err
+    assert not out
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "bad.zip",
+        "class",
+        "none.zip",
+        "odd.csv",
+        "odd.zip",
+    ]
+
+
+def test_where_a_run_is(capsys, tmp_path):
+    assert run(capsys, "status", tmp_path)[0] == 2
+    with Journal(tmp_path, "signals") as journal:
+        journal.enroll(
+            [("ada", ({"name": "Ada"},), "x"), ("bo", ({"name": "Bo"},), "")]
+        )
+        for _ in range(3):
+            journal.fault("ada", journal.begin("ada"), "no space left")
+        code, out, _ = run(capsys, "status", tmp_path)  # while it goes on
+    assert code == 0
+    assert "not final      1  ada" in out
+    assert "missing        1  bo" in out
+    assert "ada: no space left" in out
+    assert '"reason": "no space left"' in run(capsys, "status", tmp_path, "--json")[1]
+
+
+def graded(folder):
+    """A run in which ada has 3 of 10, bo is not final, cy handed nothing in, and di may not be graded."""
+    outcomes = tuple(
+        Outcome(check=name, title=name, status=status, points=points)
+        for name, status, points in (("a", "passed", 3), ("b", "failed", 7))
+    )
+    report = Report(
+        lab="signals", title="x", outcomes=outcomes, started="", seconds=0.0
+    )
+    with Journal(folder, "signals") as journal:
+        rows = [
+            (name, ({"name": name.title(), "login": name},), name)
+            for name in ("ada", "bo", "di")
+        ]
+        journal.enroll([*rows, ("cy", ({"name": "=Cy", "login": "cy"},), "")])
+        journal.finish(
+            "ada", journal.begin("ada"), json_report.render(report).encode(), {}
+        )
+        for _ in range(3):
+            journal.fault("bo", journal.begin("bo"), "no space left")
+        journal.finish("di", journal.begin("di"), b"", {}, refused="a named pipe")
+
+
+def test_the_marks_as_a_table(capsys, tmp_path):
+    graded(tmp_path)
+    code, out, err = run(capsys, "report", tmp_path)
+    assert out.splitlines() == [
+        "row,name,login,state,score,max_score,reason",
+        "ada,Ada,ada,done,3,10,",
+        "bo,Bo,bo,not final,,,no space left",
+        "di,Di,di,refused,,,a named pipe",
+        "cy,'=Cy,cy,missing,,,",
+    ]
+    assert (code, err) == (1, "Not final (1): bo\n")
+
+
+def test_the_gradebook_comes_back_filled_in(capsys, tmp_path):
+    graded(tmp_path)
+    (tmp_path / "g.csv").write_text("Username;Lab (7)\r\nada;\r\ndi;\r\ncy;\r\n")
+    words = (
+        "--gradebook",
+        tmp_path / "g.csv",
+        "--column",
+        "7",
+        "-o",
+        tmp_path / "out.csv",
+    )
+    code, _, err = run(capsys, "report", tmp_path, *words)
+    assert (
+        tmp_path / "out.csv"
+    ).read_bytes() == b"Username;Lab (7)\r\nada;3\r\ndi;0\r\ncy;\r\n"
+    assert code == 1
+    assert "Not in the gradebook (1): Bo" in err
+    assert run(capsys, "report", tmp_path, "--gradebook", tmp_path / "g.csv")[0] == 2

@@ -1,0 +1,179 @@
+"""The journal of a run: who dies loses nothing, who comes late or twice changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+
+from dockdojo.class_.journal import MAX_ATTEMPTS, Journal, broken_line
+from dockdojo.errors import OurFault, UsageError
+
+ROWS = [
+    ("ada", ({"name": "Ada"},), "lab-ada"),
+    ("alan", ({"name": "Alan"},), ""),
+    ("team", ({"name": "Bo"}, {"name": "Cy"}), "lab-team"),
+]
+
+
+@pytest.fixture
+def journal(tmp_path):
+    with Journal(tmp_path / "run", "signals") as opened:
+        opened.enroll(ROWS)
+        yield opened
+
+
+def states(journal):
+    return {row.name: row.state for row in journal.submissions()}
+
+
+def test_everybody_has_a_row(journal):
+    assert states(journal) == {"ada": "waiting", "alan": "missing", "team": "waiting"}
+    assert journal.submission("team").people == ({"name": "Bo"}, {"name": "Cy"})
+
+
+def test_a_result_of_the_last_attempt_is_taken_once(journal):
+    first, second = journal.begin("ada"), journal.begin("ada")
+    assert not journal.finish("ada", first, b"{}", {})
+    assert journal.finish("ada", second, b"{1}", {"grader": "x"})
+    assert not journal.finish("ada", second, b"{2}", {})
+    row = journal.submission("ada")
+    assert (row.state, journal.report(row.report), row.depends) == (
+        "done",
+        b"{1}",
+        {"grader": "x"},
+    )
+    assert [attempt for attempt, _, _ in journal.results("ada")] == [2]
+
+
+def test_our_faults_are_tried_again_and_never_for_ever(journal):
+    for turn in range(1, MAX_ATTEMPTS + 1):
+        state = journal.fault("ada", journal.begin("ada"), "no space left")
+        assert state == ("not final" if turn == MAX_ATTEMPTS else "waiting")
+    assert journal.submission("ada").reason == "no space left"
+    journal.wait("ada")
+    assert journal.submission("ada").faults == 0
+
+
+def test_both_reports_stay_after_a_regrade(journal):
+    for raw in (b"old", b"new"):
+        journal.wait("ada")
+        journal.finish("ada", journal.begin("ada"), raw, {})
+    assert [journal.report(digest) for _, digest, _ in journal.results("ada")] == [
+        b"old",
+        b"new",
+    ]
+
+
+def test_what_was_begun_and_never_ended_waits_again(tmp_path):
+    with Journal(tmp_path, "signals") as journal:
+        journal.enroll(ROWS)
+        journal.begin("ada")
+        journal.finish("team", journal.begin("team"), b"{}", {})
+    with Journal(tmp_path, "signals") as journal:
+        journal.enroll([*ROWS[:1], ("alan", ({"name": "Alan"},), "late-alan"), ROWS[2]])
+        assert states(journal) == {"ada": "waiting", "alan": "waiting", "team": "done"}
+
+
+def test_runs_of_others_are_not_opened(tmp_path):
+    with (
+        Journal(tmp_path, "signals"),
+        pytest.raises(UsageError, match="Another process"),
+    ):
+        Journal(tmp_path, "signals")
+    with pytest.raises(UsageError, match="the lab `signals`"):
+        Journal(tmp_path, "gpu")
+    with sqlite3.connect(tmp_path / "run.db") as database:
+        database.execute("UPDATE run SET version = 99")
+    with pytest.raises(UsageError, match="newer"):
+        Journal(tmp_path, "signals")
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OurFault, match="cannot be written"):
+        Journal(tmp_path / "file" / "run", "signals")
+    (tmp_path / "run.db").write_text(
+        "no database, but long enough to be taken for a file of one" * 20
+    )
+    with pytest.raises(OurFault, match="not a database"):
+        Journal(tmp_path, "signals")
+
+
+def test_a_report_that_was_changed_is_not_believed(journal, tmp_path):
+    journal.finish("ada", journal.begin("ada"), b"{}", {})
+    digest = journal.submission("ada").report
+    (tmp_path / "run" / "reports" / f"{digest}.json").write_bytes(b"{100}")
+    with pytest.raises(OurFault, match="was changed"):
+        journal.report(digest)
+
+
+def test_nobody_takes_a_line_away_unseen(journal, tmp_path):
+    for _ in range(3):
+        journal.begin("ada")
+    assert broken_line(tmp_path / "run") == 0
+    log = tmp_path / "run" / "log.jsonl"
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text("".join([lines[0], *lines[2:]]))
+    assert broken_line(tmp_path / "run") == 2
+
+
+def test_a_half_written_last_line_is_cut_off(tmp_path):
+    with Journal(tmp_path, "signals") as journal:
+        journal.enroll(ROWS)
+        journal.begin("ada")
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write('{"half')
+    with Journal(tmp_path, "signals") as journal:
+        journal.begin("ada")
+    assert broken_line(tmp_path) == 0
+
+
+GRADES = """
+import sys, time
+from pathlib import Path
+from dockdojo.class_.journal import Journal
+with Journal(Path(sys.argv[1]), "signals") as journal:
+    journal.enroll([(f"s{i}", (), "x") for i in range(40)])
+    print("ready", flush=True)
+    while waiting := [row for row in journal.submissions() if row.state == "waiting"]:
+        attempt = journal.begin(waiting[0].name)
+        journal.finish(waiting[0].name, attempt, waiting[0].name.encode(), {})
+        print(waiting[0].name, flush=True)
+"""
+
+
+def test_killed_at_any_moment_it_loses_and_doubles_nothing(tmp_path):
+    rng, told = random.Random(os.urandom(8)), set[str]()
+    while True:
+        process = subprocess.Popen(
+            [sys.executable, "-c", GRADES, str(tmp_path)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(rng.random() * 0.1)
+        process.send_signal(signal.SIGKILL)
+        told |= set(process.stdout.read().split())
+        if process.wait() == 0:
+            break
+        with Journal(tmp_path, "signals") as journal:
+            done = {row.name for row in journal.submissions() if row.state == "done"}
+        assert told <= done
+        if len(done) == 40:
+            break
+    with Journal(tmp_path, "signals") as journal:
+        for row in journal.submissions():
+            assert journal.report(row.report) == row.name.encode()
+            assert len(journal.results(row.name)) == 1
+    assert broken_line(tmp_path) == 0
+    assert all(
+        json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()
+    )

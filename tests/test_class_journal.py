@@ -13,7 +13,8 @@ import time
 
 import pytest
 
-from dockdojo.class_.journal import MAX_ATTEMPTS, Journal, broken_line
+from dockdojo.class_.chained_log import broken_line
+from dockdojo.class_.journal import MAX_ATTEMPTS, Journal
 from dockdojo.errors import OurFault, UsageError
 
 ROWS = [
@@ -118,11 +119,11 @@ def test_a_report_that_was_changed_is_not_believed(journal, tmp_path):
 def test_nobody_takes_a_line_away_unseen(journal, tmp_path):
     for _ in range(3):
         journal.begin("ada")
-    assert broken_line(tmp_path / "run") == 0
+    assert broken_line(tmp_path / "run" / "log.jsonl") == 0
     log = tmp_path / "run" / "log.jsonl"
     lines = log.read_text().splitlines(keepends=True)
     log.write_text("".join([lines[0], *lines[2:]]))
-    assert broken_line(tmp_path / "run") == 2
+    assert broken_line(tmp_path / "run" / "log.jsonl") == 2
 
 
 def test_a_half_written_last_line_is_cut_off(tmp_path):
@@ -133,7 +134,7 @@ def test_a_half_written_last_line_is_cut_off(tmp_path):
         file.write('{"half')
     with Journal(tmp_path, "signals") as journal:
         journal.begin("ada")
-    assert broken_line(tmp_path) == 0
+    assert broken_line(tmp_path / "log.jsonl") == 0
 
 
 GRADES = """
@@ -173,7 +174,7 @@ def test_killed_at_any_moment_it_loses_and_doubles_nothing(tmp_path):
         for row in journal.submissions():
             assert journal.report(row.report) == row.name.encode()
             assert len(journal.results(row.name)) == 1
-    assert broken_line(tmp_path) == 0
+    assert broken_line(tmp_path / "log.jsonl") == 0
     assert all(
         json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()
     )

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from dockdojo.class_.chained_log import ChainedLog
 from dockdojo.errors import OurFault, UsageError
 
 try:
@@ -105,7 +106,7 @@ class Journal:
             self._database.close()
             self._lock.close()
             raise
-        self._last_hash = _last_hash(folder / LOG)
+        self._log = ChainedLog(folder / LOG)
 
     def __enter__(self) -> Self:
         return self
@@ -332,48 +333,8 @@ class Journal:
         return digest
 
     def log(self, what: str, **values: object) -> None:
-        """Add a line to the log, with the hash of the one before it: nobody takes one away unseen."""
-        with self._writing:
-            line = json.dumps(
-                {"at": _now(), "what": what, **values, "before": self._last_hash},
-                ensure_ascii=False,
-            )
-            with open(self.folder / LOG, "a", encoding="utf-8") as file:
-                file.write(f"{line}\n")
-            self._last_hash = hashlib.sha256(line.encode()).hexdigest()
-
-
-def broken_line(folder: Path) -> int:
-    """Return the number of the first line of a run's log that does not fit the one before it; 0 where all do.
-
-    The last line may be half written, where somebody was killed; it counts as none.
-    """
-    before = ""
-    with contextlib.suppress(FileNotFoundError):
-        lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").split("\n")
-        for number, line in enumerate(lines[:-1], 1):
-            try:
-                told = json.loads(line)["before"]
-            except (ValueError, KeyError, TypeError):
-                told = None
-            if told != before:
-                return number
-            before = hashlib.sha256(line.encode()).hexdigest()
-    return 0
-
-
-def _last_hash(path: Path) -> str:
-    """The hash of the log's last whole line; what was half written is cut off."""
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        return ""
-    whole = raw[: raw.rfind(b"\n") + 1]
-    if whole != raw:
-        with path.open("r+b") as file:
-            file.truncate(len(whole))
-    line = whole.rstrip(b"\n").rpartition(b"\n")[2]
-    return hashlib.sha256(line).hexdigest() if line else ""
+        """Add a line to the log."""
+        self._log.add({"at": _now(), "what": what, **values})
 
 
 def _submission(row: tuple[Any, ...]) -> Submission:

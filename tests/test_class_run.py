@@ -56,7 +56,7 @@ def graded(tmp_path):
     script, log = tmp_path / "grader.py", tmp_path / "orders"
     script.write_text(GRADER)
 
-    def grade(orders, *, names=(), common=None, slots=2, seconds=5, stop_after=0):
+    def grade(orders, *, names=(), common=None, slots=2, seconds=600, stop_after=0):
         source = tmp_path / "class"
         for name, order in orders.items():
             written(source / name, {"Dockerfile": order.encode()})
@@ -138,9 +138,9 @@ def test_one_that_kills_or_hangs_whoever_grades_it_costs_one_row(graded):
 
 
 def test_one_that_takes_too_long_is_given_up(graded):
-    states, _, orders = graded({"ada": "hang", "bo": "pass"}, seconds=1)
-    assert states == {"ada": "not final", "bo": "done"}
-    assert orders["hang"] == MAX_ATTEMPTS
+    states, told, _ = graded({"ada": "hang"}, seconds=1)
+    assert states == {"ada": "not final"}
+    assert "it took too long" in told[-1].reason
 
 
 def test_nothing_changed_and_nothing_is_graded(graded):

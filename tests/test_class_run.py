@@ -85,7 +85,7 @@ def graded(tmp_path):
             run = ClassRun(
                 course=COURSE,
                 lab=lab,
-                plan=make_plan([read_source(source, tree, roster)], roster),
+                plan=make_plan([read_source(source, tree)], roster),
                 journal=journal,
                 tell=lambda event: (
                     told.append(event),

@@ -46,7 +46,7 @@ def roster(*texts):
 
 def planned(source, people, **options):
     tree = open_tree(source)
-    return make_plan([read_source(source, tree, people)], people, **options)
+    return make_plan([read_source(source, tree)], people, **options)
 
 
 def found(plan):
@@ -350,7 +350,7 @@ def starter(tmp_path):
 
 def prepared(source, people, target, starter, **limits):
     tree = open_tree(source)
-    plan = make_plan([read_source(source, tree, people)], people)
+    plan = make_plan([read_source(source, tree)], people)
     (row,) = [row for row in plan.rows if row.chosen]
     return prepare(row.chosen, target, Limits(**limits), starter)
 

@@ -16,7 +16,6 @@ from typing import Any
 
 import yaml
 
-from dockdojo.class_.people import Roster
 from dockdojo.class_.trees import ZIP, FolderTree, Tree, ZipTree
 from dockdojo.errors import UsageError
 
@@ -81,7 +80,7 @@ class Layout:
     service: str
     fits: Callable[[Path, Tree], bool]
     """Whether a source bears the marks of this layout."""
-    read: Callable[[Path, Tree, Roster], Iterable[HandIn]]
+    read: Callable[[Path, Tree], Iterable[HandIn]]
 
 
 def _owner(**ids: str) -> tuple[Mapping[str, str], ...]:
@@ -97,7 +96,7 @@ def _is_canvas(source: Path, tree: Tree) -> bool:
     )
 
 
-def _read_canvas(source: Path, tree: Tree, roster: Roster) -> Iterator[HandIn]:
+def _read_canvas(source: Path, tree: Tree) -> Iterator[HandIn]:
     found: dict[tuple[str, str], list[tuple[re.Match[str], str]]] = {}
     for path in tree.paths:
         match = CANVAS.fullmatch(path)
@@ -132,7 +131,7 @@ def _is_moodle(source: Path, tree: Tree) -> bool:
     return bool(tree.top) and all(MOODLE.fullmatch(name) for name in tree.top)
 
 
-def _read_moodle(source: Path, tree: Tree, roster: Roster) -> Iterator[HandIn]:
+def _read_moodle(source: Path, tree: Tree) -> Iterator[HandIn]:
     found: dict[tuple[str, str], list[tuple[re.Match[str], str]]] = {}
     for path in tree.paths:
         match = MOODLE.fullmatch(path)
@@ -162,7 +161,7 @@ def _is_blackboard(source: Path, tree: Tree) -> bool:
     )
 
 
-def _read_blackboard(source: Path, tree: Tree, roster: Roster) -> Iterator[HandIn]:
+def _read_blackboard(source: Path, tree: Tree) -> Iterator[HandIn]:
     found: dict[tuple[str, str], dict[str, str]] = {}
     for path in tree.paths:
         match = BLACKBOARD.fullmatch(path)
@@ -195,7 +194,7 @@ def _is_gradescope(source: Path, tree: Tree) -> bool:
     return bool(_metadata(source, tree))
 
 
-def _read_gradescope(source: Path, tree: Tree, roster: Roster) -> Iterator[HandIn]:
+def _read_gradescope(source: Path, tree: Tree) -> Iterator[HandIn]:
     place = _metadata(source, tree)
     top = place.removesuffix(METADATA)
     try:
@@ -259,7 +258,7 @@ def _is_clone(source: Path, tree: Tree) -> bool:
     )
 
 
-def _read_clone(source: Path, tree: Tree, roster: Roster) -> Iterator[HandIn]:
+def _read_clone(source: Path, tree: Tree) -> Iterator[HandIn]:
     for folder in _folders(source):
         yield HandIn(
             label=folder.name, owners=_owner(repository=folder.name), folder=folder
@@ -270,7 +269,7 @@ def _is_classroom50(source: Path, tree: Tree) -> bool:
     return source.is_dir() and bool(CLASSROOM50.fullmatch(source.name))
 
 
-def _read_classroom50(source: Path, tree: Tree, roster: Roster) -> Iterator[HandIn]:
+def _read_classroom50(source: Path, tree: Tree) -> Iterator[HandIn]:
     match = CLASSROOM50.fullmatch(source.name)
     before = f"{match['both']}-" if match else ""
     for folder in _folders(source):
@@ -292,7 +291,7 @@ def _is_zip_of_zips(source: Path, tree: Tree) -> bool:
     )
 
 
-def _read_zip_of_zips(source: Path, tree: Tree, roster: Roster) -> Iterator[HandIn]:
+def _read_zip_of_zips(source: Path, tree: Tree) -> Iterator[HandIn]:
     for path in tree.paths:
         owner = path[: -len(ZIP)]
         yield HandIn(
@@ -312,7 +311,7 @@ def _is_folders(source: Path, tree: Tree) -> bool:
     return bool(_folders(source)) and not any(fits(source, tree) for fits in others)
 
 
-def _read_folders(source: Path, tree: Tree, roster: Roster) -> Iterator[HandIn]:
+def _read_folders(source: Path, tree: Tree) -> Iterator[HandIn]:
     for folder in _folders(source):
         yield HandIn(label=folder.name, owners=_owner(any=folder.name), folder=folder)
 

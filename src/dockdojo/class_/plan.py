@@ -11,7 +11,6 @@ from typing import Literal
 from dockdojo.class_.layouts import HandIn, Layout, tell_layout
 from dockdojo.class_.people import KINDS, Person, Roster
 from dockdojo.class_.trees import Tree
-from dockdojo.errors import UsageError
 
 Which = Literal["in-time", "last"]
 """Of several hand-ins of one student: the last before the due date (else the last at all), or the last whenever it came."""
@@ -75,14 +74,14 @@ class Plan:
         return [row for row in self.rows if row.chosen is None and not row.problem]
 
 
-def read_source(path: Path, tree: Tree, roster: Roster, layout: str = "") -> Source:
+def read_source(path: Path, tree: Tree, layout: str = "") -> Source:
     """Read an export. Raises UsageError where it is not understood."""
     told = tell_layout(path, tree, layout)
     return Source(
         path=path,
         tree=tree,
         layout=told,
-        hand_ins=tuple(told.read(path, tree, roster)),
+        hand_ins=tuple(told.read(path, tree)),
     )
 
 
@@ -93,10 +92,7 @@ def make_plan(
     which: Which = "in-time",
     due: datetime | None = None,
 ) -> Plan:
-    """Return who is graded with what. Without a roster, everybody whom the exports name is in the class.
-
-    Raises UsageError where two sources cannot be told apart.
-    """
+    """Return who is graded with what. Without a roster, everybody whom the exports name is in the class."""
     plan = Plan()
     known = Roster(roster.people)
     handed_in: dict[frozenset[Person], list[Candidate]] = {}
@@ -185,7 +181,12 @@ def _row(
         )
     if len(with_files) == 1:
         return Row(people=people, chosen=with_files[0])
-    if any(candidate.hand_in.at is None for candidate in with_files):
+    times = [
+        (_moment(candidate.hand_in.at), candidate)
+        for candidate in with_files
+        if candidate.hand_in.at is not None
+    ]
+    if len(times) < len(with_files):
         labels = ", ".join(
             f"`{candidate.hand_in.label}`" for candidate in with_files[:5]
         )
@@ -194,7 +195,6 @@ def _row(
             others=tuple(with_files),
             problem=f"Several were handed in, and nothing tells which is the last: {labels}.",
         )
-    times = [(_moment(candidate.hand_in.at), candidate) for candidate in with_files]
     times.sort(key=lambda pair: pair[0])
     in_time = [pair for pair in times if due is not None and pair[0] <= _moment(due)]
     chosen = (in_time if which == "in-time" and in_time else times)[-1][1]
@@ -205,8 +205,6 @@ def _row(
     )
 
 
-def _moment(at: datetime | None) -> datetime:
+def _moment(at: datetime) -> datetime:
     """A time that can be compared; one without a zone is taken for UTC, as long as all of a service's are."""
-    if at is None:
-        raise UsageError("A hand-in has no time.")
     return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -118,7 +118,7 @@ class ClassRun:
                 continue
             before = known[name]
             try:
-                with self._copied(name, row, scratch) as (_, checksum):
+                with self._copied(row, scratch) as (_, checksum):
                     depends = {"submission": checksum, **self.common}
             except SubmissionError as refusal:
                 depends = {"submission": f"refused: {refusal.message}", **self.common}
@@ -132,9 +132,7 @@ class ClassRun:
         return waiting
 
     @contextmanager
-    def _copied(
-        self, name: str, row: Row, scratch: Path
-    ) -> Iterator[tuple[Prepared, str]]:
+    def _copied(self, row: Row, scratch: Path) -> Iterator[tuple[Prepared, str]]:
         """The hand-in as a folder, and its checksum. Raises SubmissionError where it may not be graded."""
         assert row.chosen is not None
         starter = self.course.starter(self.lab.slug)
@@ -181,7 +179,7 @@ class ClassRun:
             attempt = self.journal.begin(first)
             self.tell(Told(name=first, what="begun"))
             try:
-                with self._copied(first, rows[first], scratch) as (made, _):
+                with self._copied(rows[first], scratch) as (made, _):
                     answer = slot.grade(
                         self.lab.slug,
                         made.folder,
@@ -238,26 +236,18 @@ class ClassRun:
         what: str,
     ) -> None:
         if self.journal.finish(name, attempt, report, depends):
-            parsed = json_report.parse(report)
-            self.tell(
-                Told(
-                    name=name, what=what, score=parsed.score, max_score=parsed.max_score
-                )
-            )
+            self._tell_report(name, what, report)
 
     def _tell_kept(self, kept: Submission, what: str) -> None:
-        raw = self.journal.report(kept.report) if kept.state == "done" else b""
-        if not raw:
+        if kept.state == "done":
+            self._tell_report(kept.name, what, self.journal.report(kept.report))
+        else:
             self.tell(Told(name=kept.name, what=what, reason=kept.reason))
-            return
-        parsed = json_report.parse(raw)
+
+    def _tell_report(self, name: str, what: str, raw: bytes) -> None:
+        report = json_report.parse(raw)
         self.tell(
-            Told(
-                name=kept.name,
-                what=what,
-                score=parsed.score,
-                max_score=parsed.max_score,
-            )
+            Told(name=name, what=what, score=report.score, max_score=report.max_score)
         )
 
 

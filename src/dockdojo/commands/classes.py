@@ -41,7 +41,7 @@ def planned(
     roster = people.read_rosters(tables.read_table(path) for path in rosters)
     with ExitStack() as stack:
         read = [
-            read_source(path, stack.enter_context(open_tree(path)), roster, layout)
+            read_source(path, stack.enter_context(open_tree(path)), layout)
             for path in sources
         ]
         yield make_plan(read, roster, which=which, due=due)

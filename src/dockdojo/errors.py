@@ -167,3 +167,8 @@ class CannotInstall(OurFault):
 
 class CourseError(OurFault):
     """A lab, a grader or the course is broken; names the file and the field."""
+
+
+def reason_of(error: OSError) -> str:
+    """Return the operating system's reason, for the end of a sentence: `permission denied`."""
+    return (error.strerror or "unknown reason").lower()

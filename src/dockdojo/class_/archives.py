@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from dockdojo.beneath import printable
-from dockdojo.errors import Refused
+from dockdojo.errors import Refused, reason_of
 from dockdojo.grading.intake import is_system_file
 
 MAX_DIRECTORY_BYTES = 100_000_000
@@ -163,8 +163,7 @@ def open_archive(path: Path) -> Archive:
     try:
         return Archive(path.open("rb"), path.name)
     except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        raise Refused(f"{path} cannot be read: {reason}.") from error
+        raise Refused(f"{path} cannot be read: {reason_of(error)}.") from error
 
 
 def unpack(

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from dockdojo.class_.trees import ZIP, FolderTree, Tree, ZipTree
+from dockdojo.class_.trees import ZIP, Tree, ZipTree
 from dockdojo.errors import UsageError
 
 METADATA = "submission_metadata.yml"
@@ -250,12 +250,10 @@ def _folders(source: Path) -> list[Path]:
 
 
 def _is_clone(source: Path, tree: Tree) -> bool:
-    return (
-        source.is_dir()
-        and source.name.endswith(CLONES)
-        and bool(_folders(source))
-        and all((folder / ".git").exists() for folder in _folders(source))
-    )
+    if not source.is_dir() or not source.name.endswith(CLONES):
+        return False
+    folders = _folders(source)
+    return bool(folders) and all((folder / ".git").exists() for folder in folders)
 
 
 def _read_clone(source: Path, tree: Tree) -> Iterator[HandIn]:
@@ -305,10 +303,7 @@ def _read_zip_of_zips(source: Path, tree: Tree) -> Iterator[HandIn]:
 
 
 def _is_folders(source: Path, tree: Tree) -> bool:
-    if not isinstance(tree, FolderTree) or not source.is_dir():
-        return False
-    others = (_is_gradescope, _is_moodle, _is_clone, _is_classroom50)
-    return bool(_folders(source)) and not any(fits(source, tree) for fits in others)
+    return source.is_dir() and bool(_folders(source))
 
 
 def _read_folders(source: Path, tree: Tree) -> Iterator[HandIn]:
@@ -346,7 +341,7 @@ LAYOUTS = {
         Layout("folders", "a folder for each student", _is_folders, _read_folders),
     )
 }
-"""By the names that `--layout` takes."""
+"""By the names that `--layout` takes; the last is for what bears no service's marks."""
 
 
 def tell_layout(source: Path, tree: Tree, name: str = "") -> Layout:
@@ -357,7 +352,10 @@ def tell_layout(source: Path, tree: Tree, name: str = "") -> Layout:
                 f"There is no layout `{name}`.", hint=f"There are {', '.join(LAYOUTS)}."
             )
         return LAYOUTS[name]
-    fitting = [layout for layout in LAYOUTS.values() if layout.fits(source, tree)]
+    *services, plain = LAYOUTS.values()
+    # Whatever lies in folders is a folder for each student, where no service left its marks.
+    fitting = [layout for layout in services if layout.fits(source, tree)]
+    fitting = fitting or [layout for layout in (plain,) if layout.fits(source, tree)]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:

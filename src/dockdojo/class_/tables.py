@@ -7,7 +7,7 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from dockdojo.errors import UsageError
+from dockdojo.errors import UsageError, reason_of
 
 MAX_TABLE_BYTES = 20_000_000
 """Of one table; a gradebook of 2,000 students with 50 columns has two."""
@@ -76,8 +76,7 @@ def read_table(path: Path) -> Table:
         with path.open("rb") as file:
             raw = file.read(MAX_TABLE_BYTES + 1)
     except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        raise UsageError(f"{path} cannot be read: {reason}.") from error
+        raise UsageError(f"{path} cannot be read: {reason_of(error)}.") from error
     if len(raw) > MAX_TABLE_BYTES:
         raise UsageError(
             f"{path} has more than {MAX_TABLE_BYTES // 10**6} MB: that is no table of a class."

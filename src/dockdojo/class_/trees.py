@@ -11,7 +11,7 @@ from typing import Protocol, Self
 
 from dockdojo.beneath import printable
 from dockdojo.class_.archives import Archive, Budget, Member, open_archive
-from dockdojo.errors import Refused, UsageError
+from dockdojo.errors import Refused, UsageError, reason_of
 from dockdojo.grading.intake import is_system_file
 
 MAX_FILES = 400_000
@@ -111,8 +111,9 @@ class FolderTree:
                         continue
                     found.append(f"{entry.name}/" if entry.is_dir() else entry.name)
         except OSError as error:
-            reason = (error.strerror or "unknown reason").lower()
-            raise UsageError(f"{self._folder} cannot be read: {reason}.") from error
+            raise UsageError(
+                f"{self._folder} cannot be read: {reason_of(error)}."
+            ) from error
         return tuple(sorted(found))
 
     @functools.cached_property
@@ -141,9 +142,8 @@ class FolderTree:
         try:
             return os.open(self._folder / path, flags)
         except OSError as error:
-            reason = (error.strerror or "unknown reason").lower()
             raise Refused(
-                f"`{printable(path)[:200]}` cannot be read: {reason}."
+                f"`{printable(path)[:200]}` cannot be read: {reason_of(error)}."
             ) from error
 
     def read(self, path: str, limit: int) -> bytes:

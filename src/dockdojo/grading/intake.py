@@ -20,7 +20,7 @@ from pathlib import Path
 
 from dockdojo.beneath import HAS_OPENAT, check_inside, printable
 from dockdojo.dockerignore import DockerIgnore
-from dockdojo.errors import Refused
+from dockdojo.errors import Refused, reason_of
 from dockdojo.model import MB, Limits
 
 LEFT_OUT = frozenset({".git", ".dockdojo.json", ".dockdojo"})
@@ -380,6 +380,4 @@ def _check_link(target: Path, path: str, optional: bool) -> None:
 
 
 def _unreadable(path: str, error: OSError) -> Refused:
-    return Refused(
-        f"`{printable(path)[:200]}` cannot be read: {(error.strerror or 'unknown reason').lower()}."
-    )
+    return Refused(f"`{printable(path)[:200]}` cannot be read: {reason_of(error)}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dockdojo.class_.journal import Journal
+from dockdojo.class_.journal import Enrolled, Journal
 from dockdojo.cli import main
 from dockdojo.model import Outcome, Report
 from dockdojo.reports import json as json_report
@@ -106,7 +106,10 @@ def test_where_a_run_is(capsys, tmp_path):
     assert run(capsys, "status", tmp_path)[0] == 2
     with Journal(tmp_path, "signals") as journal:
         journal.enroll(
-            [("ada", ({"name": "Ada"},), "x"), ("bo", ({"name": "Bo"},), "")]
+            [
+                Enrolled(name="ada", people=({"name": "Ada"},), label="x"),
+                Enrolled(name="bo", people=({"name": "Bo"},)),
+            ]
         )
         for _ in range(3):
             journal.fault("ada", journal.begin("ada"), "no space left")
@@ -129,10 +132,13 @@ def graded(folder):
     )
     with Journal(folder, "signals") as journal:
         rows = [
-            (name, ({"name": name.title(), "login": name},), name)
+            Enrolled(
+                name=name, people=({"name": name.title(), "login": name},), label=name
+            )
             for name in ("ada", "bo", "di")
         ]
-        journal.enroll([*rows, ("cy", ({"name": "=Cy", "login": "cy"},), "")])
+        cy = Enrolled(name="cy", people=({"name": "=Cy", "login": "cy"},))
+        journal.enroll([*rows, cy])
         journal.finish(
             "ada", journal.begin("ada"), json_report.render(report).encode(), {}
         )

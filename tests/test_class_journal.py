@@ -10,17 +10,18 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from dockdojo.class_.chained_log import broken_line
-from dockdojo.class_.journal import MAX_ATTEMPTS, Journal
+from dockdojo.class_.journal import MAX_ATTEMPTS, Enrolled, Journal
 from dockdojo.errors import OurFault, UsageError
 
 ROWS = [
-    ("ada", ({"name": "Ada"},), "lab-ada"),
-    ("alan", ({"name": "Alan"},), ""),
-    ("team", ({"name": "Bo"}, {"name": "Cy"}), "lab-team"),
+    Enrolled(name="ada", people=({"name": "Ada"},), label="lab-ada"),
+    Enrolled(name="alan", people=({"name": "Alan"},)),
+    Enrolled(name="team", people=({"name": "Bo"}, {"name": "Cy"}), label="lab-team"),
 ]
 
 
@@ -51,7 +52,7 @@ def test_a_result_of_the_last_attempt_is_taken_once(journal):
         b"{1}",
         {"grader": "x"},
     )
-    assert [attempt for attempt, _, _ in journal.results("ada")] == [2]
+    assert [result.attempt for result in journal.results("ada")] == [2]
 
 
 def test_our_faults_are_tried_again_and_never_for_ever(journal):
@@ -67,7 +68,7 @@ def test_both_reports_stay_after_a_regrade(journal):
     for raw in (b"old", b"new"):
         journal.wait("ada")
         journal.finish("ada", journal.begin("ada"), raw, {})
-    assert [journal.report(digest) for _, digest, _ in journal.results("ada")] == [
+    assert [journal.report(result.report) for result in journal.results("ada")] == [
         b"old",
         b"new",
     ]
@@ -79,7 +80,7 @@ def test_what_was_begun_and_never_ended_waits_again(tmp_path):
         journal.begin("ada")
         journal.finish("team", journal.begin("team"), b"{}", {})
     with Journal(tmp_path, "signals") as journal:
-        journal.enroll([*ROWS[:1], ("alan", ({"name": "Alan"},), "late-alan"), ROWS[2]])
+        journal.enroll([ROWS[0], replace(ROWS[1], label="late-alan"), ROWS[2]])
         assert states(journal) == {"ada": "waiting", "alan": "waiting", "team": "done"}
 
 
@@ -140,9 +141,9 @@ def test_a_half_written_last_line_is_cut_off(tmp_path):
 GRADES = """
 import sys, time
 from pathlib import Path
-from dockdojo.class_.journal import Journal
+from dockdojo.class_.journal import Enrolled, Journal
 with Journal(Path(sys.argv[1]), "signals") as journal:
-    journal.enroll([(f"s{i}", (), "x") for i in range(40)])
+    journal.enroll([Enrolled(name=f"s{i}", label="x") for i in range(40)])
     print("ready", flush=True)
     while waiting := [row for row in journal.submissions() if row.state == "waiting"]:
         attempt = journal.begin(waiting[0].name)

@@ -6,18 +6,14 @@ there, and who cannot be matched is named.
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from dockdojo.class_.people import PARTICIPANT
+from dockdojo.class_.records import Record
 from dockdojo.class_.tables import Table
 from dockdojo.errors import UsageError
-from dockdojo.reports.canvas import safe_cell
 
 COLUMNS = {
     "canvas": ("ID",),
@@ -147,52 +143,8 @@ def _number(score: float, table: Table) -> str:
     return text.replace(".", ",") if table.delimiter == ";" else text
 
 
-def marks_of(records: Iterable[Mapping[str, Any]]) -> Iterator[Mark]:
+def marks_of(records: Iterable[Record]) -> Iterator[Mark]:
     """Return the marks of a run's rows, one for each person; what may not be graded has 0."""
     for record in records:
-        score = record.get("score", 0 if record["state"] == "refused" else None)
-        for ids in record["people"]:
-            yield Mark(ids=ids, score=score)
-
-
-def max_score_of(records: Iterable[Mapping[str, Any]]) -> float:
-    """Return what can be had. Raises UsageError where nothing was graded yet."""
-    found = {record["max_score"] for record in records if "max_score" in record}
-    if len(found) != 1:
-        raise UsageError(
-            "Nothing was graded yet."
-            if not found
-            else "The lab's points changed during the run; grade again."
-        )
-    return float(found.pop())
-
-
-def as_json(records: Iterable[Mapping[str, Any]]) -> str:
-    """Return the rows as JSON."""
-    return json.dumps(list(records), indent=2, ensure_ascii=False) + "\n"
-
-
-def as_csv(records: Iterable[Mapping[str, Any]]) -> str:
-    """Return a row for each person: who it is, the state, the mark, and why there is none. Safe for spreadsheets."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    kinds = dict.fromkeys(
-        kind for record in records for ids in record["people"] for kind in ids
-    )
-    writer.writerow(["row", *kinds, "state", "score", "max_score", "reason"])
-    for record in records:
-        for ids in record["people"]:
-            words = [
-                record["name"],
-                *(ids.get(kind, "") for kind in kinds),
-                record["state"],
-            ]
-            writer.writerow(
-                [
-                    *map(safe_cell, words),
-                    record.get("score", ""),
-                    record.get("max_score", ""),
-                    safe_cell(str(record["reason"])),
-                ]
-            )
-    return out.getvalue()
+        for ids in record.row.people:
+            yield Mark(ids=ids, score=record.score)

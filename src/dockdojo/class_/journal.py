@@ -18,9 +18,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Self
 
 from dockdojo.class_.chained_log import ChainedLog
+from dockdojo.class_.rows import (
+    DATABASE,
+    REPORTS,
+    TABLES,
+    Result,
+    State,
+    Submission,
+    read_report,
+    results_of,
+    row_of,
+    rows_of,
+)
 from dockdojo.errors import OurFault, UsageError
 
 try:
@@ -28,55 +40,24 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-VERSION = 1
-"""Of the tables below; a newer run is not opened."""
-DATABASE, LOCK, LOG, REPORTS = "run.db", "run.lock", "log.jsonl", "reports"
-State = Literal["missing", "waiting", "running", "done", "not final", "refused"]
-"""`refused`: it may not be graded, which is final, with a report that says why. `not final`: our fault, tried often enough."""
+VERSION = 2
+"""Of the tables; a run of another version is not opened."""
+LOCK, LOG = "run.lock", "log.jsonl"
 MAX_ATTEMPTS = 3
 """Of one submission in which we, or the machine, were at fault."""
-TABLES = """
-CREATE TABLE IF NOT EXISTS run (version INTEGER, lab TEXT, started TEXT);
-CREATE TABLE IF NOT EXISTS submissions (
-    name TEXT PRIMARY KEY, people TEXT NOT NULL, label TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '',
-    attempt INTEGER NOT NULL DEFAULT 0, faults INTEGER NOT NULL DEFAULT 0, report TEXT NOT NULL DEFAULT '',
-    depends TEXT NOT NULL DEFAULT '{}', place INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS results (
-    name TEXT NOT NULL, attempt INTEGER NOT NULL, report TEXT NOT NULL, depends TEXT NOT NULL, ended TEXT NOT NULL,
-    PRIMARY KEY (name, attempt)
-);
-"""
-
-
-Enrolled = tuple[str, tuple[Mapping[str, str], ...], str]
-"""A row's name, the ids of its people, and how the export calls what was handed in; empty where nothing was."""
-ROWS = """
-SELECT name, people, label, state, reason, attempt, faults, report, depends FROM submissions ORDER BY place
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
-    """One row."""
+class Enrolled:
+    """Who has a row, and what they handed in."""
 
     name: str
-    """What the row, its folder and its report are called."""
-    people: tuple[Mapping[str, str], ...]
-    """Their ids by kind (`people.KINDS`), `name` among them."""
-    label: str
+    people: tuple[Mapping[str, str], ...] = ()
+    """Their ids by kind."""
+    label: str = ""
     """How the export calls what was handed in; empty where nothing was."""
-    state: State
-    reason: str
-    """Why it is not final, or refused."""
-    attempt: int
-    """How often it was begun."""
-    faults: int
-    """How often that came to nothing by our fault."""
-    report: str
-    """The SHA-256 of its report's bytes; empty without one."""
-    depends: Mapping[str, str]
-    """What the result depends on: digests by name."""
+    submitted: datetime | None = None
+    """When it was handed in."""
 
 
 class Journal:
@@ -123,9 +104,10 @@ class Journal:
                 )
             return
         version, other = row
-        if version > VERSION:
+        if version != VERSION:
+            age = "a newer" if version > VERSION else "an older"
             raise UsageError(
-                f"{self.folder} is a run of a newer dockdojo.",
+                f"{self.folder} is a run of {age} dockdojo.",
                 hint="Use the version that began it, or name another folder with --to.",
             )
         if other != lab:
@@ -146,55 +128,21 @@ class Journal:
 
     # What there is
 
-    @staticmethod
-    def read(folder: Path) -> list[Submission]:
-        """Return the rows of a run, also while another process works on it. Raises UsageError where there is none."""
-        if not (folder / DATABASE).is_file():
-            raise UsageError(
-                f"{folder} is no run.", hint="Name the folder that `--to` named."
-            )
-        address = f"{(folder / DATABASE).resolve().as_uri()}?mode=ro"
-        try:
-            with contextlib.closing(
-                sqlite3.connect(address, uri=True, timeout=10)
-            ) as database:
-                return [_submission(row) for row in database.execute(ROWS)]
-        except sqlite3.Error as error:
-            raise _no_place(folder, error) from error
-
-    @staticmethod
-    def read_report(folder: Path, digest: str) -> bytes:
-        """Return the bytes of a report. Raises OurFault where it is not there any more, or was changed."""
-        try:
-            raw = (folder / REPORTS / f"{digest}.json").read_bytes()
-        except OSError as error:
-            raise OurFault(f"The report {digest[:12]}… of the run is gone.") from error
-        if hashlib.sha256(raw).hexdigest() != digest:
-            raise OurFault(f"The report {digest[:12]}… of the run was changed.")
-        return raw
-
     def submissions(self) -> list[Submission]:
         """Return all rows, in the order of the roster."""
-        return [_submission(row) for row in self._database.execute(ROWS)]
+        return rows_of(self._database)
 
     def submission(self, name: str) -> Submission | None:
         """Return one row."""
-        row = self._database.execute(
-            "SELECT name, people, label, state, reason, attempt, faults, report, depends FROM submissions WHERE name = ?",
-            (name,),
-        ).fetchone()
-        return _submission(row) if row else None
+        return row_of(self._database, name)
 
     def report(self, digest: str) -> bytes:
         """Return the bytes of a report, see `read_report`."""
-        return self.read_report(self.folder, digest)
+        return read_report(self.folder, digest)
 
-    def results(self, name: str) -> list[tuple[int, str, str]]:
-        """Return the attempts that gave a result: number, report, and when it ended."""
-        return self._database.execute(
-            "SELECT attempt, report, ended FROM results WHERE name = ? ORDER BY attempt",
-            (name,),
-        ).fetchall()
+    def results(self, name: str) -> list[Result]:
+        """Return the attempts of a row that gave a result, the oldest first."""
+        return results_of(self._database, name)
 
     # What happens
 
@@ -204,17 +152,19 @@ class Journal:
         What is known already keeps its state, unless something was handed in since. What was begun and never ended waits again.
         """
         with self._commit() as database:
-            for place, (name, people, label) in enumerate(rows):
+            for place, row in enumerate(rows):
                 database.execute(
-                    "INSERT INTO submissions (name, people, label, state, place) VALUES (?, ?, ?, ?, ?) "
+                    "INSERT INTO submissions (name, people, label, submitted, state, place) VALUES (?, ?, ?, ?, ?, ?) "
                     "ON CONFLICT (name) DO UPDATE SET people = excluded.people, label = excluded.label, place = excluded.place, "
+                    "submitted = excluded.submitted, "
                     "state = CASE WHEN excluded.label = '' THEN 'missing' WHEN state IN ('missing', 'running') THEN 'waiting' "
                     "ELSE state END",
                     (
-                        name,
-                        json.dumps([dict(person) for person in people]),
-                        label,
-                        "waiting" if label else "missing",
+                        row.name,
+                        json.dumps([dict(person) for person in row.people]),
+                        row.label,
+                        row.submitted.isoformat() if row.submitted else "",
+                        "waiting" if row.label else "missing",
                         place,
                     ),
                 )
@@ -329,21 +279,6 @@ class Journal:
     def log(self, what: str, **values: object) -> None:
         """Add a line to the log."""
         self._log.add({"at": _now(), "what": what, **values})
-
-
-def _submission(row: tuple[Any, ...]) -> Submission:
-    name, people, label, state, reason, attempt, faults, report, depends = row
-    return Submission(
-        name=name,
-        people=tuple(json.loads(people)),
-        label=label,
-        state=state,
-        reason=reason,
-        attempt=attempt,
-        faults=faults,
-        report=report,
-        depends=json.loads(depends),
-    )
 
 
 def _connect(path: Path) -> sqlite3.Connection:

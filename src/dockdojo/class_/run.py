@@ -15,8 +15,9 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from dockdojo.class_.depends import what_changed
-from dockdojo.class_.journal import Journal, Submission
+from dockdojo.class_.journal import Enrolled, Journal
 from dockdojo.class_.plan import Plan, Row
+from dockdojo.class_.rows import Submission
 from dockdojo.class_.slots import Grades
 from dockdojo.class_.unpacking import Prepared, prepare
 from dockdojo.course import Course
@@ -80,16 +81,7 @@ class ClassRun:
     ) -> None:
         """Grade what has to be, so many at a time. Returns early where `stopping` is set; the same call goes on."""
         rows = self.names()
-        self.journal.enroll(
-            (
-                name,
-                tuple(
-                    {"name": person.name} | dict(person.ids) for person in row.people
-                ),
-                row.chosen.hand_in.label if row.chosen else "",
-            )
-            for name, row in rows.items()
-        )
+        self.journal.enroll(_enrolled(name, row) for name, row in rows.items())
         with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch:
             waiting = self._what_changed(rows, Path(scratch))
             groups = SimpleQueue[tuple[str, list[str]]]()
@@ -249,6 +241,16 @@ class ClassRun:
         self.tell(
             Told(name=name, what=what, score=report.score, max_score=report.max_score)
         )
+
+
+def _enrolled(name: str, row: Row) -> Enrolled:
+    hand_in = row.chosen.hand_in if row.chosen else None
+    return Enrolled(
+        name=name,
+        people=tuple({"name": person.name} | dict(person.ids) for person in row.people),
+        label=hand_in.label if hand_in else "",
+        submitted=hand_in.at if hand_in else None,
+    )
 
 
 def _fault_of(report: bytes) -> str:

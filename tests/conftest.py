@@ -19,6 +19,7 @@ from dockdojo.course import Course, open_course
 from dockdojo.engine import client
 from dockdojo.errors import OurFault
 from dockdojo.grading import clean_folders
+from dockdojo.grading.forks import forking
 from dockdojo.host import base_images, daemon
 from tests.unusual import SideBySide
 
@@ -84,6 +85,13 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             name, ""
         )  # so that it is unset at the end, whatever the test set
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forking() -> Iterator[None]:
+    """What grades in a test's own process is forked; commands that tests start begin theirs as ever."""
+    with forking():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
@@ -37,7 +38,24 @@ def is_zombie(pid: int) -> bool:
         return True
 
 
-def end_group(process: subprocess.Popen[bytes], grace: float = GRACE_SECONDS) -> None:
+class Started(Protocol):
+    """A process that was started here: subprocess.Popen, or one like it."""
+
+    @property
+    def pid(self) -> int:
+        """Return its number."""
+
+    def poll(self) -> int | None:
+        """Return its exit code, None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return its exit code. Raises subprocess.TimeoutExpired."""
+
+    def kill(self) -> None:
+        """End it."""
+
+
+def end_group(process: Started, grace: float = GRACE_SECONDS) -> None:
     """End a process that leads a group of its own, and the whole group: SIGTERM, `grace` seconds, SIGKILL."""
     if os.name != "posix":
         if process.poll() is None:

@@ -5,6 +5,7 @@ It is a process of its own, so that whatever a submission does to whoever grades
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from typing import Any
 from dockdojo.course import open_course
 from dockdojo.errors import DockdojoError
 from dockdojo.grading import grade
+from dockdojo.grading.forks import forking
 from dockdojo.reports import json as json_report
 
 
@@ -37,7 +39,7 @@ def main() -> int:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     course = open_course()
-    try:
+    with contextlib.suppress(Ended), forking():
         for line in sys.stdin:
             task = json.loads(line)
             try:
@@ -47,8 +49,6 @@ def main() -> int:
                 answer = {"fault": str(error)}
             answers.write(f"{json.dumps(answer)}\n")
             answers.flush()
-    except Ended:
-        return 0
     return 0
 
 

@@ -18,6 +18,7 @@ import msgspec
 
 from dockdojo.connection.way_out import EXCEPTIONS, PROXIES
 from dockdojo.events import MAX_EVENT_BYTES
+from dockdojo.grading.forks import Forked, fork
 from dockdojo.paths import state_folder
 from dockdojo.processes import end_group, end_session
 from dockdojo.runner.request import GradeRequest
@@ -46,20 +47,20 @@ LAST_WORDS_BYTES = 2_000
 """Of what a child that died said last, for telling."""
 
 
-def environment(owner: str, scratch: Path) -> dict[str, str]:
-    """What the child sees of the caller's environment: how to find the engine, and nothing that steers Python or pytest.
-
-    Its temporary files go to `scratch`, so that they are removed with the rest of the run, whatever becomes of it.
-    """
+def environment() -> dict[str, str]:
+    """What the child sees of the caller's environment: how to find the engine, and nothing that steers Python or pytest."""
     kept = {
         key: value
         for key, value in os.environ.items()
         if key in _KEPT or key.startswith("DOCKER_")
     }
+    return kept | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+
+
+def _own(owner: str, scratch: Path) -> dict[str, str]:
+    """What each child has of its own: its temporary files are removed with the rest of the run, whatever becomes of it."""
     places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
-    return (
-        kept | places | {"DOCKDOJO_OWNER": owner, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    )
+    return places | {"DOCKDOJO_OWNER": owner}
 
 
 def _compiled_code() -> list[str]:
@@ -80,10 +81,13 @@ class Child:
         scratch = home / "tmp"
         scratch.mkdir(exist_ok=True)
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 -- closed in __exit__
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", *_compiled_code(), "-m", "dockdojo.runner.process"],
+        options, shared, own = _compiled_code(), environment(), _own(owner, scratch)
+        self._process = fork(
+            options, shared, own, home, self._said
+        ) or subprocess.Popen(
+            [sys.executable, "-I", *options, "-m", "dockdojo.runner.process"],
             cwd=home,
-            env=environment(owner, scratch),
+            env=shared | own,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
@@ -137,6 +141,8 @@ class Child:
             if os.name == "posix":
                 end_session(process.pid)
             process.stdout.close()
+            if isinstance(process, Forked):
+                process.release()
             self._is_ended = True
 
     @property

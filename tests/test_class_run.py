@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from dockdojo.class_.depends import of_course, what_changed
+from dockdojo.class_ import depends
 from dockdojo.class_.journal import MAX_ATTEMPTS, Journal
 from dockdojo.class_.people import read_rosters
 from dockdojo.class_.plan import make_plan, read_source
@@ -46,7 +46,8 @@ for line in sys.stdin:
     status = "error" if order == "error" else "passed"
     outcome = Outcome(check="a", title="A", status=status, points=10)
     report = Report(lab="hello_world", title="x", outcomes=(outcome,), started="", seconds=0.0)
-    print(json.dumps({"report": json_report.render(report)}), flush=True)
+    used = {"modules": ["dockdojo.model"], "images": {"busybox:latest": "sha256:1"}}
+    print(json.dumps({"report": json_report.render(report), **used}), flush=True)
 """
 
 
@@ -56,7 +57,16 @@ def graded(tmp_path):
     script, log = tmp_path / "grader.py", tmp_path / "orders"
     script.write_text(GRADER)
 
-    def grade(orders, *, names=(), common=None, slots=2, seconds=600, stop_after=0):
+    def grade(
+        orders,
+        *,
+        names=(),
+        common=None,
+        slots=2,
+        seconds=600,
+        stop_after=0,
+        images=None,
+    ):
         source = tmp_path / "class"
         for name, order in orders.items():
             written(source / name, {"Dockerfile": order.encode()})
@@ -96,6 +106,7 @@ def graded(tmp_path):
                     ),
                 ),
                 common=common or {"grader": "1"},
+                image_id=lambda ref: (images or {}).get(ref, ""),
             )
             run.carry_out(
                 lambda: Slot(
@@ -159,6 +170,16 @@ def test_what_changed_is_graded_again_and_only_that(graded):
     assert graded({**people, "s3": "pass again"}, common={"grader": "2"})[2] == {
         "pass": 5
     }
+
+
+def test_an_image_that_changed_grades_again_what_stands_on_it(graded, monkeypatch):
+    assert graded({"ada": "pass"})[2] == {"pass": 1}
+    assert not graded({"ada": "pass"}, images={"busybox:latest": "sha256:1"})[2]
+    assert not graded({"ada": "pass"}, images={"debian:latest": "sha256:2"})[2]
+    changed = {"busybox:latest": "sha256:2"}
+    assert graded({"ada": "pass"}, images=changed)[2] == {"pass": 1}
+    monkeypatch.setattr(depends, "of_module", lambda name: name)
+    assert graded({"ada": "pass"})[2] == {"pass": 1}
 
 
 def test_the_same_is_graded_once(graded):
@@ -225,10 +246,24 @@ def test_slots_leave_no_process(tmp_path):
 
 
 def test_what_a_result_depends_on():
-    one = of_course(COURSE, "signals")
-    assert one == of_course(COURSE, "signals")
-    assert what_changed(one, of_course(COURSE, "gpu")) == ["lab", "grader"]
-    assert what_changed({}, {"engine": "x"}) == ["engine"]
+    one = depends.of_course(COURSE, "signals")
+    assert one == depends.of_course(COURSE, "signals")
+    assert depends.what_changed(one, depends.of_course(COURSE, "gpu")) == [
+        "lab",
+        "grader",
+    ]
+    assert depends.what_changed({}, {"engine": "x"}) == ["engine"]
+
+
+def test_a_result_depends_on_the_modules_that_were_loaded():
+    found = depends.of_grading(
+        ["dockdojo.model", "dockdojo.cli.show", "dockdojo.gone"], {"busybox": "x"}
+    )
+    assert found["module dockdojo.gone"] == depends.GONE
+    assert found["image busybox"] == "x"
+    assert "module dockdojo.cli.show" not in found
+    assert depends.now(found, lambda ref: "") == found
+    assert depends.now(found, lambda ref: "y")["image busybox"] == "y"
 
 
 def test_reports_are_kept_as_they_were_written(graded, tmp_path):

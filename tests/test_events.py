@@ -23,6 +23,7 @@ from dockdojo.events import (
     Costs,
     Curve,
     Doing,
+    Loaded,
     Picture,
     Waiting,
     decode,
@@ -75,6 +76,7 @@ EXAMPLES = [
     Curve(points=[Point(epoch=1, loss=0.5, accuracy=0.9), Point(epoch=2)]),
     Picture(layers=[Part(instruction="RUN true", size=5, wasted=0, in_base=False)]),
     CheckEnded(outcome=OUTCOME),
+    Loaded(modules=["dockdojo.checks"]),
     Costs(costs={"engine_seconds": 1.0, "builds": 2}, builder="buildkit"),
 ]
 TEXTS = [

@@ -98,6 +98,12 @@ class CheckEnded(Event, frozen=True, kw_only=True):
     outcome: Outcome
 
 
+class Loaded(Event, frozen=True, kw_only=True):
+    """The modules of the toolkit that grading needed: a result depends on them."""
+
+    modules: list[str]
+
+
 class Costs(Event, frozen=True, kw_only=True):
     """The last word: all checks are carried out."""
 
@@ -116,6 +122,7 @@ EVENTS = (
     Curve,
     Picture,
     CheckEnded,
+    Loaded,
     Costs,
 )
 Listen = Callable[[Event], None]

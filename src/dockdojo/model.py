@@ -218,6 +218,10 @@ class Report:
     """How a training went, where the lab has one."""
     costs: dict[str, float] = field(default_factory=dict)
     """Seconds and counts of what grading cost; for the benchmark, not for marks."""
+    modules: tuple[str, ...] = ()
+    """The toolkit's modules that grading needed; for whoever asks whether a result still holds, and not written down."""
+    images: dict[str, str] = field(default_factory=dict)
+    """The ids of the images that it stands on, by name; likewise."""
 
     @property
     def score(self) -> int:

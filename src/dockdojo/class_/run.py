@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from dockdojo.class_.depends import what_changed
+from dockdojo.class_ import depends as depend
 from dockdojo.class_.journal import Enrolled, Journal
 from dockdojo.class_.plan import Plan, Row
 from dockdojo.class_.rows import Submission
@@ -61,6 +61,8 @@ class ClassRun:
     tell: Tell
     common: Mapping[str, str]
     """What all results depend on."""
+    image_id: depend.ImageId = field(default=lambda ref: "")
+    """Asked what became of the images that a result stands on."""
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def names(self) -> dict[str, Row]:
@@ -114,7 +116,8 @@ class ClassRun:
                     depends = {"submission": checksum, **self.common}
             except SubmissionError as refusal:
                 depends = {"submission": f"refused: {refusal.message}", **self.common}
-            changed = what_changed(before.depends, depends) if before.report else []
+            now = depends | depend.now(before.depends, self.image_id)
+            changed = depend.what_changed(before.depends, now) if before.report else []
             if before.state in ("done", "refused") and not changed:
                 self._tell_kept(before, "unchanged")
                 continue
@@ -182,6 +185,7 @@ class ClassRun:
                 return
             reason = answer.fault or _fault_of(answer.report)
             if not reason:
+                depends |= depend.of_grading(answer.modules, answer.images)
                 self._take(first, attempt, answer.report, depends, "done")
                 for name in others:
                     self._take(

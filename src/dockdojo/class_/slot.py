@@ -19,9 +19,15 @@ from dockdojo.grading import grade
 from dockdojo.grading.forks import forking
 from dockdojo.reports import json as json_report
 
+PACKAGE = "dockdojo"
+
 
 class Ended(BaseException):
     """SIGTERM came: what is being graded is cleaned up on the way out."""
+
+
+def _loaded() -> set[str]:
+    return {name for name in sys.modules if name.partition(".")[0] == PACKAGE}
 
 
 def main() -> int:
@@ -44,7 +50,11 @@ def main() -> int:
             task = json.loads(line)
             try:
                 report = grade(task["lab"], Path(task["folder"]), course=course)
-                answer = {"report": json_report.render(report)}
+                answer: dict[str, object] = {
+                    "report": json_report.render(report),
+                    "modules": sorted({*report.modules, *_loaded()}),
+                    "images": report.images,
+                }
             except DockdojoError as error:
                 answer = {"fault": str(error)}
             answers.write(f"{json.dumps(answer)}\n")

@@ -9,8 +9,8 @@ import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -30,6 +30,24 @@ class Answer:
 
     report: bytes = b""
     fault: str = ""
+    modules: tuple[str, ...] = ()
+    """Of the toolkit, those that grading needed."""
+    images: Mapping[str, str] = field(default_factory=dict)
+    """The ids of the images that the result stands on, by name."""
+
+
+def read_answer(line: bytes) -> Answer:
+    """Return the answer that `class_.slot` gave in a line. Raises ValueError, TypeError or KeyError for what is none."""
+    answer = json.loads(line)
+    if "report" not in answer:
+        return Answer(fault=str(answer["fault"]))
+    return Answer(
+        report=str(answer["report"]).encode(),
+        modules=tuple(map(str, answer.get("modules", ()))),
+        images={
+            str(ref): str(image) for ref, image in answer.get("images", {}).items()
+        },
+    )
 
 
 class Grades(Protocol):
@@ -72,10 +90,7 @@ class Slot:
             reason = "" if line else self._reason(process)
         if line:
             with contextlib.suppress(ValueError, TypeError, KeyError):
-                answer = json.loads(line)
-                if "report" in answer:
-                    return Answer(report=str(answer["report"]).encode())
-                return Answer(fault=str(answer["fault"]))
+                return read_answer(line)
             reason = "its answer cannot be read"
         self._end()
         return Answer(fault=f"The process that graded it came to nothing: {reason}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import threading
 from collections.abc import Iterator
@@ -70,6 +71,7 @@ def grade_class(
             journal=journal,
             tell=tell,
             common=common,
+            image_id=functools.cache(_image_id),
         )
         try:
             with _ending(run.stopping):
@@ -81,7 +83,7 @@ def grade_class(
 
 
 def _engine(course: Course, slug: str, listen: Listen) -> str:
-    """Digest of what grades here: the engine and its base images, which are fetched now. Removes what killed runs left."""
+    """Digest of the engine that grades here, with the images that the lab needs, fetched now. Removes what killed runs left."""
     with connect() as engine:
         engine.clean_dead()
         ready(
@@ -91,11 +93,6 @@ def _engine(course: Course, slug: str, listen: Listen) -> str:
             lambda ref, what: listen(Doing(what=f"{ref}: {what}")),
         )
         info = engine.info()
-        images = sorted(
-            engine.image(recipe.ref).id
-            for recipe in course.images()
-            if engine.has_image(recipe.ref)
-        )
     told = (
         info.version,
         info.builder,
@@ -103,7 +100,12 @@ def _engine(course: Course, slug: str, listen: Listen) -> str:
         info.cgroup_version,
         info.gpu,
     )
-    return depends.digest(str(word).encode() for word in (*told, *images))
+    return depends.digest(str(word).encode() for word in told)
+
+
+def _image_id(ref: str) -> str:
+    with connect() as engine:
+        return engine.image(ref).id if engine.has_image(ref) else depends.GONE
 
 
 @contextmanager

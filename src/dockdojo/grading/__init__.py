@@ -26,6 +26,7 @@ from dockdojo.checks.lint import advise
 from dockdojo.connection.labels import new_run_id, owner
 from dockdojo.course import Course, open_course, usual_images
 from dockdojo.datasets import small
+from dockdojo.engine import observer
 from dockdojo.errors import DockdojoError, OurFault, SubmissionError, UsageError
 from dockdojo.events import Doing, Listen
 from dockdojo.export.notices import notices
@@ -46,6 +47,7 @@ from dockdojo.model import (
 )
 from dockdojo.paths import state_folder
 from dockdojo.runner.request import GradeRequest
+from dockdojo.submission.folder import Submission
 
 ENGINE = "dockdojo.engine.client:connect"
 """What opens the engine; tests name the fake one instead."""
@@ -104,7 +106,7 @@ def grade(
             looking = ThreadPoolExecutor(1).submit(
                 look, scratch / "submission", chosen, course.starter(lab)
             )
-            supervisor, info, advice = _supervise(
+            supervisor, info, advice, images = _supervise(
                 course,
                 chosen,
                 scratch,
@@ -139,6 +141,8 @@ def grade(
         layers=supervisor.layers,
         curve=supervisor.curve,
         costs=supervisor.costs,
+        modules=tuple(sorted(supervisor.modules)),
+        images=images,
     )
 
 
@@ -164,7 +168,7 @@ def _supervise(
     picture: bool,
     seed: str,
     child: Child,
-) -> tuple[Supervisor, EngineInfo | None, tuple[Advice, ...]]:
+) -> tuple[Supervisor, EngineInfo | None, tuple[Advice, ...], dict[str, str]]:
     module, _, function = connect.partition(":")
     engine = getattr(importlib.import_module(module), function)(run_id=run_id)
     try:
@@ -193,6 +197,7 @@ def _supervise(
         )
         supervisor = Supervisor(request, owner(), listen, child)
         supervisor.work()
+        images = _images(engine, lab, scratch / "submission")
         # Beside the cleaning up.
         linting = ThreadPoolExecutor(1).submit(advise, scratch / "submission", scratch)
         info = (
@@ -207,7 +212,21 @@ def _supervise(
     supervisor.costs["engine_seconds"] = (
         supervisor.costs.get("engine_seconds", 0) + engine.meter.seconds
     )
-    return supervisor, info, linting.result()
+    return supervisor, info, linting.result(), images
+
+
+def _images(engine: Any, lab: Lab, folder: Path) -> dict[str, str]:
+    """The ids of the images that the Dockerfiles begin from and the grader works with, as far as the engine has them, by name."""
+    submission, refs = Submission(folder), {*lab.images, observer.IMAGE}
+    for name in lab.files:
+        if "dockerfile" in name.lower() and not name.endswith("ignore"):
+            with contextlib.suppress(DockdojoError):
+                refs |= {ref for ref, _ in submission.dockerfile(name).bases()}
+    found = {}
+    for ref in sorted(refs):
+        with contextlib.suppress(DockdojoError):
+            found[ref] = engine.image(ref).id
+    return found
 
 
 def _sources(folder: Path, outcomes: tuple[Outcome, ...]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from dockdojo.events import (
     Costs,
     Curve,
     Listen,
+    Loaded,
     Picture,
     Waiting,
     decode,
@@ -52,6 +53,8 @@ class Supervisor:
         self.checks: list[Check] = []
         self.outcomes: dict[str, Outcome] = {}
         self.costs: dict[str, float] = {}
+        self.modules: set[str] = set()
+        """Of the toolkit, those that grading needed."""
         self.layers: tuple[Part, ...] = ()
         self.curve: tuple[Point, ...] = ()
         self.ends = time.monotonic() + request.limits.deadline
@@ -217,6 +220,8 @@ class Supervisor:
                     self.curve = tuple(points[:MAX_EPOCHS])
                 case Picture(layers=layers):
                     self.layers = tuple(layers)
+                case Loaded(modules=modules):
+                    self.modules |= set(modules)
                 case Costs(costs=costs, builder=builder):
                     finished, self.builder = True, builder
                     for key, value in costs.items():

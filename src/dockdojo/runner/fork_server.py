@@ -12,7 +12,6 @@ import gc
 import importlib
 import json
 import os
-import pkgutil
 import select
 import signal
 import socket
@@ -22,8 +21,6 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-PRELOADED = ("checks", "engine", "probes", "runner", "submission", "training")
-"""Rooms that a grader uses, or may use."""
 FDS = 4
 """File descriptors that come with each request: stdin, stdout, stderr, and the socket of its end."""
 MAX_REQUEST_BYTES = 65_536
@@ -33,7 +30,10 @@ OTHERS = range(3, 4_096)
 
 
 def preload() -> None:
-    """Import what a grading process uses, look for the builder, and leave all of it to be shared."""
+    """Import what every grading process uses, look for the builder, and leave all of it to be shared.
+
+    What only some labs use stays out: each process tells what it has loaded, and its result depends on that.
+    """
     from _pytest.config import default_plugins, essential_plugins
 
     from dockdojo.build.builder import the_builder
@@ -42,11 +42,6 @@ def preload() -> None:
     for name in (*essential_plugins, *default_plugins):
         if name not in NOT_LOADED:
             importlib.import_module(f"_pytest.{name}")
-    for room in PRELOADED:
-        package = importlib.import_module(f"dockdojo.{room}")
-        for module in pkgutil.walk_packages(package.__path__, f"dockdojo.{room}."):
-            if not module.name.endswith(".__main__"):
-                importlib.import_module(module.name)
     the_builder()
     gc.collect()
     gc.freeze()

@@ -9,6 +9,7 @@ import dataclasses
 import importlib
 import math
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -28,6 +29,7 @@ from dockdojo.events import (
     Collected,
     Costs,
     Event,
+    Loaded,
     Picture,
     encode,
 )
@@ -41,6 +43,7 @@ from dockdojo.runner.session import GradingSession
 from dockdojo.submission.folder import Submission
 from dockdojo.texts import cut_feedback
 
+PACKAGE = "dockdojo"
 SKIPPED_FOR = "It needs the check `{}`, which did not pass."
 NOT_LOADED = (
     "cacheprovider",
@@ -246,6 +249,10 @@ def _last_line(text: str, grader: str) -> str:
     return where + (errors[-1] if errors else lines[-1] if lines else "unknown")
 
 
+def _loaded() -> list[str]:
+    return sorted(name for name in sys.modules if name.partition(".")[0] == PACKAGE)
+
+
 def _speak(pipe: BinaryIO) -> Callable[[Event], None]:
     lock = threading.Lock()
 
@@ -306,5 +313,6 @@ def carry_out(request: GradeRequest) -> None:
             emit(Picture(layers=session.picture()))
         if run.broken:
             emit(Broken(reason=run.broken))
+        emit(Loaded(modules=_loaded()))
         builder = "" if request.collect_only else str(session.builder)
         emit(Costs(costs=session.costs(), builder=builder))

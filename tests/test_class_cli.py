@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import pytest
 
 from dockdojo.class_.journal import Enrolled, Journal
+from dockdojo.class_.records import read_records
 from dockdojo.cli import main
 from dockdojo.model import Outcome, Report
 from dockdojo.reports import json as json_report
@@ -178,3 +182,109 @@ def test_the_gradebook_comes_back_filled_in(capsys, tmp_path):
     assert code == 1
     assert "Not in the gradebook (1): Bo" in err
     assert run(capsys, "report", tmp_path, "--gradebook", tmp_path / "g.csv")[0] == 2
+
+
+def report(**statuses):
+    outcomes = tuple(
+        Outcome(check=name, title=name, status=status, points=5)
+        for name, status in statuses.items()
+    )
+    raw = json_report.render(
+        Report(lab="signals", title="x", outcomes=outcomes, started="", seconds=0.0)
+    )
+    return raw.encode()
+
+
+@pytest.fixture
+def regraded(tmp_path):
+    """A run in which ada's mark changed with the grader, bo's did not, and cy was refused at first."""
+    with Journal(tmp_path, "signals") as journal:
+        ids = [("ada", "Ada Lovelace"), ("bo", "Bo"), ("cy", "Bo")]
+        journal.enroll(
+            Enrolled(name=name, people=({"name": full},), label=name)
+            for name, full in ids
+        )
+        once = report(kill="passed", stop="failed")
+        again = report(kill="passed", stop="passed")
+        for name, first, second in (
+            ("ada", once, again),
+            ("bo", once, once),
+            ("cy", b"", again),
+        ):
+            refused = "" if first else "a named pipe"
+            before, now = ({"submission": "1", "grader": grader} for grader in "12")
+            journal.finish(name, journal.begin(name), first, before, refused=refused)
+            journal.wait(name)
+            journal.finish(name, journal.begin(name), second, now)
+    return tmp_path
+
+
+def test_what_a_regrade_changed_and_both_reports_stay(capsys, regraded):
+    code, out, _ = run(capsys, "diff", regraded)
+    assert code == 1
+    assert out.splitlines() == [
+        "ada  (what had changed: the grader)",
+        "  mark  5/10  →  10/10",
+        "  stop  failed 0/5  →  passed 5/5",
+        "cy  (what had changed: the grader)",
+        "  mark  refused  →  10/10",
+        "  kill  –  →  passed 5/5",
+        "  stop  –  →  passed 5/5",
+        "As before (1): bo",
+    ]
+    told = json.loads(run(capsys, "diff", regraded, "--json")[1])
+    assert [one["name"] for one in told] == ["ada", "bo", "cy"]
+    assert told[0]["changes"][0] == {"check": None, "old": "5/10", "new": "10/10"}
+    assert len(list((regraded / "reports").iterdir())) == 3
+
+
+def test_why_it_was_graded_again(capsys, regraded):
+    code, out, _ = run(capsys, "why", regraded, "Ada Lovelace")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0] == "ada: done"
+    assert lines[1].startswith("  attempt 1, ")
+    assert lines[1].endswith(" UTC, 5/10")
+    assert lines[2].endswith(" UTC, 10/10; what had changed: the grader")
+    assert lines[3].startswith("Graded now, it would be because of the lab's lab.toml,")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("why", "eve"), "Nobody of the class is called `eve`"),
+        (("why", "Bo"), "`Bo` may be bo or cy"),
+        (("regrade", "ada"), "does not say what was graded"),
+    ],
+)
+def test_who_is_not_meant_is_a_line(capsys, regraded, words, said):
+    command, *rest = words
+    code, out, err = run(capsys, command, regraded, *rest)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_one_check_is_graded_again_and_the_rest_stays(
+    capsys, real_engine, tmp_path, course
+):
+    for name in ("ada", "bo"):
+        shutil.copytree(course.solution("hello_world"), tmp_path / "class" / name)
+    (tmp_path / "class" / "bo" / "Dockerfile").write_text("FROM busybox\n")
+    folder = tmp_path / "run"
+    assert (
+        run(capsys, "grade", "hello_world", tmp_path / "class", "--to", folder)[0] == 0
+    )
+    first = {record.row.name: record for record in read_records(folder)}
+    code, out, _ = run(capsys, "regrade", folder, "ada", "--check", "greets")
+    assert (code, out) == (0, "✓ 1/1    100/100  ada\n")
+    again = {record.row.name: record for record in read_records(folder)}
+    assert again["bo"] == first["bo"]
+    assert again["ada"].row.depends == first["ada"].row.depends
+    assert "`greets` was graded again" in again["ada"].report.notes[-1]
+    assert run(capsys, "diff", folder)[1] == "As before (1): ada\n"
+    code, _, err = run(capsys, "regrade", folder, "--check", "greet")
+    assert (code, "Did you mean `greets`?" in err) == (2, True)
+    code, out, _ = run(
+        capsys, "grade", "hello_world", tmp_path / "class", "--to", folder
+    )
+    assert [line[0] for line in out.splitlines()] == ["=", "="]

@@ -100,7 +100,7 @@ def graded(tmp_path):
                 tell=lambda event: (
                     told.append(event),
                     (
-                        run.stopping.set()
+                        run.control.stopping.set()
                         if stop_after and len(told) >= stop_after
                         else None
                     ),
@@ -110,7 +110,7 @@ def graded(tmp_path):
             )
             run.carry_out(
                 lambda: Slot(
-                    run.stopping.is_set, (sys.executable, str(script), str(log))
+                    run.control.stopping.is_set, (sys.executable, str(script), str(log))
                 ),
                 slots,
             )

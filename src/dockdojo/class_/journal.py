@@ -169,6 +169,11 @@ class Journal:
                     ),
                 )
 
+    def remember(self, asked: str) -> None:
+        """Keep what the run was asked for, as JSON."""
+        with self._commit() as database:
+            database.execute("REPLACE INTO asked VALUES (1, ?)", (asked,))
+
     def begin(self, name: str) -> int:
         """Begin an attempt; return its number, without which no result is taken."""
         with self._commit() as database:

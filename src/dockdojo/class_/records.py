@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +32,8 @@ class Record:
         return self.row.state in ("not final", "waiting", "running")
 
 
-def read_records(folder: Path) -> list[Record]:
-    """Return what everybody has, in the order of the roster. Raises UsageError where there is no run."""
+def read_records(folder: Path, names: Collection[str] | None = None) -> list[Record]:
+    """Return what everybody has, or the rows of those names, in the order of the roster. Raises UsageError for no run."""
     return [
         Record(
             row=row,
@@ -44,6 +44,7 @@ def read_records(folder: Path) -> list[Record]:
             ),
         )
         for row in read_rows(folder)
+        if names is None or row.name in names
     ]
 
 

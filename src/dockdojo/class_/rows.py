@@ -19,6 +19,7 @@ State = Literal["missing", "waiting", "running", "done", "not final", "refused"]
 """`refused`: it may not be graded, which is final. `not final`: our fault, tried often enough."""
 TABLES = """
 CREATE TABLE IF NOT EXISTS run (version INTEGER, lab TEXT, started TEXT);
+CREATE TABLE IF NOT EXISTS asked (one INTEGER PRIMARY KEY CHECK (one = 1), what TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS submissions (
     name TEXT PRIMARY KEY, people TEXT NOT NULL, label TEXT NOT NULL, submitted TEXT NOT NULL, state TEXT NOT NULL,
     reason TEXT NOT NULL DEFAULT '', attempt INTEGER NOT NULL DEFAULT 0, faults INTEGER NOT NULL DEFAULT 0,
@@ -94,6 +95,13 @@ def lab_of(folder: Path) -> str:
     """Return the lab that a run grades. Raises UsageError where there is no run."""
     with opened(folder) as database:
         row = database.execute("SELECT lab FROM run").fetchone()
+    return str(row[0]) if row else ""
+
+
+def asked_of(folder: Path) -> str:
+    """Return what a run was asked for last, as JSON; empty where that is not known. Raises UsageError where there is no run."""
+    with opened(folder) as database:
+        row = database.execute("SELECT what FROM asked").fetchone()
     return str(row[0]) if row else ""
 
 

@@ -10,11 +10,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from dockdojo.class_ import depends as depend
+from dockdojo.class_.history import merged
 from dockdojo.class_.journal import Enrolled, Journal
 from dockdojo.class_.plan import Plan, Row
 from dockdojo.class_.rows import Submission
@@ -31,6 +32,10 @@ MAX_NAME_CHARACTERS = 80
 SCRATCH = "dockdojo-class-"
 SPARE_SECONDS = 120
 """Beyond the lab's deadline, until a grading is given up from outside."""
+PAUSE_SECONDS = 0.5
+"""Between two looks at whether a pause is over."""
+ASKED = "asked"
+"""Why somebody's submission is graded again: because it was asked for."""
 GIGABYTE = 2**30
 SLOT_BYTES = 2 * GIGABYTE
 """Of memory for each slot: a container may have half of it, and a build some more."""
@@ -50,6 +55,16 @@ class Told:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What somebody does to a run while it goes."""
+
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """Once set, the run comes to its end: what is being graded is given up."""
+    pausing: threading.Event = field(default_factory=threading.Event)
+    """While set, nothing more is begun."""
+
+
 @dataclass(slots=True)
 class ClassRun:
     """One call of `class grade`: the plan, the journal, and who is told what happens."""
@@ -63,7 +78,11 @@ class ClassRun:
     """What all results depend on."""
     image_id: depend.ImageId = field(default=lambda ref: "")
     """Asked what became of the images that a result stands on."""
-    stopping: threading.Event = field(default_factory=threading.Event)
+    wanted: frozenset[str] | None = None
+    """The rows that are to be graded again, whatever changed or not; None for all in which something did."""
+    only: str = ""
+    """Of what is graded again, the check that is, with what it needs; empty for all."""
+    control: Control = field(default_factory=Control)
 
     def names(self) -> dict[str, Row]:
         """Return the rows by their names: safe for files, and each another one."""
@@ -81,7 +100,7 @@ class ClassRun:
     def carry_out(
         self, new_slot: Callable[[], AbstractContextManager[Grades]], slots: int
     ) -> None:
-        """Grade what has to be, so many at a time. Returns early where `stopping` is set; the same call goes on."""
+        """Grade what has to be, so many at a time. Returns early where it is stopped; the same call goes on."""
         rows = self.names()
         self.journal.enroll(_enrolled(name, row) for name, row in rows.items())
         with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch:
@@ -98,7 +117,7 @@ class ClassRun:
                     for work in works:
                         work.result()
                 except BaseException:
-                    self.stopping.set()
+                    self.control.stopping.set()
                     raise
 
     def _what_changed(
@@ -111,6 +130,8 @@ class ClassRun:
             if row.chosen is None:
                 continue
             before = known[name]
+            if self.wanted is not None and name not in self.wanted:
+                continue
             try:
                 with self._copied(row, scratch) as (_, checksum):
                     depends = {"submission": checksum, **self.common}
@@ -118,7 +139,9 @@ class ClassRun:
                 depends = {"submission": f"refused: {refusal.message}", **self.common}
             now = depends | depend.now(before.depends, self.image_id)
             changed = depend.what_changed(before.depends, now) if before.report else []
-            if before.state in ("done", "refused") and not changed:
+            if self.wanted is not None:
+                changed = [ASKED, *changed]
+            elif before.state in ("done", "refused") and not changed:
                 self._tell_kept(before, "unchanged")
                 continue
             if before.state != "waiting":
@@ -151,7 +174,10 @@ class ClassRun:
         scratch: Path,
     ) -> None:
         with new_slot() as slot:
-            while not self.stopping.is_set():
+            while not self.control.stopping.is_set():
+                if self.control.pausing.is_set():
+                    self.control.stopping.wait(PAUSE_SECONDS)
+                    continue
                 try:
                     checksum, names = groups.get_nowait()
                 except Empty:
@@ -169,8 +195,9 @@ class ClassRun:
         """Grade the first of several that handed in the same; what comes of it is the others', too."""
         first, *others = names
         depends = {"submission": checksum, **self.common}
+        kept = self._kept(names, checksum) if self.only else None
         state = "waiting"
-        while state == "waiting" and not self.stopping.is_set():
+        while state == "waiting" and not self.control.stopping.is_set():
             attempt = self.journal.begin(first)
             self.tell(Told(name=first, what="begun"))
             try:
@@ -179,20 +206,25 @@ class ClassRun:
                         self.lab.slug,
                         made.folder,
                         self.lab.limits.deadline + SPARE_SECONDS,
+                        only=self.only if kept else "",
                     )
+                    notes = made.notes
             except SubmissionError as refusal:
                 self._refuse(names, attempt, refusal, depends)
                 return
             reason = answer.fault or _fault_of(answer.report)
             if not reason:
-                depends |= depend.of_grading(answer.modules, answer.images)
-                self._take(first, attempt, answer.report, depends, "done")
+                if kept:
+                    report = self._merged(kept, answer.report)
+                    depends = dict(kept.depends)
+                else:
+                    report = _with_notes(answer.report, notes)
+                    depends |= depend.of_grading(answer.modules, answer.images)
+                self._take(first, attempt, report, depends, "done")
                 for name in others:
-                    self._take(
-                        name, self.journal.begin(name), answer.report, depends, "same"
-                    )
+                    self._take(name, self.journal.begin(name), report, depends, "same")
                 return
-            if self.stopping.is_set():
+            if self.control.stopping.is_set():
                 self.journal.leave(first, attempt)
                 return
             state = self.journal.fault(first, attempt, reason)
@@ -208,6 +240,26 @@ class ClassRun:
             for name in others:
                 self.journal.give_up(name, self.journal.begin(name), reason)
                 self.tell(Told(name=name, what="not final", reason=reason))
+
+    def _kept(self, names: list[str], checksum: str) -> Submission | None:
+        """The row whose report stays but for one check; None where one of them was not graded as it is now."""
+        rows = [self.journal.submission(name) for name in names]
+        fitting = [
+            row
+            for row in rows
+            if row and row.report and row.depends.get("submission") == checksum
+        ]
+        return (
+            fitting[0]
+            if len({row.report for row in fitting}) == 1 and len(fitting) == len(rows)
+            else None
+        )
+
+    def _merged(self, kept: Submission, again: bytes) -> bytes:
+        """A report in which one check, and what it needs, was graded again."""
+        before = json_report.parse(self.journal.report(kept.report))
+        report = merged(before, json_report.parse(again), self.only)
+        return json_report.render(report).encode()
 
     def _refuse(
         self,
@@ -245,6 +297,14 @@ class ClassRun:
         self.tell(
             Told(name=name, what=what, score=report.score, max_score=report.max_score)
         )
+
+
+def _with_notes(report: bytes, notes: tuple[str, ...]) -> bytes:
+    """The report, with what the way from the export to the folder changed."""
+    if not notes:
+        return report
+    parsed = json_report.parse(report)
+    return json_report.render(replace(parsed, notes=(*notes, *parsed.notes))).encode()
 
 
 def _enrolled(name: str, row: Row) -> Enrolled:

@@ -49,7 +49,12 @@ def main() -> int:
         for line in sys.stdin:
             task = json.loads(line)
             try:
-                report = grade(task["lab"], Path(task["folder"]), course=course)
+                report = grade(
+                    task["lab"],
+                    Path(task["folder"]),
+                    course=course,
+                    only=[task["only"]] if task.get("only") else None,
+                )
                 answer: dict[str, object] = {
                     "report": json_report.render(report),
                     "modules": sorted({*report.modules, *_loaded()}),

@@ -53,8 +53,10 @@ def read_answer(line: bytes) -> Answer:
 class Grades(Protocol):
     """What grades one submission at a time: a process here, or a task on another machine."""
 
-    def grade(self, lab: str, folder: Path, seconds: float) -> Answer:
-        """Return what came of it, at the latest after that many seconds."""
+    def grade(
+        self, lab: str, folder: Path, seconds: float, *, only: str = ""
+    ) -> Answer:
+        """Return what came of it, or of one check and what that needs, at the latest after that many seconds."""
 
 
 class Slot:
@@ -75,11 +77,13 @@ class Slot:
     def __exit__(self, *error: object) -> None:
         self._end()
 
-    def grade(self, lab: str, folder: Path, seconds: float) -> Answer:
+    def grade(
+        self, lab: str, folder: Path, seconds: float, *, only: str = ""
+    ) -> Answer:
         """Return what came of a submission; a fault where its process dies, takes longer than that, or is told to stop."""
         process = self._running()
         assert process.stdin is not None
-        task = json.dumps({"lab": lab, "folder": str(folder)})
+        task = json.dumps({"lab": lab, "folder": str(folder), "only": only})
         try:
             process.stdin.write(f"{task}\n".encode())
             process.stdin.flush()

@@ -16,6 +16,18 @@ SECTIONS = {
             "dockdojo.cli.classes.status:status",
             "Show how far a run is, also while it goes on.",
         ),
+        "regrade": (
+            "dockdojo.cli.classes.regrade:regrade",
+            "Grade somebody again, or one check of everybody.",
+        ),
+        "why": (
+            "dockdojo.cli.classes.why:why",
+            "Tell why a submission was graded again.",
+        ),
+        "diff": (
+            "dockdojo.cli.classes.diff:diff",
+            "Show what a regrade changed, check by check.",
+        ),
     },
     "What comes out": {
         "report": (

@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime
 from pathlib import Path
 from typing import cast
 
 import click
 
+from dockdojo.class_.asked import Asked
 from dockdojo.class_.layouts import LAYOUTS
-from dockdojo.class_.plan import Plan, Row, Which
+from dockdojo.class_.plan import Which
 from dockdojo.class_.rows import read_rows
-from dockdojo.class_.run import Told
+from dockdojo.class_.run import Control
 from dockdojo.cli import show
-from dockdojo.cli.classes.names import some
+from dockdojo.cli.classes.plans import left_over, plan_in_words
+from dockdojo.cli.classes.progress import Progress
 from dockdojo.cli.options import FOLDER
 from dockdojo.commands import classes
 from dockdojo.course import open_course
 from dockdojo.errors import UsageError
+from dockdojo.events import Doing, Event
 
-SIGNS = {
-    "done": "✓",
-    "same": "✓",
-    "unchanged": "=",
-    "refused": "✗",
-    "fault": "!",
-    "not final": "!",
-    "begun": "…",
-}
-WORDS = {
-    "same": "as another one's",
-    "unchanged": "unchanged",
-    "refused": "may not be graded",
-    "fault": "our fault, tried again",
-    "not final": "not final",
-}
 DUE_FORMATS = ("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
 
 
@@ -108,78 +94,50 @@ def grade(
             hint="Name a folder with --to, or look first with --dry-run.",
         )
     out = show.console()
-    with classes.planned(
-        sources, rosters, layout=layout or "", which=cast(Which, which), due=due
-    ) as plan:
+    asked = Asked(
+        sources=sources,
+        rosters=rosters,
+        layout=layout or "",
+        which=cast(Which, which),
+        due=due,
+    )
+    with classes.planned(asked) as plan:
         if dry_run or folder is None:
-            for line in _plan_in_words(plan):
+            for line in plan_in_words(plan):
                 out.print(line, markup=False, highlight=False, soft_wrap=True)
             return 1 if plan.strays else 0
-        printing = threading.Lock()
         total = sum(row.chosen is not None for row in plan.rows)
-        count = 0
-
-        def tell(told: Told) -> None:
-            nonlocal count
-            with printing:
-                count += told.what not in ("begun", "fault")
-                if told.what != "begun":
-                    line = _in_words(told, count, total)
-                    out.print(line, markup=False, highlight=False, soft_wrap=True)
-
-        with show.live(show.console(stderr=True), quiet=True) as listen:
+        control = Control()
+        progress = Progress(out, total, control, folder)
+        with progress.shown():
             ended = classes.grade_class(
-                course, lab, plan, folder, slots=slots or 0, tell=tell, listen=listen
+                course,
+                lab,
+                asked,
+                plan,
+                folder,
+                slots=slots or 0,
+                tell=progress.tell,
+                listen=say,
+                control=control,
             )
-        for line in _left_over(plan):
+        for line in left_over(plan):
             out.print(line, markup=False, highlight=False, soft_wrap=True)
+    return exit_code(folder, ended=ended, has_strays=bool(plan.strays))
+
+
+def say(event: Event) -> None:
+    """Tell, before anything is graded, what is fetched for it."""
+    if isinstance(event, Doing):
+        click.echo(event.what, err=True)
+
+
+def exit_code(folder: Path, *, ended: bool, has_strays: bool = False) -> int:
+    """Return what a run ends with, and say so where it was stopped."""
     if not ended:
         click.echo("dockdojo: stopped; the same command goes on.", err=True)
         return 130
     counts = all(
         row.state in ("done", "refused", "missing") for row in read_rows(folder)
     )
-    return 0 if counts and not plan.strays else 1
-
-
-def _in_words(told: Told, count: int, total: int) -> str:
-    points = f"{told.score}/{told.max_score}" if told.max_score else ""
-    words = WORDS.get(told.what, "")
-    about = ": ".join(part for part in (words, told.reason) if part)
-    return f"{SIGNS[told.what]} {count:>{len(str(total))}}/{total}  {points:>9}  {told.name}{f'  ({about})' if about else ''}"
-
-
-def _plan_in_words(plan: Plan) -> list[str]:
-    lines = [
-        f"{_people(row)}  ←  {row.chosen.hand_in.label}  ({row.chosen.source.layout.service}"
-        + (", late" if row.chosen.hand_in.is_late else "")
-        + (f", {len(row.others)} earlier left" if row.others else "")
-        + ")"
-        for row in plan.rows
-        if row.chosen
-    ]
-    return [*lines, *_left_over(plan)]
-
-
-def _left_over(plan: Plan) -> list[str]:
-    lines = []
-    if plan.missing:
-        names = [_people(row) for row in plan.missing]
-        lines.append(f"Nothing handed in ({len(names)}): {some(names)}")
-    lines += [f"{_people(row)}: {row.problem}" for row in plan.rows if row.problem]
-    lines += [
-        f"Nobody's: `{stray.candidate.hand_in.label}`, {stray.reason}."
-        for stray in plan.strays
-    ]
-    return lines
-
-
-def _people(row: Row) -> str:
-    return " + ".join(
-        (
-            f"{person.name} ({person.key})"
-            if person.name and person.name != person.key
-            else person.key
-        )
-        for person in row.people
-    )
+    return 0 if counts and not has_strays else 1

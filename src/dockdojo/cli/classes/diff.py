@@ -1,0 +1,52 @@
+"""`dockdojo class diff`: what a regrade changed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from dockdojo.class_.history import Regraded, in_words, read_regraded
+from dockdojo.cli import options
+from dockdojo.cli.classes.names import some
+from dockdojo.cli.options import FOLDER
+
+
+@click.command()
+@click.argument("folder", type=FOLDER, metavar="RUN")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def diff(folder: Path, as_json: bool) -> int:
+    """Show, for everybody who was graded more than once, what the last grading changed: the mark, and each check.
+
+    Exit code: 1 where anything changed, as of other tools that compare.
+    """
+    found = read_regraded(folder)
+    changed = [one for one in found if one.changes]
+    if as_json:
+        rows = [_as_dict(one) for one in found]
+        options.show(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+        return 1 if changed else 0
+    for one in changed:
+        click.echo(f"{one.row.name}  (what had changed: {in_words(one.reasons)})")
+        width = max(len(change.check) for change in one.changes)
+        for change in one.changes:
+            name = change.check or "mark"
+            click.echo(f"  {name:<{max(width, 4)}}  {change.old}  →  {change.new}")
+    same = [one.row.name for one in found if not one.changes]
+    if same:
+        click.echo(f"As before ({len(same)}): {some(same)}")
+    if not found:
+        click.echo("Nobody was graded more than once.")
+    return 1 if changed else 0
+
+
+def _as_dict(one: Regraded) -> dict[str, object]:
+    return {
+        "name": one.row.name,
+        "reasons": one.reasons,
+        "changes": [
+            {"check": change.check or None, "old": change.old, "new": change.new}
+            for change in one.changes
+        ],
+    }

@@ -58,4 +58,4 @@ def test_what_would_be_wrong_is_told_before(title, max_score, said):
 def test_who_is_there_twice_is_not_guessed():
     table = parse_table(b"Username,Lab\nada,\nada,\n", "x.csv")
     filled = fill(table, "Lab", [Mark(ids={"name": "Ada", "login": "ada"}, score=1)], 1)
-    assert (filled.count, filled.unmatched) == (0, ["Ada"])
+    assert (filled.count, filled.unmatched, filled.doubtful) == (0, [], ["Ada"])

@@ -181,8 +181,8 @@ def _number(score: float, table: Table) -> str:
 def marks_of(
     records: Iterable[Record], comments: Mapping[str, str] | None = None
 ) -> Iterator[Mark]:
-    """Return the marks of a run's rows, one for each person; what may not be graded has 0."""
+    """Return the marks of a run's rows, one for each person; what may not be graded has 0. Comments are by the rows' names."""
     for record in records:
         for ids in record.row.people:
-            text = (comments or {}).get(record.row.name, "")
+            text = (comments or {}).get(record.origin, "")
             yield Mark(ids=ids, score=record.score, comment=text)

@@ -371,6 +371,22 @@ def test_canvas(tmp_path, assignment, student):
     assert converted(tmp_path, open_one, *words) == ROSTER, "not final: no mark"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+def test_canvas_without_sis_ids_with_semicolons_and_names_apart(tmp_path, encoding):
+    text = (
+        "LastName;FirstName;ID;SIS Login ID;Section;Sample lab (77)\r\n;;;;;Manual Posting\r\n"
+        "    Points Possible;;;;;30\r\nLövelace;Ada;11;ada;A;\r\nStudent;Test;99;;A;\r\n"
+    )
+    (tmp_path / "report.json").write_text(FORMATS["json"](PASSED))
+    (tmp_path / "g.csv").write_bytes(text.encode(encoding))
+    out = tmp_path / "out.csv"
+    words = ["--roster", str(tmp_path / "g.csv"), "--student", "11", "-o", str(out)]
+    report = str(tmp_path / "report.json")
+    assert main(["convert", report, "--format", "canvas", *words]) == 0
+    filled = text.replace("Ada;11;ada;A;", "Ada;11;ada;A;30")
+    assert out.read_bytes() == filled.encode(encoding)
+
+
 def test_a_student_is_found_by_an_id_and_by_nothing_else(tmp_path, capsys):
     for wrong in ("Lovelace, Ada", "nobody", ""):
         assert not converted(tmp_path, PASSED, "--student", wrong)

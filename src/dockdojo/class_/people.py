@@ -36,6 +36,10 @@ TEST_STUDENTS = frozenset({"student, test", "test student"})
 """Canvas' own: nobody's."""
 NOT_STUDENTS = frozenset({"teacher", "owner", "admin", "ta", "instructor"})
 """Roles in Classroom 50's roster that hand nothing in."""
+ID_HEADERS = frozenset(
+    name.casefold() for names in COLUMNS.values() for name in names
+) - {"identifier"}
+"""What the first column of somebody's own list may be called; `Identifier` is also that of Moodle's worksheet."""
 GITHUB = COLUMNS["github"][:2]
 """Without `username`, which is a login wherever it is not Classroom 50's."""
 PARTICIPANT = re.compile(r"\D{0,60}(\d{1,20})")
@@ -257,24 +261,37 @@ def _moodle_worksheet(table: Table) -> list[Person] | None:
     if not is_moodle_worksheet(table):
         return None
     email, found = email_column(table), []
+    names = table.column("Full name")
+    if names is None and email is not None:  # in another language
+        names = 1
     for row in table.rows[1:]:
         number = PARTICIPANT.fullmatch(row[0].strip()) if row else None
         if number is not None:
             address = row[email] if email is not None and email < len(row) else ""
-            found.append(_person(row[1], participant=number[1], email=address))
+            name = row[names] if names is not None and names < len(row) else ""
+            found.append(_person(name, participant=number[1], email=address))
     return found
 
 
 def is_moodle_worksheet(table: Table) -> bool:
-    """Return whether a table is Moodle's grading worksheet, whose headers are translated."""
+    """Return whether a table is Moodle's grading worksheet.
+
+    Its headers are translated; where it has no email addresses, as for blind marking, only the English ones are understood.
+    """
     cells = [row[0].strip() for row in table.rows[1:] if row and row[0].strip()]
-    return (
-        bool(cells)
-        and len(table.header) >= 4
-        and all(PARTICIPANT.fullmatch(cell) for cell in cells)
-        and not all(cell.isdigit() for cell in cells)
-        and email_column(table) not in (None, 0)
-    )
+    numbers = [PARTICIPANT.fullmatch(cell) for cell in cells]
+    words = {
+        cell.removesuffix(match[1])
+        for cell, match in zip(cells, numbers, strict=True)
+        if match
+    }
+    if not all(numbers) or len(words) != 1 or words == {""} or len(table.header) < 4:
+        return False
+    first = table.header[0].casefold()
+    if first in ID_HEADERS:  # ids such as s1001
+        return False
+    is_english = first == "identifier" and table.column("Grade") is not None
+    return is_english or email_column(table) not in (None, 0)
 
 
 def email_column(table: Table) -> int | None:

@@ -60,7 +60,10 @@ def for_students(records: Iterable[Record]) -> list[Record]:
 
 
 def documents(record: Record, lab: str, comments: Sequence[str]) -> dict[str, bytes]:
-    """Return the files for one row by their names; none where nothing was handed in."""
+    """Return the files for one row by their names; none where nothing was handed in.
+
+    Where there is no report, the JSON says why, and is none that `convert` reads.
+    """
     if record.report is not None:
         made = {
             HTML: html.render(record.report, comments),
@@ -132,12 +135,12 @@ def _is_missed(outcome: Outcome) -> bool:
 def _no_mark(record: Record) -> NoMark:
     if record.row.state == "refused":
         return NoMark(
-            headline="not graded",
+            headline="Not graded",
             words=f"{REFUSED} {record.row.reason}".strip(),
             status="failed",
             score=0,
         )
-    return NoMark(headline="not final", words=NOT_FINAL, status="error", score=None)
+    return NoMark(headline="Not final", words=NOT_FINAL, status="error", score=None)
 
 
 def write(place: Path, wanted: Mapping[str, Mapping[str, bytes]]) -> Written:

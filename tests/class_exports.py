@@ -130,3 +130,54 @@ def gradescope_export(
         files |= {f"submission_{number}/{name}": data for name, data in given.items()}
     files["submission_metadata.yml"] = "\n".join(lines).encode()
     return written(folder, files)
+
+
+def moodle_gradebook(titles: Mapping[str, str] = {"Lab 1": ""}) -> str:
+    """Moodle's gradebook export: names of columns say what kind of activity it is, and how the grade is shown."""
+    columns = ",".join(f'"Assignment: {title} (Real)"' for title in titles)
+    rows = [
+        f'"First name","Last name","ID number",Institution,Department,"Email address",{columns},"Last downloaded from this course"'
+    ]
+    for last, first, _, sis, email in STUDENTS.values():
+        cells = ",".join(f"{text or '-'}" for text in titles.values())
+        rows.append(f"{first},{last},{sis},,,{email},{cells},1764288000")
+    return "\n".join(rows) + "\n"
+
+
+def blackboard_gradebook() -> bytes:
+    """Blackboard's Download Grades, "tab-delimited": UTF-16 under the name of a spreadsheet, all cells in quotation marks."""
+    rows = [
+        [
+            "Last Name",
+            "First Name",
+            "Username",
+            "Student ID",
+            "Last Access",
+            "Availability",
+            "Total [Total Pts: up to 200 Score] |11",
+            "Lab 1 [Total Pts: 100 Score] |12345",
+            "Lab 10 [Total Pts: 10 Score] |12346",
+        ]
+    ]
+    for login, (last, first, _, sis, _) in STUDENTS.items():
+        rows.append([last, first, login, sis, "2026-11-01", "Yes", "", "", ""])
+    lines = ["\t".join(f'"{cell}"' for cell in row) for row in rows]
+    return ("\r\n".join(lines) + "\r\n").encode("utf-16")
+
+
+def gradescope_grades() -> str:
+    """Gradescope's Download Grades: four columns for each assignment."""
+    more = ("Max Points", "Submission Time", "Lateness (H:M:S)")
+    titles = ["Lab 1", *(f"Lab 1 - {word}" for word in more)]
+    rows = [["First Name", "Last Name", "SID", "Email", "Sections", *titles]]
+    for last, first, _, sis, email in STUDENTS.values():
+        rows.append([first, last, sis, email, "A", "", "100.0", "", ""])
+    return "\n".join(",".join(row) for row in rows) + "\n"
+
+
+def classroom50_table() -> str:
+    """A table with Classroom 50's columns of the roster, and one of marks."""
+    rows = ["username,first_name,last_name,email,section,github_id,role,lab-1"]
+    for login, (last, first, number, _, email) in STUDENTS.items():
+        rows.append(f"{login},{first},{last},{email},A,{number},student,")
+    return "\ufeff" + "\n".join(rows) + "\n"

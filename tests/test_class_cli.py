@@ -288,3 +288,42 @@ def test_one_check_is_graded_again_and_the_rest_stays(
         capsys, "grade", "hello_world", tmp_path / "class", "--to", folder
     )
     assert [line[0] for line in out.splitlines()] == ["=", "="]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--format", "canvas"), "fills in a Canvas gradebook"),
+        (("--format", "canvas", "--gradebook", "g.csv", "-o", "o"), "is not a Canvas"),
+        (("--format", "json", "--gradebook", "g.csv"), "goes without --gradebook"),
+        (("--gradebook", "g.csv"), "needs -o"),
+        (("--gradebook", "g.csv", "-o", "o"), "Which column of g.csv"),
+        (
+            (
+                "--gradebook",
+                "g.csv",
+                "-o",
+                "o",
+                "--column",
+                "Lab",
+                "--feedback-column",
+                "x",
+            ),
+            "no column `x`",
+        ),
+        (("--gradebook", "none.csv", "-o", "o"), "cannot be read"),
+        (
+            ("--gradebook", "g.csv", "--column", "Lab", "-o", "no/o"),
+            "cannot be written",
+        ),
+        (("--rules", "none.toml"), "cannot be read"),
+    ],
+)
+def test_what_cannot_be_filled_in_is_a_line(capsys, tmp_path, monkeypatch, words, said):
+    graded(tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "g.csv").write_text("Username,Lab\nada,\n")
+    code, out, err = run(capsys, "report", tmp_path / "run", *words)
+    assert (code, out, said in err) == (2, "", True), err
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "o").exists()

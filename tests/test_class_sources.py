@@ -419,3 +419,16 @@ def test_a_folder_full_of_files_hinders_nobody_else(tmp_path, monkeypatch):
     for name in ("ada", "alan"):
         written(tmp_path / "lab" / name, FILES)
     assert len(planned(tmp_path / "lab", read_rosters([])).rows) == 2
+
+
+def test_ids_with_letters_before_their_number_are_no_moodle_worksheet():
+    people = roster("id,Name,Email,Section\ns1001,Ada,ada@x,A\ns1002,Bo,bo@x,A\n")
+    assert [person.ids["roster"] for person in people.people] == ["s1001", "s1002"]
+
+
+def test_moodles_worksheet_without_addresses_and_for_blind_marking():
+    blind = roster("Identifier,Status,Grade,Maximum Grade\nParticipant 7,x,,100\n")
+    (person,) = blind.people
+    assert (person.name, dict(person.ids)) == ("", {"participant": "7"})
+    named = roster("Identifier,Full name,Status,Grade\nParticipant 7,Ada,x,\n")
+    assert named.people.popitem()[0].name == "Ada"

@@ -344,41 +344,55 @@ def test_xml_stays_whole():
 # Canvas
 
 ROSTER = (
-    "\ufeffStudent,ID,SIS User ID,SIS Login ID,Section,Other (1)\r\n    Points Possible,,,,,10\r\n"
-    '"Lovelace, Ada",11,s1,ada,A,\r\n"=HYPERLINK(1)",12,s2,@mallory,A,\r\n'
+    "\ufeffStudent,ID,SIS User ID,SIS Login ID,Section,Other (1),Sample lab (77)\r\n    Points Possible,,,,,10,30\r\n"
+    '"Lovelace, Ada",11,s1,ada,A,,\r\n"=HYPERLINK(1)",12,s2,@mallory,A,,\r\n'
 )
 
 
-def test_canvas():
-    roster = canvas.read_roster(ROSTER)
-    assert [one["ID"] for one in roster] == ["11", "12"]
-    pairs = [
-        (canvas.find(roster, "ada"), PASSED),
-        (canvas.find(roster, "s2"), REPORTS["errored"]),
-    ]
-    rows = list(csv.reader(io.StringIO(canvas.render(pairs, "Sample (77)"))))
-    assert rows[0] == [*canvas.COLUMNS, "Sample (77)"]
-    assert rows[1] == ["    Points Possible", "", "", "", "", "30"]
-    assert rows[2] == ["Lovelace, Ada", "11", "s1", "ada", "A", "30"]
-    assert rows[3] == [
-        "'=HYPERLINK(1)",
-        "12",
-        "s2",
-        "'@mallory",
-        "A",
-        "",
-    ], "not final: no mark; and no formula"
+def converted(folder, report, *words):
+    """The gradebook with the mark of a report in it; empty where the command refused."""
+    (folder / "report.json").write_text(FORMATS["json"](report))
+    (folder / "roster.csv").write_bytes(ROSTER.encode())
+    paths = [str(folder / name) for name in ("report.json", "roster.csv", "out.csv")]
+    more = ["--format", "canvas", "--roster", paths[1], "-o", paths[2], *words]
+    (folder / "out.csv").unlink(missing_ok=True)
+    code = main(["convert", paths[0], *more])
+    return (folder / "out.csv").read_bytes().decode() if code == 0 else ""
 
 
-def test_a_student_is_found_by_an_id_and_by_nothing_else():
-    roster = canvas.read_roster(ROSTER)
+@pytest.mark.parametrize("assignment", ["Sample lab (77)", "77", "Sample lab"])
+@pytest.mark.parametrize("student", ["11", "s1", "ada"])
+def test_canvas(tmp_path, assignment, student):
+    words = ("--assignment", assignment, "--student", student)
+    filled = ROSTER.replace("11,s1,ada,A,,", "11,s1,ada,A,,30")
+    assert converted(tmp_path, PASSED, *words) == filled
+    first, *others = PASSED.outcomes
+    open_one = replace(PASSED, outcomes=(replace(first, status="error"), *others))
+    assert converted(tmp_path, open_one, *words) == ROSTER, "not final: no mark"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+def test_canvas_without_sis_ids_with_semicolons_and_names_apart(tmp_path, encoding):
+    text = (
+        "LastName;FirstName;ID;SIS Login ID;Section;Sample lab (77)\r\n;;;;;Manual Posting\r\n"
+        "    Points Possible;;;;;30\r\nLövelace;Ada;11;ada;A;\r\nStudent;Test;99;;A;\r\n"
+    )
+    (tmp_path / "report.json").write_text(FORMATS["json"](PASSED))
+    (tmp_path / "g.csv").write_bytes(text.encode(encoding))
+    out = tmp_path / "out.csv"
+    words = ["--roster", str(tmp_path / "g.csv"), "--student", "11", "-o", str(out)]
+    report = str(tmp_path / "report.json")
+    assert main(["convert", report, "--format", "canvas", *words]) == 0
+    filled = text.replace("Ada;11;ada;A;", "Ada;11;ada;A;30")
+    assert out.read_bytes() == filled.encode(encoding)
+
+
+def test_a_student_is_found_by_an_id_and_by_nothing_else(tmp_path, capsys):
     for wrong in ("Lovelace, Ada", "nobody", ""):
-        with pytest.raises(UsageError, match="nobody"):
-            canvas.find(roster, wrong)
-    with pytest.raises(UsageError, match="several"):
-        canvas.find([*roster, roster[0]], "11")
-    with pytest.raises(UsageError, match="no column"):
-        canvas.read_roster("Name,ID\nA,1\n")
+        assert not converted(tmp_path, PASSED, "--student", wrong)
+        assert "nobody with the id" in capsys.readouterr().err
+    assert not converted(tmp_path, PASSED, "--student", "11", "--assignment", "New")
+    assert "no column `New`" in capsys.readouterr().err
 
 
 # From JSON to the others
@@ -416,7 +430,7 @@ def test_a_changed_score_is_noticed():
 @pytest.mark.parametrize("name", [*FORMATS, "canvas"])
 def test_convert(name, tmp_path, capsys):
     (tmp_path / "report.json").write_text(FORMATS["json"](PASSED))
-    (tmp_path / "roster.csv").write_text(ROSTER)
+    (tmp_path / "roster.csv").write_bytes(ROSTER.encode())
     more = (
         ["--roster", str(tmp_path / "roster.csv"), "--student", "11"]
         if name == "canvas"
@@ -438,7 +452,7 @@ def test_convert(name, tmp_path, capsys):
         == 0
     )
     wanted = (
-        canvas.render([(canvas.find(canvas.read_roster(ROSTER), "11"), PASSED)])
+        ROSTER.replace("11,s1,ada,A,,", "11,s1,ada,A,,30")
         if name == "canvas"
         else FORMATS[name](PASSED)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from dockdojo.class_.rows import Submission
 from dockdojo.errors import UsageError
@@ -11,14 +11,18 @@ MAX_SHOWN_CHARACTERS = 80
 MAX_NAMED = 5
 
 
+def called_of(name: str, ids: Mapping[str, str]) -> set[str]:
+    """Return what somebody may be called: the row's name, any id, the full name; to be compared in lower case."""
+    return {text.strip().casefold() for text in (name, *ids.values())} - {""}
+
+
 def find_row(rows: Iterable[Submission], student: str) -> Submission:
     """Return the row that is meant. Raises UsageError where it is nobody's, or may be several's."""
     wanted, found = student.strip().casefold(), list[Submission]()
     for row in rows:
         if row.name == student:
             return row
-        ids = {value.casefold() for person in row.people for value in person.values()}
-        if wanted in {row.name.casefold(), *ids}:
+        if any(wanted in called_of(row.name, ids) for ids in row.people or ({},)):
             found.append(row)
     if len(found) == 1:
         return found[0]

@@ -281,6 +281,10 @@ class Journal:
             raise _no_place(self.folder, error) from error
         return digest
 
+    def transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """Return the database, to change what is kept beside the rows; all of it is kept, or nothing."""
+        return self._commit()
+
     def log(self, what: str, **values: object) -> None:
         """Add a line to the log."""
         self._log.add({"at": _now(), "what": what, **values})

@@ -23,10 +23,25 @@ KINDS = {
     "name": "full name",
 }
 """Kinds of ids, and what they are in words. A name finds somebody only where a source has nothing else."""
+COLUMNS = {
+    "canvas": ("ID",),
+    "sis": ("SIS User ID", "SID", "Student ID", "ID number", "student_id"),
+    "login": ("SIS Login ID", "Username", "Login", "User ID"),
+    "email": ("Email", "Email address", "E-mail", "E-Mail-Adresse"),
+    "github": ("github_username", "github", "username"),
+    "roster": ("identifier", "roster_identifier", "id"),
+}
+"""Of each kind of id, the columns that may hold it, in any case. What `ID` and `username` mean depends on whose file it is."""
 TEST_STUDENTS = frozenset({"student, test", "test student"})
 """Canvas' own: nobody's."""
 NOT_STUDENTS = frozenset({"teacher", "owner", "admin", "ta", "instructor"})
 """Roles in Classroom 50's roster that hand nothing in."""
+ID_HEADERS = frozenset(
+    name.casefold() for names in COLUMNS.values() for name in names
+) - {"identifier"}
+"""What the first column of somebody's own list may be called; `Identifier` is also that of Moodle's worksheet."""
+GITHUB = COLUMNS["github"][:2]
+"""Without `username`, which is a login wherever it is not Classroom 50's."""
 PARTICIPANT = re.compile(r"\D{0,60}(\d{1,20})")
 """Moodle's `Participant 123`, in any language."""
 TITLED = re.compile(r".{1,500} \(\d{1,20}\)", re.DOTALL)
@@ -243,23 +258,44 @@ def _classroom50(table: Table) -> list[Person] | None:
 
 def _moodle_worksheet(table: Table) -> list[Person] | None:
     """A grading worksheet: the first column has `Participant 123`, whatever the language; another has email addresses."""
-    cells = [row[0] for row in table.rows[1:] if row and row[0].strip()]
-    numbers = [PARTICIPANT.fullmatch(cell.strip()) for cell in cells]
-    email = _email_column(table)
-    if not cells or not all(numbers) or email in (None, 0) or len(table.header) < 4:
+    if not is_moodle_worksheet(table):
         return None
-    if all(cell.strip().isdigit() for cell in cells):
-        return None
-    found = []
+    email, found = email_column(table), []
+    names = table.column("Full name")
+    if names is None and email is not None:  # in another language
+        names = 1
     for row in table.rows[1:]:
         number = PARTICIPANT.fullmatch(row[0].strip()) if row else None
         if number is not None:
             address = row[email] if email is not None and email < len(row) else ""
-            found.append(_person(row[1], participant=number[1], email=address))
+            name = row[names] if names is not None and names < len(row) else ""
+            found.append(_person(name, participant=number[1], email=address))
     return found
 
 
-def _email_column(table: Table) -> int | None:
+def is_moodle_worksheet(table: Table) -> bool:
+    """Return whether a table is Moodle's grading worksheet.
+
+    Its headers are translated; where it has no email addresses, as for blind marking, only the English ones are understood.
+    """
+    cells = [row[0].strip() for row in table.rows[1:] if row and row[0].strip()]
+    numbers = [PARTICIPANT.fullmatch(cell) for cell in cells]
+    words = {
+        cell.removesuffix(match[1])
+        for cell, match in zip(cells, numbers, strict=True)
+        if match
+    }
+    if not all(numbers) or len(words) != 1 or words == {""} or len(table.header) < 4:
+        return False
+    first = table.header[0].casefold()
+    if first in ID_HEADERS:  # ids such as s1001
+        return False
+    is_english = first == "identifier" and table.column("Grade") is not None
+    return is_english or email_column(table) not in (None, 0)
+
+
+def email_column(table: Table) -> int | None:
+    """Return the place of the first column that has email addresses and nothing else; None without one."""
     width = len(table.header)
     for place in range(width):
         texts = [
@@ -274,12 +310,8 @@ def _email_column(table: Table) -> int | None:
 
 def _any(table: Table) -> list[Person] | None:
     """Any other list: Blackboard's, Gradescope's, Moodle's gradebook, or one's own, by the names of its columns."""
-    names = {
-        "sis": ("SID", "Student ID", "ID number", "student_id", "SIS User ID"),
-        "login": ("Username", "Login", "SIS Login ID", "User ID"),
-        "email": ("Email", "Email address", "E-mail"),
-        "github": ("github_username", "github", "GitHub"),
-    }
+    names = {kind: COLUMNS[kind] for kind in ("sis", "login", "email")}
+    names["github"] = GITHUB
     plain = (
         table.column("id") if len(table.header) and not _is_canvas_like(table) else None
     )

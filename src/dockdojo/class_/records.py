@@ -18,6 +18,13 @@ class Record:
 
     row: Submission
     report: Report | None = None
+    group: str = ""
+    """The row that it was part of, where rules told a group's members apart."""
+
+    @property
+    def origin(self) -> str:
+        """The row of the run that it comes from."""
+        return self.group or self.row.name
 
     @property
     def score(self) -> int | None:

@@ -29,6 +29,9 @@ CREATE TABLE IF NOT EXISTS results (
     name TEXT NOT NULL, attempt INTEGER NOT NULL, report TEXT NOT NULL, depends TEXT NOT NULL, ended TEXT NOT NULL,
     PRIMARY KEY (name, attempt)
 );
+CREATE TABLE IF NOT EXISTS comments (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, at TEXT NOT NULL, text TEXT NOT NULL
+);
 """
 ROWS = """
 SELECT name, people, label, submitted, state, reason, attempt, faults, report, depends FROM submissions

@@ -1,10 +1,16 @@
-"""Tables as gradebooks export and take them back: CSV in any encoding, with any delimiter, written again as it was read."""
+"""Tables as gradebooks export and take them back: CSV in any encoding, with any delimiter.
+
+What nobody changed is written again byte for byte: services and spreadsheets quote as they like, also without need.
+"""
 
 from __future__ import annotations
 
 import csv
+import functools
 import io
-from dataclasses import dataclass
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dockdojo.errors import UsageError, reason_of
@@ -23,6 +29,14 @@ FALLBACK = "cp1252"
 """What spreadsheets of western Windows write where they do not write UTF-8."""
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row as its file writes it: each cell with its quotation marks, and what ends the line."""
+
+    cells: tuple[str, ...]
+    end: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Table:
     """The rows of a table, and how its file writes them."""
@@ -37,6 +51,8 @@ class Table:
     newline: str = "\n"
     quotes_all: bool = False
     """Whether each cell stands between quotation marks."""
+    lines: list[Line] = field(default_factory=list)
+    """The rows as they were read; empty where they are to be written anew."""
 
     @property
     def header(self) -> list[str]:
@@ -51,23 +67,43 @@ class Table:
                 return place
         return None
 
+    def keep(self, numbers: Collection[int]) -> None:
+        """Keep the rows of these numbers, from 0, and no other."""
+        self.rows = [row for place, row in enumerate(self.rows) if place in numbers]
+        self.lines = [line for place, line in enumerate(self.lines) if place in numbers]
+
     def to_bytes(self) -> bytes:
         """Return the file's bytes. Raises UsageError where the encoding lacks a character."""
-        out = io.StringIO()
-        writer = csv.writer(
-            out,
-            delimiter=self.delimiter,
-            lineterminator=self.newline,
-            quoting=csv.QUOTE_ALL if self.quotes_all else csv.QUOTE_MINIMAL,
+        lines = self.lines or [Line((), self.newline)] * len(self.rows)
+        text = "".join(
+            self._written(row, line) for row, line in zip(self.rows, lines, strict=True)
         )
-        writer.writerows(self.rows)
         try:
-            return self.mark + out.getvalue().encode(self.encoding)
+            return self.mark + text.encode(self.encoding)
         except UnicodeEncodeError as error:
             raise UsageError(
                 f"{self.name} is written in {self.encoding}, which has no {error.object[error.start]!r}.",
                 hint="Export it again as UTF-8.",
             ) from error
+
+    def _written(self, row: list[str], line: Line) -> str:
+        written = []
+        for place, cell in enumerate(row):
+            raw = line.cells[place] if place < len(line.cells) else None
+            is_same = raw is not None and _bare(raw) == cell
+            written.append(
+                raw if raw is not None and is_same else self._cell(cell, raw)
+            )
+        return self.delimiter.join(written) + line.end
+
+    def _cell(self, text: str, before: str | None) -> str:
+        """A cell that is new, between quotation marks where it needs them or where they stood before."""
+        special = any(sign in text for sign in ('"', "\r", "\n", self.delimiter))
+        was_quoted = before is not None and before.startswith('"')
+        if special or self.quotes_all or was_quoted:
+            doubled = text.replace('"', '""')
+            return f'"{doubled}"'
+        return text
 
 
 def read_table(path: Path) -> Table:
@@ -107,15 +143,52 @@ def parse_table(raw: bytes, name: str) -> Table:
         raise UsageError(f"{name} is no table: {error}.") from error
     finally:
         csv.field_size_limit(previous)
+    lines = _lines(text, delimiter)
+    # Where a quotation mark stands in an odd place, the rows are written anew.
+    is_plain = [[*map(_bare, line.cells)] for line in lines] == [
+        row or [""] for row in rows
+    ]
     return Table(
         name=name,
         rows=rows,
+        lines=lines if is_plain else [],
         mark=mark,
         encoding=encoding,
         delimiter=delimiter,
         newline="\r\n" if first.endswith("\r") else "\n",
         quotes_all=_quotes_all(first, delimiter),
     )
+
+
+def _lines(text: str, delimiter: str) -> list[Line]:
+    """The rows of a text as they are written there."""
+    found, cells, place = list[Line](), list[str](), 0
+    piece = _piece(delimiter)
+    while place < len(text) or cells:
+        match = piece.match(text, place)
+        assert match is not None
+        cells.append(match[1])
+        place = match.end()
+        if match[2] != delimiter:
+            found.append(Line(tuple(cells), match[2]))
+            cells = []
+    return found
+
+
+@functools.cache
+def _piece(delimiter: str) -> re.Pattern[str]:
+    """A cell, and what stands behind it; linear, since nothing is tried twice."""
+    other = f"[^{re.escape(delimiter)}\\r\\n]*+"
+    return re.compile(
+        rf'("(?:[^"]++|"")*+"?{other}|{other})({re.escape(delimiter)}|\r\n|\r|\n|\Z)'
+    )
+
+
+def _bare(raw: str) -> str:
+    """A cell without its quotation marks."""
+    if len(raw) > 1 and raw[0] == raw[-1] == '"':
+        return raw[1:-1].replace('""', '"')
+    return raw
 
 
 def _delimiter(header: str) -> str:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
-from dockdojo.cli.options import FOLDER, OUTPUT, deliver, read
+from dockdojo.class_ import gradebooks, services, tables
+from dockdojo.cli.options import FOLDER, OUTPUT, deliver, deliver_bytes, read
 from dockdojo.errors import UsageError
-from dockdojo.reports import FORMATS, canvas, classroom50, json, policy
+from dockdojo.model import Report
+from dockdojo.reports import FORMATS, classroom50, json, policy
 
 
 @click.command()
@@ -26,7 +28,7 @@ from dockdojo.reports import FORMATS, canvas, classroom50, json, policy
     "--roster",
     type=FOLDER,
     metavar="CSV",
-    help="For canvas: a gradebook that was exported from Canvas.",
+    help="For canvas: the gradebook that Canvas exported; it comes back filled in.",
 )
 @click.option(
     "--student",
@@ -51,7 +53,7 @@ from dockdojo.reports import FORMATS, canvas, classroom50, json, policy
     "--assignment",
     metavar="NAME",
     default="",
-    help="For canvas: the column, as Canvas names it: Name (1234).",
+    help="For canvas: the column, as Canvas names it, or its number; the lab's title otherwise.",
 )
 @click.option(
     "--about",
@@ -85,9 +87,9 @@ def convert(
                 "`--format canvas` needs `--roster`.",
                 hint="Export the gradebook from Canvas.",
             )
-        row = canvas.find(canvas.read_roster(read(roster)), student)
-        rendered = canvas.render([(row, found)], assignment)
-    elif style == "classroom50":
+        deliver_bytes(_canvas(found, roster, student, assignment), output)
+        return
+    if style == "classroom50":
         known = dict(word.partition("=")[::2] for word in about)
         if unknown := sorted(set(known) - set(classroom50.ABOUT)):
             raise UsageError(
@@ -97,6 +99,26 @@ def convert(
     else:
         rendered = FORMATS[style](found)
     deliver(rendered, output, for_people=style == "text")
+
+
+def _canvas(report: Report, gradebook: Path, student: str, assignment: str) -> bytes:
+    """The gradebook with the mark in it. Raises UsageError where the student is not found, or several are."""
+    table = tables.read_table(gradebook)
+    service = services.tell_service(table, "canvas")
+    mark = gradebooks.Mark(
+        ids=dict.fromkeys(service.kinds, student),
+        score=report.score if report.final else None,
+    )
+    filled = gradebooks.fill(
+        table, assignment or report.title, [mark], report.max_score, service=service
+    )
+    if filled.unmatched or filled.doubtful:
+        word = "nobody" if filled.unmatched else "several students"
+        raise UsageError(
+            f"{table.name} has {word} with the id {student!r}.",
+            hint="Ids are in ID, SIS User ID, SIS Login ID.",
+        )
+    return filled.table.to_bytes()
 
 
 def _time(words: str) -> datetime:

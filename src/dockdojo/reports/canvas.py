@@ -1,4 +1,4 @@
-"""A row for Canvas' gradebook. Students are found by the ids of a roster that was exported from Canvas, never by name.
+"""A gradebook of its own for Canvas, and cells that no spreadsheet calculates. To fill in one's own, see `class_.gradebooks`.
 
 Format: https://community.canvaslms.com/t5/Instructor-Guide/How-do-I-import-grades-in-the-Gradebook/ta-p/807.
 """
@@ -9,46 +9,13 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 
-from dockdojo.errors import UsageError
 from dockdojo.model import Report
 from dockdojo.reports.text import clean
 
 COLUMNS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
-KEYS = ("ID", "SIS User ID", "SIS Login ID")
 POSSIBLE = "Points Possible"
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 """What makes a spreadsheet calculate, also after spaces, and in the wide forms of East Asian scripts (https://owasp.org/www-community/attacks/CSV_Injection)."""
-
-Roster = list[dict[str, str]]
-
-
-def read_roster(text: str) -> Roster:
-    """The students of a gradebook that was exported from Canvas. Raises UsageError where it lacks the columns."""
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
-    missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-    if missing:
-        raise UsageError(
-            f"The roster has no column {', '.join(missing)}.",
-            hint="Export it from Canvas: Gradebook, Export.",
-        )
-    rows = [{column: row.get(column) or "" for column in COLUMNS} for row in reader]
-    return [
-        row
-        for row in rows
-        if row["Student"].strip() != POSSIBLE and any(row[key] for key in KEYS)
-    ]
-
-
-def find(roster: Roster, student: str) -> dict[str, str]:
-    """The row of the student with that id. Raises UsageError for none, or for more than one."""
-    found = [row for row in roster if student and student in [row[key] for key in KEYS]]
-    if len(found) != 1:
-        word = "nobody" if not found else "several students"
-        raise UsageError(
-            f"The roster has {word} with the id {student!r}.",
-            hint=f"Ids are in {', '.join(KEYS)}.",
-        )
-    return found[0]
 
 
 def render(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dockdojo.model import HIDDEN, Feedback, Outcome, Report, Where
@@ -55,8 +56,8 @@ class Finding:
     """Checks that hang on this one."""
 
 
-def render(report: Report) -> str:
-    """The page."""
+def render(report: Report, comments: Sequence[str] = ()) -> str:
+    """The page, with comments that an instructor wrote by hand."""
     report = bounded(report)
     rules = [outcome for outcome in report.outcomes if _is_rule(outcome)]
     checks = [outcome for outcome in report.outcomes if not _is_rule(outcome)]
@@ -65,6 +66,7 @@ def render(report: Report) -> str:
     return pages.render(
         "report",
         report=report,
+        comments=[cut(comment) for comment in comments],
         problem=cut(report.problem),
         caveat=caveat(report),
         signs=MARKS,

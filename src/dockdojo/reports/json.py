@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -45,12 +46,20 @@ OUTCOME = {
 SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
 
 
-def render(report: Report) -> str:
-    """The report as an indented JSON object, ending in a line feed; it may be printed, whatever is in it."""
-    return (
-        quiet_json(json.dumps(as_dict(bounded(report)), indent=2, ensure_ascii=False))
-        + "\n"
-    )
+def render(report: Report, comments: Sequence[str] = ()) -> str:
+    """The report as an indented JSON object, ending in a line feed; it may be printed, whatever is in it.
+
+    Comments that an instructor wrote by hand are there where there are some, and are none of the report's when it is read again.
+    """
+    found = as_dict(bounded(report))
+    if comments:
+        found["comments"] = list(comments)
+    return indented(found)
+
+
+def indented(document: dict[str, Any]) -> str:
+    """Return a JSON object as text, ending in a line feed; it may be printed, whatever is in it."""
+    return quiet_json(json.dumps(document, indent=2, ensure_ascii=False)) + "\n"
 
 
 def parse(text: str | bytes) -> Report:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 
 from dockdojo.model import Outcome, Report
 from dockdojo.reports.bounds import bounded
@@ -25,10 +26,11 @@ SPLIT = "@#"
 CODE = re.compile(r"`([^`]+)`")
 
 
-def render(report: Report) -> str:
-    """The report as Markdown."""
+def render(report: Report, comments: Sequence[str] = ()) -> str:
+    """The report as Markdown, with comments that an instructor wrote by hand."""
     report = bounded(report)
     lines = [f"## {plain(report.title)}", "", verdict(report), ""]
+    lines += comment_lines(comments)
     if report.problem:
         lines += [plain(cut(clean(report.problem))), ""]
     lines += ["| | check | points |", "|---|---|---|"]
@@ -50,6 +52,15 @@ def render(report: Report) -> str:
         lines += ["", "Advice on style, worth no points:", ""]
         lines += [f"- {plain(advice)}" for advice in advice_in_words(report)]
     return "\n".join(lines) + "\n"
+
+
+def comment_lines(comments: Sequence[str]) -> list[str]:
+    """Comments by hand, a paragraph for each of their lines, and a heading above; nothing without one."""
+    lines = ["### Comments", ""] if comments else []
+    for comment in comments:
+        for line in comment.splitlines():
+            lines += [plain(cut(clean(line))), ""]
+    return lines
 
 
 def _details(outcome: Outcome) -> list[str]:

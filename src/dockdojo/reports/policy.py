@@ -4,7 +4,19 @@ They stand in one TOML file beside the roster, and are applied when a report is 
 report, so the sum of all lines is the mark, in every format.
 
     [labs.mnist]
-    due = 2026-12-01T23:59:00+01:00
+    due = 2026-12-01T23:59:00
+    timezone = "Europe/Paris"   # of times without one, here and where the service tells none
+
+    [[extension]]
+    student = "4711"
+    lab = "mnist"
+    due = 2026-12-04T23:59:00
+    reason = "Ill."
+
+    [[submitted]]            # where the service does not tell it
+    student = "4712"
+    lab = "mnist"
+    at = 2026-12-01T20:00:00
 
     [late]
     free_days = 1            # nothing is taken for these
@@ -26,21 +38,27 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from dataclasses import replace
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from dockdojo.errors import UsageError
 from dockdojo.model import Feedback, Outcome, Report
+from dockdojo.reports.due_dates import days_late, earliest, latest, zone_of
 
 LATE, CAPPED, SCALED, BY_HAND = "(late)", "(most)", "(scaled)", "(by hand)"
 RULES = (LATE, CAPPED, SCALED, BY_HAND)
 """Names of lines that are no checks; no check can have them."""
-DAY = 86_400
 
 
 class _LabPolicy(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     due: dt.datetime
+    timezone: str = ""
+
+    @property
+    def zone(self) -> dt.tzinfo | None:
+        return zone_of(self.timezone) if self.timezone else None
 
 
 class _LatePolicy(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -61,6 +79,19 @@ class _Adjustment(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     reason: str
 
 
+class _Extension(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    student: str
+    lab: str
+    due: dt.datetime
+    reason: str
+
+
+class _Submitted(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    student: str
+    lab: str
+    at: dt.datetime
+
+
 class Policy(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The rules of one course."""
 
@@ -68,6 +99,25 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     late: _LatePolicy = _LatePolicy()
     points: _PointsPolicy = _PointsPolicy()
     adjust: list[_Adjustment] = []
+    extension: list[_Extension] = []
+    submitted: list[_Submitted] = []
+
+    def students(self, lab: str) -> list[str]:
+        """Return whom rules for one student name in a lab."""
+        rules: Iterable[_Adjustment | _Extension | _Submitted] = (
+            *self.adjust,
+            *self.extension,
+            *self.submitted,
+        )
+        return list(dict.fromkeys(rule.student for rule in rules if rule.lab == lab))
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """Until when it was due for one student, and whether that is later than for the others."""
+
+    at: dt.datetime
+    reason: str = ""
 
 
 def parse(text: str, name: str) -> Policy:
@@ -76,37 +126,53 @@ def parse(text: str, name: str) -> Policy:
         policy = msgspec.toml.decode(text, type=Policy)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise UsageError(f"{name}: {error}") from error
-    wrong = [
-        (
-            not 0 <= policy.late.percent_per_day <= 100,
-            "late.percent_per_day is from 0 to 100",
-        ),
-        (policy.late.free_days < 0, "late.free_days is 0 or more"),
-        (
-            policy.late.last_day is not None and policy.late.last_day < 0,
-            "late.last_day is 0 or more",
-        ),
-        (
-            not 0 < policy.points.cap_percent <= 100,
-            "points.most is more than 0 and at most 100",
-        ),
-        (
-            policy.points.scale_to is not None and policy.points.scale_to <= 0,
-            "points.scale_to is more than 0",
-        ),
-        (
-            any(not adjustment.reason.strip() for adjustment in policy.adjust),
-            "each [[adjust]] has a reason",
-        ),
-        (
-            any(rule.due.tzinfo is None for rule in policy.labs.values()),
-            "a due date has a time zone, such as +01:00",
-        ),
-    ]
-    for bad, should in wrong:
+    for bad, should in _wrong(policy):
         if bad:
             raise UsageError(f"{name}: {should}.")
     return policy
+
+
+def _wrong(policy: Policy) -> Iterable[tuple[bool, str]]:
+    """What rules should be like, and whether they are not. Raises UsageError for a time zone that there is not."""
+    late, points = policy.late, policy.points
+    reasons = [
+        *(rule.reason for rule in policy.adjust),
+        *(rule.reason for rule in policy.extension),
+    ]
+    zones = {lab: rule.zone for lab, rule in policy.labs.items()}
+    times = [
+        *((lab, rule.due) for lab, rule in policy.labs.items()),
+        *((rule.lab, rule.due) for rule in policy.extension),
+        *((rule.lab, rule.at) for rule in policy.submitted),
+    ]
+    return (
+        (not 0 <= late.percent_per_day <= 100, "late.percent_per_day is from 0 to 100"),
+        (late.free_days < 0, "late.free_days is 0 or more"),
+        (
+            late.last_day is not None and late.last_day < 0,
+            "late.last_day is 0 or more",
+        ),
+        (
+            not 0 < points.cap_percent <= 100,
+            "points.most is more than 0 and at most 100",
+        ),
+        (
+            points.scale_to is not None and points.scale_to <= 0,
+            "points.scale_to is more than 0",
+        ),
+        (
+            not all(reason.strip() for reason in reasons),
+            "each [[adjust]] and [[extension]] has a reason",
+        ),
+        (
+            any(rule.lab not in policy.labs for rule in policy.extension),
+            "an [[extension]] is of a lab that has a due date",
+        ),
+        (
+            any(at.tzinfo is None and zones.get(lab) is None for lab, at in times),
+            'a due date has a time zone, such as +01:00, or the lab has one: timezone = "Europe/Paris"',
+        ),
+    )
 
 
 def apply(
@@ -114,19 +180,23 @@ def apply(
     policy: Policy,
     *,
     student: str = "",
+    ids: Collection[str] = (),
     submitted: dt.datetime | None = None,
 ) -> Report:
     """The report with the rules' lines: late days first, then changes by hand, the most that counts, and the scale.
 
-    Points are whole, rounded half up; a mark never falls below 0 or rises above what can be had. Raises UsageError where the
-    report has such lines already, where `submitted` has no time zone, or where the lab has a due date and `submitted` is missing.
+    `student` and `ids` are what the rules may call whose report it is, in any case. A time without a zone is in the lab's; where
+    it can mean two moments, the one that is better for the student counts. Points are whole, rounded half up; a mark never falls
+    below 0 or rises above what can be had. Raises UsageError where the report has such lines already, or where the lab has a due
+    date and it is not known when it was submitted.
     """
     if any(outcome.adjustment or outcome.check in RULES for outcome in report.outcomes):
         raise UsageError(
             "The rules were applied to this report already.",
             hint="Take the one that `grade` wrote.",
         )
-    for line in _lines_before_scaling(report, policy, student, submitted):
+    called = {name.strip().casefold() for name in (student, *ids)} - {""}
+    for line in _lines_before_scaling(report, policy, called, submitted):
         report = replace(report, outcomes=(*report.outcomes, line))
     scale = policy.points.scale_to
     if scale is not None and report.max_score:
@@ -142,32 +212,22 @@ def apply(
 
 
 def _lines_before_scaling(
-    report: Report, policy: Policy, student: str, submitted: dt.datetime | None
+    report: Report, policy: Policy, called: set[str], submitted: dt.datetime | None
 ) -> list[Outcome]:
     score, found = report.score, []
-    lab = policy.labs.get(report.lab)
-    if lab is not None:
-        if submitted is None:
-            raise UsageError(
-                f"{report.lab} has a due date: when was it submitted?",
-                hint="--submitted 2026-12-02T08:00+01:00",
-            )
-        if submitted.tzinfo is None:
-            raise UsageError(
-                "--submitted has no time zone.",
-                hint="For example 2026-12-02T08:00+01:00.",
-            )
-        days = math.ceil(max(0.0, (submitted - lab.due).total_seconds()) / DAY)
+    due = _due(policy, report.lab, called)
+    if due is not None:
+        moment = _submitted(policy, report.lab, called, submitted)
+        days = days_late(moment, due.at, policy.labs[report.lab].zone)
         lost, why = _lost(score, days, policy.late)
         if days:
+            which = f"extended due date ({due.reason})" if due.reason else "due date"
             found.append(
-                _line(
-                    LATE, f"Submitted {days} day(s) after the due date: {why}.", -lost
-                )
+                _line(LATE, f"Submitted {days} day(s) after the {which}: {why}.", -lost)
             )
             score -= lost
     for adjustment in policy.adjust:
-        if adjustment.student == student and adjustment.lab == report.lab:
+        if _is_for(adjustment, report.lab, called):
             given = max(-score, min(adjustment.points, report.max_score - score))
             found.append(
                 _line(
@@ -187,6 +247,45 @@ def _lines_before_scaling(
             )
         )
     return found
+
+
+def _is_for(
+    rule: _Adjustment | _Extension | _Submitted, lab: str, called: set[str]
+) -> bool:
+    return rule.lab == lab and rule.student.strip().casefold() in called
+
+
+def _due(policy: Policy, lab: str, called: set[str]) -> _Due | None:
+    """Until when it was due for somebody; of several extensions the last in the file counts."""
+    if lab not in policy.labs:
+        return None
+    rule = policy.labs[lab]
+    at, reason = rule.due, ""
+    for extension in policy.extension:
+        if _is_for(extension, lab, called):
+            at, reason = extension.due, extension.reason.strip().rstrip(".")
+    moment = latest(at, rule.zone)
+    return _Due(moment, reason) if moment else None
+
+
+def _submitted(
+    policy: Policy, lab: str, called: set[str], told: dt.datetime | None
+) -> dt.datetime:
+    """When it was submitted, in UTC; what the rules say counts before what the service does."""
+    times = [rule.at for rule in policy.submitted if _is_for(rule, lab, called)]
+    at = times[-1] if times else told
+    if at is None:
+        raise UsageError(
+            f"{lab} has a due date: when was it submitted?",
+            hint="Say it with --submitted 2026-12-02T08:00+01:00, or as [[submitted]] in the rules.",
+        )
+    moment = earliest(at, policy.labs[lab].zone)
+    if moment is None:
+        raise UsageError(
+            f"It was submitted at {at:%Y-%m-%d %H:%M}, which has no time zone.",
+            hint=f'Say which it is: timezone = "Europe/Paris" in [labs.{lab}], or a time as 2026-12-02T08:00+01:00.',
+        )
+    return moment
 
 
 def _lost(score: int, days: int, rule: _LatePolicy) -> tuple[int, str]:

@@ -34,6 +34,14 @@ SECTIONS = {
             "dockdojo.cli.classes.report:report",
             "Write the marks, or fill in your own gradebook.",
         ),
+        "feedback": (
+            "dockdojo.cli.classes.feedback:feedback",
+            "Write everybody's own report, without hidden checks.",
+        ),
+        "comment": (
+            "dockdojo.cli.classes.comment:comment",
+            "Comment by hand on what somebody handed in.",
+        ),
     },
 }
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from dockdojo.class_ import gradebooks, marks, tables
-from dockdojo.class_.records import max_score_of, read_records
+from dockdojo.class_ import gradebooks, marks, rules, tables
+from dockdojo.class_.comments import read_comments
+from dockdojo.class_.feedback import for_students, in_a_line
+from dockdojo.class_.records import Record, max_score_of, read_records
+from dockdojo.class_.rows import lab_of
+from dockdojo.class_.services import SERVICES, tell_service
 from dockdojo.cli import options
 from dockdojo.cli.classes.names import some
 from dockdojo.cli.options import FOLDER
-from dockdojo.errors import UsageError, reason_of
+from dockdojo.errors import UsageError
+from dockdojo.reports import policy
 
 REPORTS = {"csv": marks.as_csv, "json": marks.as_json}
 
@@ -21,10 +27,8 @@ REPORTS = {"csv": marks.as_csv, "json": marks.as_json}
 @click.option(
     "--format",
     "style",
-    type=click.Choice(tuple(REPORTS)),
-    default="csv",
-    show_default=True,
-    help="How it is written.",
+    type=click.Choice((*REPORTS, *SERVICES)),
+    help="How it is written, csv if nothing is said; or whose the gradebook must be.",
 )
 @click.option(
     "--gradebook",
@@ -38,38 +42,92 @@ REPORTS = {"csv": marks.as_csv, "json": marks.as_json}
     metavar="TITLE",
     help="Where the marks go in it: an assignment's title or number.",
 )
+@click.option(
+    "--feedback-column",
+    "feedback",
+    default="",
+    metavar="TITLE",
+    help="Where comments go in it; in Moodle's worksheet `Feedback comments` by itself.",
+)
+@click.option(
+    "--rules",
+    "rules_file",
+    type=FOLDER,
+    metavar="TOML",
+    help="Late days, extensions, most points, scale, changes by hand.",
+)
 @options.OUTPUT
 def report(
-    folder: Path, style: str, gradebook: Path | None, column: str, output: Path | None
+    folder: Path,
+    style: str | None,
+    gradebook: Path | None,
+    column: str,
+    feedback: str,
+    rules_file: Path | None,
+    output: Path | None,
 ) -> int:
     """Write the marks of a run: a row for everybody, or your own gradebook filled in.
 
-    A mark that does not count yet stays empty. Exit code: 1 where one does, or where somebody is not in the gradebook.
+    A mark that does not count yet stays empty. Exit code: 1 where one does, where somebody is not in the gradebook, or where the
+    rules name somebody without effect.
     """
-    records = read_records(folder)
-    open_ones = [record.row.name for record in records if record.is_open]
-    unmatched: list[str] = []
-    if gradebook is None:
-        text = REPORTS[style](records)
-        options.deliver(text, output, for_people=False)
-    else:
-        if output is None or not column:
-            raise UsageError(
-                "A gradebook that is filled in needs --column, the assignment's title, and -o, a file to write."
-            )
+    graded = read_records(folder)
+    records, unused = graded, list[str]()
+    if rules_file is not None:
+        found = policy.parse(options.read(rules_file), str(rules_file))
+        applied = rules.apply(graded, found, lab_of(folder))
+        records, unused = applied.records, applied.unused
+    open_ones = [record.row.name for record in graded if record.is_open]
+    filled: gradebooks.Filled | None = None
+    if gradebook is not None:
+        if style in REPORTS:
+            raise UsageError(f"--format {style} goes without --gradebook.")
+        if output is None:
+            raise UsageError("A gradebook that is filled in needs -o, a file to write.")
         table = tables.read_table(gradebook)
         filled = gradebooks.fill(
-            table, column, gradebooks.marks_of(records), max_score_of(records)
+            table,
+            column,
+            gradebooks.marks_of(records, _comments(folder, graded)),
+            max_score_of(records),
+            service=tell_service(table, style or ""),
+            comments=feedback,
         )
-        unmatched = filled.unmatched
-        try:
-            output.write_bytes(filled.table.to_bytes())
-        except OSError as error:
-            raise UsageError(
-                f"{output} cannot be written: {reason_of(error)}."
-            ) from error
+        options.write_bytes(output, filled.table.to_bytes())
         click.echo(f"{filled.count} marks are in {output}.", err=True)
-    for words, names in (("Not in the gradebook", unmatched), ("Not final", open_ones)):
+        if filled.left_out:
+            click.echo(
+                f"Left out ({filled.left_out}): rows without a mark, of which one unknown user would cancel the import.",
+                err=True,
+            )
+    elif style in SERVICES:
+        raise UsageError(
+            f"--format {style} fills in {SERVICES[style].words}.",
+            hint="Name the file that was exported with --gradebook.",
+        )
+    else:
+        options.deliver(REPORTS[style or "csv"](records), output, for_people=False)
+    for words, names in (
+        ("Not in the gradebook", filled.unmatched if filled else []),
+        (
+            "In several rows of it, or in another one's",
+            filled.doubtful if filled else [],
+        ),
+        ("Not final", open_ones),
+        ("Named in the rules without effect", unused),
+    ):
         if names:
             click.echo(f"{words} ({len(names)}): {some(names)}", err=True)
-    return 1 if unmatched or open_ones else 0
+    unsettled = filled is not None and (filled.unmatched or filled.doubtful)
+    return 1 if unsettled or open_ones or unused else 0
+
+
+def _comments(folder: Path, graded: Sequence[Record]) -> dict[str, str]:
+    """What goes into a column of comments, by the names of the rows; without a word on hidden checks."""
+    by_hand = read_comments(folder)
+    return {
+        record.row.name: in_a_line(
+            record, [comment.text for comment in by_hand.get(record.row.name, [])]
+        )
+        for record in for_students(graded)
+    }

@@ -149,11 +149,12 @@ class ClassRun:
     ) -> None:
         with new_slot() as slot:
             while not self.stopping.is_set():
-                try:
-                    checksum, names = groups.get_nowait()
-                except Empty:
-                    return
-                self._grade_group(slot, checksum, names, rows, scratch)
+                with slot.turn():
+                    try:
+                        checksum, names = groups.get_nowait()
+                    except Empty:
+                        return
+                    self._grade_group(slot, checksum, names, rows, scratch)
 
     def _grade_group(
         self,
@@ -180,7 +181,7 @@ class ClassRun:
             except SubmissionError as refusal:
                 self._refuse(names, attempt, refusal, depends)
                 return
-            reason = answer.fault or _fault_of(answer.report)
+            reason = answer.fault or fault_of(answer.report)
             if not reason:
                 self._take(first, attempt, answer.report, depends, "done")
                 for name in others:
@@ -253,8 +254,8 @@ def _enrolled(name: str, row: Row) -> Enrolled:
     )
 
 
-def _fault_of(report: bytes) -> str:
-    """Why a report does not count yet; empty where it is final."""
+def fault_of(report: bytes) -> str:
+    """Return why a report does not count yet; empty where it is final."""
     try:
         parsed = json_report.parse(report)
     except DockdojoError as error:

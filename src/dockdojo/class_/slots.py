@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
@@ -35,6 +36,9 @@ class Answer:
 class Grades(Protocol):
     """What grades one submission at a time: a process here, or a task on another machine."""
 
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait until there is room for a submission, and hold it; nothing is begun before."""
+
     def grade(self, lab: str, folder: Path, seconds: float) -> Answer:
         """Return what came of it, at the latest after that many seconds."""
 
@@ -56,6 +60,10 @@ class Slot:
 
     def __exit__(self, *error: object) -> None:
         self._end()
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait for nothing: a slot has room for one."""
+        return contextlib.nullcontext()
 
     def grade(self, lab: str, folder: Path, seconds: float) -> Answer:
         """Return what came of a submission; a fault where its process dies, takes longer than that, or is told to stop."""

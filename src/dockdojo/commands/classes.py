@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from dockdojo.class_ import depends, people, tables
+from dockdojo.class_.cluster import expect_extra
+from dockdojo.class_.engines import clean_engine, prepare_engine
 from dockdojo.class_.journal import Journal
 from dockdojo.class_.plan import Plan, Which, make_plan, read_source
 from dockdojo.class_.run import ClassRun, Tell, slots_here
-from dockdojo.class_.slots import Slot
+from dockdojo.class_.slots import Grades, Slot
 from dockdojo.class_.trees import open_tree
 from dockdojo.course import Course
-from dockdojo.engine.client import connect
-from dockdojo.errors import UsageError
+from dockdojo.errors import OurFault, UsageError
 from dockdojo.events import Doing, Listen
-from dockdojo.host.base_images import ready
 
 
 @contextmanager
@@ -47,6 +48,16 @@ def planned(
         yield make_plan(read, roster, which=which, due=due)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduler:
+    """Where several machines are, and what they take us by."""
+
+    address: str
+    certificates: Path
+    say: Callable[[str], None]
+    """Is told of machines that come, go, or are refused."""
+
+
 def grade_class(
     course: Course,
     slug: str,
@@ -56,54 +67,87 @@ def grade_class(
     slots: int,
     tell: Tell,
     listen: Listen,
+    scheduler: Scheduler | None = None,
 ) -> bool:
-    """Grade what has to be; return whether it came to its end. Ctrl-C and SIGTERM end it early, and it can go on."""
+    """Grade what has to be, here or on several machines; return whether it came to its end.
+
+    Ctrl-C and SIGTERM end it early, and it can go on. Raises OurFault where the machines are lost.
+    """
     lab = course.lab(slug)
-    with Journal(folder, slug) as journal:
-        common = depends.of_course(course, slug) | {
-            "engine": _engine(course, slug, listen)
-        }
-        run = ClassRun(
-            course=course,
-            lab=lab,
-            plan=plan,
-            journal=journal,
-            tell=tell,
-            common=common,
+    common = depends.of_course(course, slug)
+    stopping = threading.Event()
+    with Journal(folder, slug) as journal, _ending(stopping), ExitStack() as stack:
+        graders = stack.enter_context(
+            _machines(scheduler, slug, common, slots, stopping)
+            if scheduler
+            else _this_machine(course, slug, slots, stopping, listen)
         )
-        try:
-            with _ending(run.stopping):
-                run.carry_out(lambda: Slot(run.stopping.is_set), slots or slots_here())
-        finally:
-            with connect() as engine:
-                engine.clean_dead()  # what a slot left that died
-        return not run.stopping.is_set()
+        if not stopping.is_set():
+            run = ClassRun(
+                course=course,
+                lab=lab,
+                plan=plan,
+                journal=journal,
+                tell=tell,
+                common=common | {"engine": graders.engine},
+                stopping=stopping,
+            )
+            run.carry_out(graders.new_slot, graders.slots)
+    return not stopping.is_set()
 
 
-def _engine(course: Course, slug: str, listen: Listen) -> str:
-    """Digest of what grades here: the engine and its base images, which are fetched now. Removes what killed runs left."""
-    with connect() as engine:
-        engine.clean_dead()
-        ready(
-            engine,
-            course,
-            course.lab(slug),
-            lambda ref, what: listen(Doing(what=f"{ref}: {what}")),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Graders:
+    """Who grades."""
+
+    engine: str
+    """The digest of the engine, or of all engines."""
+    new_slot: Callable[[], AbstractContextManager[Grades]]
+    slots: int
+
+
+@contextmanager
+def _this_machine(
+    course: Course, slug: str, slots: int, stopping: threading.Event, listen: Listen
+) -> Iterator[_Graders]:
+    try:
+        yield _Graders(
+            engine=prepare_engine(course, slug, lambda text: listen(Doing(what=text))),
+            new_slot=lambda: Slot(stopping.is_set),
+            slots=slots or slots_here(),
         )
-        info = engine.info()
-        images = sorted(
-            engine.image(recipe.ref).id
-            for recipe in course.images()
-            if engine.has_image(recipe.ref)
+    finally:
+        clean_engine()  # what a slot left that died
+
+
+@contextmanager
+def _machines(
+    scheduler: Scheduler,
+    slug: str,
+    common: Mapping[str, str],
+    slots: int,
+    stopping: threading.Event,
+) -> Iterator[_Graders]:
+    expect_extra()
+    from dockdojo.class_.cluster.remote import Cluster  # needs the extra
+
+    with Cluster(
+        scheduler.address,
+        scheduler.certificates,
+        slug,
+        common,
+        stopping,
+        say=scheduler.say,
+        at_most=slots,
+    ) as cluster:
+        yield _Graders(
+            engine=cluster.engine, new_slot=cluster.new_slot, slots=cluster.most
         )
-    told = (
-        info.version,
-        info.builder,
-        info.storage_driver,
-        info.cgroup_version,
-        info.gpu,
-    )
-    return depends.digest(str(word).encode() for word in (*told, *images))
+    if cluster.problem:
+        raise OurFault(
+            cluster.problem,
+            hint="What was graded is kept; the same command goes on.",
+        )
 
 
 @contextmanager

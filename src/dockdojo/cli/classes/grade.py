@@ -14,6 +14,7 @@ from dockdojo.class_.plan import Plan, Row, Which
 from dockdojo.class_.rows import read_rows
 from dockdojo.class_.run import Told
 from dockdojo.cli import show
+from dockdojo.cli.classes.machines import say
 from dockdojo.cli.classes.names import some
 from dockdojo.cli.options import FOLDER
 from dockdojo.commands import classes
@@ -81,6 +82,17 @@ DUE_FORMATS = ("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
     help="Of several hand-ins: the last before the due date, or the last.",
 )
 @click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Grade on the machines of a scheduler, such as tls://10.0.0.1:8786.",
+)
+@click.option(
+    "--certificates",
+    type=FOLDER,
+    metavar="DIR",
+    help="What `dockdojo class certificates` made, for --scheduler.",
+)
+@click.option(
     "--dry-run",
     is_flag=True,
     help="Show who would be graded with what, and grade nothing.",
@@ -94,6 +106,8 @@ def grade(
     slots: int | None,
     due: datetime | None,
     which: str,
+    scheduler: str | None,
+    certificates: Path | None,
     dry_run: bool,
 ) -> int:
     """Grade the submissions of a class, as a service exported them. The same command goes on where it was stopped.
@@ -107,6 +121,7 @@ def grade(
             "Where shall the results go?",
             hint="Name a folder with --to, or look first with --dry-run.",
         )
+    machines = _machines(scheduler, certificates)
     out = show.console()
     with classes.planned(
         sources, rosters, layout=layout or "", which=cast(Which, which), due=due
@@ -129,7 +144,14 @@ def grade(
 
         with show.live(show.console(stderr=True), quiet=True) as listen:
             ended = classes.grade_class(
-                course, lab, plan, folder, slots=slots or 0, tell=tell, listen=listen
+                course,
+                lab,
+                plan,
+                folder,
+                slots=slots or 0,
+                tell=tell,
+                listen=listen,
+                scheduler=machines,
             )
         for line in _left_over(plan):
             out.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -140,6 +162,18 @@ def grade(
         row.state in ("done", "refused", "missing") for row in read_rows(folder)
     )
     return 0 if counts and not plan.strays else 1
+
+
+def _machines(address: str | None, folder: Path | None) -> classes.Scheduler | None:
+    """Where several machines are, if they are named. Raises UsageError where one of the two options lacks the other."""
+    if (address is None) != (folder is None):
+        raise UsageError(
+            "--scheduler and --certificates go together.",
+            hint="`dockdojo class certificates DIR` makes them.",
+        )
+    if address is None or folder is None:
+        return None
+    return classes.Scheduler(address=address, certificates=folder, say=say)
 
 
 def _in_words(told: Told, count: int, total: int) -> str:

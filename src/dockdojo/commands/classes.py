@@ -76,22 +76,24 @@ def grade_class(
     lab = course.lab(slug)
     common = depends.of_course(course, slug)
     stopping = threading.Event()
-    with Journal(folder, slug) as journal, _ending(stopping), ExitStack() as stack:
-        graders = stack.enter_context(
+    with (
+        Journal(folder, slug) as journal,
+        (
             _machines(scheduler, slug, common, slots, stopping)
             if scheduler
             else _this_machine(course, slug, slots, stopping, listen)
+        ) as graders,
+    ):
+        run = ClassRun(
+            course=course,
+            lab=lab,
+            plan=plan,
+            journal=journal,
+            tell=tell,
+            common=common | {"engine": graders.engine},
+            stopping=stopping,
         )
-        if not stopping.is_set():
-            run = ClassRun(
-                course=course,
-                lab=lab,
-                plan=plan,
-                journal=journal,
-                tell=tell,
-                common=common | {"engine": graders.engine},
-                stopping=stopping,
-            )
+        with _ending(stopping):
             run.carry_out(graders.new_slot, graders.slots)
     return not stopping.is_set()
 

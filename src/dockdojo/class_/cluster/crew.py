@@ -11,13 +11,13 @@ from dockdojo.class_.cluster.worker import PROTOCOL
 from dockdojo.class_.depends import what_changed
 
 Say = Callable[[str], None]
-COMPARED = ("lab", "grader", "toolkit", "libraries")
-WORDS = {
+COMPARED = {
     "lab": "lab.toml",
     "grader": "grader",
     "toolkit": "toolkit",
     "libraries": "libraries",
 }
+"""What must be as it is here, as `depends` calls it and as it is told."""
 
 
 @dataclass(slots=True)
@@ -87,16 +87,16 @@ class Crew:
             address: self._judged(address, words, slots.get(address, 1))
             for address, words in told.items()
         }
-        engines = Counter[str]()
-        for member in members.values():
-            if not member.out:
-                engines[member.engine] += member.slots
-        if not self.engine and engines:
-            self.engine = max(engines, key=lambda engine: (engines[engine], engine))
-        for member in members.values():
-            if not member.out and member.engine != self.engine:
-                member.out = "its engine or its base images are not the others'"
         with self._lock:
+            engines = Counter[str]()
+            for member in members.values():
+                if not member.out:
+                    engines[member.engine] += member.slots
+            if not self.engine and engines:
+                self.engine = max(engines, key=lambda engine: (engines[engine], engine))
+            for member in members.values():
+                if not member.out and member.engine != self.engine:
+                    member.out = "its engine or its base images are not the others'"
             self._members.update(members)
         for member in members.values():
             self._say(
@@ -119,7 +119,7 @@ class Crew:
             theirs = {name: words.get(name, "") for name in COMPARED}
             ours = {name: self._common.get(name, "") for name in COMPARED}
             if differing := what_changed(ours, theirs):
-                names = [WORDS[name] for name in COMPARED if name in differing]
+                names = [COMPARED[name] for name in differing]
                 member.out = f"not the same as here: {', '.join(names)}"
         return member
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import contextlib
 import hashlib
 import json
@@ -32,8 +34,13 @@ MAX_LOST = 5
 """Times that a task may be lost with scheduler or workers before that is told as a fault."""
 GATHER_SECONDS = 60
 CLOSE_SECONDS = 5
-LOST_SCHEDULER = (OSError, RuntimeError, TimeoutError)
-"""What dask raises while there is no connection."""
+LOST_SCHEDULER = (
+    OSError,
+    RuntimeError,
+    asyncio.CancelledError,
+    concurrent.futures.CancelledError,
+)
+"""What dask raises while there is no connection, or because it was lost."""
 
 
 class Cluster:
@@ -63,6 +70,7 @@ class Cluster:
         self._seats = Seats(at_most or MAX_IN_FLIGHT)
         self._closing = threading.Event()
         self._has_worker = threading.Event()
+        self._meeting: set[str] = set()
 
     def __enter__(self) -> Self:
         """Connect. Raises NothingListens, UsageError where the scheduler and we do not fit, OurFault without workers."""
@@ -79,15 +87,15 @@ class Cluster:
             raise OurFault(
                 f"The scheduler at {self._address} does not answer: {error}."
             ) from error
-        self._watching = threading.Thread(
-            target=self._watch, name="workers", daemon=True
-        )
+        self._watching = threading.Thread(target=self._watch, daemon=True)
         self._watching.start()
-        while not self._has_worker.wait(LOOK_SECONDS) and not self.stopping.is_set():
-            pass
-        if self.problem:
+        try:
+            while not self._has_worker.wait(LOOK_SECONDS):
+                if self.stopping.is_set():
+                    raise OurFault(self.problem or "The run was stopped.")
+        except BaseException:
             self.__exit__()
-            raise OurFault(self.problem)
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -100,6 +108,11 @@ class Cluster:
     def engine(self) -> str:
         """Return the digest of the engines that grade."""
         return self._crew.engine
+
+    @property
+    def slots(self) -> int:
+        """Return how many submissions its workers grade at a time now."""
+        return self._crew.slots
 
     @property
     def most(self) -> int:
@@ -137,14 +150,30 @@ class Cluster:
     def _look(self) -> None:
         if self._client.status != "running":
             return
-        slots = self._client.nthreads()
+        there = set(self._client.nthreads())
         known = self._crew.addresses
-        self._crew.leave(known - set(slots))
+        self._crew.leave(known - there)
         self._seats.resize(self._crew.slots)
-        if new := sorted(set(slots) - known):
-            told = self._client.run(describe, self._lab, workers=new, on_error="return")
-            self._crew.join(told, slots)
-        self._seats.resize(self._crew.slots)
+        if new := there - known - self._meeting:
+            self._meeting |= new
+            threading.Thread(target=self._meet, args=(new,), daemon=True).start()
+
+    def _meet(self, new: set[str]) -> None:
+        """Ask newcomers what they grade with; that may take long, where base images are fetched."""
+        try:
+            with contextlib.suppress(*LOST_SCHEDULER):
+                told = self._client.run(
+                    describe, self._lab, workers=sorted(new), on_error="return"
+                )
+                # Who is gone again, or cannot be reached now, has told nothing; whoever stays is asked once more.
+                answers = {
+                    address: words
+                    for address, words in told.items()
+                    if not isinstance(words, OSError)
+                }
+                self._crew.join(answers, self._client.nthreads())
+        finally:
+            self._meeting -= new
 
     def _stop(self, problem: str) -> None:
         self.problem = problem

@@ -28,6 +28,8 @@ PROTOCOL = "1"
 """Of tasks and answers; another one is not given work."""
 PLUGIN = "dockdojo"
 MAX_RESULT_BYTES = 1_000_000
+READY_SECONDS = 1_800
+"""In which base images are fetched."""
 SCRATCH = "dockdojo-worker-"
 Prepare = Callable[[Course, str, Callable[[str], None]], str]
 
@@ -139,7 +141,10 @@ async def describe(slug: str, dask_worker: Any = None) -> dict[str, str]:
     known = {"protocol": PROTOCOL, "name": str(dask_worker.name)}
     try:
         # In a thread: meanwhile, the worker gives signs of life.
-        return {**known, **await asyncio.to_thread(look)}
+        found = await asyncio.wait_for(asyncio.to_thread(look), READY_SECONDS)
+        return {**known, **found}
+    except TimeoutError:
+        return {**known, "fault": f"it was not ready within {READY_SECONDS} s"}
     except DockdojoError as error:
         return {**known, "fault": str(error)}
 

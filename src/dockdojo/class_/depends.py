@@ -91,11 +91,26 @@ def _room(name: str) -> str:
 @functools.cache
 def _payloads() -> str:
     """The digest of the programs that are copied into containers."""
-    files = sorted(PAYLOADS.rglob("*.py"))
+    return _of_files(sorted(PAYLOADS.rglob("*.py")))
+
+
+@functools.cache
+def toolkit() -> str:
+    """Return the digest of all modules that may have a say in a mark: machines on which it differs do not grade together."""
+    root = PAYLOADS.parent
+    return _of_files(
+        path
+        for path in sorted(root.rglob("*.py"))
+        if path.relative_to(root).parts[0] not in (*NOT_OF_A_MARK, "_course")
+    )
+
+
+def _of_files(paths: Iterable[Path]) -> str:
+    root = PAYLOADS.parent
     return digest(
         part
-        for path in files
-        for part in (path.relative_to(PAYLOADS).as_posix().encode(), path.read_bytes())
+        for path in paths
+        for part in (path.relative_to(root).as_posix().encode(), path.read_bytes())
     )
 
 

@@ -23,13 +23,13 @@ from dockdojo.class_.slots import Grades
 from dockdojo.class_.unpacking import Prepared, prepare
 from dockdojo.course import Course
 from dockdojo.errors import DockdojoError, SubmissionError
+from dockdojo.grading import CLASS_SCRATCH
 from dockdojo.grading.intake import copy_submission
 from dockdojo.model import Lab
 from dockdojo.reports import json as json_report
 
 UNSAFE = re.compile(r"[^\w.@+-]+")
 MAX_NAME_CHARACTERS = 80
-SCRATCH = "dockdojo-class-"
 SPARE_SECONDS = 120
 """Beyond the lab's deadline, until a grading is given up from outside."""
 PAUSE_SECONDS = 0.5
@@ -103,7 +103,9 @@ class ClassRun:
         """Grade what has to be, so many at a time. Returns early where it is stopped; the same call goes on."""
         rows = self.names()
         self.journal.enroll(_enrolled(name, row) for name, row in rows.items())
-        with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch:
+        with tempfile.TemporaryDirectory(
+            prefix=f"{CLASS_SCRATCH}{os.getpid()}-"
+        ) as scratch:
             waiting = self._what_changed(rows, Path(scratch))
             groups = SimpleQueue[tuple[str, list[str]]]()
             for checksum, names in waiting.items():
@@ -178,11 +180,12 @@ class ClassRun:
                 if self.control.pausing.is_set():
                     self.control.stopping.wait(PAUSE_SECONDS)
                     continue
-                try:
-                    checksum, names = groups.get_nowait()
-                except Empty:
-                    return
-                self._grade_group(slot, checksum, names, rows, scratch)
+                with slot.turn():
+                    try:
+                        checksum, names = groups.get_nowait()
+                    except Empty:
+                        return
+                    self._grade_group(slot, checksum, names, rows, scratch)
 
     def _grade_group(
         self,
@@ -212,7 +215,7 @@ class ClassRun:
             except SubmissionError as refusal:
                 self._refuse(names, attempt, refusal, depends)
                 return
-            reason = answer.fault or _fault_of(answer.report)
+            reason = answer.fault or fault_of(answer.report)
             if not reason:
                 if kept:
                     report = self._merged(kept, answer.report)
@@ -317,8 +320,8 @@ def _enrolled(name: str, row: Row) -> Enrolled:
     )
 
 
-def _fault_of(report: bytes) -> str:
-    """Why a report does not count yet; empty where it is final."""
+def fault_of(report: bytes) -> str:
+    """Return why a report does not count yet; empty where it is final."""
     try:
         parsed = json_report.parse(report)
     except DockdojoError as error:

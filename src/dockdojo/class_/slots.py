@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
@@ -36,6 +37,18 @@ class Answer:
     """The ids of the images that the result stands on, by name."""
 
 
+def as_line(answer: Answer) -> bytes:
+    """Return an answer as `read_answer` takes it."""
+    told: dict[str, object] = {"fault": answer.fault}
+    if not answer.fault:
+        told = {
+            "report": answer.report.decode(),
+            "modules": answer.modules,
+            "images": dict(answer.images),
+        }
+    return json.dumps(told).encode()
+
+
 def read_answer(line: bytes) -> Answer:
     """Return the answer that `class_.slot` gave in a line. Raises ValueError, TypeError or KeyError for what is none."""
     answer = json.loads(line)
@@ -52,6 +65,9 @@ def read_answer(line: bytes) -> Answer:
 
 class Grades(Protocol):
     """What grades one submission at a time: a process here, or a task on another machine."""
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait until there is room for a submission, and hold it; nothing is begun before."""
 
     def grade(
         self, lab: str, folder: Path, seconds: float, *, only: str = ""
@@ -76,6 +92,10 @@ class Slot:
 
     def __exit__(self, *error: object) -> None:
         self._end()
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait for nothing: a slot has room for one."""
+        return contextlib.nullcontext()
 
     def grade(
         self, lab: str, folder: Path, seconds: float, *, only: str = ""

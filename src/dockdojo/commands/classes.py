@@ -5,25 +5,27 @@ from __future__ import annotations
 import functools
 import signal
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dockdojo.class_ import depends, people, tables
 from dockdojo.class_.asked import Asked
+from dockdojo.class_.cluster import expect_extra
+from dockdojo.class_.engines import clean_engine, prepare_engine
 from dockdojo.class_.find import find_row
 from dockdojo.class_.journal import Journal
 from dockdojo.class_.plan import Plan, make_plan, read_source
 from dockdojo.class_.rows import read_rows
 from dockdojo.class_.run import ClassRun, Control, Tell, slots_here
-from dockdojo.class_.slots import Slot
+from dockdojo.class_.slots import Grades, Slot
 from dockdojo.class_.trees import open_tree
 from dockdojo.course import Course
 from dockdojo.engine.client import connect
 from dockdojo.errors import OurFault, UsageError
 from dockdojo.events import Doing, Listen
-from dockdojo.host.base_images import ready
 
 
 @contextmanager
@@ -43,6 +45,16 @@ def planned(asked: Asked) -> Iterator[Plan]:
         yield make_plan(read, roster, which=asked.which, due=asked.due)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduler:
+    """Where several machines are, and what they take us by."""
+
+    address: str
+    certificates: Path
+    say: Callable[[str], None]
+    """Is told of machines that come, go, or are refused."""
+
+
 def grade_class(
     course: Course,
     slug: str,
@@ -56,35 +68,98 @@ def grade_class(
     control: Control,
     wanted: frozenset[str] | None = None,
     only: str = "",
+    scheduler: Scheduler | None = None,
 ) -> bool:
-    """Grade what has to be; return whether it came to its end. Ctrl-C and SIGTERM end it early, and it can go on.
+    """Grade what has to be, here or on several machines; return whether it came to its end.
 
-    `wanted` are rows that are graded again whatever changed, and `only` the check that is; see ClassRun.
+    Ctrl-C and SIGTERM end it early, and it can go on. `wanted` are rows that are graded again whatever changed, and `only` the
+    check that is; see ClassRun. Raises OurFault where the machines are lost.
     """
     lab = course.lab(slug)
-    with Journal(folder, slug) as journal, _ending(control.stopping):
+    common = depends.of_course(course, slug)
+    with (
+        Journal(folder, slug) as journal,
+        _ending(control.stopping),
+        (
+            _machines(scheduler, slug, common, slots, control.stopping)
+            if scheduler
+            else _this_machine(course, slug, slots, control.stopping, listen)
+        ) as graders,
+    ):
         journal.remember(asked.as_json())
-        common = depends.of_course(course, slug) | {
-            "engine": _engine(course, slug, listen)
-        }
         run = ClassRun(
             course=course,
             lab=lab,
             plan=plan,
             journal=journal,
             tell=tell,
-            common=common,
-            image_id=functools.cache(_image_id),
+            common=common | {"engine": graders.engine},
+            image_id=graders.image_id,
             wanted=wanted,
             only=only,
             control=control,
         )
-        try:
-            run.carry_out(lambda: Slot(control.stopping.is_set), slots or slots_here())
-        finally:
-            with connect() as engine:
-                engine.clean_dead()  # what a slot left that died
-        return not control.stopping.is_set()
+        run.carry_out(graders.new_slot, graders.slots)
+    return not control.stopping.is_set()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Graders:
+    """Who grades."""
+
+    engine: str
+    """The digest of the engine, or of all engines."""
+    image_id: depends.ImageId
+    new_slot: Callable[[], AbstractContextManager[Grades]]
+    slots: int
+
+
+@contextmanager
+def _this_machine(
+    course: Course, slug: str, slots: int, stopping: threading.Event, listen: Listen
+) -> Iterator[_Graders]:
+    try:
+        yield _Graders(
+            engine=prepare_engine(course, slug, lambda text: listen(Doing(what=text))),
+            image_id=functools.cache(_image_id),
+            new_slot=lambda: Slot(stopping.is_set),
+            slots=slots or slots_here(),
+        )
+    finally:
+        clean_engine()  # what a slot left that died
+
+
+@contextmanager
+def _machines(
+    scheduler: Scheduler,
+    slug: str,
+    common: Mapping[str, str],
+    slots: int,
+    stopping: threading.Event,
+) -> Iterator[_Graders]:
+    expect_extra()
+    from dockdojo.class_.cluster.remote import Cluster  # needs the extra
+
+    with Cluster(
+        scheduler.address,
+        scheduler.certificates,
+        slug,
+        {**common, "toolkit": depends.toolkit()},
+        stopping,
+        say=scheduler.say,
+        at_most=slots,
+    ) as cluster:
+        yield _Graders(
+            engine=cluster.engine,
+            image_id=_nobody,  # they are on the machines, not here
+            new_slot=cluster.new_slot,
+            slots=cluster.most,
+        )
+    if cluster.problem:
+        raise OurFault(
+            cluster.problem,
+            hint="What was graded is kept; the same command goes on.",
+        )
 
 
 def find_wanted(folder: Path, students: tuple[str, ...]) -> frozenset[str]:
@@ -115,27 +190,6 @@ def depends_now(course: Course, slug: str, before: Mapping[str, str]) -> dict[st
 
 def _nobody(ref: str) -> str:
     return ""
-
-
-def _engine(course: Course, slug: str, listen: Listen) -> str:
-    """Digest of the engine that grades here, with the images that the lab needs, fetched now. Removes what killed runs left."""
-    with connect() as engine:
-        engine.clean_dead()
-        ready(
-            engine,
-            course,
-            course.lab(slug),
-            lambda ref, what: listen(Doing(what=f"{ref}: {what}")),
-        )
-        info = engine.info()
-    told = (
-        info.version,
-        info.builder,
-        info.storage_driver,
-        info.cgroup_version,
-        info.gpu,
-    )
-    return depends.digest(str(word).encode() for word in told)
 
 
 def _image_id(ref: str) -> str:

@@ -55,7 +55,9 @@ UNKNOWN = "unknown"
 SHOWN_SOURCE = 20_000
 """Bytes of a file with a line at fault that go into the report."""
 SCRATCH = "dockdojo-run-"
-"""Temporary folders begin with this and the run's id."""
+"""Temporary folders begin with this and the run's id, which begins with the process' number."""
+CLASS_SCRATCH = "dockdojo-class-"
+"""Those of a whole class begin with this and the number of the process."""
 _one_at_a_time = threading.Lock()
 
 
@@ -355,8 +357,14 @@ def _uninterrupted() -> Iterator[None]:
 def clean_folders(*, everyone: bool = False) -> int:
     """Removes the temporary folders of runs whose process is gone (or, on request, of all). Returns how many."""
     count = 0
-    for folder in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*"):
-        pid = folder.name.removeprefix(SCRATCH).partition("-")[0]
+    for folder in Path(tempfile.gettempdir()).glob("dockdojo-*"):
+        prefix = next(
+            (one for one in (SCRATCH, CLASS_SCRATCH) if folder.name.startswith(one)),
+            None,
+        )
+        if prefix is None:
+            continue
+        pid = folder.name.removeprefix(prefix).partition("-")[0]
         if pid.isdigit() and (everyone or not processes.lives(int(pid))):
             shutil.rmtree(folder, onerror=_try_harder)
             count += not folder.exists()

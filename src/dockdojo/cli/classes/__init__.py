@@ -43,6 +43,20 @@ SECTIONS = {
             "Comment by hand on what somebody handed in.",
         ),
     },
+    "Several machines": {
+        "certificates": (
+            "dockdojo.cli.classes.certificates:certificates",
+            "Make certificates, with which machines know each other.",
+        ),
+        "scheduler": (
+            "dockdojo.cli.classes.scheduler:scheduler",
+            "Run what workers and runs connect to.",
+        ),
+        "worker": (
+            "dockdojo.cli.classes.worker:worker",
+            "Grade on this machine's engine for a scheduler.",
+        ),
+    },
 }
 
 

@@ -14,6 +14,7 @@ from dockdojo.class_.plan import Which
 from dockdojo.class_.rows import read_rows
 from dockdojo.class_.run import Control
 from dockdojo.cli import show
+from dockdojo.cli.classes.machines import say
 from dockdojo.cli.classes.plans import left_over, plan_in_words
 from dockdojo.cli.classes.progress import Progress
 from dockdojo.cli.options import FOLDER
@@ -67,6 +68,17 @@ DUE_FORMATS = ("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
     help="Of several hand-ins: the last before the due date, or the last.",
 )
 @click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Grade on the machines of a scheduler, such as tls://10.0.0.1:8786.",
+)
+@click.option(
+    "--certificates",
+    type=FOLDER,
+    metavar="DIR",
+    help="What `dockdojo class certificates` made, for --scheduler.",
+)
+@click.option(
     "--dry-run",
     is_flag=True,
     help="Show who would be graded with what, and grade nothing.",
@@ -80,6 +92,8 @@ def grade(
     slots: int | None,
     due: datetime | None,
     which: str,
+    scheduler: str | None,
+    certificates: Path | None,
     dry_run: bool,
 ) -> int:
     """Grade the submissions of a class, as a service exported them. The same command goes on where it was stopped.
@@ -93,6 +107,7 @@ def grade(
             "Where shall the results go?",
             hint="Name a folder with --to, or look first with --dry-run.",
         )
+    machines = _machines(scheduler, certificates)
     out = show.console()
     asked = Asked(
         sources=sources,
@@ -118,18 +133,31 @@ def grade(
                 folder,
                 slots=slots or 0,
                 tell=progress.tell,
-                listen=say,
+                listen=tell_fetched,
                 control=control,
+                scheduler=machines,
             )
         for line in left_over(plan):
             out.print(line, markup=False, highlight=False, soft_wrap=True)
     return exit_code(folder, ended=ended, has_strays=bool(plan.strays))
 
 
-def say(event: Event) -> None:
+def tell_fetched(event: Event) -> None:
     """Tell, before anything is graded, what is fetched for it."""
     if isinstance(event, Doing):
         click.echo(event.what, err=True)
+
+
+def _machines(address: str | None, folder: Path | None) -> classes.Scheduler | None:
+    """Where several machines are, if they are named. Raises UsageError where one of the two options lacks the other."""
+    if (address is None) != (folder is None):
+        raise UsageError(
+            "--scheduler and --certificates go together.",
+            hint="`dockdojo class certificates DIR` makes them.",
+        )
+    if address is None or folder is None:
+        return None
+    return classes.Scheduler(address=address, certificates=folder, say=say)
 
 
 def exit_code(folder: Path, *, ended: bool, has_strays: bool = False) -> int:

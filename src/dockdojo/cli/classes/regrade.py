@@ -10,7 +10,7 @@ from dockdojo.class_.asked import read_asked
 from dockdojo.class_.rows import lab_of
 from dockdojo.class_.run import Control
 from dockdojo.cli import show
-from dockdojo.cli.classes.grade import exit_code, say
+from dockdojo.cli.classes.grade import exit_code, tell_fetched
 from dockdojo.cli.classes.progress import Progress
 from dockdojo.cli.options import FOLDER
 from dockdojo.commands import classes
@@ -52,7 +52,7 @@ def regrade(
             folder,
             slots=slots or 0,
             tell=progress.tell,
-            listen=say,
+            listen=tell_fetched,
             control=control,
             wanted=wanted,
             only=check,

@@ -1,0 +1,52 @@
+"""The engine that grades a class, made ready: what dead runs left is removed, and the base images are there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dockdojo.class_.depends import digest
+from dockdojo.course import Course
+from dockdojo.engine.client import connect
+from dockdojo.grading import clean_folders
+from dockdojo.host.base_images import ready
+
+
+def prepare_engine(
+    course: Course, slug: str, tell: Callable[[str], None], *, images: bool = False
+) -> str:
+    """Return the digest of what grades here: the engine with the images that the lab needs, which are fetched now.
+
+    With `images`, the course's images count, too: machines on which they differ do not grade together.
+
+    Raises OurFault where there is no engine, or an image cannot be had.
+    """
+    clean_folders()
+    with connect() as engine:
+        engine.clean_dead()
+        ready(
+            engine,
+            course,
+            course.lab(slug),
+            lambda ref, what: tell(f"{ref}: {what}"),
+        )
+        info = engine.info()
+        ids = sorted(
+            engine.image(recipe.ref).id
+            for recipe in course.images()
+            if images and engine.has_image(recipe.ref)
+        )
+    told = (
+        info.version,
+        info.builder,
+        info.storage_driver,
+        info.cgroup_version,
+        info.gpu,
+    )
+    return digest(str(word).encode() for word in (*told, *ids))
+
+
+def clean_engine() -> None:
+    """Remove what dead runs left. Raises OurFault where there is no engine."""
+    clean_folders()
+    with connect() as engine:
+        engine.clean_dead()

@@ -22,7 +22,7 @@ from dockdojo.class_.depends import of_course
 from dockdojo.class_.journal import Journal
 from dockdojo.class_.people import read_rosters
 from dockdojo.class_.plan import make_plan, read_source
-from dockdojo.class_.run import ClassRun
+from dockdojo.class_.run import ClassRun, Control
 from dockdojo.class_.trees import open_tree
 from dockdojo.course import open_course
 from dockdojo.errors import DockdojoError
@@ -99,7 +99,7 @@ def coordinator(address, certificates, source, run_folder, *settings):
             journal=journal,
             tell=lambda told: say(f"{told.what} {told.name} {told.reason}"),
             common=common | {"engine": cluster.engine},
-            stopping=stopping,
+            control=Control(stopping=stopping),
         )
         run.carry_out(cluster.new_slot, cluster.most)
     say(f"ended {cluster.problem}")

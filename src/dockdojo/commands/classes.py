@@ -144,7 +144,7 @@ def _machines(
         scheduler.address,
         scheduler.certificates,
         slug,
-        {**common, "toolkit": depends.toolkit()},
+        common,
         stopping,
         say=scheduler.say,
         at_most=slots,

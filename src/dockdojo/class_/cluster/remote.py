@@ -23,6 +23,7 @@ from dockdojo.class_.cluster.packing import pack
 from dockdojo.class_.cluster.seats import LOOK_SECONDS, Seats
 from dockdojo.class_.cluster.settings import ENGINE, USUAL, Settings, configure
 from dockdojo.class_.cluster.worker import describe, grade_one
+from dockdojo.class_.depends import toolkit
 from dockdojo.class_.run import fault_of
 from dockdojo.class_.slots import Answer, read_answer
 from dockdojo.errors import OurFault
@@ -65,7 +66,7 @@ class Cluster:
         self._address = address
         self._certificates = certificates
         self._lab = lab
-        self._crew = Crew(common, settings.max_faults, say)
+        self._crew = Crew({**common, "toolkit": toolkit()}, settings.max_faults, say)
         self._seats = Seats(at_most or MAX_IN_FLIGHT)
         self._closing = threading.Event()
         self._has_worker = threading.Event()

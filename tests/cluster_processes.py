@@ -50,6 +50,8 @@ def slot(log, gate):
         order = words[0]
         if order == "die":
             os.kill(os.getpid(), signal.SIGKILL)
+        if order == "murder":
+            os.kill(parent, signal.SIGKILL)
         while order == "wait" and not Path(gate).exists() and os.getppid() == parent:
             time.sleep(LOOK_SECONDS)
         if order == "fault":

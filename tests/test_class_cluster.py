@@ -22,8 +22,10 @@ import pytest
 
 import dockdojo
 from dockdojo.class_.cluster.certificates import make_certificates
+from dockdojo.class_.cluster.crew import Crew
 from dockdojo.class_.cluster.packing import pack, unpack
 from dockdojo.class_.cluster.settings import host_and_port
+from dockdojo.class_.cluster.worker import PROTOCOL
 from dockdojo.class_.journal import MAX_ATTEMPTS
 from dockdojo.class_.rows import opened, read_rows, results_of
 from dockdojo.cli import main
@@ -115,19 +117,18 @@ class Machines:
         (self.address,) = process.says(r"listens at (\S+);")
         return process
 
-    def worker(self, slots=1, *, engine="one", wait=True, **env):
+    def worker(self, slots=1, *, engine="one", log=None, **env):
         process = self.start(
             "worker",
             self.address,
             self.certificates,
             slots,
-            self.log,
+            log or self.log,
             self.gate,
             engine,
             **env,
         )
-        if wait:
-            process.says("grades for")
+        process.says("grades for")
         return process
 
     def coordinator(self, orders=None, **settings):
@@ -302,6 +303,25 @@ def test_a_submission_that_kills_whoever_grades_it_costs_one_row(machines):
     machines.each_counted_once()
 
 
+def test_a_submission_that_kills_workers_is_told_from_those_beside_it(machines):
+    machines.scheduler()
+    machines.worker(1)
+    machines.worker(1)
+    run = machines.coordinator({"bo": "wait b", "x": "murder x"})
+    machines.begun("wait b", "murder x")
+    run.says("is gone")
+    machines.gate.touch()
+    run.says("^fault x 2 workers died while they graded it")
+    run.kill(signal.SIGTERM)
+    assert run.ends() == 0
+    assert machines.states["x"] == "waiting"
+    assert "fault bo" not in run.said
+    machines.worker(1)
+    assert machines.coordinator({"x": "pass x"}).ends() == 0
+    assert set(machines.states.values()) == {"done"}
+    machines.each_counted_once()
+
+
 def test_a_worker_with_another_toolkit_is_refused_by_name(machines, tmp_path):
     package = Path(dockdojo.__file__).parent
     other = tmp_path / "other" / "dockdojo"
@@ -309,25 +329,30 @@ def test_a_worker_with_another_toolkit_is_refused_by_name(machines, tmp_path):
     with (other / "model.py").open("a") as file:
         file.write("# another one\n")
     machines.scheduler()
+    log = tmp_path / "strange"
     stranger = machines.worker(
-        1, PYTHONPATH=str(other.parent), DOCKDOJO_COURSE=str(ROOT)
+        4, log=log, PYTHONPATH=str(other.parent), DOCKDOJO_COURSE=str(ROOT)
     )
     (name,) = stranger.says(r"^(\S+) grades for")
-    run = machines.coordinator({"ada": "pass a"})
+    run = machines.coordinator({f"s{i}": f"pass {i}" for i in range(8)})
     run.says(f"{name} is refused: not the same as here: toolkit")
-    assert not machines.orders
     machines.worker(1)
     assert run.ends() == 0
-    assert machines.states == {"ada": "done"}
+    assert set(machines.states.values()) == {"done"}
+    assert not log.exists()
 
 
-def test_a_worker_with_another_engine_is_refused_by_name(machines):
+def test_a_worker_with_another_engine_is_refused_by_name(machines, tmp_path):
     machines.scheduler()
-    for slots, engine in ((2, "one"), (1, "two"), (1, "one")):
-        machines.worker(slots, engine=engine)
-    run = machines.coordinator({f"s{i}": f"pass {i}" for i in range(4)})
+    log = tmp_path / "strange"
+    machines.worker(2)
+    stranger = machines.worker(1, engine="two", log=log)
+    (name,) = stranger.says(r"^(\S+) grades for")
+    run = machines.coordinator({f"s{i}": f"pass {i}" for i in range(8)})
     assert run.ends() == 0
-    assert run.said.count("its engine or its base images are not the others'") == 1
+    assert set(machines.states.values()) == {"done"}
+    assert f"{name} is refused: its engine or its base images" in run.said
+    assert not log.exists()
 
 
 def test_a_worker_is_taken_out_after_faults_in_a_row_and_the_run_stops_without_any(
@@ -342,6 +367,24 @@ def test_a_worker_is_taken_out_after_faults_in_a_row_and_the_run_stops_without_a
     run.says("^ended .* has no worker that can be used")
     run.ends()
     assert Counter(machines.states.values())["waiting"] >= 2
+
+
+def test_one_submission_takes_no_worker_out():
+    said, common = [], dict.fromkeys(("lab", "grader", "toolkit", "libraries"), "x")
+    crew = Crew(common, 3, said.append)
+    words = {**common, "protocol": PROTOCOL, "name": "w", "engine": "e"}
+    crew.join({"a": words, "b": {**words, "protocol": "0"}, "c": OSError()}, {"a": 4})
+    assert (crew.fit, crew.slots, crew.engine) == ({"a"}, 4, "e")
+    for submission in ("1", "1", "1", "2"):
+        crew.bad("a", submission, "no space left")
+    assert crew.fit == {"a"}
+    crew.good("a")
+    crew.bad("a", "3", "no space left")
+    assert crew.fit == {"a"}
+    for submission in ("4", "5"):
+        crew.bad("a", submission, "no space left")
+    assert not crew.fit
+    assert "The worker w is taken out" in said[-1]
 
 
 def test_a_report_that_is_too_long_is_a_fault(machines):

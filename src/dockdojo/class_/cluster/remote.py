@@ -247,7 +247,7 @@ class Cluster:
                 return Answer(fault=self.problem or "The run was stopped.")
             if time.monotonic() > end:
                 return Answer(fault="No worker answered in time.")
-            if not workers & self._crew.addresses:
+            if future.status == "pending" and not workers & self._crew.addresses:
                 return None
         try:
             if future.status == "error":

@@ -17,6 +17,10 @@ ENGINE = "engine"
 """The resource that a grading takes one of; a worker has as many as slots."""
 
 
+TALKATIVE = ("distributed", "tornado", "asyncio")
+"""Who logs lost connections with tracebacks; we say in a line what that means."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Times in seconds, and how many deaths of workers are borne."""
@@ -53,8 +57,8 @@ def configure(settings: Settings) -> None:
             "distributed.admin.large-graph-warning-threshold": "1GB",
         }
     )
-    for name in ("distributed", *logging.root.manager.loggerDict):
-        if name.partition(".")[0] == "distributed":
+    for name in (*TALKATIVE, *logging.root.manager.loggerDict):
+        if name.partition(".")[0] in TALKATIVE:
             logging.getLogger(name).setLevel(logging.CRITICAL)
 
 

@@ -41,7 +41,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Regraded:
+class Regrade:
     """A row with more than one result: the last two of them."""
 
     row: Submission
@@ -80,10 +80,10 @@ def read_results(folder: Path) -> Iterator[tuple[Submission, list[Result]]]:
             yield row, results_of(database, row.name)
 
 
-def read_regraded(folder: Path) -> list[Regraded]:
+def read_regraded(folder: Path) -> list[Regrade]:
     """Return the rows that have more than one result. Raises UsageError where there is no run."""
     return [
-        Regraded(
+        Regrade(
             row=row,
             old=report_of(folder, results[-2]),
             new=report_of(folder, results[-1]),

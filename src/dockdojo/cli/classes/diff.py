@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dockdojo.class_.history import Regraded, in_words, read_regraded
+from dockdojo.class_.history import Regrade, in_words, read_regraded
 from dockdojo.cli import options
 from dockdojo.cli.classes.names import some
 from dockdojo.cli.options import FOLDER
@@ -41,7 +41,7 @@ def diff(folder: Path, as_json: bool) -> int:
     return 1 if changed else 0
 
 
-def _as_dict(one: Regraded) -> dict[str, object]:
+def _as_dict(one: Regrade) -> dict[str, object]:
     return {
         "name": one.row.name,
         "reasons": one.reasons,

@@ -22,6 +22,10 @@ SECTIONS = {
             "dockdojo.cli.classes.report:report",
             "Write the marks, or fill in your own gradebook.",
         ),
+        "similar": (
+            "dockdojo.cli.classes.similar:similar",
+            "Show pairs of submissions that share more than chance.",
+        ),
     },
 }
 

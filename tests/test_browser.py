@@ -23,7 +23,7 @@ from dockdojo.model import (
 )
 from dockdojo.reports import FORMATS
 from dockdojo.reports.layers import render_html
-from tests import samples
+from tests import class_pages, samples
 from tests.test_formats import ESCAPES, HOSTILE, REPORTS
 
 PROGRAMS = ("chromium", "chromedriver")
@@ -109,6 +109,9 @@ PAGES = {
     "sample": lambda: FORMATS["html"](samples.catgif()),
     "layers": lambda: render_html(STATS),
     "fifteen layers": lambda: render_html(samples.fifteen_layers()),
+    "similar": lambda: class_pages.similar_page(),
+    "similar, hostile": lambda: class_pages.similar_page(hostile=True),
+    "similar, none": lambda: class_pages.similar_page(alike=False),
 }
 TYPE_SIZES = 5
 """How many sizes of type the style sheet has."""

@@ -86,16 +86,7 @@ class ClassRun:
 
     def names(self) -> dict[str, Row]:
         """Return the rows by their names: safe for files, and each another one."""
-        found: dict[str, Row] = {}
-        for row in self.plan.rows:
-            base = (
-                UNSAFE.sub("-", row.key).strip("-.")[:MAX_NAME_CHARACTERS] or "nameless"
-            )
-            name, number = base, 2
-            while name in found:
-                name, number = f"{base}-{number}", number + 1
-            found[name] = row
-        return found
+        return names_of(self.plan)
 
     def carry_out(
         self, new_slot: Callable[[], AbstractContextManager[Grades]], slots: int
@@ -308,6 +299,18 @@ def _with_notes(report: bytes, notes: tuple[str, ...]) -> bytes:
         return report
     parsed = json_report.parse(report)
     return json_report.render(replace(parsed, notes=(*notes, *parsed.notes))).encode()
+
+
+def names_of(plan: Plan) -> dict[str, Row]:
+    """Return the rows of a plan by their names: safe for files, and each another one."""
+    found: dict[str, Row] = {}
+    for row in plan.rows:
+        base = UNSAFE.sub("-", row.key).strip("-.")[:MAX_NAME_CHARACTERS] or "nameless"
+        name, number = base, 2
+        while name in found:
+            name, number = f"{base}-{number}", number + 1
+        found[name] = row
+    return found
 
 
 def _enrolled(name: str, row: Row) -> Enrolled:

@@ -19,7 +19,7 @@ from dockdojo.build.builder import LEGACY, Builder
 from dockdojo.build.dockerfile import Dockerfile
 from dockdojo.connection.metrics import Meter
 from dockdojo.connection.types import ExitCode, Finished, Image, RunSpec
-from dockdojo.errors import BuildFailed, EngineGone
+from dockdojo.errors import BuildFailed, EngineGone, ImageUnavailable
 from dockdojo.model import EngineInfo, Limits
 
 
@@ -94,7 +94,9 @@ class FakeEngine:
         return image
 
     def image(self, ref: str) -> Image:
-        """Return an image that was built here."""
+        """Return an image that was built here. Raises ImageUnavailable for another."""
+        if ref not in self.images:
+            raise ImageUnavailable(f"The engine has no image {ref}.")
         return self.images[ref]
 
     def run(

@@ -34,6 +34,10 @@ SECTIONS = {
             "dockdojo.cli.classes.report:report",
             "Write the marks, or fill in your own gradebook.",
         ),
+        "similar": (
+            "dockdojo.cli.classes.similar:similar",
+            "Show pairs of submissions that share more than chance.",
+        ),
         "feedback": (
             "dockdojo.cli.classes.feedback:feedback",
             "Write everybody's own report, without hidden checks.",

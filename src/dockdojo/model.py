@@ -218,9 +218,9 @@ class Report:
     """How a training went, where the lab has one."""
     costs: dict[str, float] = field(default_factory=dict)
     """Seconds and counts of what grading cost; for the benchmark, not for marks."""
-    modules: tuple[str, ...] = ()
+    modules: tuple[str, ...] = field(default=(), compare=False)
     """The toolkit's modules that grading needed; for whoever asks whether a result still holds, and not written down."""
-    images: dict[str, str] = field(default_factory=dict)
+    images: dict[str, str] = field(default_factory=dict, compare=False)
     """The ids of the images that it stands on, by name; likewise."""
 
     @property

@@ -222,6 +222,7 @@ class Supervisor:
                     self.layers = tuple(layers)
                 case Loaded(modules=modules):
                     self.modules |= set(modules)
+                    continue
                 case Costs(costs=costs, builder=builder):
                     finished, self.builder = True, builder
                     for key, value in costs.items():

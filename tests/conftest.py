@@ -21,6 +21,7 @@ from dockdojo.errors import OurFault
 from dockdojo.grading import clean_folders
 from dockdojo.grading.forks import forking
 from dockdojo.host import base_images, daemon
+from tests.class_graded import graded_class  # noqa: F401 -- a fixture
 from tests.unusual import SideBySide
 
 DIGITS = Path(__file__).parents[2] / "shared" / "mnist"

@@ -179,3 +179,43 @@ def test_killed_at_any_moment_it_loses_and_doubles_nothing(tmp_path):
     assert all(
         json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()
     )
+
+
+FILLS = """
+import resource, signal, sys
+from pathlib import Path
+from dockdojo.class_.journal import Enrolled, Journal
+from dockdojo.errors import OurFault
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+try:
+    with Journal(Path(sys.argv[1]), "signals") as journal:
+        journal.enroll([Enrolled(name=f"s{i}", label="x") for i in range(200)])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+        for row in journal.submissions():
+            if row.state != "done":
+                journal.finish(row.name, journal.begin(row.name), row.name.encode() * 50, {})
+                print(row.name, flush=True)
+except OurFault as fault:
+    print(f"fault: {fault}")
+"""
+
+
+def test_without_room_it_says_so_and_goes_on_when_there_is(tmp_path):
+    told, rng = list[str](), random.Random(os.urandom(8))
+    for room in (rng.randrange(30_000, 90_000), 10**9):
+        done = subprocess.run(
+            [sys.executable, "-c", FILLS, str(tmp_path), str(room)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stderr == ""
+        told += done.stdout.splitlines()
+        if room < 10**9:
+            assert told[-1].startswith("fault: ")
+            assert "Make room" in told.pop()
+    with Journal(tmp_path, "signals") as journal:
+        assert {row.state for row in journal.submissions()} == {"done"}
+        assert all(len(journal.results(f"s{i}")) == 1 for i in range(200))
+    assert len(told) >= 199  # one may have been kept and not told
+    assert broken_line(tmp_path / "log.jsonl") == 0

@@ -122,8 +122,11 @@ class Journal:
             try:
                 yield self._database
                 self._database.commit()
-            except BaseException:
-                self._database.rollback()
+            except BaseException as error:
+                with contextlib.suppress(sqlite3.Error):
+                    self._database.rollback()
+                if isinstance(error, sqlite3.Error):
+                    raise _no_place(self.folder, error) from error
                 raise
 
     # What there is
@@ -287,7 +290,10 @@ class Journal:
 
     def log(self, what: str, **values: object) -> None:
         """Add a line to the log."""
-        self._log.add({"at": _now(), "what": what, **values})
+        try:
+            self._log.add({"at": _now(), "what": what, **values})
+        except OSError as error:
+            raise _no_place(self.folder, error) from error
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -19,10 +19,10 @@ from dockdojo.class_.history import merged
 from dockdojo.class_.journal import Enrolled, Journal
 from dockdojo.class_.plan import Plan, Row
 from dockdojo.class_.rows import Submission
-from dockdojo.class_.slots import Grades
+from dockdojo.class_.slots import Answer, Grades
 from dockdojo.class_.unpacking import Prepared, prepare
 from dockdojo.course import Course
-from dockdojo.errors import DockdojoError, SubmissionError
+from dockdojo.errors import DockdojoError, OurFault, SubmissionError, reason_of
 from dockdojo.grading import CLASS_SCRATCH
 from dockdojo.grading.intake import copy_submission
 from dockdojo.model import Lab
@@ -130,6 +130,8 @@ class ClassRun:
                     depends = {"submission": checksum, **self.common}
             except SubmissionError as refusal:
                 depends = {"submission": f"refused: {refusal.message}", **self.common}
+            except OurFault:  # it is met again, and told, when it is to be graded
+                depends = {"submission": f"unread: {name}", **self.common}
             now = depends | depend.now(before.depends, self.image_id)
             changed = depend.what_changed(before.depends, now) if before.report else []
             if self.wanted is not None:
@@ -144,19 +146,34 @@ class ClassRun:
 
     @contextmanager
     def _copied(self, row: Row, scratch: Path) -> Iterator[tuple[Prepared, str]]:
-        """The hand-in as a folder, and its checksum. Raises SubmissionError where it may not be graded."""
+        """The hand-in as a folder, and its checksum.
+
+        Raises SubmissionError where it may not be graded, OurFault where it is gone, or where there is no room for it.
+        """
         assert row.chosen is not None
         starter = self.course.starter(self.lab.slug)
         with tempfile.TemporaryDirectory(dir=scratch) as place:
-            made = prepare(row.chosen, Path(place, "given"), self.lab.limits, starter)
+            given = Path(place, "given")
+            try:
+                made = prepare(row.chosen, given, self.lab.limits, starter)
+            except OSError as error:
+                label = row.chosen.hand_in.label
+                raise OurFault(
+                    f"`{label}` cannot be unpacked: {reason_of(error)}."
+                ) from error
             copy = Path(place, "copy")
-            checksum = copy_submission(
-                made.folder,
-                copy,
-                self.lab.limits,
-                self.lab.files,
-                left_out=row.chosen.hand_in.left_out,
-            )
+            try:
+                checksum = copy_submission(
+                    made.folder,
+                    copy,
+                    self.lab.limits,
+                    self.lab.files,
+                    left_out=row.chosen.hand_in.left_out,
+                )
+            except SubmissionError as refusal:
+                if not made.folder.is_dir():
+                    raise OurFault(f"{made.folder} is gone.") from refusal
+                raise
             yield Prepared(copy, made.notes), checksum
 
     def _work(
@@ -206,6 +223,8 @@ class ClassRun:
             except SubmissionError as refusal:
                 self._refuse(names, attempt, refusal, depends)
                 return
+            except OurFault as fault:
+                answer = Answer(fault=str(fault))
             reason = answer.fault or fault_of(answer.report)
             if not reason:
                 if kept:

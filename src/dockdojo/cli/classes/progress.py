@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console, Group
@@ -47,8 +47,16 @@ SETTLED = ("done", "same", "refused", "not final", "unchanged")
 class Progress:
     """What is known of a run as it goes; told each event, from any thread."""
 
-    def __init__(self, out: Console, total: int, control: Control, folder: Path):
-        """`total` is how many submissions there are, `folder` that of the run."""
+    def __init__(
+        self,
+        out: Console,
+        total: int,
+        control: Control,
+        folder: Path,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`total` is how many submissions there are, `folder` that of the run, `clock` tells seconds."""
+        self._clock = clock
         self._out = out
         self._total = total
         self._control = control
@@ -66,8 +74,8 @@ class Progress:
         """Take note of what happened, and write a line where it is more than a beginning."""
         with self._lock:
             if told.what == "begun":
-                self._running[told.name] = time.monotonic()
-                self._first_begun = self._first_begun or time.monotonic()
+                self._running[told.name] = self._clock()
+                self._first_begun = self._first_begun or self._clock()
                 return
             self._running.pop(told.name, None)
             self._counts[told.what] += 1
@@ -95,7 +103,7 @@ class Progress:
         graded = self.settled - self._counts["unchanged"]
         if not graded or not self._first_begun:
             return None
-        took = time.monotonic() - self._first_begun
+        took = self._clock() - self._first_begun
         return took / graded * (self._total - self.settled)
 
     @contextlib.contextmanager
@@ -171,7 +179,7 @@ class Progress:
         for title in cells:
             table.add_column(title, justify="right")
         table.add_row(*map(str, cells.values()))
-        now = time.monotonic()
+        now = self._clock()
         names = "  ".join(
             f"{name} {_span(now - began)}" for name, began in running.items()
         )

@@ -54,8 +54,7 @@ def similar_page(*, hostile: bool = False, alike: bool = True) -> str:
             comparison.carry_out(lambda number: None)
             if hostile:
                 comparison.unread["ada"] = ESCAPES
-            labels = {
-                name: f"{ESCAPES[:500]} {name}" if hostile else name
-                for name in programs
-            }
+            labels = words.labels_of(programs, anonymous=False)
+            if hostile:
+                labels = {name: f"{ESCAPES[:60]} {name}" for name in programs}
             return words.as_html(comparison, labels)

@@ -10,7 +10,7 @@ from dockdojo.class_.similarity.pairs import Pair
 from dockdojo.class_.similarity.winnowing import SCHEMES
 from dockdojo.errors import SubmissionError
 from dockdojo.reports import pages
-from dockdojo.reports.text import clean, quiet_json, tame
+from dockdojo.reports.text import clean, quiet_json, shortened, tame
 
 SCHEMA = "dockdojo/similar/v1"
 MAX_SHOWN_PAIRS = 40
@@ -18,11 +18,14 @@ MAX_SHOWN_PAIRS = 40
 MAX_TABLE_PAIRS = 200
 """Pairs of the table in text, and of the page."""
 
+MAX_LABEL, MAX_REASON = 80, 300
+"""Characters of a row's name, and of why it may not be read."""
+
 
 def labels_of(names: Iterable[str], *, anonymous: bool) -> dict[str, str]:
     """Return what rows are called: as they are, or by their numbers in the run."""
     return {
-        name: f"row {number}" if anonymous else name
+        name: f"row {number}" if anonymous else shortened(name, MAX_LABEL)
         for number, name in enumerate(names, 1)
     }
 
@@ -85,7 +88,9 @@ def as_html(comparison: Comparison, labels: Mapping[str, str]) -> str:
             if sides
         ],
         too_little=found.too_little,
-        unread=comparison.unread,
+        unread={
+            name: shortened(why, MAX_REASON) for name, why in comparison.unread.items()
+        },
         labels=labels,
         percent=percent,
         schemes=SCHEMES,

@@ -22,25 +22,25 @@ from dockdojo.errors import UsageError
 METADATA = "submission_metadata.yml"
 MAX_METADATA_BYTES = 50_000_000
 CANVAS = re.compile(
-    r"(?P<late>LATE_)?anon_(?P<anonymous>\d{1,20})_(?P<at>\d{1,20})_(?P<of_anonymous>.+)"
-    r"|(?P<name>[^_/]{1,200})(?P<was_late>_LATE)?_(?P<id>\d{1,20})_(?P<attachment>\d{1,20})_(?P<file>.+)",
+    r"\A(?:(?P<late>LATE_)?anon_(?P<anonymous>\d{1,20})_(?P<at>\d{1,20})_(?P<of_anonymous>.+)"
+    r"|(?P<name>[^_/]{1,200})(?P<was_late>_LATE)?_(?P<id>\d{1,20})_(?P<attachment>\d{1,20})_(?P<file>.+))",
     re.DOTALL,
 )
 CANVAS_ENTRIES = ("_text.html", "_link.html")
 """Texts and addresses that were typed into a form: no files of a submission."""
 MOODLE = re.compile(
-    r"(?P<name>[^/]{1,300})_(?P<id>\d{1,20})_assignsubmission_(?P<plugin>file|onlinetext)_?(?P<rest>.*)",
+    r"\A(?P<name>[^/]{1,300})_(?P<id>\d{1,20})_assignsubmission_(?P<plugin>file|onlinetext)_?(?P<rest>.*)",
     re.DOTALL,
 )
 MOODLE_FILE = "file"
 BLACKBOARD = re.compile(
-    r"(?P<assignment>.{1,300})_(?P<user>[^_/]{1,100})_attempt_"
+    r"\A(?P<assignment>.{1,300})_(?P<user>[^_/]{1,100})_attempt_"
     r"(?P<at>\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)(?:\.txt|_(?P<file>.+))",
     re.DOTALL,
 )
 BLACKBOARD_TIME = "%Y-%m-%d-%H-%M-%S"
 CLASSROOM50 = re.compile(
-    r"(?P<both>.{1,300})_submissions_\d{4}_\d\d_\d\d_T_\d\d_\d\d_\d\d"
+    r"\A(?P<both>.{1,300})_submissions_\d{4}_\d\d_\d\d_T_\d\d_\d\d_\d\d"
 )
 CLASSROOM50_RESULTS = frozenset({"result.json", "results.json"})
 """What Classroom 50 writes into each clone."""

@@ -52,6 +52,26 @@ def test_a_dry_run_tells_who_would_be_graded_with_what(capsys, canvas, tmp_path)
     assert "Nothing handed in (1): Turing, Alan (102)" in out
 
 
+def test_a_dry_run_says_what_is_odd_about_a_folder(capsys, tmp_path, course):
+    starter = course.starter("hello_world")
+    script = (starter / "greet.sh").read_bytes()
+    files = {
+        "greet-1.sh": script.replace(b"\n", b"\r\n"),
+        "dockerfile.txt": b"FROM busybox\n",
+    }
+    export = canvas_zip(tmp_path / "submissions.zip", {"ada": files})
+    code, out, _ = run(capsys, "grade", "hello_world", export, "--dry-run")
+    first, *notes = out.splitlines()
+    assert (code, "lovelaceada_101" in first) == (0, True)
+    told = "\n".join(notes)
+    for words in (
+        "`greet-1.sh` is `greet.sh` again",
+        "dockerfile.txt",
+        "CRLF",
+    ):
+        assert words in told, told
+
+
 def test_whoever_is_on_no_roster_is_named(capsys, canvas, tmp_path):
     (tmp_path / "r.csv").write_text("id,Email\nada,ada@example.org\n")
     code, out, _ = run(

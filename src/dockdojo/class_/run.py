@@ -7,9 +7,9 @@ import re
 import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -20,11 +20,10 @@ from dockdojo.class_.journal import Enrolled, Journal
 from dockdojo.class_.plan import Plan, Row
 from dockdojo.class_.rows import Submission
 from dockdojo.class_.slots import Answer, Grades
-from dockdojo.class_.unpacking import Prepared, prepare
+from dockdojo.class_.unpacking import Prepared, copied
 from dockdojo.course import Course
-from dockdojo.errors import DockdojoError, OurFault, SubmissionError, reason_of
+from dockdojo.errors import DockdojoError, OurFault, SubmissionError
 from dockdojo.grading import CLASS_SCRATCH
-from dockdojo.grading.intake import copy_submission
 from dockdojo.model import Lab
 from dockdojo.reports import json as json_report
 
@@ -144,37 +143,12 @@ class ClassRun:
             waiting[depends["submission"]].append(name)
         return waiting
 
-    @contextmanager
-    def _copied(self, row: Row, scratch: Path) -> Iterator[tuple[Prepared, str]]:
-        """The hand-in as a folder, and its checksum.
-
-        Raises SubmissionError where it may not be graded, OurFault where it is gone, or where there is no room for it.
-        """
+    def _copied(
+        self, row: Row, scratch: Path
+    ) -> AbstractContextManager[tuple[Prepared, str]]:
         assert row.chosen is not None
         starter = self.course.starter(self.lab.slug)
-        with tempfile.TemporaryDirectory(dir=scratch) as place:
-            given = Path(place, "given")
-            try:
-                made = prepare(row.chosen, given, self.lab.limits, starter)
-            except OSError as error:
-                label = row.chosen.hand_in.label
-                raise OurFault(
-                    f"`{label}` cannot be unpacked: {reason_of(error)}."
-                ) from error
-            copy = Path(place, "copy")
-            try:
-                checksum = copy_submission(
-                    made.folder,
-                    copy,
-                    self.lab.limits,
-                    self.lab.files,
-                    left_out=row.chosen.hand_in.left_out,
-                )
-            except SubmissionError as refusal:
-                if not made.folder.is_dir():
-                    raise OurFault(f"{made.folder} is gone.") from refusal
-                raise
-            yield Prepared(copy, made.notes), checksum
+        return copied(row.chosen, self.lab, starter, scratch)
 
     def _work(
         self,

@@ -5,6 +5,9 @@ from __future__ import annotations
 import posixpath
 import re
 import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +15,11 @@ from dockdojo.beneath import check_inside
 from dockdojo.class_.archives import Archive, Budget, top_folder, unpack
 from dockdojo.class_.plan import Candidate
 from dockdojo.class_.trees import ZIP, ZipTree
-from dockdojo.model import MB, Limits
+from dockdojo.errors import OurFault, SubmissionError, reason_of
+from dockdojo.grading.intake import copy_submission
+from dockdojo.model import MB, Lab, Limits
 
+SCRATCH = "dockdojo-hand-in-"
 SLACK = 10
 """How many times the lab's limits an archive may hold: `.dockerignore` may leave most of it out, and only then is it judged."""
 AGAIN = re.compile(r"(.+)-\d{1,3}", re.DOTALL)
@@ -70,6 +76,35 @@ def prepare(
     if lost or uploaded:
         notes += _give_back_modes(target, starter)
     return Prepared(target, tuple(notes))
+
+
+@contextmanager
+def copied(
+    candidate: Candidate, lab: Lab, starter: Path, scratch: Path | None = None
+) -> Iterator[tuple[Prepared, str]]:
+    """Give the safe copy of a hand-in, in `scratch` or where temporary folders are, and its checksum; at the end it is gone.
+
+    Raises SubmissionError where it may not be graded, OurFault where it is gone, or where there is no room for it.
+    """
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=scratch) as place:
+        given, copy = Path(place, "given"), Path(place, "copy")
+        try:
+            made = prepare(candidate, given, lab.limits, starter)
+        except OSError as error:
+            label = candidate.hand_in.label
+            raise OurFault(
+                f"`{label}` cannot be unpacked: {reason_of(error)}."
+            ) from error
+        try:
+            left_out = candidate.hand_in.left_out
+            checksum = copy_submission(
+                made.folder, copy, lab.limits, lab.files, left_out=left_out
+            )
+        except SubmissionError as refusal:
+            if not made.folder.is_dir():
+                raise OurFault(f"{made.folder} is gone.") from refusal
+            raise
+        yield Prepared(copy, made.notes), checksum
 
 
 def files_of(folder: Path) -> dict[str, int]:

@@ -17,15 +17,17 @@ from dockdojo.class_.cluster import expect_extra
 from dockdojo.class_.engines import clean_engine, prepare_engine
 from dockdojo.class_.find import find_row
 from dockdojo.class_.journal import Journal
-from dockdojo.class_.plan import Plan, make_plan, read_source
+from dockdojo.class_.plan import Plan, Row, make_plan, read_source
 from dockdojo.class_.rows import read_rows
 from dockdojo.class_.run import ClassRun, Control, Tell, slots_here
 from dockdojo.class_.slots import Grades, Slot
 from dockdojo.class_.trees import open_tree
+from dockdojo.class_.unpacking import copied
 from dockdojo.course import Course
 from dockdojo.engine.client import connect
-from dockdojo.errors import OurFault, UsageError
+from dockdojo.errors import DockdojoError, OurFault, UsageError
 from dockdojo.events import Doing, Listen
+from dockdojo.grading.look import look
 
 
 @contextmanager
@@ -43,6 +45,20 @@ def planned(asked: Asked) -> Iterator[Plan]:
             for path in asked.sources
         ]
         yield make_plan(read, roster, which=asked.which, due=asked.due)
+
+
+def look_at(course: Course, slug: str, plan: Plan) -> Iterator[tuple[Row, list[str]]]:
+    """Yield everybody whose work would be graded, and what is odd about it or was mended on the way; nothing is built."""
+    lab, starter = course.lab(slug), course.starter(slug)
+    for row in plan.rows:
+        if row.chosen is None:
+            continue
+        try:
+            with copied(row.chosen, lab, starter) as (made, _):
+                found = look(made.folder, lab, starter)
+                yield row, [*made.notes, *map(str, found)]
+        except DockdojoError as error:
+            yield row, [str(error)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

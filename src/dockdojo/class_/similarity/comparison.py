@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from array import array
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,13 +15,10 @@ from dockdojo.class_.similarity.reading import Source, read_sources
 from dockdojo.class_.similarity.sides import File, compare
 from dockdojo.class_.similarity.tokens import tokens_of
 from dockdojo.class_.similarity.winnowing import fingerprints, hashes_of
-from dockdojo.class_.unpacking import prepare
+from dockdojo.class_.unpacking import copied
 from dockdojo.course import Course
 from dockdojo.errors import SubmissionError
-from dockdojo.grading.intake import copy_submission
 from dockdojo.model import Lab
-
-SCRATCH = "dockdojo-similar-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +78,9 @@ class Comparison:
 
     def read(self, name: str) -> list[Source]:
         """Return the texts of a submission, from a safe copy that is gone again. Raises SubmissionError."""
-        candidate = self.handed_in[name]
-        with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch:
-            starter = self.course.starter(self.lab.slug)
-            place, copy = Path(scratch, "given"), Path(scratch, "copy")
-            made = prepare(candidate, place, self.lab.limits, starter)
-            copy_submission(
-                made.folder,
-                copy,
-                self.lab.limits,
-                self.lab.files,
-                left_out=candidate.hand_in.left_out,
-            )
-            return read_sources(copy, self.lab.files)
+        starter = self.course.starter(self.lab.slug)
+        with copied(self.handed_in[name], self.lab, starter) as (made, _):
+            return read_sources(made.folder, self.lab.files)
 
 
 def handed_in(

@@ -118,7 +118,7 @@ def grade(
     )
     with classes.planned(asked) as plan:
         if dry_run or folder is None:
-            for line in plan_in_words(plan):
+            for line in plan_in_words(plan, classes.look_at(course, lab, plan)):
                 out.print(line, markup=False, highlight=False, soft_wrap=True)
             return 1 if plan.strays else 0
         total = sum(row.chosen is not None for row in plan.rows)

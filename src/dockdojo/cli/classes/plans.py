@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+
 from dockdojo.class_.plan import Plan, Row
 from dockdojo.cli.classes.names import some
 
 
-def plan_in_words(plan: Plan) -> list[str]:
-    """Return a line for everybody whose work would be graded, and what `left_over` tells."""
-    lines = [
-        f"{_people(row)}  ←  {row.chosen.hand_in.label}  ({row.chosen.source.layout.service}"
-        + (", late" if row.chosen.hand_in.is_late else "")
-        + (f", {len(row.others)} earlier left" if row.others else "")
-        + ")"
-        for row in plan.rows
-        if row.chosen
-    ]
-    return [*lines, *left_over(plan)]
+def plan_in_words(
+    plan: Plan, looked_at: Iterable[tuple[Row, Sequence[str]]]
+) -> Iterator[str]:
+    """Yield a line for everybody whose work would be graded, with what was seen in it, and what `left_over` tells."""
+    for row, seen in looked_at:
+        assert row.chosen is not None
+        hand_in, service = row.chosen.hand_in, row.chosen.source.layout.service
+        late = ", late" if hand_in.is_late else ""
+        others = f", {len(row.others)} earlier left" if row.others else ""
+        yield f"{_people(row)}  ←  {hand_in.label}  ({service}{late}{others})"
+        for line in seen:
+            yield f"    {line}"
+    yield from left_over(plan)
 
 
 def left_over(plan: Plan) -> list[str]:

@@ -67,7 +67,7 @@ def test_a_dry_run_says_what_is_odd_about_a_folder(capsys, tmp_path, course):
     for words in (
         "`greet-1.sh` is `greet.sh` again",
         "dockerfile.txt",
-        "CRLF",
+        "CR and LF",
     ):
         assert words in told, told
 

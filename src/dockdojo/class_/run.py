@@ -20,6 +20,7 @@ from dockdojo.class_.journal import Enrolled, Journal
 from dockdojo.class_.plan import Plan, Row
 from dockdojo.class_.rows import Submission
 from dockdojo.class_.slots import Answer, Grades
+from dockdojo.class_.throttle import Throttle
 from dockdojo.class_.unpacking import Prepared, copied
 from dockdojo.course import Course
 from dockdojo.errors import DockdojoError, OurFault, SubmissionError
@@ -35,6 +36,8 @@ PAUSE_SECONDS = 0.5
 """Between two looks at whether a pause is over."""
 ASKED = "asked"
 """Why somebody's submission is graded again: because it was asked for."""
+MORE_SLOTS = 2
+"""Times as many, where processors stand idle."""
 GIGABYTE = 2**30
 SLOT_BYTES = 2 * GIGABYTE
 """Of memory for each slot: a container may have half of it, and a build some more."""
@@ -330,8 +333,14 @@ def fault_of(report: bytes) -> str:
     return "it is not final"
 
 
+def throttle_here(slots: int = 0) -> Throttle:
+    """Return what lets gradings begin here: so many at a time, or (0) as many as there is room for."""
+    usual = slots or slots_here()
+    return Throttle(usual, slots or MORE_SLOTS * usual, SLOT_BYTES)
+
+
 def slots_here() -> int:
-    """Return how many slots this machine is good for: one a processor, as far as the memory goes."""
+    """Return how many slots this machine is good for whatever they do: one a processor, as far as the memory goes."""
     processors = (
         os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
 
+from dockdojo.class_.throttle import Throttle
 from dockdojo.processes import end_session
 
 MAX_ANSWER_BYTES = 8_000_000
@@ -79,10 +80,17 @@ class Slot:
     """One slot. Use as a context manager: at its end, nothing of it runs."""
 
     def __init__(
-        self, is_stopping: Callable[[], bool], command: tuple[str, ...] = ()
+        self,
+        is_stopping: Callable[[], bool],
+        command: tuple[str, ...] = (),
+        throttle: Throttle | None = None,
     ) -> None:
-        """`is_stopping` tells that the run is to end; `command` is another process than `class_.slot`, for tests."""
+        """`is_stopping` tells that the run is to end; `command` is another process than `class_.slot`, for tests.
+
+        With a `throttle`, which all slots of the machine share, one begins where there is room.
+        """
         self._is_stopping = is_stopping
+        self._throttle = throttle
         self._command = command or (sys.executable, "-m", "dockdojo.class_.slot")
         self._process: subprocess.Popen[bytes] | None = None
         self._rest = b""
@@ -94,8 +102,10 @@ class Slot:
         self._end()
 
     def turn(self) -> AbstractContextManager[None]:
-        """Wait for nothing: a slot has room for one."""
-        return contextlib.nullcontext()
+        """Wait until the machine has room for one more."""
+        if self._throttle is None:
+            return contextlib.nullcontext()
+        return self._throttle.turn(self._is_stopping)
 
     def grade(
         self, lab: str, folder: Path, seconds: float, *, only: str = ""

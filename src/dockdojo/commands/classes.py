@@ -19,7 +19,7 @@ from dockdojo.class_.find import find_row
 from dockdojo.class_.journal import Journal
 from dockdojo.class_.plan import Plan, Row, make_plan, read_source
 from dockdojo.class_.rows import read_rows
-from dockdojo.class_.run import ClassRun, Control, Tell, slots_here
+from dockdojo.class_.run import ClassRun, Control, Tell, throttle_here
 from dockdojo.class_.slots import Grades, Slot
 from dockdojo.class_.trees import open_tree
 from dockdojo.class_.unpacking import copied
@@ -134,12 +134,13 @@ class _Graders:
 def _this_machine(
     course: Course, slug: str, slots: int, stopping: threading.Event, listen: Listen
 ) -> Iterator[_Graders]:
+    throttle = throttle_here(slots)
     try:
         yield _Graders(
             engine=prepare_engine(course, slug, lambda text: listen(Doing(what=text))),
             image_id=functools.cache(_image_id),
-            new_slot=lambda: Slot(stopping.is_set),
-            slots=slots or slots_here(),
+            new_slot=lambda: Slot(stopping.is_set, throttle=throttle),
+            slots=throttle.at_most,
         )
     finally:
         clean_engine()  # what a slot left that died

@@ -52,7 +52,7 @@ DUE_FORMATS = ("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
 @click.option(
     "--slots",
     type=click.IntRange(1, 256),
-    help="Gradings at a time; as many as the machine is good for.",
+    help="Gradings at a time; as many as the machine has room for.",
 )
 @click.option(
     "--due",

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from dockdojo.class_.depends import digest
+from dockdojo.connection.labels import new_run_id
+from dockdojo.connection.types import RunSpec
 from dockdojo.course import Course
+from dockdojo.engine import observer
 from dockdojo.engine.client import connect
 from dockdojo.grading import clean_folders
 from dockdojo.host.base_images import ready
+from dockdojo.model import Limits
+
+LOCKS_ITSELF_UP = "20.10."
+"""How the versions of engines begin that do; see `held_network`."""
 
 
 def prepare_engine(
@@ -43,6 +51,20 @@ def prepare_engine(
         info.gpu,
     )
     return digest(str(word).encode() for word in (*told, *ids))
+
+
+@contextmanager
+def held_network() -> Iterator[None]:
+    """Keep one container on the network `none` for as long as this lasts, where the engine needs that.
+
+    Engine 20.10 can lock itself up when the last container of a network goes while another of it does (in libnetwork,
+    processEndpointDelete and getSvcRecords take the same two locks in different orders), and each grading's are on `none`.
+    """
+    with connect(run_id=new_run_id()) as engine:
+        if engine.info().version.startswith(LOCKS_ITSELF_UP):
+            asleep = RunSpec(image=observer.IMAGE, args=("sleep", "2147483647"))
+            engine.start(asleep, Limits())
+        yield
 
 
 def clean_engine() -> None:

@@ -106,7 +106,7 @@ class ClassRun:
             with ThreadPoolExecutor(slots) as pool:
                 works = [
                     pool.submit(self._work, new_slot, groups, rows, Path(scratch))
-                    for _ in range(min(slots, max(1, len(waiting))))
+                    for _ in range(min(slots, len(waiting)))
                 ]
                 try:
                     for work in works:

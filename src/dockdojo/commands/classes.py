@@ -14,7 +14,7 @@ from typing import Any
 from dockdojo.class_ import depends, people, tables
 from dockdojo.class_.asked import Asked
 from dockdojo.class_.cluster import expect_extra
-from dockdojo.class_.engines import clean_engine, prepare_engine
+from dockdojo.class_.engines import clean_engine, held_network, prepare_engine
 from dockdojo.class_.find import find_row
 from dockdojo.class_.journal import Journal
 from dockdojo.class_.plan import Plan, Row, make_plan, read_source
@@ -134,14 +134,27 @@ class _Graders:
 def _this_machine(
     course: Course, slug: str, slots: int, stopping: threading.Event, listen: Listen
 ) -> Iterator[_Graders]:
-    throttle = throttle_here(slots)
+    throttle, beginning, held = throttle_here(slots), threading.Lock(), ExitStack()
+
+    @functools.cache
+    def hold() -> None:
+        held.enter_context(held_network())
+
+    def new_slot() -> Slot:
+        with beginning:  # where nothing is graded, there is no container
+            hold()
+        return Slot(stopping.is_set, throttle=throttle)
+
     try:
-        yield _Graders(
-            engine=prepare_engine(course, slug, lambda text: listen(Doing(what=text))),
-            image_id=functools.cache(_image_id),
-            new_slot=lambda: Slot(stopping.is_set, throttle=throttle),
-            slots=throttle.at_most,
-        )
+        with held:
+            yield _Graders(
+                engine=prepare_engine(
+                    course, slug, lambda text: listen(Doing(what=text))
+                ),
+                image_id=functools.cache(_image_id),
+                new_slot=new_slot,
+                slots=throttle.at_most,
+            )
     finally:
         clean_engine()  # what a slot left that died
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import random
@@ -11,10 +13,13 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from dockdojo.class_ import filesystems
 from dockdojo.class_.chained_log import broken_line
+from dockdojo.class_.filesystems import network_filesystem
 from dockdojo.class_.journal import MAX_ATTEMPTS, Enrolled, Journal
 from dockdojo.errors import OurFault, UsageError
 
@@ -219,3 +224,44 @@ def test_without_room_it_says_so_and_goes_on_when_there_is(tmp_path):
         assert all(len(journal.results(f"s{i}")) == 1 for i in range(200))
     assert len(told) >= 199  # one may have been kept and not told
     assert broken_line(tmp_path / "log.jsonl") == 0
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [
+        ("/home/ada/run", "nfs4"),
+        ("/home/bo/run", ""),
+        ("/homework/run", ""),
+        ("/mnt/share/a/b", "cifs"),
+        ("/elsewhere", ""),
+    ],
+)
+def test_a_network_file_system_is_told_by_what_is_mounted(place, kind):
+    mounted = [
+        ("/", "ext4"),
+        ("/home", "nfs4"),
+        ("/home/bo", "tmpfs"),
+        ("/mnt/share", "cifs"),
+    ]
+    assert network_filesystem(Path(place), mounted) == kind
+
+
+def test_there_it_is_kept_without_a_write_ahead_log(tmp_path, monkeypatch):
+    monkeypatch.setattr(filesystems, "mounts", lambda: [(str(tmp_path), "nfs")])
+    with Journal(tmp_path / "run", "signals") as journal:
+        (mode,) = journal._database.execute("PRAGMA journal_mode").fetchone()
+        assert mode == "delete"
+        assert "network file system (nfs)" in journal.warnings[0]
+        journal.enroll(ROWS)
+        assert journal.finish("ada", journal.begin("ada"), b"{}", {})
+    with Journal(tmp_path / "run", "signals") as journal:
+        assert states(journal)["ada"] == "done"
+
+
+def test_where_nothing_can_be_locked_it_is_said(tmp_path, monkeypatch):
+    def refused(descriptor, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with Journal(tmp_path, "signals") as journal:
+        assert "cannot be locked" in journal.warnings[0]

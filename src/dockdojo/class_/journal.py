@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Self
 
 from dockdojo.class_.chained_log import ChainedLog
+from dockdojo.class_.filesystems import network_filesystem
 from dockdojo.class_.rows import (
     DATABASE,
     REPORTS,
@@ -72,17 +73,20 @@ class Journal:
             self._lock = open(folder / LOCK, "a")  # noqa: SIM115
         except OSError as error:
             raise _no_place(folder, error) from error
-        self.has_locks = _lock(self._lock.fileno(), folder)
+        has_locks = _lock(self._lock.fileno(), folder)
+        network = network_filesystem(folder)
+        self.warnings = tuple(_warnings(folder, network, has_locks=has_locks))
+        """What to know of where the run lies, a sentence each."""
         self._writing = threading.Lock()
         try:
-            self._database = _connect(folder / DATABASE)
+            self._database = _connect(folder / DATABASE, wal=not network)
             with self._commit() as database:
                 database.executescript(TABLES)
             self._expect_ours(lab)
         except sqlite3.Error as error:
             self._lock.close()
             raise _no_place(folder, error) from error
-        except UsageError:
+        except (UsageError, OurFault):
             self._database.close()
             self._lock.close()
             raise
@@ -296,12 +300,24 @@ class Journal:
             raise _no_place(self.folder, error) from error
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _warnings(folder: Path, network: str, *, has_locks: bool) -> Iterator[str]:
+    if network:
+        yield (
+            f"{folder} is on a network file system ({network}): the run is kept without a write-ahead log, which takes longer. "
+            "A folder on this machine's own disk is safer and quicker."
+        )
+    if not has_locks:
+        yield f"{folder} cannot be locked: nothing keeps another process from grading into it at the same time. See to that."
+
+
+def _connect(path: Path, *, wal: bool) -> sqlite3.Connection:
     """The database, safe against a power cut: WAL where the file system can do that, else a rollback journal."""
     database = sqlite3.connect(path, check_same_thread=False, timeout=10)
     database.execute("PRAGMA synchronous = FULL")
-    mode = database.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-    if mode.lower() != "wal":
+    (mode,) = database.execute(
+        f"PRAGMA journal_mode = {'WAL' if wal else 'DELETE'}"
+    ).fetchone()
+    if wal and mode.lower() != "wal":
         database.execute("PRAGMA journal_mode = DELETE")
     return database
 

@@ -102,6 +102,8 @@ def grade_class(
             else _this_machine(course, slug, slots, control.stopping, listen)
         ) as graders,
     ):
+        for warning in journal.warnings:
+            listen(Doing(what=warning))
         journal.remember(asked.as_json())
         run = ClassRun(
             course=course,

@@ -67,7 +67,7 @@ class Progress:
         """Of those that are done, how many have all points."""
         self._running: dict[str, float] = {}
         """The names, and when each was begun (monotonic)."""
-        self._first_begun = 0.0
+        self._first_begun: float | None = None
         self._last = ""
 
     def tell(self, told: Told) -> None:
@@ -75,7 +75,9 @@ class Progress:
         with self._lock:
             if told.what == "begun":
                 self._running[told.name] = self._clock()
-                self._first_begun = self._first_begun or self._clock()
+                self._first_begun = (
+                    self._clock() if self._first_begun is None else self._first_begun
+                )
                 return
             self._running.pop(told.name, None)
             self._counts[told.what] += 1
@@ -101,7 +103,7 @@ class Progress:
     def seconds_left(self) -> float | None:
         """Return how long it may take yet, by what was graded until now; None where nothing was."""
         graded = self.settled - self._counts["unchanged"]
-        if not graded or not self._first_begun:
+        if not graded or self._first_begun is None:
             return None
         took = self._clock() - self._first_begun
         return took / graded * (self._total - self.settled)

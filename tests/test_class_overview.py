@@ -331,6 +331,17 @@ def test_names_lead_to_pages_that_are_there(capsys, run, tmp_path):
         assert os.path.isfile(place / link)
 
 
+def test_who_failed_is_named_and_leads_to_their_page(capsys, run):
+    assert main(["class", "feedback", str(run)]) == 0
+    capsys.readouterr()
+    assert main(["class", "report", str(run), "--format", "html"]) == 0
+    (failure,) = re.findall("<dt>who</dt><dd>(.*?)</dd>", capsys.readouterr().out)
+    assert failure == (
+        '<a href="feedback/ada/report.html">Ada Lovelace</a>, '
+        '<a href="feedback/bo/report.html">Bo Lee</a>'
+    )
+
+
 def test_rules_change_marks_and_no_check(capsys, run, tmp_path):
     (tmp_path / "rules.toml").write_text("[points]\nmost = 50\n")
     words = ["class", "report", str(run), "--format", "html"]

@@ -84,6 +84,11 @@ def as_html(records: Sequence[Record], lab: str, folder: Path, beside: Path) -> 
         more_failures=len(failures) - MAX_FAILURES,
         submissions=len(reports),
         lines=lines,
+        who={
+            record.row.name: line
+            for line, record in zip(lines, records, strict=True)
+            if not record.group
+        },
         is_linked=any(line.href for line in lines),
         signs=MARKS,
         number=number_in_words,

@@ -160,6 +160,7 @@ def discrimination_of(scores: Sequence[int], rests: Sequence[int]) -> float | No
     It is Pearson's r between the check's points x and those of all other checks of the same report, y:
     sum((x - mean x)(y - mean y)) / sqrt(sum((x - mean x)^2) * sum((y - mean y)^2)). The check itself is not in y, since it would
     correlate with itself (S. Henrysson, Correction of item-total correlations in item analysis, Psychometrika 28, 1963, 211-218).
+    What was skipped has no points in either: checks that hang on each other correlate for that alone.
     """
     if len(set(scores)) < 2 or len(set(rests)) < 2:
         return None

@@ -112,6 +112,10 @@ PAGES = {
     "similar": lambda: class_pages.similar_page(),
     "similar, hostile": lambda: class_pages.similar_page(hostile=True),
     "similar, none": lambda: class_pages.similar_page(alike=False),
+    "class": lambda: class_pages.overview_page(),
+    "class, hostile": lambda: class_pages.overview_page(hostile=True),
+    "class, one": lambda: class_pages.overview_page(count=1, linked=False),
+    "class, empty": lambda: class_pages.overview_page(count=0),
 }
 TYPE_SIZES = 5
 """How many sizes of type the style sheet has."""

@@ -1,4 +1,4 @@
-"""What pages draw, as numbers and words for their templates: the score, the layers of an image, the curve of a training."""
+"""What pages draw, as numbers and words for their templates: the score, an image's layers, the curve of a training, marks."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ MAX_HISTORY = 4_000
 """Characters of a line of an image's history that are looked at."""
 MIN_NUMBERED = 4.0
 """Per cent of the whole bar that a piece needs for a number in it."""
+BAR_GAP = 1.0
+"""Per cent of a histogram's width between two of its bars."""
 STATUSES: tuple[Status, ...] = ("passed", "failed", "skipped", "error")
 """As the score's bar has them, from the left."""
 
@@ -190,4 +192,51 @@ def _curve(points: Sequence[Point], name: str) -> Curve | None:
         low=low,
         first=values[0][0],
         last=values[-1][0],
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistogramBar:
+    """How many are in one part of the range; drawn in a square of 100 by 100 whose origin is at the top left."""
+
+    label: str
+    count: int
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """Counts over the range from 0 to 100 per cent, in parts of the same width."""
+
+    words: str
+    high: int
+    """The largest count."""
+    bars: tuple[HistogramBar, ...]
+
+
+def histogram(counts: Sequence[int]) -> Histogram:
+    """Counts as bars side by side; full marks are in the last one."""
+    high, width = max(counts), 100 / len(counts)
+    bars = []
+    for number, count in enumerate(counts):
+        below = "" if number == len(counts) - 1 else "below "
+        height = 100 * count / high if high else 0.0
+        bars.append(
+            HistogramBar(
+                label=f"{number * width:g} % to {below}{(number + 1) * width:g} %",
+                count=count,
+                x=number * width + BAR_GAP / 2,
+                y=100 - height,
+                width=width - BAR_GAP,
+                height=height,
+            )
+        )
+    told = "; ".join(f"{bar.label}: {bar.count}" for bar in bars if bar.count)
+    return Histogram(
+        words=f"marks by their share of the maximum: {told}",
+        high=high,
+        bars=tuple(bars),
     )

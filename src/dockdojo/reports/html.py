@@ -59,8 +59,8 @@ class Finding:
 def render(report: Report, comments: Sequence[str] = ()) -> str:
     """The page, with comments that an instructor wrote by hand."""
     report = bounded(report)
-    rules = [outcome for outcome in report.outcomes if _is_rule(outcome)]
-    checks = [outcome for outcome in report.outcomes if not _is_rule(outcome)]
+    rules = [outcome for outcome in report.outcomes if policy.is_rule(outcome)]
+    checks = [outcome for outcome in report.outcomes if not policy.is_rule(outcome)]
     visible = [outcome for outcome in checks if outcome.check != HIDDEN]
     unsolved = [check for check in checks if check.status in ("failed", "error")]
     return pages.render(
@@ -90,11 +90,6 @@ def render(report: Report, comments: Sequence[str] = ()) -> str:
         advice=advice_in_words(report),
         slowest=max((check.seconds for check in checks), default=0) or 1,
     )
-
-
-def _is_rule(outcome: Outcome) -> bool:
-    """Whether an instructor's rule gave or took these points, and no check."""
-    return bool(outcome.adjustment) or outcome.check in policy.RULES
 
 
 def _findings(report: Report, unsolved: list[Outcome]) -> list[Finding]:

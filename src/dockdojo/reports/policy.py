@@ -190,7 +190,7 @@ def apply(
     below 0 or rises above what can be had. Raises UsageError where the report has such lines already, or where the lab has a due
     date and it is not known when it was submitted.
     """
-    if any(outcome.adjustment or outcome.check in RULES for outcome in report.outcomes):
+    if any(map(is_rule, report.outcomes)):
         raise UsageError(
             "The rules were applied to this report already.",
             hint="Take the one that `grade` wrote.",
@@ -209,6 +209,11 @@ def apply(
         )
         report = replace(report, outcomes=(*report.outcomes, line))
     return report
+
+
+def is_rule(outcome: Outcome) -> bool:
+    """Return whether a rule gave or took these points, and no check."""
+    return bool(outcome.adjustment) or outcome.check in RULES
 
 
 def _lines_before_scaling(

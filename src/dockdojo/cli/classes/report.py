@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dockdojo.class_ import gradebooks, marks, rules, tables
+from dockdojo.class_ import gradebooks, marks, overview, rules, tables
 from dockdojo.class_.comments import read_comments
 from dockdojo.class_.feedback import for_students, in_a_line
 from dockdojo.class_.records import Record, max_score_of, read_records
@@ -20,6 +20,8 @@ from dockdojo.errors import UsageError
 from dockdojo.reports import policy
 
 REPORTS = {"csv": marks.as_csv, "json": marks.as_json}
+PAGE = "html"
+"""Needs to know where it will be: it has links into the run."""
 
 
 @click.command()
@@ -27,7 +29,7 @@ REPORTS = {"csv": marks.as_csv, "json": marks.as_json}
 @click.option(
     "--format",
     "style",
-    type=click.Choice((*REPORTS, *SERVICES)),
+    type=click.Choice((*REPORTS, PAGE, *SERVICES)),
     help="How it is written, csv if nothing is said; or whose the gradebook must be.",
 )
 @click.option(
@@ -66,7 +68,7 @@ def report(
     rules_file: Path | None,
     output: Path | None,
 ) -> int:
-    """Write the marks of a run: a row for everybody, or your own gradebook filled in.
+    """Write the marks of a run: a row for everybody, a page about the class, or your own gradebook filled in.
 
     A mark that does not count yet stays empty. Exit code: 1 where one does, where somebody is not in the gradebook, or where the
     rules name somebody without effect.
@@ -80,7 +82,7 @@ def report(
     open_ones = [record.row.name for record in graded if record.is_open]
     filled: gradebooks.Filled | None = None
     if gradebook is not None:
-        if style in REPORTS:
+        if style in (*REPORTS, PAGE):
             raise UsageError(f"--format {style} goes without --gradebook.")
         if output is None:
             raise UsageError("A gradebook that is filled in needs -o, a file to write.")
@@ -105,6 +107,10 @@ def report(
             f"--format {style} fills in {SERVICES[style].words}.",
             hint="Name the file that was exported with --gradebook.",
         )
+    elif style == PAGE:
+        beside = folder if output is None else output.parent
+        page = overview.as_html(records, lab_of(folder), folder, beside)
+        options.deliver(page, output, for_people=False)
     else:
         options.deliver(REPORTS[style or "csv"](records), output, for_people=False)
     for words, names in (

@@ -17,6 +17,7 @@ from dockdojo.cli import show
 from dockdojo.commands import student
 from dockdojo.course import Course
 from dockdojo.errors import UsageError
+from dockdojo.grading.forks import forking
 from dockdojo.model import Report
 from dockdojo.reports.priority import most_useful_first
 
@@ -38,7 +39,7 @@ def run(course: Course, lab: str, folder: Path, out: Console) -> int:
     stop = threading.Event()
     threading.Thread(target=_files, args=(folder, events, stop), daemon=True).start()
     try:
-        with keys(events) as has_keys:
+        with forking(), keys(events) as has_keys:
             report = _check(course, lab, folder, out, None)
             while True:
                 _footer(course, folder, out, report, has_keys)

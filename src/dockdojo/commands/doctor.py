@@ -13,6 +13,7 @@ from pathlib import Path
 from dockdojo.course import Course, Variant, tasks
 from dockdojo.errors import DockdojoError
 from dockdojo.grading import grade, list_checks
+from dockdojo.grading.forks import forking
 from dockdojo.model import Check, Report
 
 SIDE_BY_SIDE = 3
@@ -156,7 +157,7 @@ def self_test(
             (f"{slug}: {variant.name}", partial(run_variant, course, variant))
             for variant in course.variants(slug)
         ]
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+    with forking(), ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         for name, future in [(name, pool.submit(call)) for name, call in work]:
             tell(name)
             yield future.result()

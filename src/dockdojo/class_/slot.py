@@ -45,7 +45,8 @@ def main() -> int:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     course = open_course()
-    with contextlib.suppress(Ended), forking():
+    # Whoever asked may be gone: then nobody waits for the answer.
+    with contextlib.suppress(Ended, BrokenPipeError), forking():
         for line in sys.stdin:
             task = json.loads(line)
             try:

@@ -18,6 +18,7 @@ from dockdojo.connection.labels import owner
 from dockdojo.grading import forks, grade
 from dockdojo.grading.child import environment
 from tests.conftest import FAKE
+from tests.gone import still_there
 
 pytestmark = pytest.mark.skipif(not forks.CAN_FORK, reason="it cannot fork here")
 GRADER = """
@@ -113,7 +114,7 @@ def test_its_number_is_kept_until_it_is_released(tmp_path):
         forked.stdout.close()
         process = psutil.Process(forked.pid)
         forked.release()
-        process.wait(60)
+        assert not still_there([process], 60)
 
 
 GRADES = """
@@ -133,5 +134,4 @@ def test_nothing_outlives_whoever_asked(tmp_path):
     assert all(process.is_running() for process in numbers)
     asks.send_signal(signal.SIGKILL)
     asks.wait()
-    _, alive = psutil.wait_procs(numbers, timeout=60)
-    assert not alive
+    assert not still_there(numbers, 60)

@@ -28,6 +28,7 @@ from dockdojo.connection.labels import OWNER
 from dockdojo.course import open_course
 from dockdojo.engine.client import connect
 from dockdojo.grading import SCRATCH
+from tests.gone import still_there
 
 LAB = "hello_world"
 MAX_SECONDS = 12.0
@@ -95,7 +96,7 @@ def killed_runs(
             assert code in (-9, 3), code
         expect_whole(run, submissions)
         yield f"run {turn}: everybody once, with full marks"
-        psutil.wait_procs(mine, timeout=SETTLE_SECONDS)
+        assert not still_there(mine, SETTLE_SECONDS)
         expect_clean()
 
 

@@ -359,7 +359,11 @@ def clean_folders(*, everyone: bool = False) -> int:
     count = 0
     for folder in Path(tempfile.gettempdir()).glob("dockdojo-*"):
         prefix = next(
-            (one for one in (SCRATCH, CLASS_SCRATCH) if folder.name.startswith(one)),
+            (
+                known
+                for known in (SCRATCH, CLASS_SCRATCH)
+                if folder.name.startswith(known)
+            ),
             None,
         )
         if prefix is None:

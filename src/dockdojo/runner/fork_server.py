@@ -71,8 +71,8 @@ class Server:
             for number, event in self._poll.poll():
                 if number == self._control.fileno():
                     if not self._answer():
-                        for one in list(self._children):
-                            self._forget(one)
+                        for number in list(self._children):
+                            self._forget(number)
                         return
                 elif number == self._wake.fileno():
                     with contextlib.suppress(BlockingIOError):

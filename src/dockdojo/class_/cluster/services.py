@@ -145,7 +145,7 @@ async def _reached(
 
 async def _first(*waiting: Coroutine[Any, Any, object]) -> None:
     """Return when one of them is over; the others are cancelled."""
-    tasks = [asyncio.create_task(one) for one in waiting]
+    tasks = [asyncio.create_task(work) for work in waiting]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         task.cancel()

@@ -98,7 +98,11 @@ def handed_in(
         candidate = None
         if place := planned.get(row.name):
             candidates = [place.chosen, *place.others] if place.chosen else []
-            labelled = [one for one in candidates if one.hand_in.label == row.label]
+            labelled = [
+                candidate
+                for candidate in candidates
+                if candidate.hand_in.label == row.label
+            ]
             candidate = next(iter(labelled), place.chosen)
         if candidate is None:
             lost.append(row.name)

@@ -94,8 +94,10 @@ def find_pairs(owns: Mapping[str, array[int]]) -> Found:
     found.too_little.sort(key=list(owns).index)
     candidates, found.more, found.needed = _scored(enough)
     found.pairs = [
-        Pair(score=score, shared=shared, names=(enough[one][0][0], enough[other][0][0]))
-        for score, shared, one, other in candidates
+        Pair(
+            score=score, shared=shared, names=(enough[left][0][0], enough[right][0][0])
+        )
+        for score, shared, left, right in candidates
     ]
     for group, _, size in enough:
         for other in group[1:]:

@@ -36,9 +36,9 @@ def as_text(comparison: Comparison, labels: Mapping[str, str]) -> str:
     lines = [*_in_words(comparison), ""]
     listed = found.pairs[:MAX_TABLE_PAIRS]
     for pair, sides in _with_sides(comparison, listed):
-        one, other = (labels[name] for name in pair.names)
+        left, right = (labels[name] for name in pair.names)
         files = dict.fromkeys(file.path for file in sides.left) if sides else {}
-        lines.append(f"{percent(pair):>5}  {one}  {other}  ({', '.join(files)})")
+        lines.append(f"{percent(pair):>5}  {left}  {right}  ({', '.join(files)})")
     if rest := len(found.pairs) - len(listed) + found.more:
         lines.append(f"… and {rest} more")
     if not found.pairs:

@@ -22,18 +22,20 @@ def diff(folder: Path, as_json: bool) -> int:
     Exit code: 1 where anything changed, as of other tools that compare.
     """
     found = read_regraded(folder)
-    changed = [one for one in found if one.changes]
+    changed = [regrade for regrade in found if regrade.changes]
     if as_json:
-        rows = [_as_dict(one) for one in found]
+        rows = [_as_dict(regrade) for regrade in found]
         options.show(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
         return 1 if changed else 0
-    for one in changed:
-        click.echo(f"{one.row.name}  (what had changed: {in_words(one.reasons)})")
-        width = max(len(change.check) for change in one.changes)
-        for change in one.changes:
+    for regrade in changed:
+        click.echo(
+            f"{regrade.row.name}  (what had changed: {in_words(regrade.reasons)})"
+        )
+        width = max(len(change.check) for change in regrade.changes)
+        for change in regrade.changes:
             name = change.check or "mark"
             click.echo(f"  {name:<{max(width, 4)}}  {change.old}  →  {change.new}")
-    same = [one.row.name for one in found if not one.changes]
+    same = [regrade.row.name for regrade in found if not regrade.changes]
     if same:
         click.echo(f"As before ({len(same)}): {some(same)}")
     if not found:
@@ -41,12 +43,12 @@ def diff(folder: Path, as_json: bool) -> int:
     return 1 if changed else 0
 
 
-def _as_dict(one: Regrade) -> dict[str, object]:
+def _as_dict(regrade: Regrade) -> dict[str, object]:
     return {
-        "name": one.row.name,
-        "reasons": one.reasons,
+        "name": regrade.row.name,
+        "reasons": regrade.reasons,
         "changes": [
             {"check": change.check or None, "old": change.old, "new": change.new}
-            for change in one.changes
+            for change in regrade.changes
         ],
     }

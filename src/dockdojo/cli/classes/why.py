@@ -22,7 +22,9 @@ def why(folder: Path, student: str) -> None:
     """Tell when somebody's submission was graded, what had changed each time, and whether it would be graded now."""
     row = find_row(read_rows(folder), student)
     click.echo(f"{row.name}: {row.state}{f', {row.reason}' if row.reason else ''}")
-    results = next(found for one, found in read_results(folder) if one.name == row.name)
+    results = next(
+        found for graded, found in read_results(folder) if graded.name == row.name
+    )
     before: Result | None = None
     for result in results:
         report = report_of(folder, result)

@@ -13,6 +13,7 @@ from dockdojo.class_.records import Record, read_records
 from dockdojo.class_.rows import lab_of
 from dockdojo.class_.trees import open_tree
 from dockdojo.cli import options
+from dockdojo.cli.classes import inputs
 from dockdojo.cli.classes.names import some
 from dockdojo.cli.options import FOLDER
 from dockdojo.errors import OurFault, UsageError, reason_of
@@ -23,13 +24,7 @@ SECRET_MODE = 0o600
 
 @click.command()
 @click.argument("folder", type=FOLDER, metavar="RUN")
-@click.option(
-    "--rules",
-    "rules_file",
-    type=FOLDER,
-    metavar="TOML",
-    help="Late days, extensions, most points, scale, changes by hand.",
-)
+@inputs.RULES
 @click.option(
     "--anonymous",
     "is_anonymous",

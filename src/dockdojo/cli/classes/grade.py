@@ -9,11 +9,11 @@ from typing import cast
 import click
 
 from dockdojo.class_.asked import Asked
-from dockdojo.class_.layouts import LAYOUTS
 from dockdojo.class_.plan import Which
 from dockdojo.class_.rows import read_rows
 from dockdojo.class_.run import Control
 from dockdojo.cli import show
+from dockdojo.cli.classes import inputs
 from dockdojo.cli.classes.machines import say
 from dockdojo.cli.classes.plans import left_over, plan_in_words
 from dockdojo.cli.classes.progress import Progress
@@ -36,24 +36,9 @@ DUE_FORMATS = ("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
     metavar="RUN",
     help="The folder of the run; named again, it goes on.",
 )
-@click.option(
-    "--roster",
-    "rosters",
-    type=FOLDER,
-    multiple=True,
-    metavar="FILE",
-    help="Who is in the class: a roster or gradebook; again for more.",
-)
-@click.option(
-    "--layout",
-    type=click.Choice(tuple(LAYOUTS)),
-    help="How SOURCE is laid out, where that cannot be told.",
-)
-@click.option(
-    "--slots",
-    type=click.IntRange(1, 256),
-    help="Gradings at a time; as many as the machine has room for.",
-)
+@inputs.ROSTERS
+@inputs.LAYOUT
+@inputs.SLOTS
 @click.option(
     "--due",
     type=click.DateTime(DUE_FORMATS),

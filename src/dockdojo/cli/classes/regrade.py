@@ -10,6 +10,7 @@ from dockdojo.class_.asked import read_asked
 from dockdojo.class_.rows import lab_of
 from dockdojo.class_.run import Control
 from dockdojo.cli import show
+from dockdojo.cli.classes import inputs
 from dockdojo.cli.classes.grade import exit_code, tell_fetched
 from dockdojo.cli.classes.progress import Progress
 from dockdojo.cli.options import FOLDER
@@ -27,7 +28,7 @@ from dockdojo.grading import find_check, list_checks
     metavar="NAME",
     help="Only this check, and what it needs; the rest of the report stays.",
 )
-@click.option("--slots", type=click.IntRange(1, 256), help="Gradings at a time.")
+@inputs.SLOTS
 def regrade(
     folder: Path, students: tuple[str, ...], check: str, slots: int | None
 ) -> int:

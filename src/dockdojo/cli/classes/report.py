@@ -14,6 +14,7 @@ from dockdojo.class_.records import Record, max_score_of, read_records
 from dockdojo.class_.rows import lab_of
 from dockdojo.class_.services import SERVICES, tell_service
 from dockdojo.cli import options
+from dockdojo.cli.classes import inputs
 from dockdojo.cli.classes.names import some
 from dockdojo.cli.options import FOLDER
 from dockdojo.errors import UsageError
@@ -51,13 +52,7 @@ PAGE = "html"
     metavar="TITLE",
     help="Where comments go in it; in Moodle's worksheet `Feedback comments` by itself.",
 )
-@click.option(
-    "--rules",
-    "rules_file",
-    type=FOLDER,
-    metavar="TOML",
-    help="Late days, extensions, most points, scale, changes by hand.",
-)
+@inputs.RULES
 @options.OUTPUT
 def report(
     folder: Path,

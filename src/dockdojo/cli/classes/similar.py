@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from dockdojo.class_.asked import Asked, read_asked
-from dockdojo.class_.layouts import LAYOUTS
 from dockdojo.class_.rows import lab_of, read_rows
 from dockdojo.class_.similarity.comparison import (
     Comparison,
@@ -16,6 +15,7 @@ from dockdojo.class_.similarity.comparison import (
 )
 from dockdojo.class_.similarity.words import FORMATS, labels_of
 from dockdojo.cli import options, show
+from dockdojo.cli.classes import inputs
 from dockdojo.cli.classes.names import some
 from dockdojo.cli.options import FOLDER
 from dockdojo.commands import classes
@@ -27,19 +27,8 @@ from dockdojo.events import Doing
 @click.command()
 @click.argument("folder", type=FOLDER, metavar="RUN")
 @click.argument("sources", nargs=-1, type=FOLDER, metavar="[SOURCE]...")
-@click.option(
-    "--roster",
-    "rosters",
-    type=FOLDER,
-    multiple=True,
-    metavar="FILE",
-    help="As `class grade` had it.",
-)
-@click.option(
-    "--layout",
-    type=click.Choice(tuple(LAYOUTS)),
-    help="How SOURCE is laid out, where that cannot be told.",
-)
+@inputs.ROSTERS
+@inputs.LAYOUT
 @click.option(
     "--given",
     "others",

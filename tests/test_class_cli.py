@@ -178,7 +178,7 @@ def test_the_marks_as_a_table(capsys, tmp_path):
         "row,name,login,state,score,max_score,reason",
         "ada,Ada,ada,done,3,10,",
         "bo,Bo,bo,not final,,,no space left",
-        "di,Di,di,refused,,,a named pipe",
+        "di,Di,di,refused,0,,a named pipe",
         "cy,'=Cy,cy,missing,,,",
     ]
     assert (code, err) == (1, "Not final (1): bo\n")

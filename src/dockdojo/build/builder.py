@@ -80,6 +80,17 @@ def the_builder() -> Builder:
         return _found[0]
 
 
+def look_once() -> None:
+    """Look for the builder for all processes that are forked from this one, unless none with BuildKit is found.
+
+    What was not found may have been there: a machine that is short of something answers late, or not at all.
+    """
+    with _looking:
+        found = find_builder()
+        if found.has_buildkit:
+            _found[:] = [found]
+
+
 def find_builder() -> Builder:
     """Return the first docker CLI on PATH that can build with BuildKit, else the legacy builder."""
     without = ""

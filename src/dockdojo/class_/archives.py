@@ -5,6 +5,7 @@ Format: APPNOTE.TXT of PKWARE, version 6.3.10, sections 4.3.16 (end of central d
 
 from __future__ import annotations
 
+import lzma
 import os
 import re
 import stat
@@ -144,6 +145,7 @@ class Archive:
         except (
             zipfile.BadZipFile,
             zlib.error,
+            lzma.LZMAError,
             EOFError,
             OSError,
             RuntimeError,

@@ -22,8 +22,10 @@ def as_dict(record: Record) -> Mapping[str, object]:
         "attempts": row.attempt,
         "submitted": row.submitted.isoformat() if row.submitted else None,
     }
+    if record.score is not None:
+        found["score"] = record.score
     if report is not None:
-        found |= {"score": report.score, "max_score": report.max_score}
+        found["max_score"] = report.max_score
     return found
 
 
@@ -45,6 +47,9 @@ def as_csv(records: Iterable[Record]) -> str:
         row, report = record.row, record.report
         for ids in row.people:
             words = [row.name, *(ids.get(kind, "") for kind in kinds), row.state]
-            marks = [report.score, report.max_score] if report else ["", ""]
+            marks = [
+                "" if record.score is None else record.score,
+                report.max_score if report else "",
+            ]
             writer.writerow([*map(safe_cell, words), *marks, safe_cell(row.reason)])
     return out.getvalue()

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+import psutil
+
 from dockdojo.class_ import depends as depend
 from dockdojo.class_.history import merged
 from dockdojo.class_.journal import Enrolled, Journal
@@ -344,5 +346,5 @@ def slots_here() -> int:
     processors = (
         os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
     )
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory = psutil.virtual_memory().total
     return max(1, min(processors or 1, memory // SLOT_BYTES))

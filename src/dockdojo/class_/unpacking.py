@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import posixpath
 import re
 import stat
@@ -15,11 +16,13 @@ from dockdojo.beneath import check_inside
 from dockdojo.class_.archives import Archive, Budget, top_folder, unpack
 from dockdojo.class_.plan import Candidate
 from dockdojo.class_.trees import ZIP, ZipTree
-from dockdojo.errors import OurFault, SubmissionError, reason_of
+from dockdojo.errors import DockdojoError, OurFault, Refused, SubmissionError, reason_of
 from dockdojo.grading.intake import copy_submission
 from dockdojo.model import MB, Lab, Limits
 
 SCRATCH = "dockdojo-hand-in-"
+ITS_NAMES = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+"""What the system says of names that cannot be, or not beside each other: the archive is at fault."""
 SLACK = 10
 """How many times the lab's limits an archive may hold: `.dockerignore` may leave most of it out, and only then is it judged."""
 AGAIN = re.compile(r"(.+)-\d{1,3}", re.DOTALL)
@@ -90,10 +93,18 @@ def copied(
         given, copy = Path(place, "given"), Path(place, "copy")
         try:
             made = prepare(candidate, given, lab.limits, starter)
+        except DockdojoError:
+            raise
         except OSError as error:
-            label = candidate.hand_in.label
+            words = (
+                f"`{candidate.hand_in.label}` cannot be unpacked: {reason_of(error)}."
+            )
+            if error.errno in ITS_NAMES:
+                raise Refused(words) from error
+            raise OurFault(words) from error
+        except Exception as error:  # whatever a library makes of a hostile archive
             raise OurFault(
-                f"`{label}` cannot be unpacked: {reason_of(error)}."
+                f"`{candidate.hand_in.label}` cannot be unpacked: {type(error).__name__}."
             ) from error
         try:
             left_out = candidate.hand_in.left_out

@@ -34,5 +34,16 @@ def for_student(report: Report) -> Report:
         ungraded=ungraded,
         feedback=NOT_CARRIED_OUT if failed_us or ungraded else None,
     )
-    seen = tuple(outcome for outcome in report.outcomes if not outcome.hidden)
-    return replace(report, outcomes=(*seen, together), costs={})
+    names = {outcome.check for outcome in hidden}
+    seen = tuple(
+        replace(outcome, decided_by="") if outcome.decided_by in names else outcome
+        for outcome in report.outcomes
+        if not outcome.hidden
+    )
+    shown = {
+        outcome.feedback.where.file
+        for outcome in seen
+        if outcome.feedback and outcome.feedback.where
+    }
+    sources = {file: text for file, text in report.sources.items() if file in shown}
+    return replace(report, outcomes=(*seen, together), sources=sources, costs={})

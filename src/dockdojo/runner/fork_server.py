@@ -36,13 +36,13 @@ def preload() -> None:
     """
     from _pytest.config import default_plugins, essential_plugins
 
-    from dockdojo.build.builder import the_builder
+    from dockdojo.build.builder import look_once
     from dockdojo.runner.runner import NOT_LOADED
 
     for name in (*essential_plugins, *default_plugins):
         if name not in NOT_LOADED:
             importlib.import_module(f"_pytest.{name}")
-    the_builder()
+    look_once()
     gc.collect()
     gc.freeze()
 

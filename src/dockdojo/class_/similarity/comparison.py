@@ -17,7 +17,7 @@ from dockdojo.class_.similarity.tokens import tokens_of
 from dockdojo.class_.similarity.winnowing import fingerprints, hashes_of
 from dockdojo.class_.unpacking import copied
 from dockdojo.course import Course
-from dockdojo.errors import SubmissionError
+from dockdojo.errors import DockdojoError
 from dockdojo.model import Lab
 
 
@@ -58,7 +58,7 @@ class Comparison:
         for number, name in enumerate(self.handed_in, 1):
             try:
                 sources = self.read(name)
-            except SubmissionError as refusal:
+            except DockdojoError as refusal:
                 self.unread[name] = str(refusal)
                 continue
             texts = (
@@ -77,7 +77,7 @@ class Comparison:
         return Sides(pair, *compare(left, right, left_out))
 
     def read(self, name: str) -> list[Source]:
-        """Return the texts of a submission, from a safe copy that is gone again. Raises SubmissionError."""
+        """Return the texts of a submission, from a safe copy that is gone again. Raises DockdojoError where it cannot be read."""
         starter = self.course.starter(self.lab.slug)
         with copied(self.handed_in[name], self.lab, starter) as (made, _):
             return read_sources(made.folder, self.lab.files)

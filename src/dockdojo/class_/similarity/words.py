@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dockdojo.class_.similarity.comparison import Comparison, Sides
 from dockdojo.class_.similarity.pairs import Pair
 from dockdojo.class_.similarity.winnowing import SCHEMES
-from dockdojo.errors import SubmissionError
+from dockdojo.errors import DockdojoError
 from dockdojo.reports import pages
 from dockdojo.reports.text import clean, quiet_json, shortened, tame
 
@@ -130,7 +130,7 @@ def _with_sides(
     for pair in pairs:
         try:
             yield pair, comparison.sides(pair)
-        except SubmissionError:
+        except DockdojoError:
             yield pair, None
 
 

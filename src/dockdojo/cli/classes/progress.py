@@ -98,7 +98,8 @@ class Progress:
         about = ": ".join(part for part in (words, told.reason) if part)
         place = f"{self.settled:>{len(str(self._total))}}/{self._total}"
         tail = f"  ({about})" if about else ""
-        return f"{SIGNS[told.what]} {place}  {points:>9}  {told.name}{tail}"
+        line = f"{SIGNS[told.what]} {place}  {points:>9}  {told.name}{tail}"
+        return text.tame(text.clean(line))
 
     def seconds_left(self) -> float | None:
         """Return how long it may take yet, by what was graded until now; None where nothing was."""

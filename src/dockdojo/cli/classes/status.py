@@ -12,6 +12,7 @@ from dockdojo.class_.rows import read_rows
 from dockdojo.cli import options
 from dockdojo.cli.classes.names import some
 from dockdojo.cli.options import FOLDER
+from dockdojo.reports.text import clean, tame
 
 
 @click.command()
@@ -29,4 +30,4 @@ def status(folder: Path, as_json: bool) -> None:
         click.echo(f"{state:10} {len(names):5}  {some(names)}")
     for row in rows:
         if row.state in ("not final", "refused"):
-            click.echo(f"{row.name}: {row.reason}")
+            click.echo(tame(clean(f"{row.name}: {row.reason}")))

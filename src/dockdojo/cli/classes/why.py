@@ -13,6 +13,7 @@ from dockdojo.class_.rows import Result, lab_of, read_rows
 from dockdojo.cli.options import FOLDER
 from dockdojo.commands import classes
 from dockdojo.course import open_course
+from dockdojo.reports.text import clean, tame
 
 
 @click.command()
@@ -21,7 +22,9 @@ from dockdojo.course import open_course
 def why(folder: Path, student: str) -> None:
     """Tell when somebody's submission was graded, what had changed each time, and whether it would be graded now."""
     row = find_row(read_rows(folder), student)
-    click.echo(f"{row.name}: {row.state}{f', {row.reason}' if row.reason else ''}")
+    click.echo(
+        tame(clean(f"{row.name}: {row.state}{f', {row.reason}' if row.reason else ''}"))
+    )
     results = next(
         found for graded, found in read_results(folder) if graded.name == row.name
     )

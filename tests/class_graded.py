@@ -69,8 +69,10 @@ def graded_class(tmp_path):
         stop_after=0,
         images=None,
         on=lambda event: None,
+        wanted=None,
+        sources=None,
     ):
-        source = tmp_path / "class"
+        source = sources or tmp_path / "class"
         for name, order in orders.items():
             written(source / name, {"Dockerfile": order.encode()})
         roster = read_rosters(
@@ -110,6 +112,7 @@ def graded_class(tmp_path):
                     ),
                 ),
                 common=common or {"grader": "1"},
+                wanted=wanted,
                 image_id=lambda ref: (images or {}).get(ref, ""),
             )
             run.carry_out(

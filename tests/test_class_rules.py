@@ -111,7 +111,7 @@ def test_rules_of_another_lab_change_nothing(capsys, run):
         'student = "ada"\nlab = "gpu"\npoints = -9\nreason = "x"\n'
     )
     assert marks(capsys, run, text) == (
-        {"ada": 80, "bo": 60, "cy": None, "di": None},
+        {"ada": 80, "bo": 60, "cy": 0, "di": None},
         "",
     )
 
@@ -144,7 +144,7 @@ def test_who_has_no_time_is_named_and_can_be_given_one(capsys, tmp_path):
     text += told.format("Bo", "2026-12-01T01:00:00Z")
     text += told.format("cy@example.org", "2026-12-02T01:00:00Z")
     rows, _ = marks(capsys, run, text)
-    assert [rows[name] for name in ("ada", "bo", "cy", "di")] == [80, 72, 64, None]
+    assert [rows[name] for name in ("ada", "bo", "cy", "di")] == [80, 72, 64, 0]
 
 
 def test_members_of_a_group_have_marks_of_their_own(capsys, tmp_path):

@@ -116,20 +116,25 @@ def _words(name: str) -> str:
     return WORDS.get(name, name)
 
 
-def merged(kept: Report, again: Report, check: str) -> Report:
-    """Return a report in which what was graded again stands in the place of what it was before."""
-    new = {outcome.check: outcome for outcome in again.outcomes}
-    return replace(
-        kept,
-        outcomes=tuple(new.get(outcome.check, outcome) for outcome in kept.outcomes),
-        notes=(
-            *kept.notes,
-            f"`{check}` was graded again at {again.started}, with {_count(len(new) - 1)}.",
-        ),
+def what_hangs_on(report: Report, check: str) -> tuple[str, ...]:
+    """Return a check, and those that ended as they did because of it."""
+    decided = {check}
+    for outcome in report.outcomes:  # in order: a check needs earlier ones only
+        if outcome.decided_by in decided:
+            decided.add(outcome.check)
+    return tuple(
+        outcome.check for outcome in report.outcomes if outcome.check in decided
     )
 
 
-def _count(number: int) -> str:
-    if not number:
-        return "nothing else"
-    return f"{number} check{'s' if number > 1 else ''} that it needs"
+def merged(kept: Report, again: Report, check: str) -> Report:
+    """Return a report in which what was graded again stands in the place of what it was before."""
+    new = {outcome.check: outcome for outcome in again.outcomes}
+    hidden = check in new and new[check].hidden
+    what = "A hidden check" if hidden else f"`{check}`, with what hangs on it,"
+    return replace(
+        kept,
+        outcomes=tuple(new.get(outcome.check, outcome) for outcome in kept.outcomes),
+        sources=kept.sources | again.sources,
+        notes=(*kept.notes, f"{what} was graded again at {again.started}."),
+    )

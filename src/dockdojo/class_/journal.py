@@ -156,16 +156,18 @@ class Journal:
     def enroll(self, rows: Iterable[Enrolled]) -> None:
         """Take in rows.
 
-        What is known already keeps its state, unless something was handed in since. What was begun and never ended waits again.
+        What is known already keeps its state, unless something was handed in since; what was begun and never ended waits
+        again. What was graded keeps what it is the result of, until another is taken, and also where the exports lack it.
         """
         with self._commit() as database:
             for place, row in enumerate(rows):
                 database.execute(
                     "INSERT INTO submissions (name, people, label, submitted, state, place) VALUES (?, ?, ?, ?, ?, ?) "
-                    "ON CONFLICT (name) DO UPDATE SET people = excluded.people, label = excluded.label, place = excluded.place, "
-                    "submitted = excluded.submitted, "
-                    "state = CASE WHEN excluded.label = '' THEN 'missing' WHEN state IN ('missing', 'running') THEN 'waiting' "
-                    "ELSE state END",
+                    "ON CONFLICT (name) DO UPDATE SET people = excluded.people, place = excluded.place, "
+                    "label = CASE WHEN report = '' THEN excluded.label ELSE label END, "
+                    "submitted = CASE WHEN report = '' THEN excluded.submitted ELSE submitted END, "
+                    "state = CASE WHEN state = 'running' THEN 'waiting' WHEN report != '' THEN state "
+                    "WHEN excluded.label = '' THEN 'missing' WHEN state = 'missing' THEN 'waiting' ELSE state END",
                     (
                         row.name,
                         json.dumps([dict(person) for person in row.people]),
@@ -202,8 +204,12 @@ class Journal:
         depends: Mapping[str, str],
         *,
         refused: str = "",
+        hand_in: Enrolled | None = None,
     ) -> bool:
-        """Take a final report of an attempt; return whether it was the last one begun. `refused` says why it was not graded."""
+        """Take a final report of an attempt; return whether it was the last one begun.
+
+        `refused` says why it was not graded, `hand_in` what it is the result of, where that is not what the row has.
+        """
         digest = self._keep(report)
         with self._commit() as database:
             taken = database.execute(
@@ -218,6 +224,8 @@ class Journal:
                     attempt,
                 ),
             ).rowcount
+            if taken and hand_in is not None:
+                _note_hand_in(database, hand_in)
             if taken:
                 database.execute(
                     "INSERT INTO results VALUES (?, ?, ?, ?, ?)",
@@ -227,6 +235,11 @@ class Journal:
             "ended" if taken else "late", name=name, attempt=attempt, report=digest
         )
         return bool(taken)
+
+    def note_hand_in(self, hand_in: Enrolled) -> None:
+        """Take note that a result is that of another hand-in as well, which is the same."""
+        with self._commit() as database:
+            _note_hand_in(database, hand_in)
 
     def fault(self, name: str, attempt: int, reason: str) -> State:
         """Take note that an attempt came to nothing by our fault; return whether it waits again or is not final."""
@@ -298,6 +311,14 @@ class Journal:
             self._log.add({"at": _now(), "what": what, **values})
         except OSError as error:
             raise _no_place(self.folder, error) from error
+
+
+def _note_hand_in(database: sqlite3.Connection, hand_in: Enrolled) -> None:
+    submitted = hand_in.submitted.isoformat() if hand_in.submitted else ""
+    database.execute(
+        "UPDATE submissions SET label = ?, submitted = ? WHERE name = ?",
+        (hand_in.label, submitted, hand_in.name),
+    )
 
 
 def _warnings(folder: Path, network: str, *, has_locks: bool) -> Iterator[str]:

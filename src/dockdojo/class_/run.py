@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import tempfile
@@ -17,7 +18,7 @@ from queue import Empty, SimpleQueue
 import psutil
 
 from dockdojo.class_ import depends as depend
-from dockdojo.class_.history import merged
+from dockdojo.class_.history import merged, what_hangs_on
 from dockdojo.class_.journal import Enrolled, Journal
 from dockdojo.class_.plan import Plan, Row
 from dockdojo.class_.rows import Submission
@@ -32,6 +33,8 @@ from dockdojo.reports import json as json_report
 
 UNSAFE = re.compile(r"[^\w.@+-]+")
 MAX_NAME_CHARACTERS = 80
+SHORT_DIGITS = 6
+"""Of the digest of what somebody is called, where that is no name of a file."""
 SPARE_SECONDS = 120
 """Beyond the lab's deadline, until a grading is given up from outside."""
 PAUSE_SECONDS = 0.5
@@ -87,6 +90,9 @@ class ClassRun:
     only: str = ""
     """Of what is graded again, the check that is, with what it needs; empty for all."""
     control: Control = field(default_factory=Control)
+    _hand_ins: dict[str, Enrolled] = field(default_factory=dict)
+    _as_before: set[str] = field(default_factory=set)
+    """Rows whose report is what another grading would be held against: done, and nothing changed."""
 
     def names(self) -> dict[str, Row]:
         """Return the rows by their names: safe for files, and each another one."""
@@ -97,7 +103,8 @@ class ClassRun:
     ) -> None:
         """Grade what has to be, so many at a time. Returns early where it is stopped; the same call goes on."""
         rows = self.names()
-        self.journal.enroll(_enrolled(name, row) for name, row in rows.items())
+        self._hand_ins = {name: _enrolled(name, row) for name, row in rows.items()}
+        self.journal.enroll(self._hand_ins.values())
         with tempfile.TemporaryDirectory(
             prefix=f"{CLASS_SCRATCH}{os.getpid()}-"
         ) as scratch:
@@ -124,24 +131,30 @@ class ClassRun:
         waiting = defaultdict[str, list[str]](list)
         known = {row.name: row for row in self.journal.submissions()}
         for name, row in rows.items():
-            if row.chosen is None:
+            if row.chosen is None or (
+                self.wanted is not None and name not in self.wanted
+            ):
                 continue
+            if self.control.stopping.is_set():
+                return {}
             before = known[name]
-            if self.wanted is not None and name not in self.wanted:
-                continue
             try:
                 with self._copied(row, scratch) as (_, checksum):
                     depends = {"submission": checksum, **self.common}
             except SubmissionError as refusal:
-                depends = {"submission": f"refused: {refusal.message}", **self.common}
+                words = f"refused {name}: {refusal.message}"
+                depends = {"submission": words, **self.common}
             except OurFault:  # it is met again, and told, when it is to be graded
-                depends = {"submission": f"unread: {name}", **self.common}
+                depends = {"submission": f"unread {name}", **self.common}
             now = depends | depend.now(before.depends, self.image_id)
             changed = depend.what_changed(before.depends, now) if before.report else []
+            if before.state in ("done", "refused") and not changed:
+                self._as_before.add(name)
             if self.wanted is not None:
                 changed = [ASKED, *changed]
-            elif before.state in ("done", "refused") and not changed:
-                self._tell_kept(before, "unchanged")
+            elif name in self._as_before and self._is_told(before):
+                if self._hand_ins[name] != _of_row(before):
+                    self.journal.note_hand_in(self._hand_ins[name])
                 continue
             if before.state != "waiting":
                 self.journal.wait(name, reason=", ".join(changed))
@@ -172,7 +185,10 @@ class ClassRun:
                         checksum, names = groups.get_nowait()
                     except Empty:
                         return
-                    self._grade_group(slot, checksum, names, rows, scratch)
+                    if others := self._grade_group(
+                        slot, checksum, names, rows, scratch
+                    ):
+                        groups.put((checksum, others))
 
     def _grade_group(
         self,
@@ -181,44 +197,53 @@ class ClassRun:
         names: list[str],
         rows: Mapping[str, Row],
         scratch: Path,
-    ) -> None:
-        """Grade the first of several that handed in the same; what comes of it is the others', too."""
+    ) -> list[str]:
+        """Grade the first of several that handed in the same; what comes of it is the others', too.
+
+        Return those who are to be graded by themselves, since the first one's work is not what it was any more.
+        """
         first, *others = names
-        depends = {"submission": checksum, **self.common}
-        kept = self._kept(names, checksum) if self.only else None
+        apart: list[str] = []
+        kept = self._kept(names) if self.only else None
         state = "waiting"
         while state == "waiting" and not self.control.stopping.is_set():
             attempt = self.journal.begin(first)
             self.tell(Told(name=first, what="begun"))
             try:
-                with self._copied(rows[first], scratch) as (made, _):
+                with self._copied(rows[first], scratch) as (made, fresh):
+                    if fresh != checksum:
+                        checksum, kept = fresh, None
+                        apart, others = apart + others, []
                     answer = slot.grade(
                         self.lab.slug,
                         made.folder,
                         self.lab.limits.deadline + SPARE_SECONDS,
-                        only=self.only if kept else "",
+                        only=kept[1] if kept else (),
                     )
                     notes = made.notes
             except SubmissionError as refusal:
-                self._refuse(names, attempt, refusal, depends)
-                return
+                words = f"refused {first}: {refusal.message}"
+                depends = {"submission": words, **self.common}
+                self._refuse(first, attempt, refusal, depends)
+                return apart + others
             except OurFault as fault:
                 answer = Answer(fault=str(fault))
             reason = answer.fault or fault_of(answer.report)
             if not reason:
                 if kept:
-                    report = self._merged(kept, answer.report)
-                    depends = dict(kept.depends)
+                    report = self._merged(kept[0], answer.report)
+                    depends = dict(kept[0].depends)
                 else:
                     report = _with_notes(answer.report, notes)
+                    depends = {"submission": checksum, **self.common}
                     depends |= depend.of_grading(answer.modules, answer.images)
                 self._take(first, attempt, report, depends, "done")
                 for name in others:
                     self._take(name, self.journal.begin(name), report, depends, "same")
-                return
+                return apart
             if self.control.stopping.is_set():
                 self.journal.leave(first, attempt)
-                return
+                return apart
             state = self.journal.fault(first, attempt, reason)
             self.tell(
                 Told(
@@ -232,40 +257,39 @@ class ClassRun:
             for name in others:
                 self.journal.give_up(name, self.journal.begin(name), reason)
                 self.tell(Told(name=name, what="not final", reason=reason))
+        return apart
 
-    def _kept(self, names: list[str], checksum: str) -> Submission | None:
-        """The row whose report stays but for one check; None where one of them was not graded as it is now."""
+    def _kept(self, names: list[str]) -> tuple[Submission, tuple[str, ...]] | None:
+        """The row whose report stays but for one check and what hangs on it, and those; None where all is to be graded."""
         rows = [self.journal.submission(name) for name in names]
-        fitting = [
-            row
-            for row in rows
-            if row and row.report and row.depends.get("submission") == checksum
-        ]
-        return (
-            fitting[0]
-            if len({row.report for row in fitting}) == 1 and len(fitting) == len(rows)
-            else None
-        )
+        reports = {row.report for row in rows if row}
+        first = rows[0]
+        if first is None or len(reports) != 1 or not self._as_before.issuperset(names):
+            return None
+        try:
+            raw = self.journal.report(first.report)
+        except OurFault:  # it is gone, and made anew
+            return None
+        checks = what_hangs_on(json_report.parse(raw), self.only) if raw else ()
+        return (first, checks) if checks else None
 
     def _merged(self, kept: Submission, again: bytes) -> bytes:
-        """A report in which one check, and what it needs, was graded again."""
+        """A report in which one check, and what hangs on it, was graded again."""
         before = json_report.parse(self.journal.report(kept.report))
         report = merged(before, json_report.parse(again), self.only)
         return json_report.render(report).encode()
 
     def _refuse(
         self,
-        names: list[str],
+        name: str,
         attempt: int,
         refusal: SubmissionError,
         depends: Mapping[str, str],
     ) -> None:
-        """Take note of submissions that may not be graded: that is final, with 0 points."""
-        report = b""
-        for place, name in enumerate(names):
-            number = attempt if not place else self.journal.begin(name)
-            self.journal.finish(name, number, report, depends, refused=str(refusal))
-            self.tell(Told(name=name, what="refused", reason=str(refusal)))
+        """Take note of a submission that may not be graded: that is final, with 0 points."""
+        words, hand_in = str(refusal), self._hand_ins[name]
+        self.journal.finish(name, attempt, b"", depends, refused=words, hand_in=hand_in)
+        self.tell(Told(name=name, what="refused", reason=words))
 
     def _take(
         self,
@@ -275,14 +299,21 @@ class ClassRun:
         depends: Mapping[str, str],
         what: str,
     ) -> None:
-        if self.journal.finish(name, attempt, report, depends):
+        hand_in = self._hand_ins[name]
+        if self.journal.finish(name, attempt, report, depends, hand_in=hand_in):
             self._tell_report(name, what, report)
 
-    def _tell_kept(self, kept: Submission, what: str) -> None:
+    def _is_told(self, kept: Submission) -> bool:
+        """Tell that nothing changed; False where the report is not there any more, so that it has to be made anew."""
         if kept.state == "done":
-            self._tell_report(kept.name, what, self.journal.report(kept.report))
+            try:
+                raw = self.journal.report(kept.report)
+            except OurFault:
+                return False
+            self._tell_report(kept.name, "unchanged", raw)
         else:
-            self.tell(Told(name=kept.name, what=what, reason=kept.reason))
+            self.tell(Told(name=kept.name, what="unchanged", reason=kept.reason))
+        return True
 
     def _tell_report(self, name: str, what: str, raw: bytes) -> None:
         report = json_report.parse(raw)
@@ -300,15 +331,24 @@ def _with_notes(report: bytes, notes: tuple[str, ...]) -> bytes:
 
 
 def names_of(plan: Plan) -> dict[str, Row]:
-    """Return the rows of a plan by their names: safe for files, and each another one."""
+    """Return the rows of a plan by their names: safe for files, each another one, and the same whoever else there is."""
     found: dict[str, Row] = {}
     for row in plan.rows:
-        base = UNSAFE.sub("-", row.key).strip("-.")[:MAX_NAME_CHARACTERS] or "nameless"
+        base = UNSAFE.sub("-", row.key).strip("-.")[:MAX_NAME_CHARACTERS]
+        if base != row.key:
+            short = hashlib.sha256(row.key.encode()).hexdigest()[:SHORT_DIGITS]
+            base = f"{base or 'nameless'}-{short}"
         name, number = base, 2
         while name in found:
             name, number = f"{base}-{number}", number + 1
         found[name] = row
     return found
+
+
+def _of_row(row: Submission) -> Enrolled:
+    return Enrolled(
+        name=row.name, people=row.people, label=row.label, submitted=row.submitted
+    )
 
 
 def _enrolled(name: str, row: Row) -> Enrolled:

@@ -54,7 +54,7 @@ def main() -> int:
                     task["lab"],
                     Path(task["folder"]),
                     course=course,
-                    only=[task["only"]] if task.get("only") else None,
+                    only=task.get("only") or None,
                 )
                 answer: dict[str, object] = {
                     "report": json_report.render(report),

@@ -71,9 +71,9 @@ class Grades(Protocol):
         """Wait until there is room for a submission, and hold it; nothing is begun before."""
 
     def grade(
-        self, lab: str, folder: Path, seconds: float, *, only: str = ""
+        self, lab: str, folder: Path, seconds: float, *, only: tuple[str, ...] = ()
     ) -> Answer:
-        """Return what came of it, or of one check and what that needs, at the latest after that many seconds."""
+        """Return what came of it, or of some checks and what those need, at the latest after that many seconds."""
 
 
 class Slot:
@@ -108,7 +108,7 @@ class Slot:
         return self._throttle.turn(self._is_stopping)
 
     def grade(
-        self, lab: str, folder: Path, seconds: float, *, only: str = ""
+        self, lab: str, folder: Path, seconds: float, *, only: tuple[str, ...] = ()
     ) -> Answer:
         """Return what came of a submission; a fault where its process dies, takes longer than that, or is told to stop."""
         process = self._running()

@@ -19,7 +19,7 @@ from dockdojo.class_.find import find_row
 from dockdojo.class_.journal import Journal
 from dockdojo.class_.plan import Plan, Row, make_plan, read_source
 from dockdojo.class_.rows import read_rows
-from dockdojo.class_.run import ClassRun, Control, Tell, throttle_here
+from dockdojo.class_.run import ClassRun, Control, Tell, names_of, throttle_here
 from dockdojo.class_.slots import Grades, Slot
 from dockdojo.class_.trees import open_tree
 from dockdojo.class_.unpacking import copied
@@ -205,6 +205,16 @@ def find_wanted(folder: Path, students: tuple[str, ...]) -> frozenset[str]:
         if not row.label:
             raise UsageError(f"{row.name} handed nothing in.")
     return frozenset(row.name for row in wanted or rows if row.label)
+
+
+def expect_there(plan: Plan, wanted: frozenset[str]) -> None:
+    """Raise UsageError where the exports have nothing any more of a row that is to be graded again."""
+    there = {name for name, row in names_of(plan).items() if row.chosen}
+    if lost := sorted(wanted - there):
+        raise UsageError(
+            f"The exports have nothing of {', '.join(lost[:5])} any more.",
+            hint="Name who is there, or `dockdojo class grade` with the exports that have them.",
+        )
 
 
 def depends_now(course: Course, slug: str, before: Mapping[str, str]) -> dict[str, str]:

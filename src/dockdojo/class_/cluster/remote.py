@@ -181,7 +181,9 @@ class Cluster:
 
     # One submission
 
-    def grade(self, task: bytes, seconds: float, only: str, tried: set[str]) -> Answer:
+    def grade(
+        self, task: bytes, seconds: float, only: tuple[str, ...], tried: set[str]
+    ) -> Answer:
         """Return what came of a packed submission; workers that were `tried` are asked again only where there is no other."""
         digest = hashlib.sha256(task).hexdigest()
         lost = 0
@@ -204,7 +206,7 @@ class Cluster:
         task: bytes,
         digest: str,
         seconds: float,
-        only: str,
+        only: tuple[str, ...],
         workers: set[str],
         tried: set[str],
     ) -> Answer | None:
@@ -301,7 +303,7 @@ class RemoteSlot:
         return self._cluster.turn()
 
     def grade(
-        self, lab: str, folder: Path, seconds: float, *, only: str = ""
+        self, lab: str, folder: Path, seconds: float, *, only: tuple[str, ...] = ()
     ) -> Answer:
         """Return what came of a submission; a fault where its workers died, took too long, or the run is to stop."""
         try:

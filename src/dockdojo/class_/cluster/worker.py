@@ -103,7 +103,7 @@ class Grading(WorkerPlugin):  # type: ignore[misc]
             self._free.put(slot)
 
     def grade(
-        self, key: str, lab: str, task: bytes, seconds: float, only: str
+        self, key: str, lab: str, task: bytes, seconds: float, only: tuple[str, ...]
     ) -> Answer:
         """Return what came of a packed submission; any fault is in the answer."""
         try:
@@ -120,7 +120,9 @@ class Grading(WorkerPlugin):  # type: ignore[misc]
             return Answer(fault=f"The worker cannot grade: {reason_of(error)}.")
 
 
-def grade_one(lab: str, task: bytes, seconds: float, only: str) -> tuple[str, bytes]:
+def grade_one(
+    lab: str, task: bytes, seconds: float, only: tuple[str, ...]
+) -> tuple[str, bytes]:
     """Return which worker it was, and what came of a packed submission, as `slots.read_answer` takes it."""
     worker = get_worker()
     grading = worker.plugins[PLUGIN]

@@ -145,10 +145,16 @@ def _machines(address: str | None, folder: Path | None) -> classes.Scheduler | N
     return classes.Scheduler(address=address, certificates=folder, say=say)
 
 
-def exit_code(folder: Path, *, ended: bool, has_strays: bool = False) -> int:
-    """Return what a run ends with, and say so where it was stopped."""
+def exit_code(
+    folder: Path,
+    *,
+    ended: bool,
+    has_strays: bool = False,
+    goes_on: str = "the same command",
+) -> int:
+    """Return what a run ends with, and say what goes on with it where it was stopped."""
     if not ended:
-        click.echo("dockdojo: stopped; the same command goes on.", err=True)
+        click.echo(f"dockdojo: stopped; {goes_on} goes on.", err=True)
         return 130
     counts = all(
         row.state in ("done", "refused", "missing") for row in read_rows(folder)

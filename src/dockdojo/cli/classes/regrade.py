@@ -45,6 +45,7 @@ def regrade(
     control = Control()
     progress = Progress(show.console(), len(wanted), control, folder)
     with classes.planned(asked) as plan, progress.shown():
+        classes.expect_there(plan, wanted)
         ended = classes.grade_class(
             course,
             lab,
@@ -58,4 +59,4 @@ def regrade(
             wanted=wanted,
             only=check,
         )
-    return exit_code(folder, ended=ended)
+    return exit_code(folder, ended=ended, goes_on="`dockdojo class grade`")

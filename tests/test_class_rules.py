@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dockdojo.class_ import rules
 from dockdojo.class_.journal import Enrolled, Journal
+from dockdojo.class_.records import read_records
 from dockdojo.cli import main
 from dockdojo.errors import UsageError
 from dockdojo.reports import policy
@@ -269,3 +271,18 @@ def test_days_by_the_clock_are_those_of_24_hours_but_for_one(at, zone, days, sec
 def test_rules_that_make_no_sense(text, said):
     with pytest.raises(UsageError, match=said):
         policy.parse(f"[labs.{LAB}]\n{text}", "rules.toml")
+
+
+def test_a_member_of_a_group_is_not_taken_for_somebody_who_is_called_so(tmp_path):
+    people = ({"name": "Bo", "login": "bo"}, {"name": "Cy", "login": "cy"})
+    rows = [
+        (Enrolled(name="g", people=people, label="x"), report_of(80)),
+        (Enrolled(name="g.1", people=({"name": "G"},), label="y"), report_of(60)),
+    ]
+    run = run_of(tmp_path / "run", rows)
+    found = policy.parse(
+        f'[[adjust]]\nstudent = "bo"\nlab = "{LAB}"\npoints = 1\nreason = "x"\n', "r"
+    )
+    applied = rules.apply(read_records(run), found, LAB)
+    assert [record.row.name for record in applied.records] == ["g.1-", "g.2", "g.1"]
+    assert [record.score for record in applied.records] == [81, 80, 60]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dockdojo.build.dockerfile import Dockerfile
+from dockdojo.build.stages import outside_images
 from dockdojo.errors import DockerfileInvalid, NoDockerfile
 
 
@@ -89,3 +90,26 @@ def test_what_variables_add_to_a_script_is_bounded(submission):
         len(parsed.filled_where_known("$A " * 50_000, parsed.instructions[-1]))
         < 500_000
     )
+
+
+def test_images_that_a_dockerfile_names_anywhere():
+    text = """ARG V=3
+FROM python:$V AS build
+FROM build AS again
+COPY --from=alpine:3 /x /x
+COPY --from=build /y /y
+COPY --from=0 /y /y
+RUN --mount=type=bind,from=busybox:1,target=/b true
+FROM scratch
+COPY --from=alpine:3 /x /x
+"""
+    found = outside_images(Dockerfile.parse(text))
+    assert found == ["python:3", "alpine:3", "busybox:1"]
+
+
+def test_thousands_of_stages_take_no_time_that_grows_with_their_square():
+    few, many = (
+        Dockerfile.parse("ARG A=1\n" + "FROM a\n" * count) for count in (10, 5_000)
+    )
+    assert len(few.bases()) == 10
+    assert len(many.bases()) == 5_000

@@ -170,10 +170,11 @@ class Dockerfile:
 
     def _stages(self) -> Iterator[tuple[Instruction, str, str]]:
         """Yield each FROM, what it begins from, ARGs filled in, and its stage's name in lowercase; empty if it has none."""
+        arguments = self.arguments
         for start in self.all("FROM"):
             if start.args:
                 is_named = len(start.args) == 3 and start.args[1].lower() == "as"
-                yield start, _fill(start.args[0], self.arguments), (
+                yield start, _fill(start.args[0], arguments), (
                     start.args[2].lower() if is_named else ""
                 )
 

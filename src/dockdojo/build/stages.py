@@ -76,6 +76,22 @@ def lost_stages(
         yield LostStage(word, instruction.line, what)
 
 
+def outside_images(dockerfile: Dockerfile) -> list[str]:
+    """Return the images that a Dockerfile names, each once: behind FROM, `--from=` and `--mount=from=`; no stages of its own."""
+    stages = {
+        start.args[2].lower()
+        for start in dockerfile.all("FROM")
+        if len(start.args) == 3 and start.args[1].lower() == "as"
+    }
+    found = [ref for ref, _ in dockerfile.bases()]
+    found += [
+        word
+        for _, word in _taken_from(dockerfile)
+        if word.lower() not in stages and not word.isdecimal() and word != "scratch"
+    ]
+    return list(dict.fromkeys(found))
+
+
 def _taken_from(dockerfile: Dockerfile) -> Iterator[tuple[Instruction, str]]:
     for instruction in dockerfile.instructions:
         for flag in instruction.flags:

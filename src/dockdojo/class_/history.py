@@ -22,6 +22,7 @@ WORDS = {
     "submission": "what was handed in",
     "lab": "the lab's lab.toml",
     "grader": "the grader",
+    "digits": "the digits that it is graded with",
     "payloads": "the programs that dockdojo copies into containers",
     "libraries": "the libraries that dockdojo uses",
     "engine": "the engine",

@@ -31,12 +31,13 @@ def apply(records: Sequence[Record], rules: Policy, lab: str) -> Applied:
     """
     applied = Applied(unused=_unused(records, rules, lab))
     problems: list[tuple[str, UsageError]] = []
+    names = {record.row.name for record in records}
     for record in records:
         if record.report is None:
             applied.records.append(record)
             continue
         try:
-            applied.records += _by_person(record, record.report, rules)
+            applied.records += _by_person(record, record.report, rules, names)
         except UsageError as error:
             problems.append((record.row.name, error))
     if problems:
@@ -46,7 +47,9 @@ def apply(records: Sequence[Record], rules: Policy, lab: str) -> Applied:
     return applied
 
 
-def _by_person(record: Record, report: Report, rules: Policy) -> list[Record]:
+def _by_person(
+    record: Record, report: Report, rules: Policy, names: set[str]
+) -> list[Record]:
     row = record.row
     marked = [
         policy.apply(
@@ -56,15 +59,15 @@ def _by_person(record: Record, report: Report, rules: Policy) -> list[Record]:
     ]
     if all(other == marked[0] for other in marked):
         return [replace(record, report=marked[0])]
-    return [
-        replace(
-            record,
-            row=replace(row, name=f"{row.name}.{number}", people=(ids,)),
-            report=found,
-            group=row.name,
-        )
-        for number, (ids, found) in enumerate(zip(row.people, marked, strict=True), 1)
-    ]
+    members = []
+    for number, (ids, found) in enumerate(zip(row.people, marked, strict=True), 1):
+        name = f"{row.name}.{number}"
+        while name in names:  # somebody is called so
+            name += "-"
+        names.add(name)
+        member = replace(row, name=name, people=(ids,))
+        members.append(replace(record, row=member, report=found, group=row.name))
+    return members
 
 
 def _unused(records: Iterable[Record], rules: Policy, lab: str) -> list[str]:

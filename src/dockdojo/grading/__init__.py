@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import importlib
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -22,6 +23,7 @@ from typing import Any
 
 from dockdojo import processes
 from dockdojo.beneath import open_file
+from dockdojo.build.stages import outside_images
 from dockdojo.checks.lint import advise
 from dockdojo.connection.labels import new_run_id, owner
 from dockdojo.course import Course, open_course, usual_images
@@ -52,6 +54,10 @@ from dockdojo.submission.folder import Submission
 ENGINE = "dockdojo.engine.client:connect"
 """What opens the engine; tests name the fake one instead."""
 UNKNOWN = "unknown"
+MAX_IMAGES = 50
+"""Names in a Dockerfile of which it is kept what images they were."""
+IMAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,300}")
+"""Of an image that an engine may be asked about."""
 SHOWN_SOURCE = 20_000
 """Bytes of a file with a line at fault that go into the report."""
 SCRATCH = "dockdojo-run-"
@@ -219,15 +225,17 @@ def _supervise(
 
 def _images(engine: Any, lab: Lab, folder: Path) -> dict[str, str]:
     """The ids of the images that the Dockerfiles begin from and the grader works with, as far as the engine has them, by name."""
-    submission, refs = Submission(folder), {*lab.images, observer.IMAGE}
+    submission, refs = Submission(folder), [*lab.images, observer.IMAGE]
     for name in lab.files:
         if "dockerfile" in name.lower() and not name.endswith("ignore"):
             with contextlib.suppress(DockdojoError):
-                refs |= {ref for ref, _ in submission.dockerfile(name).bases()}
+                refs += outside_images(submission.dockerfile(name))[:MAX_IMAGES]
     found = {}
-    for ref in sorted(refs):
-        with contextlib.suppress(DockdojoError):
-            found[ref] = engine.image(ref).id
+    for ref in refs[: len(lab.images) + 1 + MAX_IMAGES]:
+        # Names that a submission chose: whatever the engine or its client makes of one, the mark stays.
+        with contextlib.suppress(Exception):
+            if IMAGE_NAME.fullmatch(ref) and ".." not in ref:
+                found[ref] = engine.image(ref).id
     return found
 
 

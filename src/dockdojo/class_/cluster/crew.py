@@ -14,6 +14,7 @@ Say = Callable[[str], None]
 COMPARED = {
     "lab": "lab.toml",
     "grader": "grader",
+    "digits": "digits",
     "toolkit": "toolkit",
     "libraries": "libraries",
 }

@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 
 from dockdojo.class_.journal import Enrolled, Journal
+from dockdojo.class_.rows import read_rows
 from dockdojo.cli import main
 from dockdojo.model import Advice, Feedback, Outcome
 from dockdojo.reports import json as json_report
@@ -115,8 +116,12 @@ def test_only_what_changed_is_written_and_what_is_gone_is_removed(capsys, run):
     assert [path.name for path in times if again[path] != inodes[path]] == ["report.md"]
     with Journal(run, LAB) as journal:
         journal.enroll([replace(enrolled(name), label="") for name in PEOPLE])
-    assert "9 removed" in call(capsys, "feedback", run)[2]
-    assert list(files(place)) == ["ada/mine.txt"]
+    # Who was graded keeps it, also where an export has nothing of them; of who was not, nothing is left.
+    assert "6 as they were, 3 removed" in call(capsys, "feedback", run)[2]
+    ungraded = [row.name for row in read_rows(run) if not row.report]
+    assert len(ungraded) == 1
+    assert not any(path.startswith(f"{ungraded[0]}/") for path in files(place))
+    assert "ada/mine.txt" in files(place)
 
 
 def test_a_place_that_cannot_be_written_is_a_line(capsys, run):

@@ -388,6 +388,14 @@ def similar(capsys, *words):
     return code, shown.out, shown.err
 
 
+def test_the_lesson_beside_their_work_is_nobodys_own(class_of, capsys):
+    lesson = {"LESSON.md": COURSE.lesson("hello_world").read_bytes()}
+    starter = files_of(COURSE.starter("hello_world"))
+    people = dict.fromkeys(("ada", "bo"), starter | lesson)
+    _, out, _ = similar(capsys, *class_of(people, "hello_world"))
+    assert "No two share more than chance." in out
+
+
 @pytest.mark.parametrize("slug", ["signals", "catgif"])
 def test_starters_and_solutions_flag_nothing(slug, class_of, capsys):
     starter, solution = COURSE.starter(slug), COURSE.solution(slug)

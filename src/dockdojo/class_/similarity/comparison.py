@@ -20,6 +20,8 @@ from dockdojo.course import Course
 from dockdojo.errors import DockdojoError
 from dockdojo.model import Lab
 
+LESSON = "LESSON.md"
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -112,11 +114,17 @@ def handed_in(
 
 
 def given_to_all(course: Course, slug: str, others: Collection[Path] = ()) -> Given:
-    """Return what everybody was given: the starter, the solution where the course came with one, and other folders."""
+    """Return what everybody was given: starter, lesson, the solution where the course came with one, and other folders."""
     hashes, texts = set[int](), set[str]()
     solution = course.solution(slug)
-    for folder in (course.starter(slug), *([solution] if solution else []), *others):
-        for source in read_sources(folder):
-            hashes.update(hashes_of(tokens_of(source.path, source.text)))
-            texts.add(source.text)
+    given = [
+        source
+        for folder in (course.starter(slug), *([solution] if solution else []), *others)
+        for source in read_sources(folder)
+    ]
+    if (lesson := course.lesson(slug)).is_file():  # `start` puts it into the workspace
+        given.append(Source(LESSON, lesson.read_text(encoding="utf-8")))
+    for source in given:
+        hashes.update(hashes_of(tokens_of(source.path, source.text)))
+        texts.add(source.text)
     return Given(frozenset(hashes), frozenset(texts))

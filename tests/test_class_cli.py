@@ -300,7 +300,10 @@ def test_one_check_is_graded_again_and_the_rest_stays(
     again = {record.row.name: record for record in read_records(folder)}
     assert again["bo"] == first["bo"]
     assert again["ada"].row.depends == first["ada"].row.depends
-    assert "`greets` was graded again" in again["ada"].report.notes[-1]
+    assert (
+        "`greets`, with what hangs on it, was graded again"
+        in again["ada"].report.notes[-1]
+    )
     assert run(capsys, "diff", folder)[1] == "As before (1): ada\n"
     code, _, err = run(capsys, "regrade", folder, "--check", "greet")
     assert (code, "Did you mean `greets`?" in err) == (2, True)

@@ -6,6 +6,7 @@ The checks are called as they are, with what an engine would have told them; non
 from __future__ import annotations
 
 import importlib.util
+import tarfile
 from types import SimpleNamespace
 
 import pytest
@@ -215,9 +216,29 @@ def test_an_instruction_is_shown_as_the_dockerfile_has_it(grader, history, words
 
 
 def test_a_file_that_is_not_there_has_no_hint_about_its_owner(grader):
-    feedback = told(grader("add_vs_copy").test_conf, {"/etc/app/app.conf": []}, None)
+    check = grader("add_vs_copy").test_conf
+    feedback = told(check, {"/etc/app/app.conf": []}, None, [], None)
     assert "owner" not in feedback.hint
     assert "Where" in feedback.hint
+
+
+@pytest.mark.parametrize(("is_podman", "passes"), [(True, True), (False, False)])
+def test_where_the_archive_tells_no_owner_the_layers_do(is_podman, passes, grader):
+    info = tarfile.TarInfo("app.conf")
+    info.mode = 0o640  # uid and gid are 0, as Podman has them
+    entry = SimpleNamespace(path="etc/app/app.conf", uid=1000, gid=1000)
+    files = {"/etc/app/app.conf": [(info, b"x")]}
+    words = (
+        files,
+        SimpleNamespace(bytes={"app.conf": b"x"}),
+        [SimpleNamespace(entries=[entry])],
+        SimpleNamespace(engine=SimpleNamespace(is_podman=is_podman)),
+    )
+    check = grader("add_vs_copy").test_conf
+    if passes:
+        check(*words)
+    else:
+        assert "user 0" in told(check, *words).observed
 
 
 def test_the_right_line_with_a_wrong_exit_code_has_a_hint_about_that(grader):

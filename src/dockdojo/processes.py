@@ -6,11 +6,13 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Protocol
 
 import psutil
 
+PACKAGE = __name__.partition(".")[0]
 GRACE_SECONDS = 2.0
 """Between SIGTERM and SIGKILL."""
 
@@ -23,6 +25,11 @@ def started(pid: int) -> str:
     with contextlib.suppress(OSError, IndexError):
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
     return ""
+
+
+def loaded_modules() -> list[str]:
+    """Return the toolkit's modules that this process has loaded, by their names, in order."""
+    return sorted(name for name in sys.modules if name.partition(".")[0] == PACKAGE)
 
 
 def lives(pid: int, since: str = "") -> bool:

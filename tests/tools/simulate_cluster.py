@@ -123,7 +123,7 @@ class Virtual:
     @contextmanager
     def turn(self) -> Iterator[None]:
         self._world.clocks.wait(self._number)
-        with self._world.seats.taken(lambda: False):
+        with self._world.seats.turn(lambda: False):
             yield
 
     def grade(self, lab: str, folder: Path, seconds: float) -> Answer:

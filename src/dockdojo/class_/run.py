@@ -94,15 +94,11 @@ class ClassRun:
     _as_before: set[str] = field(default_factory=set)
     """Rows whose report is what another grading would be held against: done, and nothing changed."""
 
-    def names(self) -> dict[str, Row]:
-        """Return the rows by their names: safe for files, and each another one."""
-        return names_of(self.plan)
-
     def carry_out(
         self, new_slot: Callable[[], AbstractContextManager[Grades]], slots: int
     ) -> None:
         """Grade what has to be, so many at a time. Returns early where it is stopped; the same call goes on."""
-        rows = self.names()
+        rows = names_of(self.plan)
         self._hand_ins = {name: _enrolled(name, row) for name, row in rows.items()}
         self.journal.enroll(self._hand_ins.values())
         with tempfile.TemporaryDirectory(

@@ -17,17 +17,12 @@ from dockdojo.course import open_course
 from dockdojo.errors import DockdojoError
 from dockdojo.grading import grade
 from dockdojo.grading.forks import forking
+from dockdojo.processes import loaded_modules
 from dockdojo.reports import json as json_report
-
-PACKAGE = "dockdojo"
 
 
 class Ended(BaseException):
     """SIGTERM came: what is being graded is cleaned up on the way out."""
-
-
-def _loaded() -> set[str]:
-    return {name for name in sys.modules if name.partition(".")[0] == PACKAGE}
 
 
 def main() -> int:
@@ -58,7 +53,7 @@ def main() -> int:
                 )
                 answer: dict[str, object] = {
                     "report": json_report.render(report),
-                    "modules": sorted({*report.modules, *_loaded()}),
+                    "modules": sorted({*report.modules, *loaded_modules()}),
                     "images": report.images,
                 }
             except DockdojoError as error:

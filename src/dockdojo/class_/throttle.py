@@ -6,6 +6,7 @@ processor are under way where processors stand idle, and no more where they do n
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import threading
 import time
@@ -45,8 +46,38 @@ def free_memory() -> int:
     return int(psutil.virtual_memory().available)
 
 
-class Throttle:
-    """Lets gradings begin; used by the threads of all slots."""
+class Turns(abc.ABC):
+    """Lets gradings begin one after the other, while there is room; used by the threads of all slots."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._running = 0
+
+    @contextlib.contextmanager
+    def turn(self, is_over: Callable[[], bool]) -> Iterator[None]:
+        """Wait until one more may begin, and hold its place; no longer than until `is_over`."""
+        with self._changed:
+            while not self._may_begin() and not is_over():
+                self._changed.wait(LOOK_SECONDS)
+            self._running += 1
+            self._has_begun()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    @abc.abstractmethod
+    def _may_begin(self) -> bool:
+        """Whether there is room for one more."""
+
+    def _has_begun(self) -> None:  # noqa: B027 -- most have nothing to note
+        """Take note that one more has begun."""
+
+
+class Throttle(Turns):
+    """Follows what this machine has room for."""
 
     def __init__(
         self,
@@ -59,30 +90,14 @@ class Throttle:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`at_least` begin whatever the machine does, more up to `at_most` where it has room: `need_bytes` for each."""
+        super().__init__()
         self.at_most = max(at_least, at_most)
         self._at_least = at_least
         self._need_bytes = need_bytes
         self._idle_share = idle_share or Processors().idle_share
         self._free = free
         self._clock = clock
-        self._changed = threading.Condition()
-        self._running = 0
         self._last_begun = clock()
-
-    @contextlib.contextmanager
-    def turn(self, is_over: Callable[[], bool]) -> Iterator[None]:
-        """Wait until one more may begin, and hold its place; no longer than until `is_over`."""
-        with self._changed:
-            while not self._may_begin() and not is_over():
-                self._changed.wait(LOOK_SECONDS)
-            self._running += 1
-            self._last_begun = self._clock()
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._running -= 1
-                self._changed.notify_all()
 
     def _may_begin(self) -> bool:
         idle = self._idle_share()  # always, so that the samples follow each other
@@ -94,3 +109,6 @@ class Throttle:
             and idle >= IDLE_SHARE
             and self._free() >= self._need_bytes
         )
+
+    def _has_begun(self) -> None:
+        self._last_begun = self._clock()

@@ -222,12 +222,12 @@ def depends_now(course: Course, slug: str, before: Mapping[str, str]) -> dict[st
 
     What only the export or a run can tell, the submission and the engine, is missing; without an engine, images are as they were.
     """
+    ask: depends.ImageId = functools.cache(_image_id)
     try:
-        with connect():
-            ask: depends.ImageId = functools.cache(_image_id)
+        now = depends.now(before, ask)
     except OurFault:
-        ask = _nobody
-    return depends.of_course(course, slug) | depends.now(before, ask)
+        now = depends.now(before, _nobody)
+    return depends.of_course(course, slug) | now
 
 
 def _nobody(ref: str) -> str:

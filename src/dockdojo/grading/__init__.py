@@ -33,6 +33,7 @@ from dockdojo.errors import DockdojoError, OurFault, SubmissionError, UsageError
 from dockdojo.events import Doing, Listen
 from dockdojo.export.notices import notices
 from dockdojo.grading.child import Child
+from dockdojo.grading.folder import dockerfiles_of
 from dockdojo.grading.intake import copy_submission
 from dockdojo.grading.look import look
 from dockdojo.grading.supervisor import Supervisor
@@ -226,10 +227,9 @@ def _supervise(
 def _images(engine: Any, lab: Lab, folder: Path) -> dict[str, str]:
     """The ids of the images that the Dockerfiles begin from and the grader works with, as far as the engine has them, by name."""
     submission, refs = Submission(folder), [*lab.images, observer.IMAGE]
-    for name in lab.files:
-        if "dockerfile" in name.lower() and not name.endswith("ignore"):
-            with contextlib.suppress(DockdojoError):
-                refs += outside_images(submission.dockerfile(name))[:MAX_IMAGES]
+    for name in dockerfiles_of(lab.files):
+        with contextlib.suppress(DockdojoError):
+            refs += outside_images(submission.dockerfile(name))[:MAX_IMAGES]
     found = {}
     for ref in refs[: len(lab.images) + 1 + MAX_IMAGES]:
         # Names that a submission chose: whatever the engine or its client makes of one, the mark stays.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,15 +66,20 @@ class Folder:
     @property
     def dockerfiles(self) -> list[str]:
         """Names of the Dockerfiles that the lab asks for."""
-        return [
-            name
-            for name in self.wanted
-            if "dockerfile" in name.lower() and not name.endswith("ignore")
-        ]
+        return dockerfiles_of(self.wanted)
 
     def has(self, name: str) -> bool:
         """Whether a file of that name, or a folder, is there."""
         return os.path.lexists(self.root / name)
+
+
+def dockerfiles_of(names: Iterable[str]) -> list[str]:
+    """Return those of a lab's files that are Dockerfiles."""
+    return [
+        name
+        for name in names
+        if "dockerfile" in name.lower() and not name.endswith("ignore")
+    ]
 
 
 def regular_files(root: Path) -> Iterator[tuple[str, os.stat_result]]:

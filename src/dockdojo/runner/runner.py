@@ -9,7 +9,6 @@ import dataclasses
 import importlib
 import math
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -34,6 +33,7 @@ from dockdojo.events import (
     encode,
 )
 from dockdojo.model import Check, Feedback, Outcome, Status
+from dockdojo.processes import loaded_modules
 from dockdojo.runner.alarm import alarm
 from dockdojo.runner.decorator import ATTRIBUTE
 from dockdojo.runner.feedback import judge, line_through, seen_above
@@ -43,7 +43,6 @@ from dockdojo.runner.session import GradingSession
 from dockdojo.submission.folder import Submission
 from dockdojo.texts import cut_feedback
 
-PACKAGE = "dockdojo"
 SKIPPED_FOR = "It needs the check `{}`, which did not pass."
 NOT_LOADED = (
     "cacheprovider",
@@ -249,10 +248,6 @@ def _last_line(text: str, grader: str) -> str:
     return where + (errors[-1] if errors else lines[-1] if lines else "unknown")
 
 
-def _loaded() -> list[str]:
-    return sorted(name for name in sys.modules if name.partition(".")[0] == PACKAGE)
-
-
 def _speak(pipe: BinaryIO) -> Callable[[Event], None]:
     lock = threading.Lock()
 
@@ -313,6 +308,6 @@ def carry_out(request: GradeRequest) -> None:
             emit(Picture(layers=session.picture()))
         if run.broken:
             emit(Broken(reason=run.broken))
-        emit(Loaded(modules=_loaded()))
+        emit(Loaded(modules=loaded_modules()))
         builder = "" if request.collect_only else str(session.builder)
         emit(Costs(costs=session.costs(), builder=builder))

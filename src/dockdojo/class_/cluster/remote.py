@@ -125,7 +125,7 @@ class Cluster:
 
     def turn(self) -> AbstractContextManager[None]:
         """Wait until a worker has room."""
-        return self._seats.taken(self.stopping.is_set)
+        return self._seats.turn(self.stopping.is_set)
 
     # Who is there
 

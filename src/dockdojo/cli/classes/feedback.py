@@ -6,18 +6,18 @@ from pathlib import Path
 
 import click
 
-from dockdojo.class_ import anonymous, feedback_zips, rules
+from dockdojo.class_ import anonymous, feedback_zips
 from dockdojo.class_ import feedback as room
 from dockdojo.class_.comments import read_comments
+from dockdojo.class_.filesystems import write_whole
 from dockdojo.class_.records import Record, read_records
 from dockdojo.class_.rows import lab_of
 from dockdojo.class_.trees import open_tree
 from dockdojo.cli import options
 from dockdojo.cli.classes import inputs
-from dockdojo.cli.classes.names import some
+from dockdojo.cli.classes.names import tell_names
 from dockdojo.cli.options import FOLDER
 from dockdojo.errors import OurFault, UsageError, reason_of
-from dockdojo.reports import policy
 
 SECRET_MODE = 0o600
 
@@ -65,16 +65,14 @@ def feedback(
     """
     _expect_sense(rules_file, is_anonymous, key, service, export, output)
     lab = lab_of(folder)
-    records, unused = room.for_students(read_records(folder)), list[str]()
+    records = room.for_students(read_records(folder))
     open_ones = [record.row.name for record in records if record.is_open]
     comments = {
         name: [comment.text for comment in found]
         for name, found in read_comments(folder).items()
     }
-    if rules_file is not None:
-        found = policy.parse(options.read(rules_file), str(rules_file))
-        applied = rules.apply(records, found, lab)
-        records, unused = applied.records, applied.unused
+    applied = inputs.by_rules(records, rules_file, lab)
+    records = applied.records
     unplaced: list[str] = []
     if service is not None and output is not None:
         packed = _packed(records, lab, comments, service, export)
@@ -89,14 +87,14 @@ def feedback(
             for record in records
         }
         _tell(folder / room.FOLDER, room.write(folder / room.FOLDER, wanted))
-    for words, names in (
-        ("No place in the archive", unplaced),
-        ("Not final", open_ones),
-        ("Named in the rules without effect", unused),
-    ):
-        if names:
-            click.echo(f"{words} ({len(names)}): {some(names)}", err=True)
-    return 1 if unplaced or open_ones or unused else 0
+    is_open = tell_names(
+        {
+            "No place in the archive": unplaced,
+            "Not final": open_ones,
+            "Named in the rules without effect": applied.unused,
+        }
+    )
+    return 1 if is_open else 0
 
 
 def _expect_sense(
@@ -179,9 +177,7 @@ def _write_anonymous(
     _tell(place, room.write(place, dict(sorted(wanted.items()))))
     if key is not None:
         try:
-            room.write_whole(
-                key, anonymous.as_key(records, numbers).encode(), SECRET_MODE
-            )
+            write_whole(key, anonymous.as_key(records, numbers).encode(), SECRET_MODE)
         except OSError as error:
             raise OurFault(f"{key} cannot be written: {reason_of(error)}.") from error
 

@@ -9,7 +9,7 @@ from typing import cast
 import click
 
 from dockdojo.class_.asked import Asked
-from dockdojo.class_.plan import Which
+from dockdojo.class_.plan import Plan, Which
 from dockdojo.class_.rows import read_rows
 from dockdojo.class_.run import Control
 from dockdojo.cli import show
@@ -19,7 +19,7 @@ from dockdojo.cli.classes.plans import left_over, plan_in_words
 from dockdojo.cli.classes.progress import Progress
 from dockdojo.cli.options import FOLDER
 from dockdojo.commands import classes
-from dockdojo.course import open_course
+from dockdojo.course import Course, open_course
 from dockdojo.errors import UsageError
 from dockdojo.events import Doing, Event
 
@@ -106,28 +106,49 @@ def grade(
             for line in plan_in_words(plan, classes.look_at(course, lab, plan)):
                 out.print(line, markup=False, highlight=False, soft_wrap=True)
             return 1 if plan.strays else 0
-        total = sum(row.chosen is not None for row in plan.rows)
-        control = Control()
-        progress = Progress(out, total, control, folder)
-        with progress.shown():
-            ended = classes.grade_class(
-                course,
-                lab,
-                asked,
-                plan,
-                folder,
-                slots=slots or 0,
-                tell=progress.tell,
-                listen=tell_fetched,
-                control=control,
-                scheduler=machines,
-            )
+        ended = carry_out(
+            course, lab, asked, plan, folder, slots=slots, scheduler=machines
+        )
         for line in left_over(plan):
             out.print(line, markup=False, highlight=False, soft_wrap=True)
     return exit_code(folder, ended=ended, has_strays=bool(plan.strays))
 
 
-def tell_fetched(event: Event) -> None:
+def carry_out(
+    course: Course,
+    lab: str,
+    asked: Asked,
+    plan: Plan,
+    folder: Path,
+    *,
+    slots: int | None,
+    wanted: frozenset[str] | None = None,
+    only: str = "",
+    scheduler: classes.Scheduler | None = None,
+) -> bool:
+    """Grade what has to be, and show how it goes; see `commands.classes.grade_class`. Return whether it came to its end."""
+    control = Control()
+    chosen = sum(row.chosen is not None for row in plan.rows)
+    total = chosen if wanted is None else len(wanted)
+    progress = Progress(show.console(), total, control, folder)
+    with progress.shown():
+        return classes.grade_class(
+            course,
+            lab,
+            asked,
+            plan,
+            folder,
+            slots=slots or 0,
+            tell=progress.tell,
+            listen=_tell_fetched,
+            control=control,
+            wanted=wanted,
+            only=only,
+            scheduler=scheduler,
+        )
+
+
+def _tell_fetched(event: Event) -> None:
     """Tell, before anything is graded, what is fetched for it."""
     if isinstance(event, Doing):
         click.echo(event.what, err=True)

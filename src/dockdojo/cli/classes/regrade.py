@@ -8,11 +8,8 @@ import click
 
 from dockdojo.class_.asked import read_asked
 from dockdojo.class_.rows import lab_of
-from dockdojo.class_.run import Control
-from dockdojo.cli import show
 from dockdojo.cli.classes import inputs
-from dockdojo.cli.classes.grade import exit_code, tell_fetched
-from dockdojo.cli.classes.progress import Progress
+from dockdojo.cli.classes.grade import carry_out, exit_code
 from dockdojo.cli.options import FOLDER
 from dockdojo.commands import classes
 from dockdojo.course import open_course
@@ -42,21 +39,9 @@ def regrade(
     if check:
         check = find_check(list_checks(course, lab), lab, check).name
     wanted = classes.find_wanted(folder, students)
-    control = Control()
-    progress = Progress(show.console(), len(wanted), control, folder)
-    with classes.planned(asked) as plan, progress.shown():
+    with classes.planned(asked) as plan:
         classes.expect_there(plan, wanted)
-        ended = classes.grade_class(
-            course,
-            lab,
-            asked,
-            plan,
-            folder,
-            slots=slots or 0,
-            tell=progress.tell,
-            listen=tell_fetched,
-            control=control,
-            wanted=wanted,
-            only=check,
+        ended = carry_out(
+            course, lab, asked, plan, folder, slots=slots, wanted=wanted, only=check
         )
     return exit_code(folder, ended=ended, goes_on="`dockdojo class grade`")

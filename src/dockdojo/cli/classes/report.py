@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dockdojo.class_ import gradebooks, marks, overview, rules, tables
+from dockdojo.class_ import gradebooks, marks, overview, tables
 from dockdojo.class_.comments import read_comments
 from dockdojo.class_.feedback import for_students, in_a_line
 from dockdojo.class_.records import Record, max_score_of, read_records
@@ -15,10 +15,9 @@ from dockdojo.class_.rows import lab_of
 from dockdojo.class_.services import SERVICES, tell_service
 from dockdojo.cli import options
 from dockdojo.cli.classes import inputs
-from dockdojo.cli.classes.names import some
+from dockdojo.cli.classes.names import tell_names
 from dockdojo.cli.options import FOLDER
 from dockdojo.errors import UsageError
-from dockdojo.reports import policy
 
 REPORTS = {"csv": marks.as_csv, "json": marks.as_json}
 PAGE = "html"
@@ -69,11 +68,8 @@ def report(
     rules name somebody without effect.
     """
     graded = read_records(folder)
-    records, unused = graded, list[str]()
-    if rules_file is not None:
-        found = policy.parse(options.read(rules_file), str(rules_file))
-        applied = rules.apply(graded, found, lab_of(folder))
-        records, unused = applied.records, applied.unused
+    applied = inputs.by_rules(graded, rules_file, lab_of(folder))
+    records = applied.records
     open_ones = [record.row.name for record in graded if record.is_open]
     filled: gradebooks.Filled | None = None
     if gradebook is not None:
@@ -108,19 +104,17 @@ def report(
         options.deliver(page, output, for_people=False)
     else:
         options.deliver(REPORTS[style or "csv"](records), output, for_people=False)
-    for words, names in (
-        ("Not in the gradebook", filled.unmatched if filled else []),
-        (
-            "In several rows of it, or in another one's",
-            filled.doubtful if filled else [],
-        ),
-        ("Not final", open_ones),
-        ("Named in the rules without effect", unused),
-    ):
-        if names:
-            click.echo(f"{words} ({len(names)}): {some(names)}", err=True)
-    unsettled = filled is not None and (filled.unmatched or filled.doubtful)
-    return 1 if unsettled or open_ones or unused else 0
+    is_open = tell_names(
+        {
+            "Not in the gradebook": filled.unmatched if filled else [],
+            "In several rows of it, or in another one's": (
+                filled.doubtful if filled else []
+            ),
+            "Not final": open_ones,
+            "Named in the rules without effect": applied.unused,
+        }
+    )
+    return 1 if is_open else 0
 
 
 def _comments(folder: Path, graded: Sequence[Record]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from dockdojo.class_.similarity.comparison import (
 from dockdojo.class_.similarity.words import FORMATS, labels_of
 from dockdojo.cli import options, show
 from dockdojo.cli.classes import inputs
-from dockdojo.cli.classes.names import some
+from dockdojo.cli.classes.names import tell_names
 from dockdojo.cli.options import FOLDER
 from dockdojo.commands import classes
 from dockdojo.course import open_course
@@ -87,6 +87,4 @@ def similar(
         labels = labels_of((row.name for row in rows), anonymous=anonymous)
         text = FORMATS[style](comparison, labels)
     options.deliver(text, output, for_people=style == "text")
-    if lost:
-        names = [labels[name] for name in lost]
-        click.echo(f"Not in what was named ({len(lost)}): {some(names)}", err=True)
+    tell_names({"Not in what was named": [labels[name] for name in lost]})

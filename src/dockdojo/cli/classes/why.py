@@ -8,8 +8,8 @@ import click
 
 from dockdojo.class_ import depends
 from dockdojo.class_.find import find_row
-from dockdojo.class_.history import in_words, read_results, report_of
-from dockdojo.class_.rows import Result, lab_of, read_rows
+from dockdojo.class_.history import in_words, report_of
+from dockdojo.class_.rows import Result, lab_of, opened, read_rows, results_of
 from dockdojo.cli.options import FOLDER
 from dockdojo.commands import classes
 from dockdojo.course import open_course
@@ -25,9 +25,8 @@ def why(folder: Path, student: str) -> None:
     click.echo(
         tame(clean(f"{row.name}: {row.state}{f', {row.reason}' if row.reason else ''}"))
     )
-    results = next(
-        found for graded, found in read_results(folder) if graded.name == row.name
-    )
+    with opened(folder) as database:
+        results = results_of(database, row.name)
     before: Result | None = None
     for result in results:
         report = report_of(folder, result)
